@@ -1,0 +1,144 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"nanofront/internal/httpmsg"
+	"nanofront/nanobus"
+)
+
+// DefaultCallBudget is how long a call may take when its caller has no
+// deadline of its own.
+const DefaultCallBudget = 5 * time.Second
+
+// Client calls one other service. It is made by Runtime.Client and safe for
+// concurrent use.
+type Client struct {
+	rt  *Runtime
+	svc *nanobus.Service
+}
+
+// Call is one request to another service and its answer.
+type Call struct {
+	// Request is what is asked; its bytes are the caller's, and are encoded
+	// before Go returns.
+	Request Request
+	// Response is the answer if Err is nil. It is valid until Done returns or
+	// the Call is released, whichever is first with Go; until Release with
+	// Do.
+	Response Response
+	// Err is ErrUnavailable, nanobus.ErrTimeout, or what else went wrong.
+	Err error
+	// Done is called once when the call has ended, on the goroutine that
+	// reads the link: it must not block, and it releases the Call.
+	Done func(*Call)
+	// User is the caller's own.
+	User any
+
+	client *Client
+	bus    *nanobus.Call
+	tries  int
+}
+
+var callPool = sync.Pool{New: func() any {
+	c := &Call{}
+	c.bus = nanobus.NewCall()
+	c.bus.User = c
+	c.bus.Done = callDone
+	return c
+}}
+
+// AcquireCall returns an empty Call.
+func AcquireCall() *Call {
+	return callPool.Get().(*Call) //nolint:forcetypeassert // the pool has nothing else
+}
+
+// Release makes the Call reusable. It and its Response must not be used
+// afterwards.
+func (c *Call) Release() {
+	c.bus.Release()
+	c.Request.Reset()
+	c.Response.Release()
+	c.Err, c.Done, c.User, c.client, c.tries = nil, nil, nil, nil, 0
+	callPool.Put(c)
+}
+
+// Go starts the call and returns. c.Done is called when it has ended, within
+// budget; it may be before Go returns.
+func (cl *Client) Go(c *Call, budget time.Duration) {
+	c.client = cl
+	if err := c.Request.Check(); err != nil {
+		c.end(err)
+		return
+	}
+	if err := cl.svc.Go(c.bus, &c.Request, budget); err != nil {
+		c.end(err)
+	}
+}
+
+// GoAll starts the calls so that they reach an instance in as few messages as
+// its window allows: what the other side's BatchHandler gets as one batch.
+func (cl *Client) GoAll(calls []*Call, budget time.Duration) {
+	bus := make([]*nanobus.Call, 0, len(calls))
+	payloads := make([]nanobus.Payload, 0, len(calls))
+	for _, c := range calls {
+		c.client = cl
+		if err := c.Request.Check(); err != nil {
+			c.end(err)
+			continue
+		}
+		bus = append(bus, c.bus)
+		payloads = append(payloads, &c.Request)
+	}
+	cl.svc.GoAll(bus, payloads, budget)
+}
+
+// Do calls and waits. The Call must be released by the caller; its Done is
+// not used.
+func (cl *Client) Do(ctx context.Context, c *Call) error {
+	budget := DefaultCallBudget
+	if d, ok := ctx.Deadline(); ok {
+		budget = time.Until(d)
+	}
+	if budget <= 0 {
+		return context.DeadlineExceeded
+	}
+	done := make(chan struct{})
+	c.Done = func(c *Call) {
+		c.bus.Keep()
+		close(done)
+	}
+	cl.Go(c, budget)
+	select {
+	case <-done:
+	case <-ctx.Done():
+		cl.rt.bus.Abort(c.bus.ID())
+		<-done
+	}
+	return c.Err
+}
+
+// callDone is Done of all bus calls.
+func callDone(b *nanobus.Call) {
+	c := b.User.(*Call) //nolint:forcetypeassert // set once, above
+	if b.Err == nil {
+		c.end(c.Response.Decode(b.Payload))
+		return
+	}
+	c.end(b.Err)
+}
+
+func (c *Call) end(err error) {
+	switch {
+	case errors.Is(err, nanobus.ErrNoInstance), errors.Is(err, nanobus.ErrNoCredit):
+		err = fmt.Errorf("%w: %s: %w", ErrUnavailable, c.client.svc.Name(), err)
+	case errors.Is(err, httpmsg.ErrMalformed):
+		err = fmt.Errorf("answer of %s: %w", c.client.svc.Name(), err)
+	}
+	c.Err = err
+	c.Done(c)
+}

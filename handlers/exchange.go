@@ -1,0 +1,156 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"nanofront/internal/httpmsg"
+	"nanofront/nanobus"
+)
+
+// Exchange is one request and its answer in the making.
+type Exchange struct {
+	rt      *Runtime
+	bus     *nanobus.Request
+	req     httpmsg.Request
+	resp    httpmsg.Response
+	started time.Duration // bus time
+	state   atomic.Uint64 // which use of this Exchange it is, and turnFinished
+
+	// User is the handler's own; nil for each new exchange.
+	User any
+}
+
+// turnFinished is set in Exchange.state when the exchange is finished.
+const turnFinished = 1
+
+// turn numbers the uses of all exchanges, in steps of 2.
+var turn atomic.Uint64
+
+var exchangePool = sync.Pool{New: func() any { return new(Exchange) }}
+
+// Request returns the request. Valid until Done or Fail.
+func (x *Exchange) Request() *Request { return &x.req }
+
+// Response returns the response to fill in. Valid until Done or Fail.
+func (x *Exchange) Response() *Response { return &x.resp }
+
+// Context ends with the request's deadline, when the client has gone, or when
+// the link that it came on breaks. Valid until Done or Fail.
+func (x *Exchange) Context() context.Context { return x.bus.Context() }
+
+// Remaining is what is left of the time that the caller allows.
+func (x *Exchange) Remaining() time.Duration { return x.bus.Remaining() }
+
+// Done sends the response. It never blocks. The exchange must not be used
+// afterwards.
+func (x *Exchange) Done() {
+	x.finish()
+	x.send()
+}
+
+// Fail answers with what the error stands for: a StatusError's own status,
+// 503 for ErrUnavailable, 504 for a deadline, else 500. Like Done it ends the
+// exchange.
+func (x *Exchange) Fail(err error) {
+	x.finish()
+	x.fail(err)
+}
+
+// finish makes the caller the one who answers.
+func (x *Exchange) finish() {
+	turn := x.state.Load()
+	if turn&turnFinished != 0 || !x.state.CompareAndSwap(turn, turn|turnFinished) {
+		panic("handlers: exchange finished twice")
+	}
+}
+
+func (x *Exchange) fail(err error) {
+	rt := x.rt
+	x.resp.Reset()
+	x.resp.Set("content-type", "application/json")
+	var se *StatusError
+	switch {
+	case errors.As(err, &se) && se.Status >= 400 && se.Status <= 599:
+		x.resp.Status = se.Status
+		appendErrorBody(&x.resp, se.Text)
+	case errors.Is(err, ErrUnavailable):
+		x.resp.Status = 503
+		x.resp.Set("retry-after", "1")
+		appendErrorBody(&x.resp, "a service that is needed for this is not available at the moment")
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nanobus.ErrTimeout):
+		x.resp.Status = 504
+		appendErrorBody(&x.resp, "a service that is needed for this did not answer in time")
+	case errors.Is(err, context.Canceled):
+		rt.metrics.errors.Inc()
+		x.bus.ReplyError(nanobus.CodeCancelled, "")
+		x.recycle()
+		return
+	default:
+		rt.metrics.errors.Inc()
+		rt.logFailure(x, err)
+		x.bus.ReplyError(nanobus.CodeInternal, "")
+		rt.metrics.class(500).Inc()
+		x.recycle()
+		return
+	}
+	x.send()
+}
+
+// send encodes the response into the link. On a link whose peer doesn't keep
+// up it waits on a goroutine of its own; there are never more of those than
+// the window.
+func (x *Exchange) send() {
+	rt := x.rt
+	if err := x.resp.Check(); err != nil {
+		rt.metrics.errors.Inc()
+		rt.logFailure(x, err)
+		x.resp.Reset()
+		x.bus.ReplyError(nanobus.CodeInternal, "")
+		rt.metrics.class(500).Inc()
+		x.recycle()
+		return
+	}
+	status := x.resp.Status
+	if status == 0 {
+		status = 200
+	}
+	ok, err := x.bus.TryReply(&x.resp)
+	if !ok {
+		go func() {
+			err := x.bus.Reply(&x.resp)
+			x.replied(status, err)
+		}()
+		return
+	}
+	x.replied(status, err)
+}
+
+func (x *Exchange) replied(status int, err error) {
+	rt := x.rt
+	if errors.Is(err, nanobus.ErrTooLarge) {
+		rt.metrics.errors.Inc()
+		rt.log.Error().Int("bytes", len(x.resp.Body)).Msg("a response is too large for the bus; the caller got an error")
+		status = 500
+	}
+	rt.metrics.class(status).Inc()
+	rt.metrics.serviceTime.Observe(rt.bus.Now() - x.started)
+	x.recycle()
+}
+
+func (x *Exchange) recycle() {
+	x.rt, x.bus, x.User = nil, nil, nil
+	x.req.Reset()
+	x.resp.Reset()
+	exchangePool.Put(x)
+}
+
+// appendErrorBody writes the body that all error responses share.
+func appendErrorBody(resp *Response, text string) {
+	resp.Body = append(resp.Body, `{"error":`...)
+	resp.Body = appendJSONString(resp.Body, text)
+	resp.Body = append(resp.Body, '}', '\n')
+}

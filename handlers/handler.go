@@ -1,0 +1,66 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"nanofront/internal/httpmsg"
+)
+
+// Request is an HTTP request. Its byte slices are valid until it is answered.
+type Request = httpmsg.Request
+
+// Response is the answer being built. Status 0 is 200.
+type Response = httpmsg.Response
+
+// Handler answers one request at a time. Serve runs on a goroutine of a
+// bounded pool and may block. An error of [Status] becomes a response with
+// that status; any other error, and a panic, becomes a 500 that says nothing
+// of it, and is logged.
+type Handler interface {
+	Serve(ctx context.Context, req *Request, resp *Response) error
+}
+
+// HandlerFunc is a function as a Handler.
+type HandlerFunc func(ctx context.Context, req *Request, resp *Response) error
+
+// Serve implements Handler.
+func (f HandlerFunc) Serve(ctx context.Context, req *Request, resp *Response) error {
+	return f(ctx, req, resp)
+}
+
+// BatchHandler answers many requests at a time: all that had gathered when a
+// worker became free, at most Options.MaxBatch. Each Exchange must be finished
+// exactly once, with Done or Fail, in any order, from any goroutine, before or
+// after ServeBatch returns; what happens to one has no bearing on the others.
+// The slice itself is valid until ServeBatch returns. If ServeBatch panics,
+// the exchanges that it has not finished fail with 500.
+type BatchHandler interface {
+	ServeBatch(batch []*Exchange)
+}
+
+// BatchFunc is a function as a BatchHandler.
+type BatchFunc func(batch []*Exchange)
+
+// ServeBatch implements BatchHandler.
+func (f BatchFunc) ServeBatch(batch []*Exchange) { f(batch) }
+
+// StatusError is an error that the client is to see.
+type StatusError struct {
+	Status int
+	Text   string
+}
+
+// Error implements error.
+func (e *StatusError) Error() string { return fmt.Sprintf("%d %s", e.Status, e.Text) }
+
+// Status returns an error that answers the request with that status (400 to
+// 599) and a short text for the client.
+func Status(status int, format string, args ...any) error {
+	return &StatusError{Status: status, Text: fmt.Sprintf(format, args...)}
+}
+
+// ErrUnavailable: a service that was called has no instance that takes the
+// request. It answers as 503.
+var ErrUnavailable = errors.New("handlers: service unavailable")

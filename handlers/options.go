@@ -1,0 +1,127 @@
+package handlers
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"nanofront/internal/metrics"
+	"nanofront/internal/registry"
+	"nanofront/nanobus"
+)
+
+// Defaults of Options.
+const (
+	DefaultListen       = "tcp://127.0.0.1:0"
+	DefaultDrainTimeout = 10 * time.Second
+	DefaultWorkers      = 256
+	DefaultMaxBatch     = maxBatch
+
+	maxBatch = 256
+)
+
+// Discovery is what a backend needs of it: to be found, and to find others.
+// etcd's client and the static table implement it.
+type Discovery interface {
+	// Register announces the instance until the context ends or Close is
+	// called on what it returns, and returns at once.
+	Register(ctx context.Context, in registry.Instance) (Registration, error)
+	// Watch calls back with the state of the system, first as it is and then
+	// after each change, one call at a time, until ctx ends.
+	Watch(ctx context.Context, changed func(registry.Snapshot)) error
+}
+
+// Registration is an announcement in force.
+type Registration interface {
+	// Ready is closed when the announcement can be seen by others.
+	Ready() <-chan struct{}
+	// Close takes it back, waiting for that no longer than ctx.
+	Close(ctx context.Context) error
+}
+
+// Options says what a backend is. Service and Discovery are required.
+type Options struct {
+	// Service is the name that routes refer to.
+	Service string
+	// Instance tells this process from others of its service. Empty: the
+	// service's name and the process id.
+	Instance string
+	// Version of the backend's code; free text.
+	Version string
+	// Listen is the bus address: tcp://HOST:PORT, port 0 for any free one, or
+	// ipc:///PATH. Empty: DefaultListen.
+	Listen string
+	// Advertise is the address to announce, if others reach the process under
+	// another one than it listens on.
+	Advertise string
+	// Admin is the address of the admin port, announced for the operator's
+	// tool. Empty: none.
+	Admin string
+
+	// Window is how many requests the process takes at once, those that wait
+	// for a worker included. 0: nanobus.DefaultWindow.
+	Window int
+	// Workers is how many goroutines run the handler at once at most. 0:
+	// DefaultWorkers, or Window if that is less.
+	Workers int
+	// MaxBatch is the most requests that a BatchHandler gets at once. 1..256,
+	// 0: DefaultMaxBatch.
+	MaxBatch int
+	// Inline runs a BatchHandler on the goroutine that reads the link, which
+	// saves a change of goroutine. Only for one that never blocks: that
+	// answers from memory, or only starts calls.
+	Inline bool
+
+	// Calls are the services that this one calls.
+	Calls []string
+	// Subscriptions are the topics wanted and what to do with their events,
+	// one after the other.
+	Subscriptions map[string]func(nanobus.Event)
+
+	Discovery Discovery
+	// DrainTimeout bounds how long Run waits for requests at work when it is
+	// told to end. 0: DefaultDrainTimeout.
+	DrainTimeout time.Duration
+	Logger       zerolog.Logger
+	Metrics      *metrics.Set // nil: counted for nobody
+}
+
+func (o *Options) setDefaults() error {
+	if o.Discovery == nil {
+		return fmt.Errorf("handlers: Options.Discovery is missing: use etcd.Open or static.Open")
+	}
+	if o.Instance == "" {
+		o.Instance = fmt.Sprintf("%s-%d", o.Service, os.Getpid())
+	}
+	if o.Listen == "" {
+		o.Listen = DefaultListen
+	}
+	if o.Window == 0 {
+		o.Window = nanobus.DefaultWindow
+	}
+	if o.Workers == 0 {
+		o.Workers = min(DefaultWorkers, o.Window)
+	}
+	if o.MaxBatch == 0 {
+		o.MaxBatch = DefaultMaxBatch
+	}
+	for _, f := range []struct {
+		name  string
+		value int
+		max   int
+	}{{"workers", o.Workers, nanobus.MaxWindow}, {"max batch", o.MaxBatch, maxBatch}} {
+		if f.value < 1 || f.value > f.max {
+			return fmt.Errorf("handlers: %s %d: want 1 to %d", f.name, f.value, f.max)
+		}
+	}
+	if o.DrainTimeout == 0 {
+		o.DrainTimeout = DefaultDrainTimeout
+	}
+	if o.Metrics == nil {
+		o.Metrics = metrics.New(metrics.Handler, o.Instance)
+	}
+	return nil
+}

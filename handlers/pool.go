@@ -1,0 +1,109 @@
+package handlers
+
+import "sync"
+
+// pool runs exchanges on at most a fixed number of workers. It queues no more
+// than the bus' window lets in.
+//
+// A worker that takes work wakes one other if work is left over, and no more
+// than one wake-up is under way at a time. Handlers that don't block so share
+// one or two busy workers, however large a burst is, while handlers that
+// block get a further worker each: a wake-up for each request would cost more
+// than many a handler does.
+type pool struct {
+	run func(batch []*Exchange)
+
+	mu       sync.Mutex
+	queue    []*Exchange // waiting, from head on
+	head     int
+	maxBatch int
+	workers  int // started
+	max      int
+	idle     int  // parked
+	waking   bool // a worker was woken, or started, and has not yet looked
+	closed   bool
+	wake     chan struct{}
+	done     sync.WaitGroup
+}
+
+func newPool(workers, maxBatch int, run func([]*Exchange)) *pool {
+	return &pool{run: run, max: workers, maxBatch: maxBatch, wake: make(chan struct{}, workers)}
+}
+
+// submit queues the exchanges; the slice stays the caller's.
+func (p *pool) submit(batch []*Exchange) {
+	p.mu.Lock()
+	if p.head > 0 && len(p.queue)+len(batch) > cap(p.queue) {
+		p.queue = p.queue[:copy(p.queue, p.queue[p.head:])]
+		p.head = 0
+	}
+	p.queue = append(p.queue, batch...)
+	p.more()
+	p.mu.Unlock()
+}
+
+// more gets one more worker to look at the queue, if there is reason to and
+// none is on its way. mu is held.
+func (p *pool) more() {
+	if p.waking || p.head == len(p.queue) {
+		return
+	}
+	switch {
+	case p.idle > 0:
+		p.idle--
+		p.waking = true
+		p.wake <- struct{}{}
+	case p.workers < p.max && !p.closed:
+		p.workers++
+		p.waking = true
+		p.done.Add(1)
+		go p.work()
+	}
+}
+
+// work is one worker. It ends when the pool closes.
+func (p *pool) work() {
+	defer p.done.Done()
+	batch := make([]*Exchange, 0, p.maxBatch)
+	woken := true
+	for {
+		p.mu.Lock()
+		if woken {
+			p.waking, woken = false, false
+		}
+		n := min(len(p.queue)-p.head, p.maxBatch)
+		if n == 0 {
+			if p.closed {
+				p.mu.Unlock()
+				return
+			}
+			p.idle++
+			p.mu.Unlock()
+			<-p.wake
+			woken = true
+			continue
+		}
+		batch = append(batch[:0], p.queue[p.head:p.head+n]...)
+		clear(p.queue[p.head : p.head+n])
+		p.head += n
+		if p.head == len(p.queue) {
+			p.queue, p.head = p.queue[:0], 0
+		}
+		p.more()
+		p.mu.Unlock()
+		p.run(batch)
+	}
+}
+
+// close ends the workers when the queue is empty and waits for them.
+func (p *pool) close() {
+	p.mu.Lock()
+	if !p.closed {
+		p.closed = true
+		for ; p.idle > 0; p.idle-- {
+			p.wake <- struct{}{}
+		}
+	}
+	p.mu.Unlock()
+	p.done.Wait()
+}

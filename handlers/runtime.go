@@ -1,0 +1,338 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"nanofront/internal/logging"
+	"nanofront/internal/metrics"
+	"nanofront/internal/registry"
+	"nanofront/nanobus"
+)
+
+// Runtime is one backend process. Most need only Run; who calls other services
+// or publishes events makes a Runtime first.
+type Runtime struct {
+	opts    Options
+	log     zerolog.Logger
+	limit   *logging.Limiter
+	metrics *handlerMetrics
+	bus     *nanobus.Bus
+	pool    *pool
+	ready   atomic.Bool
+
+	serve func(batch []*Exchange)
+}
+
+// Run announces the service, serves with h until ctx ends, and leaves without
+// losing a request. See Runtime for more control.
+func Run(ctx context.Context, opts Options, h Handler) error {
+	rt, err := New(opts)
+	if err != nil {
+		return err
+	}
+	return rt.Run(ctx, h)
+}
+
+// New makes a backend that serves nothing yet.
+func New(opts Options) (*Runtime, error) {
+	if err := opts.setDefaults(); err != nil {
+		return nil, err
+	}
+	rt := &Runtime{opts: opts, log: opts.Logger, metrics: newHandlerMetrics(opts.Metrics)}
+	rt.limit = logging.NewLimiter(opts.Logger, 5, time.Second)
+	probe := registry.Instance{Service: opts.Service, ID: opts.Instance, Address: "tcp://127.0.0.1:1", Version: opts.Version, Window: opts.Window, Started: time.Now()}
+	if err := probe.Validate(); err != nil {
+		return nil, err
+	}
+	var err error
+	rt.bus, err = nanobus.New(nanobus.Options{
+		Service: opts.Service, Instance: opts.Instance, Version: opts.Version,
+		Serve: rt.arrived, Window: opts.Window, Subscriptions: opts.Subscriptions,
+		Logger: opts.Logger, Metrics: opts.Metrics,
+	})
+	if err != nil {
+		return nil, err
+	}
+	opts.Metrics.GaugeFunc(metrics.HandlerInFlight, func() float64 { return float64(rt.bus.Served()) })
+	return rt, nil
+}
+
+// Instance is the name under which the process is announced.
+func (rt *Runtime) Instance() string { return rt.opts.Instance }
+
+// Client returns a client of another service, which must be in Options.Calls.
+func (rt *Runtime) Client(service string) *Client {
+	if !slices.Contains(rt.opts.Calls, service) {
+		panic(fmt.Sprintf("handlers: %q is not in Options.Calls", service))
+	}
+	return &Client{rt: rt, svc: rt.bus.Service(service)}
+}
+
+// Publish sends an event to every linked process that subscribed to the topic,
+// best effort. It never blocks. It returns how many it was sent to.
+func (rt *Runtime) Publish(topic string, payload []byte) (int, error) {
+	return rt.bus.Publish(topic, payload)
+}
+
+// Ready reports nil when the process is announced and a live instance of each
+// service that it calls is known; else what is missing.
+func (rt *Runtime) Ready() error {
+	if !rt.ready.Load() {
+		return errors.New("not announced yet")
+	}
+	for _, s := range rt.opts.Calls {
+		if rt.bus.Service(s).Live() == 0 {
+			return fmt.Errorf("no live instance of %q", s)
+		}
+	}
+	return nil
+}
+
+// Links returns the state of the links to the services that are called.
+func (rt *Runtime) Links() []nanobus.LinkInfo { return rt.bus.Links() }
+
+// Run serves with h until ctx ends, then drains: it is withdrawn, says so to
+// its callers, answers what is at work (within DrainTimeout), and returns. A
+// Runtime can be run once.
+func (rt *Runtime) Run(ctx context.Context, h Handler) error {
+	rt.pool = newPool(rt.opts.Workers, 1, func(batch []*Exchange) { rt.runOne(h, batch[0]) })
+	return rt.run(ctx, rt.pool.submit)
+}
+
+// RunBatch is Run for a BatchHandler.
+func (rt *Runtime) RunBatch(ctx context.Context, h BatchHandler) error {
+	run := func(batch []*Exchange) { rt.runBatch(h, batch) }
+	if rt.opts.Inline {
+		return rt.run(ctx, func(batch []*Exchange) {
+			for len(batch) > maxBatch {
+				run(batch[:maxBatch])
+				batch = batch[maxBatch:]
+			}
+			run(batch)
+		})
+	}
+	rt.pool = newPool(rt.opts.Workers, rt.opts.MaxBatch, run)
+	return rt.run(ctx, rt.pool.submit)
+}
+
+func (rt *Runtime) run(ctx context.Context, serve func([]*Exchange)) error {
+	rt.serve = serve
+	defer func() {
+		_ = rt.bus.Close()
+		if rt.pool != nil {
+			rt.pool.close()
+		}
+	}()
+	addr, err := rt.bus.Listen(rt.opts.Listen)
+	if err != nil {
+		return err
+	}
+	if rt.opts.Advertise != "" {
+		addr = rt.opts.Advertise
+	}
+	self := registry.Instance{
+		Service: rt.opts.Service, ID: rt.opts.Instance, Address: addr, Version: rt.opts.Version,
+		Window: rt.opts.Window, Admin: rt.opts.Admin, Started: time.Now().UTC(),
+	}
+	// What follows must outlive ctx: the process is still found, and still
+	// finds others, until it has been withdrawn.
+	live, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	watched := make(chan error, 1)
+	go func() { watched <- rt.opts.Discovery.Watch(live, rt.discovered) }()
+	reg, err := rt.opts.Discovery.Register(live, self)
+	if err != nil {
+		return err
+	}
+	go func() {
+		select {
+		case <-reg.Ready():
+			rt.ready.Store(true)
+			rt.log.Info().Str("service", self.Service).Str("instance", self.ID).Str("address", addr).
+				Int("window", self.Window).Msg("serving")
+		case <-live.Done():
+		}
+	}()
+
+	select {
+	case <-ctx.Done():
+	case err := <-watched:
+		if ctx.Err() == nil {
+			return fmt.Errorf("handlers: discovery ended: %w", err)
+		}
+	}
+
+	rt.log.Info().Int("in_flight", rt.bus.Served()).Msg("draining")
+	drain, cancel := context.WithTimeout(context.Background(), rt.opts.DrainTimeout)
+	defer cancel()
+	rt.ready.Store(false)
+	// Told to the callers first: that takes effect at once, discovery later.
+	drained := make(chan error, 1)
+	go func() { drained <- rt.bus.Drain(drain) }()
+	withdraw, cancelWithdraw := context.WithTimeout(drain, 2*time.Second)
+	defer cancelWithdraw()
+	if err := reg.Close(withdraw); err != nil {
+		rt.log.Warn().Err(err).Msg("not withdrawn from discovery; the lease will end it")
+	}
+	return <-drained
+}
+
+// discovered tells the bus with whom to link: with the services that are
+// called, and, to hear their events, with everybody if there are
+// subscriptions.
+func (rt *Runtime) discovered(s registry.Snapshot) {
+	var list []nanobus.Instance
+	for _, in := range s.Instances {
+		if in.Service == rt.opts.Service && in.ID == rt.opts.Instance {
+			continue
+		}
+		called := slices.Contains(rt.opts.Calls, in.Service)
+		if !called && len(rt.opts.Subscriptions) == 0 {
+			continue
+		}
+		list = append(list, nanobus.Instance{
+			Service: in.Service, ID: in.ID, Address: in.Address, Version: in.Version, EventsOnly: !called,
+		})
+	}
+	if err := rt.bus.SetInstances(list); err != nil {
+		if rt.limit.Allow("instances") {
+			rt.log.Warn().Err(err).Msg("some instances are not usable")
+		}
+	}
+}
+
+// arrived is nanobus' Serve: it makes exchanges of requests and passes them
+// on.
+func (rt *Runtime) arrived(batch []*nanobus.Request) {
+	var scratch [64]*Exchange
+	xs := scratch[:0]
+	rt.metrics.requests.Add(uint64(len(batch)))
+	for _, r := range batch {
+		x := exchangePool.Get().(*Exchange) //nolint:forcetypeassert // the pool has nothing else
+		x.rt, x.bus = rt, r
+		x.state.Store(turn.Add(2))
+		if err := x.req.Decode(r.Payload()); err != nil {
+			if rt.limit.Allow("malformed") {
+				rt.log.Warn().Err(err).Stringer("link", r.Link()).Msg("a request that can't be read")
+			}
+			r.ReplyError(nanobus.CodeMalformed, err.Error())
+			x.recycle()
+			continue
+		}
+		xs = append(xs, x)
+	}
+	if len(xs) > 0 {
+		rt.serve(xs)
+	}
+}
+
+// begin notes that work starts, for those that are still wanted; the others
+// are answered and left out. turns notes which use of each exchange this is:
+// one that is finished may be another request's by the time of a panic.
+func (rt *Runtime) begin(batch []*Exchange, turns *[maxBatch]uint64) []*Exchange {
+	now := rt.bus.Now()
+	rt.metrics.batches.Inc()
+	wanted := batch[:0]
+	for _, x := range batch {
+		rt.metrics.queue.Observe(now - x.bus.Received())
+		switch {
+		case x.bus.Cancelled():
+			x.bus.ReplyError(nanobus.CodeCancelled, "")
+			x.recycle()
+			continue
+		case now >= x.bus.Deadline():
+			rt.metrics.expired.Inc()
+			x.bus.ReplyError(nanobus.CodeExpired, "")
+			x.recycle()
+			continue
+		}
+		x.bus.Start(now)
+		x.started = now
+		turns[len(wanted)] = x.state.Load()
+		wanted = append(wanted, x)
+	}
+	return wanted
+}
+
+func (rt *Runtime) runOne(h Handler, x *Exchange) {
+	one := [1]*Exchange{x}
+	var turns [maxBatch]uint64
+	if len(rt.begin(one[:], &turns)) == 0 {
+		return
+	}
+	defer rt.contain(one[:], &turns)
+	if err := h.Serve(x.Context(), &x.req, &x.resp); err != nil {
+		x.Fail(err)
+		return
+	}
+	x.Done()
+}
+
+func (rt *Runtime) runBatch(h BatchHandler, batch []*Exchange) {
+	var turns [maxBatch]uint64
+	batch = rt.begin(batch, &turns)
+	if len(batch) == 0 {
+		return
+	}
+	defer rt.contain(batch, &turns)
+	h.ServeBatch(batch)
+}
+
+// contain keeps a handler's panic from ending the process. The exchanges that
+// were not finished fail.
+func (rt *Runtime) contain(batch []*Exchange, turns *[maxBatch]uint64) {
+	p := recover()
+	if p == nil {
+		return
+	}
+	rt.metrics.panics.Inc()
+	if rt.limit.Allow("panic") {
+		rt.log.Error().Interface("panic", p).Bytes("stack", debug.Stack()).Msg("handler panicked; its requests get a 500")
+	}
+	for i, x := range batch {
+		if x.state.CompareAndSwap(turns[i], turns[i]|turnFinished) {
+			x.bus.ReplyError(nanobus.CodeInternal, "")
+			rt.metrics.class(500).Inc()
+			x.recycle()
+		}
+	}
+}
+
+func (rt *Runtime) logFailure(x *Exchange, err error) {
+	if !rt.limit.Allow("failure") {
+		return
+	}
+	rt.log.Error().Err(err).Uint64("correlation", x.bus.ID()).
+		Bytes("method", x.req.Method).Bytes("path", x.req.Path).
+		Bytes("request_id", x.req.Header.Get("x-request-id")).Msg("handler failed")
+}
+
+// handlerMetrics are the handles of what the runtime counts.
+type handlerMetrics struct {
+	requests, panics, errors, expired, batches *metrics.Counter
+	classes                                    [6]*metrics.Counter
+	queue, serviceTime                         *metrics.Timer
+}
+
+func newHandlerMetrics(s *metrics.Set) *handlerMetrics {
+	m := &handlerMetrics{
+		requests: s.Counter(metrics.HandlerRequests), panics: s.Counter(metrics.HandlerPanics),
+		errors: s.Counter(metrics.HandlerErrors), expired: s.Counter(metrics.HandlerExpired),
+		batches: s.Counter(metrics.HandlerBatches),
+		queue:   s.Timer(metrics.HandlerQueue), serviceTime: s.Timer(metrics.HandlerServiceTime),
+	}
+	for i, class := range []string{"1xx", "2xx", "3xx", "4xx", "5xx"} {
+		m.classes[i+1] = s.Counter(metrics.HandlerResponses, class)
+	}
+	return m
+}
+
+func (m *handlerMetrics) class(status int) *metrics.Counter { return m.classes[status/100] }

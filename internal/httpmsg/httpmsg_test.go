@@ -1,0 +1,161 @@
+package httpmsg
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+)
+
+func sampleRequest() *Request {
+	return &Request{
+		Method: []byte("GET"), Scheme: []byte("http"), Host: []byte("example.com"),
+		Path: []byte("/profile/42"), Query: []byte("a=b&name=J%C3%BCrgen"), Client: []byte("192.0.2.1"),
+		Header: Fields{{[]byte("accept"), []byte("text/html")}, {[]byte("x-request-id"), []byte("abc")}},
+		Body:   []byte("body"),
+	}
+}
+
+func TestRequest_RoundTrip(t *testing.T) {
+	want := sampleRequest()
+	var got Request
+	if err := got.Decode(want.AppendTo(nil)); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(want, &got); d != "" {
+		t.Error(d)
+	}
+	if g := got.Param("name"); g != "Jürgen" {
+		t.Errorf("Param: got %q", g)
+	}
+	if g := got.Header.Get("accept"); string(g) != "text/html" {
+		t.Errorf("Get: got %q", g)
+	}
+}
+
+func TestRequest_AppendToLowersNames(t *testing.T) {
+	r := Request{Header: Fields{{[]byte("X-Request-ID"), []byte("A")}}}
+	var got Request
+	if err := got.Decode(r.AppendTo(nil)); err != nil {
+		t.Fatal(err)
+	}
+	if string(got.Header[0].Name) != "x-request-id" || string(got.Header[0].Value) != "A" {
+		t.Errorf("got %s", got.Header[0])
+	}
+}
+
+func TestResponse_RoundTrip(t *testing.T) {
+	want := &Response{Status: 404}
+	want.Set("content-type", "text/plain")
+	want.Set("etag", `"1"`)
+	want.Set("content-type", "text/html")
+	_, _ = want.WriteString("not here")
+	var got Response
+	if err := got.Decode(want.AppendTo(nil)); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(want, &got, cmpopts.IgnoreUnexported(Response{})); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestDecode_RefusesEveryTruncation(t *testing.T) {
+	req := sampleRequest().AppendTo(nil)
+	for n := range req {
+		if err := new(Request).Decode(req[:n]); err == nil {
+			t.Errorf("request cut at %d of %d: no error", n, len(req))
+		}
+	}
+	resp := (&Response{Status: 200, Header: Fields{{[]byte("a"), []byte("b")}}, Body: []byte("x")}).AppendTo(nil)
+	for n := range resp {
+		if err := new(Response).Decode(resp[:n]); err == nil {
+			t.Errorf("response cut at %d of %d: no error", n, len(resp))
+		}
+	}
+}
+
+func TestCheck_NamesWhatIsWrong(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		want string
+	}{
+		{(&Response{Status: 99}).Check(), "status 99"},
+		{(&Response{Status: 600}).Check(), "status 600"},
+		{(&Response{Header: Fields{{nil, nil}}}).Check(), "name of 0 bytes"},
+		{(&Response{Header: Fields{{[]byte("a"), make([]byte, 1<<16)}}}).Check(), "value of header field a has 65536"},
+		{(&Request{Method: make([]byte, 256)}).Check(), "method of 256"},
+		{(&Request{Header: make(Fields, 257)}).Check(), "257 header fields"},
+	} {
+		if c.err == nil || !strings.Contains(c.err.Error(), c.want) {
+			t.Errorf("got %v, want %q in it", c.err, c.want)
+		}
+	}
+}
+
+func TestRequest_NoAllocations(t *testing.T) {
+	src := sampleRequest()
+	var dst Request
+	buf := src.AppendTo(nil)
+	if err := dst.Decode(buf); err != nil {
+		t.Fatal(err)
+	}
+	if n := testing.AllocsPerRun(100, func() {
+		buf = src.AppendTo(buf[:0])
+		_ = dst.Decode(buf)
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func FuzzRequestDecode(f *testing.F) {
+	f.Add(sampleRequest().AppendTo(nil))
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var r, again Request
+		if r.Decode(b) != nil {
+			return
+		}
+		if err := r.Check(); err != nil && len(r.Header) > 0 {
+			return // an empty field name decodes and is refused to be sent on
+		}
+		if err := again.Decode(r.AppendTo(nil)); err != nil {
+			t.Fatalf("%q: decoded, but not what was encoded from it: %v", b, err)
+		}
+		if !bytes.Equal(r.Body, again.Body) || len(r.Header) != len(again.Header) {
+			t.Fatalf("%q: changed by a round trip", b)
+		}
+	})
+}
+
+func FuzzResponseDecode(f *testing.F) {
+	f.Add((&Response{Status: 200, Body: []byte("x")}).AppendTo(nil))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var r, again Response
+		if r.Decode(b) != nil || r.Check() != nil {
+			return
+		}
+		if err := again.Decode(r.AppendTo(nil)); err != nil {
+			t.Fatalf("%q: %v", b, err)
+		}
+	})
+}
+
+func BenchmarkRequest_AppendTo(b *testing.B) {
+	r := sampleRequest()
+	var buf []byte
+	b.ReportAllocs()
+	for b.Loop() {
+		buf = r.AppendTo(buf[:0])
+	}
+}
+
+func BenchmarkRequest_Decode(b *testing.B) {
+	buf := sampleRequest().AppendTo(nil)
+	var r Request
+	b.ReportAllocs()
+	for b.Loop() {
+		_ = r.Decode(buf)
+	}
+}

@@ -1,0 +1,96 @@
+package httpmsg
+
+import (
+	"bytes"
+	"fmt"
+	"net/url"
+)
+
+// Request is an HTTP request as it travels on the bus.
+//
+//	method(8) scheme(8) host(16) path(16) query(16) client(8) fields body(32)
+//
+// where (n) is a length of n bits before the bytes, and fields is a 16-bit
+// count, then name(8) value(16) for each.
+type Request struct {
+	Method []byte
+	Scheme []byte // "http" or "https"
+	Host   []byte
+	Path   []byte // normalised, still percent-encoded, begins with '/'
+	Query  []byte // raw, without '?'
+	Client []byte // textual IP address of the client
+	Header Fields
+	Body   []byte
+}
+
+// Check reports what in the request can't be encoded.
+func (r *Request) Check() error {
+	for _, f := range []struct {
+		name  string
+		value []byte
+		max   int
+	}{
+		{"method", r.Method, 255}, {"scheme", r.Scheme, 255}, {"host", r.Host, MaxValue},
+		{"path", r.Path, MaxValue}, {"query", r.Query, MaxValue}, {"client", r.Client, 255},
+	} {
+		if len(f.value) > f.max {
+			return fmt.Errorf("httpmsg: %s of %d bytes, %d allowed", f.name, len(f.value), f.max)
+		}
+	}
+	return r.Header.check()
+}
+
+// AppendTo appends the request's bytes. What Check objects to makes them
+// unreadable.
+func (r *Request) AppendTo(dst []byte) []byte {
+	dst = append8(dst, r.Method)
+	dst = append8(dst, r.Scheme)
+	dst = append16(dst, r.Host)
+	dst = append16(dst, r.Path)
+	dst = append16(dst, r.Query)
+	dst = append8(dst, r.Client)
+	dst = r.Header.appendTo(dst)
+	return appendBody(dst, r.Body)
+}
+
+// Decode reads a request. All fields alias b; Header's memory is used again.
+// Bytes behind the body belong to a later revision and are ignored.
+func (r *Request) Decode(b []byte) (err error) {
+	ok := false
+	if r.Method, b, ok = take8(b); !ok {
+		return fmt.Errorf("%w: ends inside the method", ErrMalformed)
+	}
+	if r.Scheme, b, ok = take8(b); !ok {
+		return fmt.Errorf("%w: ends inside the scheme", ErrMalformed)
+	}
+	if r.Host, b, ok = take16(b); !ok {
+		return fmt.Errorf("%w: ends inside the host", ErrMalformed)
+	}
+	if r.Path, b, ok = take16(b); !ok {
+		return fmt.Errorf("%w: ends inside the path", ErrMalformed)
+	}
+	if r.Query, b, ok = take16(b); !ok {
+		return fmt.Errorf("%w: ends inside the query", ErrMalformed)
+	}
+	if r.Client, b, ok = take8(b); !ok {
+		return fmt.Errorf("%w: ends inside the client's address", ErrMalformed)
+	}
+	if r.Header, b, err = r.Header.decode(b); err != nil {
+		return err
+	}
+	r.Body, err = takeBody(b)
+	return err
+}
+
+// Reset empties the request and keeps its memory.
+func (r *Request) Reset() { *r = Request{Header: r.Header[:0]} }
+
+// Param returns the first value of a query parameter, decoded; "" if it is
+// not there.
+func (r *Request) Param(name string) string {
+	if !bytes.Contains(r.Query, []byte(name)) {
+		return ""
+	}
+	v, _ := url.ParseQuery(string(r.Query))
+	return v.Get(name)
+}

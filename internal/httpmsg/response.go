@@ -1,0 +1,104 @@
+package httpmsg
+
+import (
+	"encoding/binary"
+	"fmt"
+)
+
+// Response is an HTTP response as it travels on the bus.
+//
+//	status(16 bits) fields body(32)
+type Response struct {
+	// Status is 200..599; 0 is taken for 200.
+	Status int
+	Header Fields
+	Body   []byte
+
+	arena []byte // holds what Set was given
+}
+
+// Set adds a header field, or replaces the first of that name. name is to be
+// in lower case.
+func (r *Response) Set(name, value string) {
+	at := len(r.arena)
+	r.arena = append(append(r.arena, name...), value...)
+	// A growing arena moves; what was cut from it before stays where it was.
+	f := Field{Name: r.arena[at : at+len(name)], Value: r.arena[at+len(name):]}
+	for i := range r.Header {
+		if string(r.Header[i].Name) == name {
+			r.Header[i] = f
+			return
+		}
+	}
+	r.Header = append(r.Header, f)
+}
+
+// Add adds a header field whose bytes are the caller's until the response is
+// encoded.
+func (r *Response) Add(name, value []byte) {
+	r.Header = append(r.Header, Field{Name: name, Value: value})
+}
+
+// Write appends to the body; it implements io.Writer and never fails.
+func (r *Response) Write(p []byte) (int, error) {
+	r.Body = append(r.Body, p...)
+	return len(p), nil
+}
+
+// WriteString is Write for a string.
+func (r *Response) WriteString(s string) (int, error) {
+	r.Body = append(r.Body, s...)
+	return len(s), nil
+}
+
+// Check reports what in the response can't be encoded.
+func (r *Response) Check() error {
+	if r.Status != 0 && (r.Status < 200 || r.Status > 599) {
+		return fmt.Errorf("httpmsg: status %d, 200 to 599 allowed", r.Status)
+	}
+	return r.Header.check()
+}
+
+// AppendTo appends the response's bytes. What Check objects to makes them
+// unreadable.
+func (r *Response) AppendTo(dst []byte) []byte {
+	status := r.Status
+	if status == 0 {
+		status = 200
+	}
+	dst = binary.BigEndian.AppendUint16(dst, uint16(status)) //nolint:gosec // checked
+	dst = r.Header.appendTo(dst)
+	return appendBody(dst, r.Body)
+}
+
+// Decode reads a response. Header and Body alias b; Header's memory is used
+// again. Bytes behind the body belong to a later revision and are ignored.
+func (r *Response) Decode(b []byte) (err error) {
+	if len(b) < 2 {
+		return fmt.Errorf("%w: ends inside the status", ErrMalformed)
+	}
+	r.Status = int(binary.BigEndian.Uint16(b))
+	if r.Status < 200 || r.Status > 599 {
+		return fmt.Errorf("%w: status %d", ErrMalformed, r.Status)
+	}
+	if r.Header, b, err = r.Header.decode(b[2:]); err != nil {
+		return err
+	}
+	r.Body, err = takeBody(b)
+	return err
+}
+
+// keepBody caps the body buffer that Reset keeps.
+const keepBody = 64 << 10
+
+// Reset empties the response and keeps its memory, for who builds responses.
+func (r *Response) Reset() {
+	body := r.Body
+	if cap(body) > keepBody {
+		body = nil
+	}
+	*r = Response{Header: r.Header[:0], Body: body[:0], arena: r.arena[:0]}
+}
+
+// Release empties a decoded response, whose body is not its own.
+func (r *Response) Release() { *r = Response{Header: r.Header[:0], arena: r.arena[:0]} }

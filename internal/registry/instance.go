@@ -1,0 +1,37 @@
+package registry
+
+import "time"
+
+// Instance is one live process that takes requests for a service.
+//
+// In etcd it is the JSON value of instances/SERVICE/ID.
+type Instance struct {
+	// Service is the name that routes refer to: lower-case letters, digits
+	// and '-', 1 to 63 bytes.
+	Service string `json:"service"`
+	// ID tells the instances of a service apart. The same alphabet as
+	// Service, plus '.' and '_', 1 to 63 bytes.
+	ID string `json:"id"`
+	// Address is where the instance's bus listens: "tcp://host:port" or
+	// "ipc:///path".
+	Address string `json:"address"`
+	// Version is the version of the handler's code, free text of at most
+	// 63 printable ASCII bytes. Empty means unversioned.
+	Version string `json:"version,omitempty"`
+	// Window is how many requests the instance takes at once; at least 1.
+	Window int `json:"window"`
+	// Admin is the instance's admin address ("host:port"), empty if it has
+	// none. The operator's tool reads live figures from there.
+	Admin string `json:"admin,omitempty"`
+	// Started is when the process started.
+	Started time.Time `json:"started"`
+}
+
+// Snapshot is the state of the system as one consistent view. A Snapshot is
+// immutable once handed out; receivers may keep it.
+type Snapshot struct {
+	// Instances is sorted by Service, then ID.
+	Instances []Instance
+	// Routes is the last valid routes document; nil until one is known.
+	Routes *Routes
+}

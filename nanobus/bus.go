@@ -1,0 +1,560 @@
+package nanobus
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+	"go.nanomsg.org/mangos/v3"
+	"go.nanomsg.org/mangos/v3/protocol"
+
+	"nanofront/internal/metrics"
+)
+
+// removeGrace is how long an instance that discovery no longer lists stays
+// linked. A handler that leaves says draining; one that died breaks its link;
+// so an instance that is only missing from the list is most likely alive and
+// about to register again, as after etcd has lost its data.
+const removeGrace = 10 * time.Second
+
+// Bus is a process' end of all its links. It is made by New and ended by
+// Close; its methods may be called from any goroutine.
+type Bus struct {
+	opts    Options
+	log     zerolog.Logger
+	metrics *busMetrics
+	table   *table
+	events  chan Event
+	served  atomic.Int64 // peers' requests that are not answered yet
+
+	epoch       time.Time
+	epochMicros int64
+
+	done    chan struct{}
+	workers sync.WaitGroup // sweep, dispatch, readers and writers
+
+	// mu guards what follows. Link.mu may be taken under it, not the other
+	// way round.
+	mu        sync.Mutex
+	closed    bool
+	draining  bool
+	listeners []protocol.Socket
+	links     map[*Link]struct{}
+	instances map[instanceKey]*instance
+	services  map[string]*Service
+}
+
+// New makes a bus. It is linked with nobody until Listen or SetInstances.
+func New(opts Options) (*Bus, error) {
+	if err := opts.validate(); err != nil {
+		return nil, err
+	}
+	b := &Bus{
+		opts:      opts,
+		log:       opts.Logger,
+		metrics:   newBusMetrics(opts.Metrics),
+		table:     newTable(opts.Slots, uint16(rand.Uint32())), //nolint:gosec // distinct, not secret
+		events:    make(chan Event, eventQueue),
+		epoch:     time.Now(),
+		done:      make(chan struct{}),
+		links:     make(map[*Link]struct{}),
+		instances: make(map[instanceKey]*instance),
+		services:  make(map[string]*Service),
+	}
+	b.epochMicros = b.epoch.UnixMicro()
+	opts.Metrics.GaugeFunc(metrics.BusLinks, func() float64 {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		return float64(len(b.links))
+	})
+	opts.Metrics.GaugeFunc(metrics.BusSlotsInUse, func() float64 { return float64(b.table.used.Load()) })
+	b.workers.Add(2)
+	go b.sweep()
+	go b.dispatch()
+	return b, nil
+}
+
+// Now is the bus time: time since the bus was made, by the monotonic clock.
+func (b *Bus) Now() time.Duration { return time.Duration(b.now()) }
+
+func (b *Bus) now() int64 { return int64(time.Since(b.epoch)) }
+
+// wallMicros turns bus time into µs since 1970.
+func (b *Bus) wallMicros(ns int64) uint64 {
+	return uint64(b.epochMicros + ns/1000) //nolint:gosec // a clock after 1970
+}
+
+// Served is the number of peers' requests that are not answered yet.
+func (b *Bus) Served() int { return int(b.served.Load()) }
+
+// Listen takes links at addr (tcp://HOST:PORT, port 0 for any free one, or
+// ipc:///PATH) and returns the address to announce.
+func (b *Bus) Listen(addr string) (string, error) {
+	url, err := transportURL(addr)
+	if err != nil {
+		return "", err
+	}
+	s, err := newSocket(b, nil)
+	if err != nil {
+		return "", err
+	}
+	l, err := s.NewListener(url, nil)
+	if err == nil {
+		err = l.Listen()
+	}
+	if err != nil {
+		_ = s.Close()
+		return "", listenError(addr, err)
+	}
+	b.mu.Lock()
+	closed := b.closed
+	if !closed {
+		b.listeners = append(b.listeners, s)
+	}
+	b.mu.Unlock()
+	if closed {
+		_ = s.Close()
+		return "", ErrClosed
+	}
+	return publicURL(l.Address()), nil
+}
+
+// Service returns the handle on a service. It need not have instances yet.
+func (b *Bus) Service(name string) *Service {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.service(name)
+}
+
+func (b *Bus) service(name string) *Service {
+	s := b.services[name]
+	if s == nil {
+		s = &Service{bus: b, name: name}
+		s.live.Store(new([]*Link))
+		b.services[name] = s
+	}
+	return s
+}
+
+// SetInstances says with which processes the bus is to be linked: all that are
+// listed, and no others. New ones are dialled, and redialled for ever when
+// they go; one that is no longer listed is let go at once if its link is down,
+// else after removeGrace.
+// Instances with an address that can't be dialled are skipped and named in
+// the error.
+func (b *Bus) SetInstances(list []Instance) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return ErrClosed
+	}
+	now := b.now()
+	listed := make(map[instanceKey]bool, len(list))
+	var bad []error
+	for i := range list {
+		in := &list[i]
+		listed[in.key()] = true
+		if have := b.instances[in.key()]; have != nil {
+			have.missing = 0
+			have.Version = in.Version
+			continue
+		}
+		if err := b.dial(*in); err != nil {
+			bad = append(bad, err)
+		}
+	}
+	for k, in := range b.instances {
+		if !listed[k] && in.missing == 0 {
+			in.missing = now
+		}
+	}
+	b.prune(now)
+	if len(bad) > 0 {
+		return fmt.Errorf("%d instances can't be dialled, the first: %w", len(bad), bad[0])
+	}
+	return nil
+}
+
+// dial adds an instance to the table and starts to connect. mu is held.
+func (b *Bus) dial(i Instance) error {
+	url, err := transportURL(i.Address)
+	if err != nil {
+		return err
+	}
+	in := &instance{Instance: i}
+	s, err := newSocket(b, in)
+	if err != nil {
+		return err
+	}
+	if err := s.Dial(url); err != nil {
+		_ = s.Close()
+		return fmt.Errorf("nanobus: dialling %s: %w", i.Address, err)
+	}
+	in.socket = s
+	b.instances[i.key()] = in
+	return nil
+}
+
+// prune lets go of instances that are listed no longer. mu is held.
+func (b *Bus) prune(now int64) {
+	for k, in := range b.instances {
+		if in.missing == 0 {
+			continue
+		}
+		l := in.link.Load()
+		alive := l != nil && !l.stateIs(linkDown) && !l.stateIs(linkDraining)
+		if alive && now-in.missing < int64(removeGrace) {
+			continue
+		}
+		if l != nil && l.InFlight() > 0 && now-in.missing < int64(2*removeGrace) {
+			continue // draining: let it answer
+		}
+		delete(b.instances, k)
+		if l != nil {
+			l.closeReason.CompareAndSwap(nil, ptr("removed"))
+		}
+		go func(s protocol.Socket) { _ = s.Close() }(in.socket)
+	}
+}
+
+func ptr[T any](v T) *T { return &v }
+
+// attach makes a link of a connection. Called by mangos.
+func (b *Bus) attach(p protocol.Pipe, in *instance) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed || (in != nil && b.instances[in.key()] != in) {
+		return mangos.ErrClosed
+	}
+	if len(b.links) >= b.opts.MaxLinks {
+		b.log.Warn().Int("max", b.opts.MaxLinks).Msg("refusing a link: too many")
+		return mangos.ErrClosed
+	}
+	l := newLink(b, p, in)
+	p.SetPrivate(l)
+	if in != nil {
+		in.link.Store(l)
+	}
+	b.links[l] = struct{}{}
+	b.metrics.opened.Inc()
+	b.share()
+	hello := b.helloFor(l)
+	l.out = hello.appendTo(l.out)
+	l.frames = 1
+	if b.draining {
+		start := len(l.out)
+		l.out = beginFrame(l.out, kindDraining, 0, 0)
+		endFrame(l.out, start)
+		l.frames++
+	}
+	b.workers.Add(2)
+	l.writing.Add(1)
+	go func() {
+		defer b.workers.Done()
+		l.writer()
+	}()
+	go l.reader()
+	return nil
+}
+
+func (b *Bus) helloFor(l *Link) *Hello {
+	h := &Hello{
+		Version: ProtocolVersion, Service: b.opts.Service, CodeVersion: b.opts.Version, Instance: b.opts.Instance,
+		EventsOnly: l.instance != nil && l.instance.EventsOnly,
+	}
+	if b.opts.Serve != nil {
+		h.Window = uint32(l.granted) //nolint:gosec // bounded by the window
+	}
+	for t := range b.opts.Subscriptions {
+		h.Topics = append(h.Topics, t)
+	}
+	return h
+}
+
+// share divides the window among the links whose peers send requests, and
+// tells those whose part has changed. mu is held.
+func (b *Bus) share() {
+	if b.opts.Serve == nil {
+		return
+	}
+	callers := 0
+	for l := range b.links {
+		if l.calls() {
+			callers++
+		}
+	}
+	part := b.opts.Window / max(callers, 1)
+	part = max(part, min(minShare, b.opts.Window))
+	for l := range b.links {
+		l.mu.Lock()
+		if !l.calls() || l.granted == part {
+			l.mu.Unlock()
+			continue
+		}
+		first := l.granted == 0
+		l.granted = part
+		l.mu.Unlock()
+		if !first {
+			l.control(kindCredit, 0, 0, byte(part>>24), byte(part>>16), byte(part>>8), byte(part)) //nolint:gosec // four bytes of a window
+		}
+	}
+}
+
+// calls reports whether requests are to be expected on the link. A link that
+// we dialled carries ours; its peer would dial us to send its own.
+func (l *Link) calls() bool {
+	if l.instance != nil {
+		return false
+	}
+	h := l.hello.Load()
+	return h == nil || !h.EventsOnly
+}
+
+// greeted makes a link usable.
+func (b *Bus) greeted(l *Link, first bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if first {
+		l.state.CompareAndSwap(int32(linkGreeting), int32(linkLive))
+		b.log.Info().Stringer("link", l).Str("version", l.hello.Load().CodeVersion).Msg("link up")
+		b.share()
+	}
+	b.refresh(l)
+}
+
+func (b *Bus) setDraining(l *Link) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if l.state.CompareAndSwap(int32(linkLive), int32(linkDraining)) {
+		b.log.Info().Stringer("link", l).Msg("peer is draining")
+		b.refresh(l)
+	}
+}
+
+// refresh makes the list of live links of the service behind l anew. mu is held.
+func (b *Bus) refresh(l *Link) {
+	if l.instance == nil {
+		return
+	}
+	s := b.service(l.instance.Service)
+	live := make([]*Link, 0, len(*s.live.Load())+1)
+	for k := range b.links {
+		if k.instance != nil && !k.instance.EventsOnly && k.instance.Service == s.name &&
+			k.stateIs(linkLive) && k.window.Load() > 0 {
+			live = append(live, k)
+		}
+	}
+	s.live.Store(&live)
+}
+
+// detach forgets a link and ends what was under way on it. Called by mangos.
+func (b *Bus) detach(l *Link) {
+	b.mu.Lock()
+	delete(b.links, l)
+	if l.instance != nil {
+		l.instance.link.CompareAndSwap(l, nil)
+	}
+	b.refresh(l)
+	b.share()
+	b.metrics.set.Counter(metrics.BusLinkClosed, l.reason()).Inc()
+	closed := b.closed
+	b.mu.Unlock()
+	if !closed {
+		b.log.Info().Stringer("link", l).Str("reason", l.reason()).Int("in_flight", l.InFlight()).Msg("link down")
+	}
+	err := ErrLinkDown
+	if closed {
+		err = ErrClosed
+	}
+	b.failAll(l, err)
+}
+
+// failAll ends all calls under way on a link, or on any if l is nil.
+func (b *Bus) failAll(l *Link, err error) {
+	slots := b.table.inUse()
+	for i := range slots {
+		s := &slots[i]
+		id := s.id.Load()
+		if id == 0 || (l != nil && s.link.Load() != l) {
+			continue
+		}
+		if c := b.table.claim(id); c != nil {
+			b.metrics.droppedLinkDown.Inc()
+			c.Err = err
+			c.finish(nil)
+		}
+	}
+}
+
+// start sends a request on a link one of whose credits the caller has taken.
+// On error the credit is given back and nothing was sent.
+func (b *Bus) start(l *Link, c *Call, p Payload, budget time.Duration) error {
+	s, id := b.table.take()
+	if s == nil {
+		l.refund()
+		return ErrNoCredit
+	}
+	now := b.now()
+	c.Link, c.id, c.sent, c.Err = l, id, now, nil
+	s.call = c
+	s.link.Store(l)
+	s.deadline.Store(now + int64(budget))
+	start, err := l.begin(kindRequest, 0, id)
+	if err == nil && start > maxGathered {
+		l.abandon(start)
+		err = ErrNoCredit
+	}
+	if err == nil {
+		c.batch = l.writes.Load()
+		us := micros32(int64(budget))
+		l.out = append(l.out, byte(us>>24), byte(us>>16), byte(us>>8), byte(us))
+		l.out = p.AppendTo(l.out)
+		if len(l.out)-start > MaxFrame {
+			l.abandon(start)
+			err = ErrTooLarge
+		}
+	}
+	if err != nil {
+		b.table.give(s, id)
+		l.refund()
+		return err
+	}
+	// Armed before the frame can leave, and while the link is known to be
+	// open: whoever closes it looks for armed calls after that.
+	b.table.arm(s, id)
+	b.metrics.calls.Inc()
+	return l.commit(start)
+}
+
+// Abort gives up the call with this id, if it is still under way: it ends with
+// ErrCancelled and the peer is told. It reports whether it was.
+func (b *Bus) Abort(id uint64) bool { return b.abort(id, ErrCancelled) }
+
+func (b *Bus) abort(id uint64, err error) bool {
+	if !b.table.mine(id) {
+		return false
+	}
+	c := b.table.claim(id)
+	if c == nil {
+		return false
+	}
+	l := c.Link
+	c.Err = err
+	c.Timing.Total = time.Duration(b.now() - c.sent)
+	if err == ErrTimeout { //nolint:errorlint // ours, never wrapped
+		b.metrics.expired.Inc()
+		l.observe(int64(c.Timing.Total))
+	}
+	b.metrics.cancelsOut.Inc()
+	l.control(kindCancel, 0, id)
+	c.finish(nil)
+	return true
+}
+
+func (b *Bus) snapshotLinks() []*Link {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	ls := make([]*Link, 0, len(b.links))
+	for l := range b.links {
+		ls = append(ls, l)
+	}
+	return ls
+}
+
+// LinkInfo is the state of one link, for who looks.
+type LinkInfo struct {
+	Service   string  `json:"service"`
+	Instance  string  `json:"instance"`
+	Version   string  `json:"version,omitempty"`
+	Address   string  `json:"address"`
+	State     string  `json:"state"`
+	Window    int     `json:"window"`
+	InFlight  int     `json:"in_flight"`
+	Replies   uint64  `json:"replies"`
+	LatencyMS float64 `json:"latency_ms"` // moving average
+}
+
+// Links returns the state of the links that this process dials.
+func (b *Bus) Links() []LinkInfo {
+	var infos []LinkInfo
+	for _, l := range b.snapshotLinks() {
+		if l.instance == nil {
+			continue
+		}
+		infos = append(infos, LinkInfo{
+			Service: l.instance.Service, Instance: l.instance.ID, Version: l.instance.Version, Address: l.instance.Address,
+			State:  [...]string{"greeting", "live", "draining", "down"}[l.state.Load()],
+			Window: int(l.window.Load()), InFlight: l.InFlight(), Replies: l.replies.Load(),
+			LatencyMS: float64(l.latency.Load()) / 1e6,
+		})
+	}
+	return infos
+}
+
+// Drain tells the peers that this process takes no more requests, and waits
+// until each has understood, all requests are answered, and the answers are
+// with the system; or until ctx ends, with its error then.
+func (b *Bus) Drain(ctx context.Context) error {
+	b.mu.Lock()
+	b.draining = true
+	b.mu.Unlock()
+	for _, l := range b.snapshotLinks() {
+		l.control(kindDraining, 0, 0)
+	}
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for !b.drained() {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("nanobus: %d requests unanswered at the end of draining: %w", b.Served(), ctx.Err())
+		case <-b.done:
+			return ErrClosed
+		case <-tick.C:
+		}
+	}
+	for _, l := range b.snapshotLinks() {
+		l.flush(time.Now().Add(writeTimeout))
+	}
+	return nil
+}
+
+func (b *Bus) drained() bool {
+	for _, l := range b.snapshotLinks() {
+		l.mu.Lock()
+		ok := l.drainAck || l.closed || !l.calls() || l.stateIs(linkGreeting)
+		l.mu.Unlock()
+		if !ok {
+			return false
+		}
+	}
+	return b.Served() == 0
+}
+
+// Close ends all links and all calls under way (ErrClosed), and waits for the
+// bus' goroutines. It doesn't wait for requests to be answered: see Drain.
+// Idempotent. Not to be called from Serve, Done or a subscriber.
+func (b *Bus) Close() error {
+	b.mu.Lock()
+	if b.closed {
+		b.mu.Unlock()
+		b.workers.Wait()
+		return nil
+	}
+	b.closed = true
+	sockets := b.listeners
+	for _, in := range b.instances {
+		sockets = append(sockets, in.socket)
+	}
+	b.mu.Unlock()
+	close(b.done)
+	for _, s := range sockets {
+		_ = s.Close()
+	}
+	b.workers.Wait()
+	b.failAll(nil, ErrClosed)
+	return nil
+}

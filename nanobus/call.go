@@ -1,0 +1,104 @@
+package nanobus
+
+import (
+	"time"
+
+	"go.nanomsg.org/mangos/v3"
+)
+
+// Payload is what a request or a reply carries. AppendTo appends its bytes to
+// dst and returns the extended slice; it is called once, while the link's
+// buffer is locked, and must neither block nor panic. It exists so that a
+// payload is encoded straight into the buffer that is written to the socket.
+type Payload interface {
+	AppendTo(dst []byte) []byte
+}
+
+// Bytes is a Payload that is there already.
+type Bytes []byte
+
+// AppendTo implements Payload.
+func (b Bytes) AppendTo(dst []byte) []byte { return append(dst, b...) }
+
+// Timing is where a call's time went. Zero stages are unknown, as against a
+// peer that doesn't measure.
+type Timing struct {
+	Queue        time.Duration // in this process, until the link's writer took it
+	BusOut       time.Duration // until the peer had read it, clock offset removed
+	HandlerQueue time.Duration // at the peer, until work began
+	Handler      time.Duration // at the peer, working
+	BusBack      time.Duration // from the end of that work until the reply was read here
+	Total        time.Duration // all of it
+}
+
+// Call is one request and, later, its reply. Use NewCall; a Call may be used
+// again after Reset, by one request at a time.
+type Call struct {
+	// Done, if set, is called exactly once when the call ends, on the
+	// goroutine that reads the link (or sweeps deadlines); it must not block.
+	// If nil, use Wait.
+	Done func(*Call)
+	// User is the caller's own.
+	User any
+
+	// Err is nil if Payload is a reply; else one of the package's errors or a
+	// *RemoteError.
+	Err error
+	// Payload is the reply. It aliases the received message: valid until
+	// Release, or, with Done, until Done returns unless Keep was called.
+	Payload []byte
+	// Link is where the request went.
+	Link *Link
+	// Timing is filled in with the reply.
+	Timing Timing
+	// Received is the bus time at which the reply was read. See Bus.Now.
+	Received time.Duration
+
+	id     uint64
+	sent   int64  // bus time in ns when it was put on the link
+	batch  uint32 // which of the link's writes took it
+	msg    *mangos.Message
+	notify chan struct{}
+	kept   bool
+}
+
+// NewCall returns a Call that is ready for use.
+func NewCall() *Call { return &Call{notify: make(chan struct{}, 1)} }
+
+// Wait blocks until the call has ended. Only for calls without Done that were
+// started without error. The deadline ends it at the latest.
+func (c *Call) Wait() { <-c.notify }
+
+// ID returns the correlation id, for logs and for Bus.Abort. It is the id of
+// no other call of this process for some million calls to come.
+func (c *Call) ID() uint64 { return c.id }
+
+// Keep, called within Done, makes Payload valid until Release.
+func (c *Call) Keep() {
+	if c.msg != nil && !c.kept {
+		c.msg.Clone()
+		c.kept = true
+	}
+}
+
+// Release gives the reply's memory back and makes the Call ready for another
+// request. Done and User stay.
+func (c *Call) Release() {
+	if c.kept {
+		c.msg.Free()
+	}
+	c.msg, c.kept = nil, false
+	c.Payload, c.Err, c.Link, c.Timing, c.Received = nil, nil, nil, Timing{}, 0
+	c.id, c.sent, c.batch = 0, 0, 0
+}
+
+// finish hands the ended call over. m is the message that Payload aliases.
+func (c *Call) finish(m *mangos.Message) {
+	c.msg = m
+	if c.Done != nil {
+		c.Done(c)
+		return
+	}
+	c.Keep()
+	c.notify <- struct{}{}
+}

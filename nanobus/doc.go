@@ -1,0 +1,48 @@
+// Package nanobus carries correlated requests, their replies and events
+// between processes as batches of frames on a nanomsg BUS socket.
+//
+// On the wire it is plain SP framing with the BUS protocol number, so any
+// libnanomsg, NNG or mangos BUS peer can take part (docs/protocol.md). What
+// the stock BUS socket can't do, this package adds with a protocol core of
+// its own on mangos' public protocol package: a message goes to one peer, not
+// to all; a full queue pushes back instead of losing the message without a
+// word; and what gathers while a write is under way leaves as one message.
+//
+// A [Bus] is one process's end of everything. Who takes requests listens:
+//
+//	bus, err := nanobus.New(nanobus.Options{
+//		Service: "greeter", Instance: "greeter-1", Window: 1024,
+//		Serve: func(batch []*nanobus.Request) {
+//			for _, r := range batch {
+//				r.Reply(nanobus.Bytes("hello"))
+//			}
+//		},
+//	})
+//	addr, err := bus.Listen("tcp://127.0.0.1:0")
+//
+// Who calls tells the bus which instances there are, and calls by service:
+//
+//	bus.SetInstances([]nanobus.Instance{{Service: "greeter", ID: "greeter-1", Address: addr}})
+//	c := nanobus.NewCall()
+//	if err := bus.Service("greeter").Go(c, nanobus.Bytes("who?"), time.Second); err == nil {
+//		c.Wait()
+//		use(c.Payload, c.Err)
+//	}
+//	c.Release()
+//
+// # Flow control
+//
+// A peer that takes requests announces a window in its hello. A caller never
+// has more requests than that under way on the link; each reply, of whatever
+// kind and however late, gives one credit back. Each request therefore gets
+// exactly one reply frame, even when it has expired or was cancelled. There
+// is no queue that can overflow: overload shows at the caller, at once, as
+// [ErrNoCredit].
+//
+// # Pitfalls
+//
+// [Options.Serve] and [Call.Done] run on the goroutine that reads a link:
+// everything behind that link waits for them, so they must not block.
+// Payloads alias the received message: copy what outlives the Reply or the
+// Release. A Request must be replied to exactly once and not used afterwards.
+package nanobus

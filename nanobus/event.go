@@ -1,0 +1,104 @@
+package nanobus
+
+import (
+	"fmt"
+	"strings"
+)
+
+const (
+	// eventQueue is how many received events may wait for their subscribers.
+	eventQueue = 1024
+	// maxTopic is the longest topic in bytes.
+	maxTopic = 255
+)
+
+// Event is one published message.
+type Event struct {
+	Topic   string
+	Payload []byte // the subscriber's own
+}
+
+// Publish sends an event to every linked process that subscribed to its topic,
+// once to each however many links there are, and to this process's own
+// subscribers. Best effort: what can't be taken is dropped and counted. It
+// never blocks and returns how many it was sent to.
+func (b *Bus) Publish(topic string, payload []byte) (int, error) {
+	if err := checkTopic(topic); err != nil {
+		return 0, err
+	}
+	if len(payload) > MaxPayload-maxTopic {
+		return 0, ErrTooLarge
+	}
+	sent := 0
+	seen := make(map[[2]string]bool)
+	for _, l := range b.snapshotLinks() {
+		h := l.hello.Load()
+		if h == nil || !h.wants(topic) || seen[[2]string{h.Service, h.Instance}] {
+			continue
+		}
+		start, err := l.begin(kindEvent, 0, 0)
+		if err != nil {
+			continue // its other link, if there is one, gets it
+		}
+		if start > maxGathered {
+			l.abandon(start)
+			b.metrics.droppedEvents.Inc()
+			continue
+		}
+		l.out = append(appendString8(l.out, topic), payload...)
+		if l.commit(start) == nil {
+			seen[[2]string{h.Service, h.Instance}] = true
+			b.metrics.eventsOut.Inc()
+			sent++
+		}
+	}
+	if b.deliver(topic, payload) {
+		sent++
+	}
+	return sent, nil
+}
+
+func checkTopic(topic string) error {
+	if topic == "" || len(topic) > maxTopic || strings.ContainsFunc(topic, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+		return fmt.Errorf("nanobus: topic %q: want 1 to %d printable ASCII bytes without spaces", topic, maxTopic)
+	}
+	return nil
+}
+
+// deliver queues an event for this process's subscribers. It reports whether
+// there is one and the queue had room.
+func (b *Bus) deliver(topic string, payload []byte) bool {
+	if b.opts.Subscriptions[topic] == nil {
+		return false
+	}
+	select {
+	case b.events <- Event{Topic: topic, Payload: append([]byte(nil), payload...)}:
+		return true
+	default:
+		b.metrics.droppedEvents.Inc()
+		return false
+	}
+}
+
+// dispatch runs the subscribers, one event after the other. It ends with the
+// bus.
+func (b *Bus) dispatch() {
+	defer b.workers.Done()
+	for {
+		select {
+		case e := <-b.events:
+			b.runSubscriber(e)
+		case <-b.done:
+			return
+		}
+	}
+}
+
+func (b *Bus) runSubscriber(e Event) {
+	defer func() {
+		if p := recover(); p != nil {
+			b.log.Error().Str("topic", e.Topic).Interface("panic", p).Msg("subscriber panicked")
+		}
+	}()
+	b.opts.Subscriptions[e.Topic](e)
+}

@@ -1,0 +1,99 @@
+package nanobus
+
+import (
+	"encoding/binary"
+	"fmt"
+)
+
+// maxTopics bounds the subscriptions that one hello may list.
+const maxTopics = 64
+
+// helloEventsOnly is the flag in a hello's body; the others are ignored.
+const helloEventsOnly = 1 << 0
+
+// Hello is how a process introduces itself on a link. It is the first frame
+// that either side sends; a later one replaces it.
+type Hello struct {
+	// Version is the protocol version the peer speaks.
+	Version uint16
+	// EventsOnly says that the peer sends no requests on this link, so that
+	// none of the window needs to be kept for it.
+	EventsOnly bool
+	// Window is how many requests the peer takes at once on this link.
+	// 0 means that it takes none (a pure caller).
+	Window uint32
+	// Service, CodeVersion and Instance name the process: what it is, which
+	// version of its code runs, and which of its kind it is. At most 255
+	// bytes each.
+	Service, CodeVersion, Instance string
+	// Topics are the events it wants. At most 64, 255 bytes each.
+	Topics []string
+}
+
+func (h *Hello) appendTo(dst []byte) []byte {
+	start := len(dst)
+	dst = beginFrame(dst, kindHello, 0, 0)
+	dst = binary.BigEndian.AppendUint16(dst, h.Version)
+	flags := uint16(0)
+	if h.EventsOnly {
+		flags |= helloEventsOnly
+	}
+	dst = binary.BigEndian.AppendUint16(dst, flags)
+	dst = binary.BigEndian.AppendUint32(dst, h.Window)
+	dst = appendString8(dst, h.Service)
+	dst = appendString8(dst, h.CodeVersion)
+	dst = appendString8(dst, h.Instance)
+	dst = append(dst, byte(len(h.Topics)))
+	for _, t := range h.Topics {
+		dst = appendString8(dst, t)
+	}
+	endFrame(dst, start)
+	return dst
+}
+
+// decodeHello reads a hello's body. Bytes behind the last field belong to a
+// later minor revision and are ignored.
+func decodeHello(b []byte) (*Hello, error) {
+	if len(b) < 8 {
+		return nil, fmt.Errorf("%w: hello of %d bytes", ErrMalformed, len(b))
+	}
+	h := &Hello{
+		Version:    binary.BigEndian.Uint16(b),
+		EventsOnly: binary.BigEndian.Uint16(b[2:])&helloEventsOnly != 0,
+		Window:     binary.BigEndian.Uint32(b[4:]),
+	}
+	b = b[8:]
+	for _, dst := range []*string{&h.Service, &h.CodeVersion, &h.Instance} {
+		s, rest, ok := takeString8(b)
+		if !ok {
+			return nil, fmt.Errorf("%w: hello ends inside a name", ErrMalformed)
+		}
+		*dst, b = string(s), rest
+	}
+	if len(b) < 1 {
+		return nil, fmt.Errorf("%w: hello without a topic count", ErrMalformed)
+	}
+	n := int(b[0])
+	b = b[1:]
+	if n > maxTopics {
+		return nil, fmt.Errorf("%w: hello with %d topics, %d allowed", ErrMalformed, n, maxTopics)
+	}
+	for range n {
+		s, rest, ok := takeString8(b)
+		if !ok {
+			return nil, fmt.Errorf("%w: hello ends inside a topic", ErrMalformed)
+		}
+		h.Topics = append(h.Topics, string(s))
+		b = rest
+	}
+	return h, nil
+}
+
+func (h *Hello) wants(topic string) bool {
+	for _, t := range h.Topics {
+		if t == topic {
+			return true
+		}
+	}
+	return false
+}

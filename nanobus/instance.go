@@ -1,0 +1,32 @@
+package nanobus
+
+import (
+	"sync/atomic"
+
+	"go.nanomsg.org/mangos/v3/protocol"
+)
+
+// Instance is a process to be linked with.
+type Instance struct {
+	// Service and ID name it; the pair is unique.
+	Service, ID string
+	// Address is where it listens: tcp://HOST:PORT or ipc:///PATH.
+	Address string
+	// Version is the version of its code.
+	Version string
+	// EventsOnly: no requests will be sent to it.
+	EventsOnly bool
+}
+
+type instanceKey struct{ service, id, address string }
+
+func (i *Instance) key() instanceKey { return instanceKey{i.Service, i.ID, i.Address} }
+
+// instance is an Instance in the table, with what dials it. All but link is
+// guarded by Bus.mu.
+type instance struct {
+	Instance
+	socket  protocol.Socket
+	link    atomic.Pointer[Link]
+	missing int64 // bus time since which discovery doesn't list it; 0: it does
+}

@@ -1,0 +1,126 @@
+package nanobus
+
+import (
+	"fmt"
+
+	"github.com/rs/zerolog"
+
+	"nanofront/internal/metrics"
+)
+
+// Defaults and bounds of Options.
+const (
+	DefaultWindow = 1024
+	MaxWindow     = 1 << 16
+	DefaultSlots  = 1 << 15
+	DefaultLinks  = 1024
+
+	// minShare is the least window that a caller's link gets when many
+	// callers share the bus' window.
+	minShare = 16
+)
+
+// Options says what a process is on the bus. The zero value is a caller that
+// takes no requests.
+type Options struct {
+	// Service, Instance and Version introduce the process to its peers. At
+	// most 255 bytes each.
+	Service, Instance, Version string
+
+	// Serve takes the requests that came in one message. It runs on the
+	// goroutine that reads the link and must not block. The slice is valid
+	// during the call, the requests until each is replied to. nil: the
+	// process takes none.
+	Serve func(batch []*Request)
+
+	// Window is how many requests the process takes at once, over all links;
+	// the links of its callers share it. 1..65536, 0 means DefaultWindow.
+	Window int
+
+	// Subscriptions are the topics wanted and what to do with their events.
+	// The functions run one after the other, on one goroutine of the bus.
+	// At most 64.
+	Subscriptions map[string]func(Event)
+
+	// Slots bounds the calls under way. 1..1048576, 0 means DefaultSlots.
+	Slots int
+
+	// MaxLinks bounds the links, dialled and accepted. 0 means DefaultLinks.
+	MaxLinks int
+
+	// Logger gets a line when a link comes or goes. The zero Logger is silent.
+	Logger zerolog.Logger
+
+	// Metrics is where the bus counts. nil: nowhere that anyone sees.
+	Metrics *metrics.Set
+}
+
+func (o *Options) validate() error {
+	for _, f := range []struct{ name, value string }{
+		{"service", o.Service}, {"instance", o.Instance}, {"version", o.Version},
+	} {
+		if len(f.value) > 255 {
+			return fmt.Errorf("nanobus: %s name is %d bytes long, 255 allowed", f.name, len(f.value))
+		}
+	}
+	if len(o.Subscriptions) > maxTopics {
+		return fmt.Errorf("nanobus: %d subscriptions, %d allowed", len(o.Subscriptions), maxTopics)
+	}
+	for topic := range o.Subscriptions {
+		if err := checkTopic(topic); err != nil {
+			return err
+		}
+	}
+	for _, f := range []struct {
+		name     string
+		value    *int
+		def, max int
+	}{
+		{"window", &o.Window, DefaultWindow, MaxWindow},
+		{"slots", &o.Slots, DefaultSlots, maxSlots},
+		{"links", &o.MaxLinks, DefaultLinks, 1 << 16},
+	} {
+		if *f.value == 0 {
+			*f.value = f.def
+		}
+		if *f.value < 1 || *f.value > f.max {
+			return fmt.Errorf("nanobus: %s %d: want 1 to %d", f.name, *f.value, f.max)
+		}
+	}
+	if o.Metrics == nil {
+		o.Metrics = metrics.New(metrics.Handler, "")
+	}
+	return nil
+}
+
+// busMetrics are the handles of what the bus counts.
+type busMetrics struct {
+	set *metrics.Set
+
+	messagesIn, messagesOut, framesIn, framesOut, bytesIn, bytesOut *metrics.Counter
+	calls, expired, cancelsIn, cancelsOut, eventsIn, eventsOut      *metrics.Counter
+	opened                                                          *metrics.Counter
+
+	droppedLate, droppedStray, droppedExpired, droppedMalformed, droppedUnknown *metrics.Counter
+	droppedWindow, droppedNoHandler, droppedEvents, droppedOversized            *metrics.Counter
+	droppedLinkDown                                                             *metrics.Counter
+}
+
+func newBusMetrics(s *metrics.Set) *busMetrics {
+	dropped := func(reason string) *metrics.Counter { return s.Counter(metrics.BusDropped, reason) }
+	return &busMetrics{
+		set:        s,
+		messagesIn: s.Counter(metrics.BusMessagesIn), messagesOut: s.Counter(metrics.BusMessagesOut),
+		framesIn: s.Counter(metrics.BusFramesIn), framesOut: s.Counter(metrics.BusFramesOut),
+		bytesIn: s.Counter(metrics.BusBytesIn), bytesOut: s.Counter(metrics.BusBytesOut),
+		calls: s.Counter(metrics.BusCalls), expired: s.Counter(metrics.BusExpired),
+		cancelsIn: s.Counter(metrics.BusCancelsIn), cancelsOut: s.Counter(metrics.BusCancelsOut),
+		eventsIn: s.Counter(metrics.BusEventsIn), eventsOut: s.Counter(metrics.BusEventsOut),
+		opened:      s.Counter(metrics.BusLinkOpened),
+		droppedLate: dropped("late"), droppedStray: dropped("stray"), droppedExpired: dropped("expired"),
+		droppedMalformed: dropped("malformed"), droppedUnknown: dropped("unknown_kind"),
+		droppedWindow: dropped("over_window"), droppedNoHandler: dropped("no_handler"),
+		droppedEvents: dropped("event_overflow"), droppedOversized: dropped("oversized"),
+		droppedLinkDown: dropped("link_down"),
+	}
+}

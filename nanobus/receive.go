@@ -1,0 +1,294 @@
+package nanobus
+
+import (
+	"encoding/binary"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"go.nanomsg.org/mangos/v3"
+)
+
+// reader takes messages off the pipe until it ends. Everything that it calls
+// must not block: all requests and replies of the link wait for it.
+func (l *Link) reader() {
+	defer l.bus.workers.Done()
+	m := l.bus.metrics
+	var arrived []*Request
+	for {
+		msg := l.pipe.RecvMsg()
+		if msg == nil {
+			return // mangos has closed the pipe
+		}
+		now := l.bus.now()
+		l.unanswered.Store(0)
+		m.messagesIn.Inc()
+		m.bytesIn.Add(uint64(len(msg.Body)))
+		var err error
+		arrived, err = l.receive(msg, now, arrived[:0])
+		msg.Free()
+		if err != nil {
+			m.droppedMalformed.Inc()
+			l.bus.log.Warn().Err(err).Stringer("link", l).Msg("closing a link whose peer doesn't keep to the protocol")
+			l.close("malformed")
+			return
+		}
+	}
+}
+
+// receive acts on the frames of one message. arrived is scratch.
+func (l *Link) receive(msg *mangos.Message, now int64, arrived []*Request) ([]*Request, error) {
+	m := l.bus.metrics
+	frames := uint64(0)
+	defer func() { m.framesIn.Add(frames) }()
+	for rest := msg.Body; len(rest) > 0; {
+		f, more, err := nextFrame(rest)
+		if err != nil {
+			l.admit(arrived)
+			return arrived[:0], err
+		}
+		rest = more
+		frames++
+		if f.kind != kindHello && l.stateIs(linkGreeting) {
+			// A stock BUS peer sends its replies to everybody, to us too,
+			// maybe before it has said hello.
+			m.droppedStray.Inc()
+			continue
+		}
+		switch f.kind {
+		case kindRequest:
+			r, err := l.request(f, msg, now)
+			if err != nil {
+				l.admit(arrived)
+				return arrived[:0], err
+			}
+			arrived = append(arrived, r)
+		case kindResponse:
+			if err := l.response(f, msg, now); err != nil {
+				return arrived, err
+			}
+		case kindCancel:
+			l.admit(arrived) // the request may be in this very message
+			arrived = arrived[:0]
+			m.cancelsIn.Inc()
+			l.cancelled(f.id)
+		case kindHello:
+			h, err := decodeHello(f.body)
+			if err != nil {
+				return arrived, err
+			}
+			if err := l.greeted(h); err != nil {
+				return arrived, err
+			}
+		case kindCredit:
+			if len(f.body) < 4 {
+				return arrived, fmt.Errorf("%w: credit of %d bytes", ErrMalformed, len(f.body))
+			}
+			l.window.Store(clampWindow(binary.BigEndian.Uint32(f.body)))
+		case kindEvent:
+			topic, payload, ok := takeString8(f.body)
+			if !ok {
+				return arrived, fmt.Errorf("%w: event ends inside its topic", ErrMalformed)
+			}
+			m.eventsIn.Inc()
+			l.bus.deliver(string(topic), payload)
+		case kindDraining:
+			if f.flags&flagAck != 0 {
+				l.mu.Lock()
+				l.drainAck = true
+				l.mu.Unlock()
+				continue
+			}
+			l.bus.setDraining(l)
+			// All that we send from here on, nothing of it a request, comes
+			// after this.
+			l.control(kindDraining, flagAck, 0)
+		case kindPing:
+			if len(f.body) < 8 {
+				return arrived, fmt.Errorf("%w: ping of %d bytes", ErrMalformed, len(f.body))
+			}
+			l.control(kindPong, 0, 0, binary.BigEndian.AppendUint64(append([]byte(nil), f.body[:8]...), l.bus.wallMicros(now))...)
+		case kindPong:
+			if len(f.body) < 16 {
+				return arrived, fmt.Errorf("%w: pong of %d bytes", ErrMalformed, len(f.body))
+			}
+			l.pong(int64(binary.BigEndian.Uint64(f.body)), int64(binary.BigEndian.Uint64(f.body[8:])), now) //nolint:gosec // clocks
+		default:
+			m.droppedUnknown.Inc() // a later minor revision's; docs/protocol.md, "Unknown kinds"
+		}
+	}
+	l.admit(arrived)
+	return arrived[:0], nil
+}
+
+func clampWindow(w uint32) int32 {
+	return int32(min(w, MaxWindow)) //nolint:gosec // bounded right here
+}
+
+// greeted takes note of what the peer is.
+func (l *Link) greeted(h *Hello) error {
+	if h.Version != ProtocolVersion {
+		return fmt.Errorf("%w: peer %s/%s speaks protocol version %d, this is version %d", ErrMalformed, h.Service, h.Instance, h.Version, ProtocolVersion)
+	}
+	if l.instance != nil && h.Service != l.instance.Service {
+		return fmt.Errorf("%w: wanted service %q, found %q: is the address of instance %q out of date?",
+			ErrMalformed, l.instance.Service, h.Service, l.instance.ID)
+	}
+	first := l.hello.Swap(h) == nil
+	l.window.Store(clampWindow(h.Window))
+	if first {
+		l.ping(l.bus.now())
+	}
+	l.bus.greeted(l, first)
+	return nil
+}
+
+// request makes a Request of a frame.
+func (l *Link) request(f frame, msg *mangos.Message, now int64) (*Request, error) {
+	if len(f.body) < requestFixed {
+		return nil, fmt.Errorf("%w: request of %d bytes", ErrMalformed, len(f.body))
+	}
+	msg.Clone()
+	r := requestPool.Get().(*Request) //nolint:forcetypeassert // the pool has nothing else
+	r.link, r.msg, r.id = l, msg, f.id
+	r.payload = f.body[requestFixed:]
+	r.received = now
+	r.deadline = now + int64(binary.BigEndian.Uint32(f.body))*1000
+	return r, nil
+}
+
+// admit takes the requests that arrived into the link's table, refuses what
+// is over the window, and hands the rest to Serve.
+func (l *Link) admit(arrived []*Request) {
+	if len(arrived) == 0 {
+		return
+	}
+	b := l.bus
+	b.served.Add(int64(len(arrived)))
+	n := 0
+	l.mu.Lock()
+	for i, r := range arrived {
+		if !l.remember(r) {
+			break
+		}
+		n = i + 1
+	}
+	l.mu.Unlock()
+	for _, r := range arrived[n:] {
+		b.metrics.droppedWindow.Inc()
+		r.refuse(CodeOverWindow)
+	}
+	if b.opts.Serve == nil {
+		for _, r := range arrived[:n] {
+			b.metrics.droppedNoHandler.Inc()
+			r.ReplyError(CodeNoHandler, "this process takes no requests")
+		}
+		return
+	}
+	if n > 0 {
+		b.opts.Serve(arrived[:n])
+	}
+}
+
+// response ends the call that the frame answers.
+func (l *Link) response(f frame, msg *mangos.Message, now int64) error {
+	if len(f.body) < responseFixed {
+		return fmt.Errorf("%w: response of %d bytes", ErrMalformed, len(f.body))
+	}
+	b := l.bus
+	if !b.table.mine(f.id) {
+		b.metrics.droppedStray.Inc()
+		return nil
+	}
+	if !l.refund() {
+		b.metrics.droppedStray.Inc() // a reply too many
+		return nil
+	}
+	c := b.table.claim(f.id)
+	if c == nil {
+		b.metrics.droppedLate.Inc()
+		return nil
+	}
+	c.Received = time.Duration(now)
+	l.timing(c, f.body, now)
+	body := f.body[responseFixed:]
+	if f.flags&flagError == 0 {
+		c.Payload = body
+		l.observe(int64(c.Timing.Total))
+		l.replies.Add(1)
+		c.finish(msg)
+		return nil
+	}
+	remote := &RemoteError{Code: CodeInternal}
+	if len(body) >= 2 {
+		remote.Code = Code(binary.BigEndian.Uint16(body))
+		if text, _, ok := takeString16(body[2:]); ok {
+			remote.Text = string(text)
+		}
+	}
+	// An instance that fails quickly must not look like the fastest one.
+	l.observe(min(max(2*l.latency.Load(), int64(c.Timing.Total), int64(10*time.Millisecond)), int64(5*time.Second)))
+	c.Err = remote
+	c.finish(nil)
+	return nil
+}
+
+// timing works out the stages of a call from the reply's three figures.
+func (l *Link) timing(c *Call, body []byte, now int64) {
+	t := &c.Timing
+	t.Total = time.Duration(now - c.sent)
+	t.HandlerQueue = time.Duration(binary.BigEndian.Uint32(body[8:])) * time.Microsecond
+	t.Handler = time.Duration(binary.BigEndian.Uint32(body[12:])) * time.Microsecond
+	rest := t.Total - t.HandlerQueue - t.Handler
+	if rest < 0 { // measured in whole µs, and by another clock
+		rest = 0
+	}
+	if l.writes.Load()-c.batch < sentRing {
+		t.Queue = min(time.Duration(max(atomic.LoadInt64(&l.sentAt[c.batch%sentRing])-c.sent, 0)), rest)
+		rest -= t.Queue
+	}
+	if l.offsetKnown.Load() {
+		// The peer's clock, turned into ours, then into bus time.
+		read := int64(binary.BigEndian.Uint64(body)) - l.offset.Load() - l.bus.epochMicros //nolint:gosec // clocks
+		t.BusOut = min(max(time.Duration(read*1000-c.sent)-t.Queue, 0), rest)
+		rest -= t.BusOut
+	}
+	t.BusBack = rest
+}
+
+// cancelled marks the peer's request with this id, if it is still at work.
+func (l *Link) cancelled(id uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	// A scan: cancels are rare, and an index would cost every request.
+	for _, r := range l.active {
+		if r != nil && r.id == id {
+			r.cancel()
+			return
+		}
+	}
+}
+
+// ping asks the peer for a sign of life and the time.
+func (l *Link) ping(now int64) {
+	l.unanswered.Add(1)
+	l.control(kindPing, 0, 0, binary.BigEndian.AppendUint64(nil, l.bus.wallMicros(now))...)
+}
+
+// pong estimates how far the peer's clock is from ours, from the answer with
+// the shortest round trip of the last ten seconds: the shorter it was, the
+// less can have been unequal between there and back (NTP's clock filter,
+// RFC 5905 section 10).
+func (l *Link) pong(t0, t1, now int64) {
+	t2 := int64(l.bus.wallMicros(now)) //nolint:gosec // a clock
+	rtt := t2 - t0
+	if rtt < 0 {
+		return
+	}
+	if l.offsetKnown.Load() && rtt > l.bestRTT && now-l.bestAt < int64(10*time.Second) {
+		return
+	}
+	l.bestRTT, l.bestAt = rtt, now
+	l.offset.Store(t1 - (t0+t2)/2)
+	l.offsetKnown.Store(true)
+}

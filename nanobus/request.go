@@ -1,0 +1,293 @@
+package nanobus
+
+import (
+	"context"
+	"encoding/binary"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.nanomsg.org/mangos/v3"
+)
+
+// Request is one request of a peer. It must be answered exactly once, with
+// Reply or ReplyError, from any goroutine and in any order, and not be used
+// after that.
+type Request struct {
+	link     *Link
+	msg      *mangos.Message
+	id       uint64
+	payload  []byte
+	deadline int64 // bus time in ns
+	received int64 // bus time in ns
+	started  int64 // bus time in ns; 0 until Start
+	index    int32 // in link.active
+
+	cancelled atomic.Bool
+	ctx       requestContext
+}
+
+var requestPool = sync.Pool{New: func() any { return new(Request) }}
+
+// Payload returns what was sent. It is valid until the reply.
+func (r *Request) Payload() []byte { return r.payload }
+
+// Link returns the link on which the request came.
+func (r *Request) Link() *Link { return r.link }
+
+// ID returns the correlation id, for logs.
+func (r *Request) ID() uint64 { return r.id }
+
+// Remaining is what is left of the caller's budget.
+func (r *Request) Remaining() time.Duration {
+	return time.Duration(r.deadline - r.link.bus.now())
+}
+
+// Deadline is when the caller's budget runs out, in bus time (Bus.Now).
+func (r *Request) Deadline() time.Duration { return time.Duration(r.deadline) }
+
+// Cancelled reports whether the caller has given up, or is gone.
+func (r *Request) Cancelled() bool { return r.cancelled.Load() }
+
+// Received is the bus time at which the request was read. See Bus.Now.
+func (r *Request) Received() time.Duration { return time.Duration(r.received) }
+
+// Start marks the moment at which work on the request begins. What came
+// before it is reported to the caller as the wait for a worker. now is the
+// bus time (Bus.Now), so that a batch reads the clock once.
+func (r *Request) Start(now time.Duration) { r.started = int64(now) }
+
+// Context returns a context that ends with the caller's deadline, with a
+// cancel, and with the link. It is valid until the reply.
+func (r *Request) Context() context.Context {
+	r.ctx.r = r
+	return &r.ctx
+}
+
+// Reply answers the request. It blocks, for some seconds at most, while the
+// peer doesn't read what was sent before; see TryReply. The error is nil,
+// ErrLinkDown when the peer has gone, or ErrTooLarge when the reply doesn't
+// fit a frame; the peer was told so with CodeTooLarge then.
+func (r *Request) Reply(p Payload) error {
+	_, err := r.reply(p, true)
+	return err
+}
+
+// TryReply is Reply for goroutines that must not block, as those that run
+// Serve and Done. It returns false, and the request is still to be answered,
+// if the peer is not reading fast enough: go on with Reply on another
+// goroutine.
+func (r *Request) TryReply(p Payload) (bool, error) { return r.reply(p, false) }
+
+func (r *Request) reply(p Payload, block bool) (bool, error) {
+	ok, err := r.send(0, p, block)
+	if err == ErrTooLarge { //nolint:errorlint // ours, never wrapped
+		r.link.bus.metrics.droppedOversized.Inc()
+		_, _ = r.send(flagError, &errorPayload{code: CodeTooLarge}, block)
+		r.release()
+		return true, err
+	}
+	if ok {
+		r.release()
+	}
+	return ok, err
+}
+
+// ReplyError answers the request with an error. text is for the caller's log
+// and is cut at 1 KiB.
+func (r *Request) ReplyError(code Code, text string) {
+	_, _ = r.send(flagError, &errorPayload{code: code, text: text}, false)
+	r.release()
+}
+
+// errorPayload is the body of an error reply.
+type errorPayload struct {
+	code Code
+	text string
+}
+
+func (p *errorPayload) AppendTo(dst []byte) []byte {
+	dst = binary.BigEndian.AppendUint16(dst, uint16(p.code))
+	return appendString16(dst, p.text[:min(len(p.text), 1024)])
+}
+
+// send appends the reply to what the link has gathered and takes the request
+// off the link's table. false: would have to block. Error replies, which are
+// small, never wait.
+func (r *Request) send(flags uint8, p Payload, block bool) (bool, error) {
+	l := r.link
+	now := l.bus.now()
+	start, err := l.begin(kindResponse, flags, r.id)
+	if err != nil {
+		return true, err
+	}
+	if flags&flagError == 0 && start > maxGathered {
+		if !block {
+			l.abandon(start)
+			return false, nil
+		}
+		l.out = l.out[:start]
+		for len(l.out) > maxGathered && !l.closed {
+			l.space.Wait() // the writer's deadline ends this at the latest
+		}
+		if l.closed {
+			l.mu.Unlock()
+			return true, ErrLinkDown
+		}
+		start = len(l.out)
+		l.out = beginFrame(l.out, kindResponse, flags, r.id)
+	}
+	started := r.started
+	if started == 0 {
+		started = now
+	}
+	out := l.out
+	out = binary.BigEndian.AppendUint64(out, l.bus.wallMicros(r.received))
+	out = binary.BigEndian.AppendUint32(out, micros32(started-r.received))
+	out = binary.BigEndian.AppendUint32(out, micros32(now-started))
+	l.out = p.AppendTo(out)
+	if len(l.out)-start > MaxFrame {
+		l.abandon(start)
+		return true, ErrTooLarge
+	}
+	l.forget(r)
+	return true, l.commit(start)
+}
+
+// micros32 is ns in µs, held within what the wire carries.
+func micros32(ns int64) uint32 {
+	return uint32(min(max(ns/1000, 0), 1<<32-1)) //nolint:gosec // bounded right here
+}
+
+func (r *Request) release() {
+	r.link.bus.served.Add(-1)
+	r.msg.Free()
+	// Who asked for the context's channel may still hold it: leave such a
+	// request to the garbage collector.
+	if r.ctx.used() {
+		return
+	}
+	r.link, r.msg, r.payload, r.id = nil, nil, nil, 0
+	r.deadline, r.received, r.started, r.index = 0, 0, 0, 0
+	r.cancelled.Store(false)
+	r.ctx.err = nil
+	requestPool.Put(r)
+}
+
+// cancel marks the request as given up. Called with link.mu held.
+func (r *Request) cancel() {
+	r.cancelled.Store(true)
+	r.ctx.end(context.Canceled)
+}
+
+// remember puts the request into the link's table. Called with link.mu held.
+// It returns false if the peer has more requests under way than it may.
+func (l *Link) remember(r *Request) bool {
+	if n := len(l.freeSlot); n > 0 {
+		r.index = l.freeSlot[n-1]
+		l.freeSlot = l.freeSlot[:n-1]
+		l.active[r.index] = r
+		return true
+	}
+	// granted may have shrunk while requests sent under the old one were on
+	// their way; the window of the bus as a whole is what can't be exceeded.
+	if len(l.active) >= l.bus.opts.Window {
+		return false
+	}
+	r.index = int32(len(l.active)) //nolint:gosec // bounded by the window
+	l.active = append(l.active, r)
+	return true
+}
+
+// forget takes the request off the link's table. Called with link.mu held.
+func (l *Link) forget(r *Request) {
+	l.active[r.index] = nil
+	l.freeSlot = append(l.freeSlot, r.index)
+}
+
+// requestContext is the context.Context of a Request. Most handlers never ask
+// for Done; those that do get a channel and a timer then, and not before.
+type requestContext struct {
+	r *Request
+
+	mu    sync.Mutex
+	done  chan struct{}
+	err   error
+	timer *time.Timer
+}
+
+func (c *requestContext) used() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.done == nil {
+		return false
+	}
+	// The request has been answered: nobody needs the channel open.
+	c.finish(context.Canceled)
+	return true
+}
+
+// end is finish for who doesn't hold mu.
+func (c *requestContext) end(err error) {
+	c.mu.Lock()
+	c.finish(err)
+	c.mu.Unlock()
+}
+
+func (c *requestContext) finish(err error) {
+	if c.err != nil {
+		return
+	}
+	c.err = err
+	if c.done != nil {
+		close(c.done)
+	}
+	if c.timer != nil {
+		c.timer.Stop()
+	}
+}
+
+// Deadline implements context.Context.
+func (c *requestContext) Deadline() (time.Time, bool) {
+	return c.r.link.bus.epoch.Add(time.Duration(c.r.deadline)), true
+}
+
+// Done implements context.Context.
+func (c *requestContext) Done() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.done == nil {
+		c.done = make(chan struct{})
+		if c.err != nil {
+			close(c.done)
+		} else {
+			c.timer = time.AfterFunc(c.r.Remaining(), func() { c.end(context.DeadlineExceeded) })
+		}
+	}
+	return c.done
+}
+
+// Err implements context.Context.
+func (c *requestContext) Err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err == nil && c.r.Remaining() <= 0 {
+		c.finish(context.DeadlineExceeded)
+	}
+	return c.err
+}
+
+// Value implements context.Context.
+func (c *requestContext) Value(any) any { return nil }
+
+// refuse answers a request that was not admitted to the link's table.
+func (r *Request) refuse(code Code) {
+	l := r.link
+	if start, err := l.begin(kindResponse, flagError, r.id); err == nil {
+		l.out = binary.BigEndian.AppendUint64(l.out, l.bus.wallMicros(r.received))
+		l.out = append(l.out, 0, 0, 0, 0, 0, 0, 0, 0)
+		l.out = (&errorPayload{code: code}).AppendTo(l.out)
+		_ = l.commit(start)
+	}
+	r.release()
+}
