@@ -35,12 +35,7 @@ type Discovery interface {
 }
 
 // Registration is an announcement in force.
-type Registration interface {
-	// Ready is closed when the announcement can be seen by others.
-	Ready() <-chan struct{}
-	// Close takes it back, waiting for that no longer than ctx.
-	Close(ctx context.Context) error
-}
+type Registration = registry.Registration
 
 // Options says what a backend is. Service and Discovery are required.
 type Options struct {

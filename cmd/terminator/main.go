@@ -1,0 +1,102 @@
+// Command terminator is nanofront's HTTP front. It is stateless: run as many
+// as you like.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"nanofront/internal/buildinfo"
+	"nanofront/internal/cli"
+	"nanofront/internal/discovery"
+	"nanofront/internal/tuning"
+	"nanofront/terminator"
+)
+
+type flags struct {
+	cli.Common
+	cli.Discovery
+	cli.Version
+
+	HTTP           string        `name:"http" default:":8080" type:"addr" placeholder:"ADDR" help:"Address for HTTP."`
+	Instance       string        `placeholder:"NAME" help:"Name of this process in metrics and logs. Default: terminator and the process id."`
+	TrustedProxies []string      `sep:"," placeholder:"NETS" help:"Networks whose Forwarded and X-Forwarded-* fields are believed, such as 10.0.0.0/8."`
+	HeaderTimeout  time.Duration `default:"10s" range:"10ms..10m" placeholder:"DURATION" help:"From a request's first byte to the end of its header, 10ms to 10m."`
+	BodyTimeout    time.Duration `default:"30s" range:"10ms..1h" placeholder:"DURATION" help:"From there to the end of its body, 10ms to 1h."`
+	IdleTimeout    time.Duration `default:"75s" range:"10ms..1h" placeholder:"DURATION" help:"For how long an idle connection stays open, 10ms to 1h."`
+	WriteTimeout   time.Duration `default:"30s" range:"10ms..1h" placeholder:"DURATION" help:"How long a client may take to read a response, 10ms to 1h."`
+	MaxHeader      int           `default:"16384" range:"1024..61440" placeholder:"BYTES" help:"Largest request line and header section in bytes."`
+	MaxConnections int           `default:"20000" range:"1..1048576" placeholder:"N" help:"Open client connections at most."`
+	MaxInFlight    int           `default:"4096" range:"1..131072" placeholder:"N" help:"Hard cap of the requests in flight."`
+	MinInFlight    int           `default:"64" range:"1..131072" placeholder:"N" help:"What the adaptive limit never goes below."`
+	LatencyTarget  time.Duration `default:"50ms" range:"1ms..1m" placeholder:"DURATION" help:"Mean latency above which fewer requests are let in."`
+	AccessLog      int           `default:"10" range:"-1..100000" placeholder:"N" help:"Access log lines per second at most; -1 for none."`
+}
+
+func main() { cli.Main("terminator", run) }
+
+func run(ctx context.Context, args []string, std cli.IO) error {
+	var f flags
+	if _, err := cli.Parse(cli.Program{
+		Name:        "terminator",
+		Description: "nanofront's HTTP front: turns requests into messages on the bus.",
+	}, &f, args, std); err != nil {
+		return err
+	}
+	tuning.Apply()
+	if f.Instance == "" {
+		f.Instance = fmt.Sprintf("terminator-%d", os.Getpid())
+	}
+	var t *terminator.Terminator
+	base, err := f.Start("terminator", f.Instance, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = base.Close() }() // what it could say, it has logged
+	source, err := discovery.Open(context.WithoutCancel(ctx), &f.Discovery, base.Log, base.Metrics)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = source.Close() }() // nothing is lost with it
+	t, err = terminator.New(terminator.Options{
+		HTTP: f.HTTP, Discovery: source, Instance: f.Instance, Version: buildinfo.Get().Version,
+		TrustedProxies: f.TrustedProxies,
+		HeaderTimeout:  f.HeaderTimeout, BodyTimeout: f.BodyTimeout, IdleTimeout: f.IdleTimeout,
+		WriteTimeout: f.WriteTimeout, DrainTimeout: max(f.DrainTimeout, 10*time.Millisecond),
+		MaxHeader: f.MaxHeader, MaxConns: f.MaxConnections,
+		MaxInFlight: f.MaxInFlight, MinInFlight: min(f.MinInFlight, f.MaxInFlight), LatencyTarget: f.LatencyTarget,
+		AccessLog: f.AccessLog, Logger: base.Log, Metrics: base.Metrics,
+	})
+	if err != nil {
+		return &cli.UsageError{Err: err}
+	}
+	if err := t.Listen(); err != nil {
+		return err
+	}
+	if base.Admin != nil {
+		base.Admin.SetReady(func() []string { return reasons(t.Ready()) })
+		base.Admin.Handle("/links.json", links(t))
+	}
+	return t.Run(ctx)
+}
+
+// reasons is an error as the lines that /readyz shows.
+func reasons(err error) []string {
+	if err == nil {
+		return nil
+	}
+	return strings.Split(err.Error(), "\n")
+}
+
+// links shows the links to the instances.
+func links(t *terminator.Terminator) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(t.Links()) // a client that went away
+	})
+}

@@ -1,0 +1,28 @@
+// Package tuning sets the Go runtime up for a process that answers requests:
+// memory is cheaper than the garbage collector's time.
+package tuning
+
+import (
+	"os"
+	"runtime/debug"
+)
+
+const (
+	// gcPercent lets the heap grow to five times what is live. The live heap
+	// of these programs is small, so what that costs is some tens of MB.
+	gcPercent = 400
+
+	// memoryLimit makes the collector work harder before the heap gets large
+	// for a machine, whatever gcPercent says.
+	memoryLimit = 2 << 30
+)
+
+// Apply sets it, unless GOGC or GOMEMLIMIT say otherwise.
+func Apply() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryLimit)
+	}
+}
