@@ -84,12 +84,16 @@ type Options struct {
 	Metrics      *metrics.Set // nil: counted for nobody
 }
 
+// DefaultInstance is the name of an instance that was given none: its service
+// and the process id.
+func DefaultInstance(service string) string { return fmt.Sprintf("%s-%d", service, os.Getpid()) }
+
 func (o *Options) setDefaults() error {
 	if o.Discovery == nil {
 		return fmt.Errorf("handlers: Options.Discovery is missing: use etcd.Open or static.Open")
 	}
 	if o.Instance == "" {
-		o.Instance = fmt.Sprintf("%s-%d", o.Service, os.Getpid())
+		o.Instance = DefaultInstance(o.Service)
 	}
 	if o.Listen == "" {
 		o.Listen = DefaultListen

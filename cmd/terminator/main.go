@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"strings"
 	"time"
 
 	"nanofront/internal/buildinfo"
@@ -79,18 +78,10 @@ func run(ctx context.Context, args []string, std cli.IO) error {
 		return err
 	}
 	if base.Admin != nil {
-		base.Admin.SetReady(func() []string { return reasons(t.Ready()) })
+		base.Admin.SetReady(func() []string { return cli.Reasons(t.Ready()) })
 		base.Admin.Handle("/links.json", links(t))
 	}
 	return t.Run(ctx)
-}
-
-// reasons is an error as the lines that /readyz shows.
-func reasons(err error) []string {
-	if err == nil {
-		return nil
-	}
-	return strings.Split(err.Error(), "\n")
 }
 
 // links shows the links to the instances.

@@ -1,0 +1,107 @@
+// Command handler runs one of nanofront's backends: handler ROLE.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"nanofront/handlers"
+	"nanofront/handlers/echo"
+	"nanofront/handlers/profile"
+	"nanofront/handlers/web"
+	"nanofront/internal/cli"
+	"nanofront/internal/discovery"
+	"nanofront/internal/tuning"
+)
+
+// flags are the same for all roles; those that one role alone looks at say so.
+type flags struct {
+	cli.Common
+	cli.Discovery
+
+	Role      string `arg:"" placeholder:"ROLE" oneof:"echo,profile,web" help:"What to run: echo, profile or web."`
+	Bus       string `default:"tcp://127.0.0.1:0" placeholder:"URL" help:"Where the bus listens: tcp://HOST:PORT (port 0: any free one) or ipc:///PATH."`
+	Advertise string `placeholder:"URL" help:"Bus address to announce, if others reach it under another one."`
+	Instance  string `placeholder:"NAME" help:"Name of this process. Default: the role and the process id."`
+	Version   string `placeholder:"V" help:"Version of this backend's code, to announce."`
+	Window    int    `default:"1024" range:"1..65536" placeholder:"N" help:"Requests taken at once."`
+	Workers   int    `default:"256" range:"1..65536" placeholder:"N" help:"Goroutines that work on them at once."`
+
+	Data       string `default:"data/profile" type:"path" placeholder:"DIR" help:"profile: where the store is."`
+	Seed       uint64 `default:"100000" range:"0..100000000" placeholder:"N" help:"profile: members that a new store begins with."`
+	Durability string `default:"sync" oneof:"sync,nosync" placeholder:"HOW" help:"profile: whether a write is on the disk before it is acknowledged: sync or nosync."`
+	CacheMB    int64  `name:"cache-mb" default:"256" range:"1..65536" placeholder:"MB" help:"profile: the store's cache in MB."`
+}
+
+func main() { cli.Main("handler", run) }
+
+func run(ctx context.Context, args []string, std cli.IO) error {
+	var f flags
+	if _, err := cli.Parse(cli.Program{
+		Name:        "handler",
+		Description: "Runs one of nanofront's backends.",
+		Vars:        map[string]string{"admin": "127.0.0.1:0"},
+	}, &f, args, std); err != nil {
+		return err
+	}
+	tuning.Apply()
+	name := f.Instance
+	if name == "" {
+		name = handlers.DefaultInstance(f.Role)
+	}
+	base, err := f.Start("handler", name, func() []string { return []string{"starting"} })
+	if err != nil {
+		return err
+	}
+	defer func() { _ = base.Close() }() // what it could say, it has logged
+	source, err := discovery.Open(context.WithoutCancel(ctx), &f.Discovery, base.Log, base.Metrics)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = source.Close() }() // nothing is lost with it
+	opts := handlers.Options{
+		Instance: name, Version: f.Version, Listen: f.Bus, Advertise: f.Advertise,
+		Window: f.Window, Workers: min(f.Workers, f.Window),
+		Discovery: source, DrainTimeout: max(f.DrainTimeout, time.Millisecond),
+		Logger: base.Log, Metrics: base.Metrics,
+	}
+	if base.Admin != nil {
+		opts.Admin = base.Admin.Addr()
+	}
+	r, err := newRole(&f, opts)
+	if err != nil {
+		return err
+	}
+	if base.Admin != nil {
+		rt := r.Runtime()
+		base.Admin.SetReady(func() []string { return cli.Reasons(rt.Ready()) })
+		base.Admin.Handle("/links.json", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			_ = json.NewEncoder(w).Encode(rt.Links()) // a client that went away
+		}))
+	}
+	return r.Run(ctx)
+}
+
+// role is what each package of a role makes.
+type role interface {
+	Runtime() *handlers.Runtime
+	Run(ctx context.Context) error
+}
+
+func newRole(f *flags, opts handlers.Options) (role, error) {
+	switch f.Role {
+	case "echo":
+		return echo.New(opts)
+	case "web":
+		return web.New(opts)
+	case "profile":
+		return profile.New(opts, profile.Options{
+			Data: f.Data, Seed: f.Seed, Durability: profile.Durability(f.Durability), CacheBytes: f.CacheMB << 20,
+		})
+	default:
+		return nil, cli.Usagef("role %q: want echo, profile or web", f.Role)
+	}
+}

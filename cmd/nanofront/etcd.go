@@ -1,0 +1,45 @@
+package main
+
+import (
+	"context"
+
+	"nanofront/etcd/embedded"
+	"nanofront/internal/cli"
+	"nanofront/internal/tuning"
+)
+
+type etcdCommand struct {
+	cli.Common
+	Data           string `default:"data/etcd" type:"path" placeholder:"DIR" help:"Where it keeps its data."`
+	ClientURL      string `name:"client-url" default:"http://127.0.0.1:2379" placeholder:"URL" help:"Where clients reach it, http://IP:PORT."`
+	PeerURL        string `name:"peer-url" placeholder:"URL" help:"Where the other members of a cluster reach it. Default: a server alone."`
+	Name           string `placeholder:"NAME" help:"Its name in --initial-cluster."`
+	InitialCluster string `placeholder:"LIST" help:"All members of a new cluster, NAME=PEER-URL,..."`
+	Cert           string `type:"path" placeholder:"FILE" help:"Certificate for clients, PEM."`
+	Key            string `type:"path" placeholder:"FILE" help:"Key of --cert, PEM."`
+	CA             string `name:"ca" type:"path" placeholder:"FILE" help:"Certificates that a client's must be signed by, PEM."`
+}
+
+// Run implements command.
+func (c *etcdCommand) Run(ctx context.Context, _ cli.IO) error {
+	tuning.Apply()
+	base, err := c.Start("nanofront", "etcd", nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = base.Close() }() // what it could say, it has logged
+	s, err := embedded.StartServer(ctx, embedded.ServerOptions{
+		DataDir: c.Data, ClientURL: c.ClientURL, PeerURL: c.PeerURL, Name: c.Name, InitialCluster: c.InitialCluster,
+		CertFile: c.Cert, KeyFile: c.Key, CAFile: c.CA, Logger: base.Log,
+	})
+	if err != nil {
+		return err
+	}
+	base.Log.Info().Str("url", s.ClientURL()).Str("data", c.Data).Msg("etcd serving")
+	select {
+	case <-ctx.Done():
+		return s.Close()
+	case <-s.Done():
+		return s.Err()
+	}
+}

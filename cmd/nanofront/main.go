@@ -1,0 +1,42 @@
+// Command nanofront is the operator's tool: it runs the whole system on one
+// machine, shows its state, and changes its routes.
+package main
+
+import (
+	"context"
+
+	"nanofront/internal/cli"
+)
+
+type grammar struct {
+	Up     upCommand     `cmd:"" help:"Run the whole system on this machine, until ctrl-C."`
+	Etcd   etcdCommand   `cmd:"" help:"Run an etcd server."`
+	Status statusCommand `cmd:"" help:"Show who is alive and how they are doing."`
+	Routes routesCommand `cmd:"" help:"Show or change the routes."`
+	cli.Version
+}
+
+// command is what each subcommand implements.
+type command interface {
+	Run(ctx context.Context, std cli.IO) error
+}
+
+func main() { cli.Main("nanofront", run) }
+
+func run(ctx context.Context, args []string, std cli.IO) error {
+	var g grammar
+	k, err := cli.Parse(cli.Program{
+		Name:        "nanofront",
+		Description: "The operator's tool of nanofront, an HTTP front with a message bus behind it.",
+		Vars:        map[string]string{"admin": ""},
+	}, &g, args, std)
+	if err != nil {
+		return err
+	}
+	for n := k.Selected(); n != nil; n = n.Parent {
+		if c, ok := n.Target.Addr().Interface().(command); ok {
+			return c.Run(ctx, std)
+		}
+	}
+	return cli.Usagef("no command")
+}

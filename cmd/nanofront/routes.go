@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/rs/zerolog"
+
+	"nanofront/internal/cli"
+	"nanofront/internal/discovery"
+	"nanofront/internal/registry"
+)
+
+type routesCommand struct {
+	Get   routesGet   `cmd:"" help:"Show the routes in force."`
+	Apply routesApply `cmd:"" help:"Replace the routes by those of a file, if they are valid."`
+}
+
+type routesGet struct {
+	cli.Discovery
+	JSON bool `name:"json" help:"Print the document itself, as it can be applied again."`
+}
+
+// Run implements command.
+func (c *routesGet) Run(ctx context.Context, std cli.IO) error {
+	src, err := discovery.Open(ctx, &c.Discovery, zerolog.Nop(), nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = src.Close() }() // nothing is lost with it
+	doc, _, rev, err := src.Routes(ctx)
+	if err != nil {
+		return err
+	}
+	if doc == nil {
+		return fmt.Errorf("there are no routes yet: nanofront routes apply FILE makes some")
+	}
+	if c.JSON {
+		enc := json.NewEncoder(std.Out)
+		enc.SetIndent("", "  ")
+		return enc.Encode(doc)
+	}
+	t := table{head: []string{"MATCH", "SERVICE", "TIMEOUT", "MAX BODY", "NAME"}, right: map[int]bool{2: true, 3: true}}
+	for _, r := range doc.Routes {
+		timeout, maxBody := r.Timeout.Std(), r.MaxBody
+		if timeout == 0 {
+			timeout = registry.DefaultTimeout
+		}
+		if maxBody == 0 {
+			maxBody = registry.DefaultMaxBody
+		}
+		t.add(r.Match.String(), r.Service, timeout.String(), fmt.Sprint(maxBody), r.Name)
+	}
+	_, _ = fmt.Fprintf(std.Out, "revision %d\n\n", rev)
+	t.print(std.Out)
+	return nil
+}
+
+type routesApply struct {
+	cli.Discovery
+	File     string `arg:"" type:"path" help:"Routes document, JSON or YAML; - for standard input."`
+	Revision int64  `default:"-1" range:"-1..9223372036854775807" placeholder:"N" help:"Only if the routes in force have this revision (0: there are none). Default: whatever they are now."`
+	DryRun   bool   `help:"Only say whether the file is valid."`
+}
+
+// Run implements command.
+func (c *routesApply) Run(ctx context.Context, std cli.IO) error {
+	raw, err := readDocument(c.File, std.In)
+	if err != nil {
+		return cli.Usagef("%w", err)
+	}
+	doc, err := registry.ParseRoutes(raw)
+	if err != nil {
+		return fmt.Errorf("%s: %w", c.File, err)
+	}
+	if c.DryRun {
+		_, _ = fmt.Fprintf(std.Out, "%s is valid: %d routes to %s\n", c.File, len(doc.Routes), strings.Join(doc.Services(), ", "))
+		return nil
+	}
+	client, err := discovery.OpenEtcd(ctx, &c.Discovery, zerolog.Nop(), nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = client.Close() }() // nothing is lost with it
+	expect := c.Revision
+	if expect < 0 {
+		// An invalid document may be replaced like any other.
+		if _, _, expect, err = client.Routes(ctx); err != nil && !errors.Is(err, registry.ErrInvalidRoutes) {
+			return err
+		}
+	}
+	rev, err := client.ApplyRoutes(ctx, doc, expect)
+	if err != nil {
+		return err
+	}
+	_, _ = fmt.Fprintf(std.Out, "%d routes to %s in force as revision %d (before: %d)\n", len(doc.Routes), strings.Join(doc.Services(), ", "), rev, expect)
+	return nil
+}
+
+// readDocument reads a file of at most registry.MaxDocument bytes.
+func readDocument(name string, in io.Reader) ([]byte, error) {
+	if name != "-" {
+		f, err := os.Open(name) //nolint:gosec // what the operator asked for
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = f.Close() }() // it was only read
+		in = f
+	}
+	raw, err := io.ReadAll(io.LimitReader(in, registry.MaxDocument+1))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if len(raw) > registry.MaxDocument {
+		return nil, fmt.Errorf("%s: larger than %d bytes", name, registry.MaxDocument)
+	}
+	return raw, nil
+}

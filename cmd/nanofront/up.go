@@ -1,0 +1,285 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/mattn/go-isatty"
+	"github.com/rs/zerolog"
+
+	"nanofront/etcd"
+	"nanofront/internal/cli"
+	"nanofront/internal/registry"
+	"nanofront/internal/supervisor"
+	"nanofront/internal/tuning"
+)
+
+const (
+	// Of the ten seconds in which everything is to be gone after ctrl-C, the
+	// terminator and the handlers get these parts, etcd the rest.
+	upTerminatorDrain = 5 * time.Second
+	upHandlerDrain    = 2 * time.Second
+	upGrace           = 500 * time.Millisecond // for a child's own end, beyond its drain
+	upStop            = 9500 * time.Millisecond
+
+	upReady = 2 * time.Minute // seeding a large store on a slow machine included
+)
+
+// Stages of the end: clients first, etcd last.
+const (
+	stageEtcd = iota
+	stageStore
+	stageHandlers
+	stageTerminator
+)
+
+type upCommand struct {
+	HTTP       string `name:"http" default:":8080" type:"addr" placeholder:"ADDR" help:"Address for HTTP."`
+	Admin      string `default:"127.0.0.1:8081" type:"addr" placeholder:"ADDR" help:"Address of the terminator's admin port."`
+	EtcdURL    string `name:"etcd-url" default:"http://127.0.0.1:2379" placeholder:"URL" help:"Where its own etcd serves, http://IP:PORT."`
+	Statsd     string `default:"127.0.0.1:8125" type:"server" placeholder:"ADDR" help:"StatsD server, host:port (UDP). Empty turns StatsD off."`
+	Data       string `default:"data" type:"path" placeholder:"DIR" help:"Where profiles and etcd's data are kept."`
+	Seed       int    `default:"100000" range:"0..100000000" placeholder:"N" help:"How many members a new store begins with."`
+	Web        int    `default:"2" range:"1..64" placeholder:"N" help:"Instances of the web role."`
+	Echo       int    `default:"1" range:"0..64" placeholder:"N" help:"Instances of the echo role."`
+	Routes     string `type:"path" placeholder:"FILE" help:"Routes to begin with, if etcd has none. Default: /hello and /echo to echo, all else to web."`
+	LogLevel   string `default:"info" oneof:"debug,info,warn,error,off" placeholder:"LEVEL" help:"Least that the programs log: debug, info, warn, error or off."`
+	AccessLog  int    `default:"10" range:"-1..100000" placeholder:"N" help:"Access log lines per second at most; -1 for none."`
+	Durability string `default:"sync" oneof:"sync,nosync" placeholder:"HOW" help:"Whether a write is on the disk before it is acknowledged: sync or nosync."`
+}
+
+// Run implements command.
+func (c *upCommand) Run(ctx context.Context, std cli.IO) error {
+	tuning.Apply()
+	routes := registry.DefaultRoutes()
+	if c.Routes != "" {
+		raw, err := readDocument(c.Routes, nil)
+		if err == nil {
+			routes, err = registry.ParseRoutes(raw)
+		}
+		if err != nil {
+			return cli.Usagef("--routes: %w", err)
+		}
+	}
+	bin, err := siblings()
+	if err != nil {
+		return err
+	}
+	if err := c.check(); err != nil {
+		return err
+	}
+
+	color := false
+	if f, ok := std.Err.(*os.File); ok {
+		color = isatty.IsTerminal(f.Fd()) && os.Getenv("NO_COLOR") == ""
+	}
+	s := supervisor.New(std.Err, color)
+	defer func() {
+		stop, cancel := context.WithTimeout(context.Background(), upStop)
+		defer cancel()
+		s.Stop(stop)
+		s.Say("all stopped")
+	}()
+	up, cancel := context.WithTimeout(ctx, upReady)
+	defer cancel()
+	err = c.start(up, s, bin, routes)
+	switch {
+	case ctx.Err() != nil:
+		return nil // ended while starting: that is what was asked for
+	case err != nil:
+		return err
+	}
+	c.welcome(s)
+	select {
+	case <-ctx.Done():
+		s.Say("stopping: what is in flight is answered first; ctrl-C again stops at once")
+		return nil
+	case err := <-s.Failed():
+		return err
+	}
+}
+
+// programs are the paths of the programs that are started.
+type programs struct{ nanofront, terminator, handler string }
+
+func siblings() (programs, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return programs{}, err
+	}
+	dir := filepath.Dir(self)
+	p := programs{self, filepath.Join(dir, "terminator"), filepath.Join(dir, "handler")}
+	for _, f := range []string{p.terminator, p.handler} {
+		if _, err := os.Stat(f); err != nil {
+			return p, fmt.Errorf("%s is missing beside %s: make build makes both", filepath.Base(f), filepath.Base(self))
+		}
+	}
+	return p, nil
+}
+
+// check finds what would keep a child from starting, to say it in one line
+// instead of in the child's log.
+func (c *upCommand) check() error {
+	for _, f := range []struct{ flag, addr string }{
+		{"http", c.HTTP}, {"admin", c.Admin}, {"etcd-url", strings.TrimPrefix(c.EtcdURL, "http://")},
+	} {
+		l, err := net.Listen("tcp", f.addr)
+		if err != nil {
+			var op *net.OpError
+			if errors.As(err, &op) {
+				err = op.Err
+			}
+			return fmt.Errorf("--%s %s: %w: choose another, or end what uses it", f.flag, f.addr, err)
+		}
+		_ = l.Close()
+	}
+	if err := os.MkdirAll(c.Data, 0o755); err != nil { //nolint:gosec // not secret
+		return fmt.Errorf("--data %s: %w: choose another directory", c.Data, err)
+	}
+	probe, err := os.CreateTemp(c.Data, ".writable-*")
+	if err != nil {
+		return fmt.Errorf("--data %s: not writable: %w: choose another directory", c.Data, err)
+	}
+	_ = probe.Close()
+	return os.Remove(probe.Name())
+}
+
+// start starts all and returns when the system answers.
+func (c *upCommand) start(ctx context.Context, s *supervisor.Supervisor, bin programs, routes *registry.Routes) error {
+	s.Say("starting etcd, profile, web ×%d, echo ×%d and the terminator; data in %s", c.Web, c.Echo, c.Data)
+	common := []string{"--statsd", c.Statsd, "--log-level", c.LogLevel}
+	err := s.Start(supervisor.Child{
+		Name: "etcd", Path: bin.nanofront, Stage: stageEtcd, Grace: 2 * time.Second,
+		Args: append([]string{"etcd", "--data", filepath.Join(c.Data, "etcd"), "--client-url", c.EtcdURL}, common...),
+	})
+	if err != nil {
+		return err
+	}
+	if err := c.seedRoutes(ctx, s, routes); err != nil {
+		return err
+	}
+	handler := func(name, role string, stage int, args ...string) error {
+		args = append([]string{
+			role, "--instance", name, "--etcd", c.EtcdURL, "--admin", "127.0.0.1:0",
+			"--drain-timeout", upHandlerDrain.String(),
+		}, args...)
+		return s.Start(supervisor.Child{
+			Name: name, Path: bin.handler, Args: append(args, common...), Stage: stage, Grace: upHandlerDrain + upGrace,
+		})
+	}
+	err = handler("profile-1", "profile", stageStore,
+		"--data", filepath.Join(c.Data, "profile"), "--seed", strconv.Itoa(c.Seed), "--durability", c.Durability)
+	for i := 1; err == nil && i <= c.Web; i++ {
+		err = handler(fmt.Sprintf("web-%d", i), "web", stageHandlers)
+	}
+	for i := 1; err == nil && i <= c.Echo; i++ {
+		err = handler(fmt.Sprintf("echo-%d", i), "echo", stageHandlers)
+	}
+	if err != nil {
+		return err
+	}
+	err = s.Start(supervisor.Child{
+		Name: "terminator", Path: bin.terminator, Stage: stageTerminator, Grace: upTerminatorDrain + upGrace,
+		Args: append([]string{
+			"--http", c.HTTP, "--admin", c.Admin, "--etcd", c.EtcdURL, "--instance", "terminator-1",
+			"--drain-timeout", upTerminatorDrain.String(), "--access-log", strconv.Itoa(c.AccessLog),
+		}, common...),
+	})
+	if err != nil {
+		return err
+	}
+	return c.ready(ctx, s)
+}
+
+// seedRoutes waits for etcd and writes the routes if there are none.
+func (c *upCommand) seedRoutes(ctx context.Context, s *supervisor.Supervisor, routes *registry.Routes) error {
+	client, err := etcd.Open(ctx, etcd.Options{Endpoints: []string{c.EtcdURL}, Logger: zerolog.Nop()})
+	if err != nil {
+		return cli.Usagef("--etcd-url: %w", err)
+	}
+	defer func() { _ = client.Close() }() // nothing is lost with it
+	return c.wait(ctx, s, "etcd", func() error {
+		written, err := client.SeedRoutes(ctx, routes)
+		if err == nil && !written && c.Routes != "" {
+			s.Say("etcd in %s has routes already: --routes %s is not used; nanofront routes apply changes them", c.Data, c.Routes)
+		}
+		return err
+	})
+}
+
+// ready waits until the terminator finds every service that is routed.
+func (c *upCommand) ready(ctx context.Context, s *supervisor.Supervisor) error {
+	client := http.Client{Timeout: time.Second}
+	return c.wait(ctx, s, "the system", func() error {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+dialable(c.Admin)+"/readyz", nil)
+		if err != nil {
+			return err
+		}
+		resp, err := client.Do(req)
+		if err != nil {
+			return err
+		}
+		_ = resp.Body.Close()
+		if resp.StatusCode != http.StatusOK {
+			return fmt.Errorf("not ready: %s", resp.Status)
+		}
+		return nil
+	})
+}
+
+// wait tries until it succeeds, a child is given up, or ctx ends.
+func (c *upCommand) wait(ctx context.Context, s *supervisor.Supervisor, what string, try func() error) error {
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := try()
+		if err == nil {
+			return nil
+		}
+		select {
+		case err := <-s.Failed():
+			return err
+		case <-ctx.Done():
+			return fmt.Errorf("%s did not come up: %w", what, err)
+		case <-tick.C:
+		}
+	}
+}
+
+// dialable is an address to listen on as one to connect to.
+func dialable(addr string) string {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return addr
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	return net.JoinHostPort(host, port)
+}
+
+func (c *upCommand) welcome(s *supervisor.Supervisor) {
+	url := "http://" + dialable(c.HTTP)
+	for _, line := range []string{
+		"",
+		"nanofront is up.",
+		"",
+		"  open      " + url + "/",
+		"  try       curl -i " + url + "/profile/42",
+		"  measure   wrk -t2 -c256 -d30s --latency " + url + "/profile/42",
+		"  look      bin/nanofront status",
+		"  figures   http://" + dialable(c.Admin) + "/metrics.json",
+		"  stop      ctrl-C",
+		"",
+	} {
+		s.Say("%s", line)
+	}
+}

@@ -1,0 +1,284 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"go.etcd.io/etcd/server/v3/embed"
+	"google.golang.org/grpc"
+)
+
+// soloPeerURL is the address that a member alone has in its cluster's
+// records. Nobody ever dials it.
+const soloPeerURL = "http://127.0.0.1:2380"
+
+// Server is a running etcd server.
+type Server struct {
+	etcd    *embed.Etcd
+	url     string
+	unlock  func()
+	streams context.CancelFunc // ends all clients' streams
+	calls   context.CancelFunc // ends all clients' requests
+	quiet   atomic.Bool        // no more log lines
+
+	closeOnce sync.Once
+	closed    chan struct{}
+	done      chan struct{}
+
+	mu  sync.Mutex
+	err error
+}
+
+// StartServer starts a server and waits until it answers: it then has a
+// leader, which in a cluster means that a majority of the members runs. ctx
+// bounds the start only. Errors wrap ErrOptions, ErrInUse, ErrDataDir or
+// ErrNotReady, and say in one line what to do.
+func StartServer(ctx context.Context, o ServerOptions) (*Server, error) {
+	client, peer, err := o.validate()
+	if err != nil {
+		return nil, err
+	}
+	unlock, err := claim(o.DataDir)
+	if err != nil {
+		return nil, err
+	}
+	calls, cancel := context.WithCancel(context.Background())
+	streams, end := context.WithCancel(calls)
+	s := &Server{unlock: unlock, streams: end, calls: cancel, closed: make(chan struct{}), done: make(chan struct{})}
+	started := false
+	defer func() {
+		if !started {
+			cancel()
+			unlock()
+		}
+	}()
+
+	s.etcd, err = embed.StartEtcd(config(o, client, peer, streams, calls, &s.quiet))
+	if err != nil {
+		return nil, startError(o, client, peer, err)
+	}
+	wait, stop := context.WithTimeout(ctx, o.StartTimeout)
+	defer stop()
+	if err := s.awaitReady(ctx, wait, o.StartTimeout); err != nil {
+		// First the server: Close by itself waits for listeners that are
+		// only served once there is a leader.
+		s.quiet.Store(true)
+		s.etcd.Server.HardStop()
+		s.etcd.Close()
+		return nil, err
+	}
+	if len(s.etcd.Clients) > 0 {
+		client.Host = s.etcd.Clients[0].Addr().String()
+	}
+	s.url = client.String()
+	started = true
+	go s.watch()
+	return s, nil
+}
+
+// awaitReady waits for a leader. ctx is the caller's, wait the same with the
+// timeout.
+func (s *Server) awaitReady(ctx, wait context.Context, timeout time.Duration) error {
+	select {
+	case <-s.etcd.Server.ReadyNotify():
+		return nil
+	case err := <-s.etcd.Err():
+		return fmt.Errorf("embedded: etcd doesn't start: %w", err)
+	case <-s.etcd.Server.StopNotify():
+		return fmt.Errorf("%w: the server stopped while starting: see its log", ErrNotReady)
+	case <-wait.Done():
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("%w: %w", ErrNotReady, context.Cause(ctx))
+	}
+	return fmt.Errorf("%w: no leader within %v: are the other members of the cluster running?", ErrNotReady, timeout)
+}
+
+func config(o ServerOptions, client, peer *url.URL, streams, calls context.Context, quiet *atomic.Bool) *embed.Config {
+	cfg := embed.NewConfig()
+	cfg.Name = o.Name
+	cfg.Dir = filepath.Join(o.DataDir, "member-data")
+	cfg.ListenClientUrls = []url.URL{ipURL(client)}
+	cfg.AdvertiseClientUrls = []url.URL{*client}
+	cfg.ListenPeerUrls = []url.URL{ipURL(peer)}
+	cfg.AdvertisePeerUrls = []url.URL{*peer}
+	if o.PeerURL == "" {
+		u, _ := url.Parse(soloPeerURL)
+		cfg.AdvertisePeerUrls = []url.URL{*u}
+	}
+	cfg.InitialCluster = o.InitialCluster
+	if cfg.InitialCluster == "" {
+		cfg.InitialCluster = cfg.InitialClusterFromName(o.Name)
+	}
+	cfg.ClientTLSInfo.CertFile = o.CertFile
+	cfg.ClientTLSInfo.KeyFile = o.KeyFile
+	cfg.ClientTLSInfo.TrustedCAFile = o.CAFile
+	cfg.ClientTLSInfo.ClientCertAuth = o.CAFile != ""
+	cfg.TickMs = uint(o.Heartbeat.Milliseconds())
+	cfg.ElectionMs = uint(o.Election.Milliseconds())
+	cfg.UnsafeNoFsync = o.UnsafeNoFsync
+	if o.BcryptCost != 0 {
+		cfg.BcryptCost = uint(o.BcryptCost)
+	}
+	cfg.AutoCompactionMode = embed.CompactorModeRevision
+	cfg.AutoCompactionRetention = keptRevisions
+	cfg.QuotaBackendBytes = quotaBytes
+	// Nobody here speaks JSON to etcd, and under TLS the gateway puts gRPC
+	// behind an HTTP server whose shutdown waits for open watches.
+	cfg.EnableGRPCGateway = false
+	// Our logger is handed over directly: SetupGlobalLoggers, which would
+	// replace zap's and gRPC's globals, isn't called then.
+	cfg.LogLevel = "warn"
+	cfg.ZapLoggerBuilder = embed.NewZapLoggerBuilder(zapLogger(o.Logger, quiet))
+	cfg.GRPCAdditionalServerOptions = []grpc.ServerOption{
+		grpc.ChainStreamInterceptor(endStreams(streams)),
+		grpc.ChainUnaryInterceptor(endCalls(calls)),
+	}
+	return cfg
+}
+
+// ipURL replaces the one name that is allowed, which etcd wouldn't bind to.
+func ipURL(u *url.URL) url.URL {
+	c := *u
+	if host, port, err := net.SplitHostPort(u.Host); err == nil && host == "localhost" {
+		c.Host = net.JoinHostPort("127.0.0.1", port)
+	}
+	return c
+}
+
+// endStreams makes watches and keep-alives end when ctx does. A graceful stop
+// of gRPC waits for them else until etcd's request timeout is over, 7 s in
+// which every client watches a server that has nothing to say any more.
+func endStreams(ctx context.Context) grpc.StreamServerInterceptor {
+	return func(srv any, ss grpc.ServerStream, _ *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+		sctx, cancel := context.WithCancel(ss.Context())
+		defer cancel()
+		defer context.AfterFunc(ctx, cancel)()
+		return handler(srv, &boundStream{ServerStream: ss, ctx: sctx})
+	}
+}
+
+// endCalls does the same for requests, for Kill: nobody answers them then.
+func endCalls(ctx context.Context) grpc.UnaryServerInterceptor {
+	return func(rctx context.Context, req any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+		rctx, cancel := context.WithCancel(rctx)
+		defer cancel()
+		defer context.AfterFunc(ctx, cancel)()
+		return handler(rctx, req)
+	}
+}
+
+type boundStream struct {
+	grpc.ServerStream
+	ctx context.Context
+}
+
+func (s *boundStream) Context() context.Context { return s.ctx }
+
+// startError turns etcd's error into one that says what to do.
+func startError(o ServerOptions, client, peer *url.URL, err error) error {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		flag, addr := "--client-url", client.Host
+		var op *net.OpError
+		if errors.As(err, &op) && op.Addr != nil && op.Addr.String() == peer.Host && peer.Host != client.Host {
+			flag, addr = "--peer-url", peer.Host
+		}
+		return fmt.Errorf("%w: etcd address %s: is another etcd running there? Stop it, or choose another address with %s", ErrInUse, addr, flag)
+	}
+	if errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EACCES) {
+		return fmt.Errorf("%w: --client-url: can't listen on %s: %w", ErrOptions, client.Host, err)
+	}
+	return fmt.Errorf("embedded: etcd doesn't start in %s: %w", o.DataDir, err)
+}
+
+// watch owns done: it ends when the server does, by Close or by itself.
+func (s *Server) watch() {
+	defer close(s.done)
+	select {
+	case <-s.closed:
+		return
+	case err, ok := <-s.etcd.Err():
+		if !ok || err == nil {
+			err = errors.New("stopped by itself")
+		}
+		s.fail(err)
+	case <-s.etcd.Server.StopNotify():
+		select {
+		case <-s.closed: // Close stops it, that is no failure
+			return
+		default:
+		}
+		s.fail(errors.New("stopped by itself: see its log"))
+	}
+}
+
+func (s *Server) fail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.err = fmt.Errorf("embedded: etcd: %w", err)
+}
+
+// ClientURL is where clients reach the server, with the actual port.
+func (s *Server) ClientURL() string { return s.url }
+
+// IsLeader reports whether this member leads its cluster at the moment.
+func (s *Server) IsLeader() bool { return s.etcd.Server.Leader() == s.etcd.Server.MemberID() }
+
+// Done is closed when the server has stopped, by Close or by itself.
+func (s *Server) Done() <-chan struct{} { return s.done }
+
+// Err is why the server stopped by itself; nil while it runs and after Close.
+func (s *Server) Err() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
+}
+
+// Close stops the server, handing its leadership over if it can, and waits.
+// All data that was acknowledged is on disk. It may be called more than once.
+func (s *Server) Close() error { s.stop(false); return s.Err() }
+
+// Kill stops the server without handing over anything, as a crash would, and
+// waits. It is for tests of what clients do then.
+func (s *Server) Kill() { s.stop(true) }
+
+func (s *Server) stop(hard bool) {
+	s.closeOnce.Do(func() {
+		s.quiet.Store(true)
+		close(s.closed)
+		s.streams()
+		if hard {
+			s.calls()
+			s.etcd.Server.HardStop()
+		}
+		s.etcd.Close()
+		s.calls()
+		s.unlock()
+	})
+	<-s.done
+}
+
+// claim makes the data directory and takes it for this process.
+func claim(dir string) (unlock func(), err error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("%w: %w: choose another with --data", ErrDataDir, err)
+	}
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s isn't writable: %w: choose another with --data", ErrDataDir, dir, err)
+	}
+	if err := lockFile(f); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("%w: data directory %s: another etcd runs on it: stop that, or choose another with --data", ErrInUse, dir)
+	}
+	return func() { f.Close() }, nil
+}

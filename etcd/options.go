@@ -1,0 +1,182 @@
+package etcd
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"nanofront/internal/metrics"
+)
+
+const (
+	// DefaultLeaseTTL is how long the record of an instance that vanished
+	// without a word stays.
+	DefaultLeaseTTL = 5 * time.Second
+	// DefaultDialTimeout is how long one call may take.
+	DefaultDialTimeout = 3 * time.Second
+	// DefaultPort is that of an endpoint that names none.
+	DefaultPort = "2379"
+
+	maxEndpoints = 64
+
+	// probeInterval is how often the connection's health is looked at.
+	probeInterval = time.Second
+	// rereadInterval is how often a watch reads everything again although
+	// nothing seems wrong: behind a proxy, data can be replaced without the
+	// connection ending.
+	rereadInterval = 30 * time.Second
+	// coalesce is how long a watch gathers changes before it calls back: a
+	// hundred instances that start together are one change.
+	coalesce = 10 * time.Millisecond
+)
+
+// Options configure a Client. The zero values of all but Endpoints are the
+// defaults.
+type Options struct {
+	// Endpoints are the members' URLs, as ParseEndpoints returns them: all
+	// http or all https.
+	Endpoints []string
+	// Username and Password authenticate the client; both or neither.
+	Username, Password string
+	// CertFile and KeyFile are the client's certificate, CAFile the
+	// authority that signed the servers'. Without CAFile the system's
+	// authorities count. For https endpoints only.
+	CertFile, KeyFile, CAFile string
+	// LeaseTTL is the life of a registration's lease, 1 s to 10 min in
+	// whole seconds. Zero means DefaultLeaseTTL. The server raises it to one
+	// and a half of its election timeout.
+	LeaseTTL time.Duration
+	// DialTimeout bounds every call. Zero means DefaultDialTimeout.
+	DialTimeout time.Duration
+	// Logger gets a line per change of state. The zero Logger discards them.
+	Logger zerolog.Logger
+	// Metrics receives the etcd.* metrics; nil means none.
+	Metrics *metrics.Set
+
+	// For tests, which have no 30 s.
+	reread time.Duration
+}
+
+// ParseEndpoints reads a comma-separated list of URLs such as
+// "http://a:2379,http://b:2379". A missing port is DefaultPort. The error
+// wraps ErrOptions.
+func ParseEndpoints(s string) ([]string, error) {
+	bad := func(what, want string) error {
+		return fmt.Errorf("%w: --etcd: %s: want %s", ErrOptions, what, want)
+	}
+	const form = "http://HOST:PORT or https://HOST:PORT, several with commas"
+	if strings.TrimSpace(s) == "" {
+		return nil, bad("empty", form)
+	}
+	var out []string
+	for part := range strings.SplitSeq(s, ",") {
+		part = strings.TrimSpace(part)
+		u, err := url.Parse(part)
+		if err == nil && u.User != nil {
+			// Not quoted: it may hold the password.
+			return nil, bad("a URL with user or password", "these by --etcd-user and --etcd-password-file")
+		}
+		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" ||
+			(u.Path != "" && u.Path != "/") || u.RawQuery != "" || u.Fragment != "" || strings.ContainsAny(part, " \t@") {
+			return nil, bad(quoted(part), form)
+		}
+		host, port := u.Hostname(), u.Port()
+		if port == "" {
+			port = DefaultPort
+		}
+		if n, err := net.LookupPort("tcp", port); err != nil || n == 0 {
+			return nil, bad(quoted(part), "a port from 1 to 65535")
+		}
+		e := u.Scheme + "://" + net.JoinHostPort(host, port)
+		if slices.Contains(out, e) {
+			return nil, bad(quoted(part)+" twice", "each member once")
+		}
+		if len(out) > 0 && !strings.HasPrefix(out[0], u.Scheme+":") {
+			return nil, bad("both http and https", "one of them for all members")
+		}
+		out = append(out, e)
+	}
+	if len(out) > maxEndpoints {
+		return nil, bad(fmt.Sprintf("%d members", len(out)), fmt.Sprintf("at most %d", maxEndpoints))
+	}
+	return out, nil
+}
+
+// quoted shows a bad value; what might be a password in it is left out.
+func quoted(s string) string {
+	if at := strings.LastIndexByte(s, '@'); at >= 0 {
+		s = "…" + s[at:]
+	}
+	if len(s) > 80 {
+		s = s[:80] + "…"
+	}
+	return fmt.Sprintf("%q", s)
+}
+
+// validate fills in the defaults and loads the TLS files; nil means no TLS.
+func (o *Options) validate() (*tls.Config, error) {
+	endpoints, err := ParseEndpoints(strings.Join(o.Endpoints, ","))
+	if err != nil {
+		return nil, err
+	}
+	o.Endpoints = endpoints
+	if (o.Username == "") != (o.Password == "") {
+		return nil, fmt.Errorf("%w: --etcd-user and a password (--etcd-password-file): want both or neither", ErrOptions)
+	}
+	if o.LeaseTTL == 0 {
+		o.LeaseTTL = DefaultLeaseTTL
+	}
+	if o.LeaseTTL < time.Second || o.LeaseTTL > 10*time.Minute || o.LeaseTTL%time.Second != 0 {
+		return nil, fmt.Errorf("%w: lease TTL %v: want whole seconds from 1s to 10m", ErrOptions, o.LeaseTTL)
+	}
+	if o.DialTimeout == 0 {
+		o.DialTimeout = DefaultDialTimeout
+	}
+	if o.DialTimeout < 10*time.Millisecond || o.DialTimeout > 10*time.Minute {
+		return nil, fmt.Errorf("%w: dial timeout %v: want 10ms to 10m", ErrOptions, o.DialTimeout)
+	}
+	if o.reread == 0 {
+		o.reread = rereadInterval
+	}
+	return o.tls()
+}
+
+func (o *Options) tls() (*tls.Config, error) {
+	files := o.CertFile != "" || o.KeyFile != "" || o.CAFile != ""
+	if !strings.HasPrefix(o.Endpoints[0], "https:") {
+		if files {
+			return nil, fmt.Errorf("%w: --etcd: %s: want https:// with --etcd-ca, --etcd-cert and --etcd-key", ErrOptions, o.Endpoints[0])
+		}
+		return nil, nil
+	}
+	cfg := &tls.Config{MinVersion: tls.VersionTLS12}
+	if (o.CertFile == "") != (o.KeyFile == "") {
+		return nil, fmt.Errorf("%w: --etcd-cert and --etcd-key: want both or neither", ErrOptions)
+	}
+	if o.CertFile != "" {
+		cert, err := tls.LoadX509KeyPair(o.CertFile, o.KeyFile)
+		if err != nil {
+			return nil, fmt.Errorf("%w: --etcd-cert %s, --etcd-key %s: %w", ErrOptions, o.CertFile, o.KeyFile, err)
+		}
+		cfg.Certificates = []tls.Certificate{cert}
+	}
+	if o.CAFile != "" {
+		pem, err := os.ReadFile(o.CAFile)
+		if err != nil {
+			return nil, fmt.Errorf("%w: --etcd-ca: %w", ErrOptions, err)
+		}
+		cfg.RootCAs = x509.NewCertPool()
+		if !cfg.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("%w: --etcd-ca: %s holds no PEM certificate", ErrOptions, o.CAFile)
+		}
+	}
+	return cfg, nil
+}

@@ -1,0 +1,294 @@
+package etcd
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"go.etcd.io/etcd/api/v3/mvccpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"nanofront/internal/registry"
+)
+
+// errLeaseLost ends a session; the next one makes a new lease.
+var errLeaseLost = errors.New("etcd: lease lost")
+
+// Register makes the instance known for as long as the registration is open.
+// It returns at once: the record is written as soon as etcd can be reached,
+// and again whenever it got lost. ctx bounds only the call. The error wraps
+// registry.ErrInvalidInstance, or is ErrClosed or that of ctx.
+//
+// A later process (by Started) that registers the same service and ID takes
+// the record over: this registration then leaves it alone, so that an old
+// process which drains doesn't fight with its successor.
+func (c *Client) Register(ctx context.Context, i registry.Instance) (registry.Registration, error) {
+	if err := i.Validate(); err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	r := &Registration{
+		c:        c,
+		key:      instanceKey(i),
+		instance: i,
+		updated:  make(chan struct{}, 1),
+		ready:    make(chan struct{}),
+		stopped:  make(chan struct{}),
+	}
+	r.ctx, r.cancel = context.WithCancel(c.ctx)
+	if !c.start(r.run) { // ends with Close or the client's; stopped says so
+		r.cancel()
+		return nil, ErrClosed
+	}
+	return r, nil
+}
+
+// Registration is one instance's record in etcd. It implements
+// registry.Registration.
+type Registration struct {
+	c   *Client
+	key string
+
+	mu       sync.Mutex
+	instance registry.Instance
+
+	updated chan struct{} // capacity 1: the record changed
+	ready   chan struct{}
+
+	ctx     context.Context
+	cancel  context.CancelFunc
+	stopped chan struct{} // closed when run has ended
+
+	// The goroutine's own until stopped is closed.
+	lease      clientv3.LeaseID // 0 for none
+	isReady    bool
+	superseded bool
+
+	revoking sync.Mutex // one Close at a time
+	revoked  bool
+}
+
+// Ready is closed once the record is in etcd for the first time.
+func (r *Registration) Ready() <-chan struct{} { return r.ready }
+
+// Update replaces the record. It returns at once; the new one is written as
+// soon as etcd can be reached. The error wraps registry.ErrInvalidInstance.
+func (r *Registration) Update(i registry.Instance) error {
+	if err := i.Validate(); err != nil {
+		return err
+	}
+	if instanceKey(i) != r.key {
+		return fmt.Errorf("%w: service and id: %s/%s can't become %s: close the registration and make another", registry.ErrInvalidInstance, i.Service, i.ID, r.key[len(keyInstances):])
+	}
+	if r.ctx.Err() != nil {
+		return ErrClosed
+	}
+	r.mu.Lock()
+	r.instance = i
+	r.mu.Unlock()
+	select {
+	case r.updated <- struct{}{}:
+	default: // a write of whatever is newest is due already
+	}
+	return nil
+}
+
+// Close deletes the record, by revoking its lease, and waits until that is
+// done or ctx ends. If etcd can't be reached the error says so, and the
+// record goes away with the lease, within its TTL. It may be called more than
+// once; after a failure it tries again.
+func (r *Registration) Close(ctx context.Context) error {
+	r.cancel()
+	select {
+	case <-r.stopped:
+	case <-ctx.Done():
+		return fmt.Errorf("etcd: registration of %s: %w", r.key, context.Cause(ctx))
+	}
+	r.revoking.Lock()
+	defer r.revoking.Unlock()
+	if r.revoked || r.lease == 0 {
+		return nil
+	}
+	err := r.c.call(ctx, func(ctx context.Context, cl *clientv3.Client) error {
+		_, err := cl.Revoke(ctx, r.lease)
+		if errors.Is(err, rpctypes.ErrLeaseNotFound) {
+			return nil // gone already
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("etcd: record of %s isn't deleted and stays for up to %v: %w", r.key, r.c.opts.LeaseTTL, err)
+	}
+	r.revoked = true
+	return nil
+}
+
+// run keeps a session up, one after the other.
+func (r *Registration) run() {
+	defer close(r.stopped)
+	log := r.c.opts.Logger.With().Str("key", r.key).Logger()
+	var b backoff
+	logged := false
+	for r.ctx.Err() == nil {
+		wake, start := r.c.changes(), time.Now()
+		had, err := r.session()
+		if r.ctx.Err() != nil {
+			return
+		}
+		if had {
+			r.c.metrics.lost.Inc()
+			log.Warn().Err(err).Msg("etcd: registration lost, registering again")
+			logged = false
+		} else if !logged && !errors.Is(err, ErrUnreachable) {
+			log.Error().Err(err).Msg("etcd: can't register, trying on")
+			logged = true
+		}
+		if time.Since(start) > maxBackoff {
+			b.reset() // it lived, so the next may at once
+		}
+		b.wait(r.ctx, wake)
+	}
+}
+
+// session lives as long as one lease. It reports whether it got one.
+func (r *Registration) session() (had bool, err error) {
+	var granted *clientv3.LeaseGrantResponse
+	err = r.c.call(r.ctx, func(ctx context.Context, cl *clientv3.Client) (err error) {
+		granted, err = cl.Grant(ctx, int64(r.c.opts.LeaseTTL/time.Second))
+		return err
+	})
+	if err != nil {
+		return false, err
+	}
+	r.lease = granted.ID
+	ttl := time.Duration(granted.TTL) * time.Second
+
+	// A lessor of its own: the library's shared one stops for good after
+	// certain errors, such as a token that has become invalid.
+	lessor := clientv3.NewLease(r.c.etcd)
+	defer lessor.Close()
+	alive, err := lessor.KeepAlive(r.ctx, granted.ID)
+	if err != nil {
+		return true, err
+	}
+
+	check := time.NewTicker(ttl / 3)
+	defer check.Stop()
+	var retry <-chan time.Time
+	var b backoff
+	serializable := false
+	for {
+		wake := r.c.changes()
+		err := r.ensure(serializable)
+		switch {
+		case errors.Is(err, rpctypes.ErrLeaseNotFound):
+			return true, errLeaseLost
+		case err != nil:
+			retry = time.After(b.delay())
+		default:
+			b.reset()
+			retry = nil
+		}
+		for again := false; !again; {
+			select {
+			case <-r.ctx.Done():
+				return true, r.ctx.Err()
+			case _, ok := <-alive:
+				if !ok {
+					return true, errLeaseLost
+				}
+			case <-check.C:
+				// Somebody may have deleted the key under the lease. A
+				// local read of a member is enough to find that.
+				again, serializable = true, true
+			case <-r.updated:
+				again, serializable = true, false
+			case <-retry:
+				again, serializable = true, false
+			case <-wake:
+				again, serializable = true, false
+			}
+		}
+	}
+}
+
+// ensure makes the key hold the record under the lease, unless a later
+// process has it.
+func (r *Registration) ensure(serializable bool) error {
+	r.mu.Lock()
+	mine := r.instance
+	r.mu.Unlock()
+	value, err := json.Marshal(mine)
+	if err != nil {
+		return fmt.Errorf("etcd: record of %s: %w", r.key, err)
+	}
+	return r.c.call(r.ctx, func(ctx context.Context, cl *clientv3.Client) error {
+		var opts []clientv3.OpOption
+		if serializable {
+			opts = append(opts, clientv3.WithSerializable())
+		}
+		resp, err := cl.Get(ctx, r.key, opts...)
+		if err != nil {
+			return err
+		}
+		rev := int64(0)
+		if len(resp.Kvs) > 0 {
+			kv := resp.Kvs[0]
+			rev = kv.ModRevision
+			ours := clientv3.LeaseID(kv.Lease) == r.lease
+			if ours && string(kv.Value) == string(value) {
+				r.confirm()
+				return nil
+			}
+			if !ours && r.yields(mine, kv) {
+				return nil
+			}
+		}
+		// Compared, so that two processes don't overwrite each other unseen.
+		put, err := cl.Txn(ctx).
+			If(clientv3.Compare(clientv3.ModRevision(r.key), "=", rev)).
+			Then(clientv3.OpPut(r.key, string(value), clientv3.WithLease(r.lease))).
+			Commit()
+		if err != nil {
+			return err
+		}
+		if !put.Succeeded {
+			return errors.New("record changed meanwhile")
+		}
+		r.confirm()
+		return nil
+	})
+}
+
+func (r *Registration) confirm() {
+	r.superseded = false
+	if !r.isReady {
+		r.isReady = true
+		close(r.ready)
+		r.c.opts.Logger.Info().Str("key", r.key).Msg("etcd: registered")
+	}
+}
+
+// yields reports whether the record there belongs to a later process. Where
+// both started at once, the greater address wins: any rule will do, as long
+// as both sides apply the same.
+func (r *Registration) yields(mine registry.Instance, kv *mvccpb.KeyValue) bool {
+	other, err := decodeInstance(r.key, kv.Value)
+	if err != nil {
+		return false
+	}
+	later := other.Started.After(mine.Started) ||
+		other.Started.Equal(mine.Started) && other.Address > mine.Address
+	if later && !r.superseded {
+		r.c.opts.Logger.Warn().Str("key", r.key).Str("address", other.Address).Time("started", other.Started).
+			Msg("etcd: a later process has registered under this name, leaving the record to it")
+	}
+	r.superseded = later
+	return later
+}

@@ -1,0 +1,101 @@
+package etcd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"nanofront/internal/registry"
+)
+
+// Routes reads the routes document as it stands: parsed, as written, and its
+// revision for ApplyRoutes. Without a document all are zero, and the error is
+// nil. A document that isn't valid is returned as raw and rev, with an error
+// that wraps registry.ErrInvalidRoutes.
+func (c *Client) Routes(ctx context.Context) (doc *registry.Routes, raw []byte, rev int64, err error) {
+	var resp *clientv3.GetResponse
+	err = c.call(ctx, func(ctx context.Context, cl *clientv3.Client) (err error) {
+		resp, err = cl.Get(ctx, keyRoutes)
+		return err
+	})
+	if err != nil || len(resp.Kvs) == 0 {
+		return nil, nil, 0, err
+	}
+	kv := resp.Kvs[0]
+	doc, err = registry.ParseRoutes(kv.Value)
+	if err != nil {
+		err = fmt.Errorf("etcd: routes at revision %d: %w", kv.ModRevision, err)
+	}
+	return doc, kv.Value, kv.ModRevision, err
+}
+
+// ApplyRoutes validates the document and writes it if the one that is there
+// is at expectRev, 0 for none. It returns the new revision. If somebody else
+// was faster the error is a *ConflictError with the current revision. After
+// an error that wraps ErrUnreachable the document may have been written or
+// not: read it again.
+func (c *Client) ApplyRoutes(ctx context.Context, doc *registry.Routes, expectRev int64) (newRev int64, err error) {
+	if err := doc.Validate(); err != nil {
+		return 0, err
+	}
+	if expectRev < 0 {
+		return 0, fmt.Errorf("etcd: routes: revision %d: want 0 (none yet) or the revision that was read", expectRev)
+	}
+	value, err := doc.Marshal()
+	if err != nil {
+		return 0, err
+	}
+	var resp *clientv3.TxnResponse
+	err = c.call(ctx, func(ctx context.Context, cl *clientv3.Client) (err error) {
+		resp, err = cl.Txn(ctx).
+			If(clientv3.Compare(clientv3.ModRevision(keyRoutes), "=", expectRev)).
+			Then(clientv3.OpPut(keyRoutes, string(value))).
+			Else(clientv3.OpGet(keyRoutes, clientv3.WithKeysOnly())).
+			Commit()
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	if resp.Succeeded {
+		return resp.Header.Revision, nil
+	}
+	conflict := &ConflictError{Expected: expectRev}
+	if kvs := resp.Responses[0].GetResponseRange().Kvs; len(kvs) > 0 {
+		conflict.Current = kvs[0].ModRevision
+	}
+	return 0, conflict
+}
+
+// SeedRoutes writes the document if there is none, and reports whether it
+// did.
+func (c *Client) SeedRoutes(ctx context.Context, doc *registry.Routes) (written bool, err error) {
+	_, err = c.ApplyRoutes(ctx, doc, 0)
+	if errors.Is(err, ErrConflict) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Instances lists the instances that are registered, sorted. Invalid records
+// are left out.
+func (c *Client) Instances(ctx context.Context) ([]registry.Instance, error) {
+	var resp *clientv3.GetResponse
+	err := c.call(ctx, func(ctx context.Context, cl *clientv3.Client) (err error) {
+		resp, err = cl.Get(ctx, keyInstances, clientv3.WithPrefix())
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := make([]registry.Instance, 0, len(resp.Kvs))
+	for _, kv := range resp.Kvs {
+		if i, err := decodeInstance(string(kv.Key), kv.Value); err == nil {
+			out = append(out, i)
+		}
+	}
+	registry.SortInstances(out)
+	return out, nil
+}

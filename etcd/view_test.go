@@ -1,0 +1,138 @@
+package etcd
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"go.etcd.io/etcd/api/v3/mvccpb"
+
+	"nanofront/internal/registry"
+)
+
+// quietView is a view that counts what it would log.
+func quietView(hold time.Duration) (v *view, said *strings.Builder) {
+	v, said = newView(hold), &strings.Builder{}
+	v.onInvalid = func(string, error) { said.WriteString("invalid ") }
+	v.onRoutes = func(int64) { said.WriteString("routes ") }
+	v.onRejected = func(int64, error) { said.WriteString("rejected ") }
+	v.onDeleted = func() { said.WriteString("deleted ") }
+	return v, said
+}
+
+func kv(key, value string, rev int64) *mvccpb.KeyValue {
+	return &mvccpb.KeyValue{Key: []byte(key), Value: []byte(value), ModRevision: rev}
+}
+
+func ids(s registry.Snapshot) string {
+	var out []string
+	for _, i := range s.Instances {
+		out = append(out, i.ID)
+	}
+	return strings.Join(out, " ")
+}
+
+func TestView_HoldsWhatARereadNoLongerShows(t *testing.T) {
+	v, _ := quietView(5 * time.Second)
+	now := time.Unix(1000, 0)
+	a, b := kv(instanceKey(inst("a")), record(t, inst("a")), 1), kv(instanceKey(inst("b")), record(t, inst("b")), 2)
+	check := func(what string, changed, want bool, list string) {
+		t.Helper()
+		if got := ids(v.snapshot()); changed != want || got != list {
+			t.Errorf("%s: changed %v with %q, want %v with %q", what, changed, got, want, list)
+		}
+	}
+	check("first read", v.replace([]*mvccpb.KeyValue{b, a}, now), true, "a b")
+	check("the same again", v.replace([]*mvccpb.KeyValue{a, b}, now), false, "a b")
+	check("b is missing", v.replace([]*mvccpb.KeyValue{a}, now), false, "a b")
+	// A second re-read doesn't prolong it.
+	check("b is still missing", v.replace([]*mvccpb.KeyValue{a}, now.Add(4*time.Second)), false, "a b")
+	if got, want := v.nextExpiry(), now.Add(5*time.Second); !got.Equal(want) {
+		t.Errorf("next expiry %v, want %v", got, want)
+	}
+	check("too early", v.expire(now.Add(5*time.Second-1)), false, "a b")
+	check("in time", v.expire(now.Add(5*time.Second)), true, "a")
+	if !v.nextExpiry().IsZero() {
+		t.Error("something is still held")
+	}
+
+	check("a is missing", v.replace(nil, now), false, "a")
+	check("a is back", v.put(kv(string(a.Key), string(a.Value), 3)), false, "a")
+	check("and held no more", v.expire(now.Add(time.Hour)), false, "a")
+	check("a is deleted", v.remove(string(a.Key)), true, "")
+	check("deleting nothing", v.remove(string(a.Key)), false, "")
+}
+
+func TestView_RoutesOfALostHistory(t *testing.T) {
+	doc := func(service string) string {
+		b, err := routesTo(service).Marshal()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	v, said := quietView(time.Second)
+	v.put(kv(keyRoutes, doc("a"), 2))
+	v.put(kv(keyRoutes, doc("a"), 2))
+	// Another etcd, the same revision, another document.
+	if !v.put(kv(keyRoutes, doc("b"), 2)) || v.snapshot().Routes.Routes[0].Service != "b" {
+		t.Error("a document of the same revision isn't seen")
+	}
+	v.put(kv(keyRoutes, "{", 3))
+	v.replace([]*mvccpb.KeyValue{kv(keyRoutes, "{", 3)}, time.Now())
+	v.replace(nil, time.Now())
+	v.replace(nil, time.Now())
+	if got, want := said.String(), "routes routes rejected deleted "; got != want {
+		t.Errorf("said %q, want %q", got, want)
+	}
+	if v.snapshot().Routes.Routes[0].Service != "b" || v.routesRev != 2 {
+		t.Error("the routes in force are gone")
+	}
+}
+
+func TestLimiter(t *testing.T) {
+	var l limiter
+	now := time.Unix(1000, 0)
+	for i, want := range []bool{true, false, false} {
+		if _, ok := l.allow(now); ok != want {
+			t.Errorf("line %d: %v, want %v", i, ok, want)
+		}
+	}
+	if n, ok := l.allow(now.Add(limitEvery)); !ok || n != 2 {
+		t.Errorf("later: %d suppressed, %v, want 2, true", n, ok)
+	}
+}
+
+func TestBackoff_IsCappedAndSpread(t *testing.T) {
+	var b backoff
+	for i := range 20 {
+		if d := b.delay(); d < minBackoff/2 || d > maxBackoff {
+			t.Errorf("delay %d is %v", i, d)
+		}
+	}
+	if d := b.delay(); d < maxBackoff/2 {
+		t.Errorf("late delay %v, want at least %v", d, maxBackoff/2)
+	}
+	b.reset()
+	if d := b.delay(); d > minBackoff {
+		t.Errorf("delay after reset %v", d)
+	}
+}
+
+func FuzzDecodeInstance(f *testing.F) {
+	good, err := json.Marshal(inst("a"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add("web/a", good)
+	f.Add("web/b", good)
+	f.Add("", []byte("{}"))
+	f.Add("x", []byte(`{"service":"x","window":1e9}`))
+	f.Fuzz(func(t *testing.T, name string, value []byte) {
+		i, err := decodeInstance(keyInstances+name, value)
+		if err == nil && (i.Validate() != nil || instanceKey(i) != keyInstances+name) {
+			t.Fatalf("accepts %q as %+v", value, i)
+		}
+	})
+}

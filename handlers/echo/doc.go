@@ -1,0 +1,19 @@
+// Package echo is the role that answers from the request alone. It is there to
+// look at what reaches a handler, and to measure and test what is before it.
+//
+//	/hello                512 fixed bytes of text, for measuring
+//	/echo/status/NNN      an empty answer, or an error, of that status (200..599)
+//	/echo/sleep?ms=N      answers after N milliseconds (0..60000), or never if
+//	                      the client gives up before
+//	/echo/bytes?n=N       N bytes (0..900000)
+//	/echo/panic           panics: the client gets a 500, the process lives
+//	anything else         the request as JSON
+//
+// The JSON has method, scheme, host, path, query (as it came), client,
+// headers (each name with the list of its values, in the order of arrival),
+// body_bytes and body: text if it is valid UTF-8, else base64, and then
+// body_encoding says so. Of a body longer than MaxBody only the beginning is
+// shown, and body_truncated is true.
+//
+//	err := echo.Run(ctx, handlers.Options{Discovery: d})
+package echo

@@ -1,0 +1,128 @@
+package echo
+
+import (
+	"bytes"
+	"context"
+	"strconv"
+	"strings"
+	"time"
+
+	"nanofront/handlers"
+)
+
+const (
+	// Service is the name under which the role is announced unless
+	// handlers.Options say otherwise.
+	Service = "echo"
+	// HelloBytes is the size of the body of /hello.
+	HelloBytes = 512
+	// MaxSleep is the longest /echo/sleep.
+	MaxSleep = 60 * time.Second
+	// MaxBytes is the largest /echo/bytes.
+	MaxBytes = 900_000
+)
+
+var (
+	headerType = []byte("content-type")
+	typeText   = []byte("text/plain; charset=utf-8")
+	typeJSON   = []byte("application/json")
+	typeBytes  = []byte("application/octet-stream")
+
+	helloPath  = []byte("/hello")
+	bytesPath  = []byte("/echo/bytes")
+	panicPath  = []byte("/echo/panic")
+	sleepPath  = []byte("/echo/sleep")
+	statusPath = []byte("/echo/status/")
+
+	helloBody = makeHello()
+)
+
+// makeHello is a greeting, filled up to HelloBytes with dots in lines.
+func makeHello() []byte {
+	b := []byte("Hello from nanofront!\n\n" +
+		"This text took a bus: from your connection to a terminator, as one\n" +
+		"frame of a batch to a handler, and the same way back. It is always\n" +
+		"512 bytes long, so that what you measure is the ride and not the text.\n\n")
+	for len(b) < HelloBytes-1 {
+		if line := len(b) - 1 - bytes.LastIndexByte(b, '\n'); line == 71 {
+			b = append(b, '\n')
+		} else {
+			b = append(b, ". "[line&1])
+		}
+	}
+	return append(b, '\n')
+}
+
+// handler is the role as a handlers.Handler. It is not a BatchHandler so that
+// a request which sleeps keeps no other waiting.
+type handler struct{}
+
+// Serve implements handlers.Handler.
+func (handler) Serve(ctx context.Context, req *handlers.Request, resp *handlers.Response) error {
+	switch {
+	case bytes.Equal(req.Path, helloPath):
+		resp.Add(headerType, typeText)
+		resp.Body = append(resp.Body, helloBody...)
+		return nil
+	case bytes.Equal(req.Path, bytesPath):
+		return fill(req, resp)
+	case bytes.Equal(req.Path, sleepPath):
+		return sleep(ctx, req, resp)
+	case bytes.Equal(req.Path, panicPath):
+		panic("echo: asked to")
+	case bytes.HasPrefix(req.Path, statusPath):
+		return status(req, resp)
+	}
+	return describe(req, resp)
+}
+
+func fill(req *handlers.Request, resp *handlers.Response) error {
+	n, err := number(req, "n", MaxBytes)
+	if err != nil {
+		return err
+	}
+	resp.Add(headerType, typeBytes)
+	const pattern = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-\n"
+	resp.Body = append(resp.Body, strings.Repeat(pattern, n/len(pattern)+1)[:n]...)
+	return nil
+}
+
+func sleep(ctx context.Context, req *handlers.Request, resp *handlers.Response) error {
+	ms, err := number(req, "ms", int(MaxSleep/time.Millisecond))
+	if err != nil {
+		return err
+	}
+	timer := time.NewTimer(time.Duration(ms) * time.Millisecond)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	resp.Add(headerType, typeText)
+	resp.Body = append(strconv.AppendInt(append(resp.Body, "slept "...), int64(ms), 10), " ms\n"...)
+	return nil
+}
+
+func status(req *handlers.Request, resp *handlers.Response) error {
+	text := string(req.Path[len(statusPath):])
+	n, err := strconv.Atoi(text)
+	if err != nil || len(text) != 3 || n < 200 || n > 599 {
+		return handlers.Status(400, "status %.40q: want 200 to 599", text)
+	}
+	if n >= 400 {
+		return handlers.Status(n, "as asked for")
+	}
+	resp.Status = n
+	return nil
+}
+
+// number reads a parameter that must be there and lie in 0..most.
+func number(req *handlers.Request, name string, most int) (int, error) {
+	text := req.Param(name)
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 0 || n > most {
+		return 0, handlers.Status(400, "%s is %.40q: want a number from 0 to %d", name, text, most)
+	}
+	return n, nil
+}

@@ -1,0 +1,109 @@
+package cli
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"nanofront/internal/admin"
+	"nanofront/internal/buildinfo"
+	"nanofront/internal/logging"
+	"nanofront/internal/metrics"
+)
+
+// DefaultAdmin is the default of --admin where a program says nothing else.
+const DefaultAdmin = "127.0.0.1:8081"
+
+// Common are the flags that every program has which serves. Embed it.
+type Common struct {
+	Admin          string        `default:"${admin}" type:"optaddr" placeholder:"ADDR" help:"Address of the admin port: health, metrics, profiles. Empty turns it off."`
+	Statsd         string        `default:"127.0.0.1:8125" type:"server" placeholder:"ADDR" help:"StatsD server, host:port (UDP). Empty turns StatsD off."`
+	StatsdInterval time.Duration `default:"1s" range:"100ms..1m" placeholder:"DURATION" help:"How often StatsD is reported to, 100ms to 1m."`
+	StatsdSample   float64       `default:"0.01" range:"0..1" placeholder:"SHARE" help:"Share of single timings sent to StatsD, 0 to 1."`
+	LogLevel       string        `default:"info" oneof:"debug,info,warn,error,off" placeholder:"LEVEL" help:"Least that is logged: debug, info, warn, error or off."`
+	LogFormat      string        `default:"auto" oneof:"auto,json,console" placeholder:"FORMAT" help:"Format of log lines: json, console, or auto (console on a terminal)."`
+	DrainTimeout   time.Duration `default:"10s" range:"0s..1h" placeholder:"DURATION" help:"How long requests in flight may take to finish at the end, 0s to 1h."`
+}
+
+// Base is what runs beside every program: log, metrics, admin port.
+type Base struct {
+	Log     zerolog.Logger
+	Metrics *metrics.Set
+	// Admin is nil if --admin is empty.
+	Admin *admin.Server
+
+	logs  *logging.Log
+	stop  context.CancelFunc
+	loops sync.WaitGroup
+	once  sync.Once
+	err   error
+}
+
+// Start starts what the flags ask for, in the name of a program and an instance, which
+// may be empty. ready is [admin.Options].Ready; it may be nil. The caller must Close the Base, as
+// the last thing that it does.
+func (c *Common) Start(program, instance string, ready func() []string) (*Base, error) {
+	set := metrics.New(program, instance)
+	set.AddProcess()
+	logs, err := logging.New(logging.Options{Level: c.LogLevel, Format: c.LogFormat, Dropped: set.Counter(metrics.LogDropped)})
+	if err != nil {
+		return nil, &UsageError{err}
+	}
+	with := logs.Logger().With().Str(logging.Program, program)
+	if instance != "" {
+		with = with.Str(logging.Instance, instance)
+	}
+	b := &Base{Log: with.Logger(), Metrics: set, logs: logs}
+	reporter, err := metrics.NewReporter(set, metrics.StatsdOptions{
+		Addr:     c.Statsd,
+		Interval: c.StatsdInterval,
+		Sample:   c.StatsdSample,
+		Logger:   b.Log,
+	})
+	if err != nil {
+		_ = logs.Close() // nothing was logged
+		return nil, &UsageError{err}
+	}
+	if c.Admin != "" {
+		b.Admin, err = admin.Start(c.Admin, admin.Options{Metrics: set, Ready: ready, Logger: b.Log})
+		if err != nil {
+			_ = logs.Close() // as above
+			return nil, err
+		}
+	}
+	logs.TakeStandard()
+	ctx, stop := context.WithCancel(context.Background())
+	b.stop = stop
+	b.loops.Go(func() { set.Run(ctx) })
+	b.loops.Go(func() { reporter.Run(ctx) })
+	b.Log.Debug().Str(logging.Version, buildinfo.Get().String()).Msg("started")
+	return b, nil
+}
+
+// Close reports to StatsD for the last time, ends the admin port, and writes what is
+// left of the log. It takes some seconds at most, and may be called again.
+func (b *Base) Close() error {
+	b.once.Do(func() {
+		if b.Admin != nil {
+			if err := b.Admin.Close(); err != nil {
+				b.Log.Warn().Err(err).Msg("the admin port did not close as it should")
+			}
+		}
+		b.stop()
+		b.loops.Wait()
+		b.err = b.logs.Close()
+	})
+	return b.err
+}
+
+// Reasons is what a program's readiness check returned, as the lines that
+// /readyz shows; none for nil.
+func Reasons(err error) []string {
+	if err == nil {
+		return nil
+	}
+	return strings.Split(err.Error(), "\n")
+}

@@ -1,0 +1,148 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"syscall"
+)
+
+// The exit codes besides 0, and besides 128 + n after signal n.
+const (
+	ExitError = 1
+	ExitUsage = 2
+)
+
+// IO is a program's standard streams.
+type IO struct {
+	In       io.Reader
+	Out, Err io.Writer
+}
+
+// Func is a program. It returns when its work is done, or, when ctx is, after
+// it has drained. args are those of the command line without the program's name.
+type Func func(ctx context.Context, args []string, std IO) error
+
+// ErrDone is returned by Parse when all was said: help or the version was
+// asked for, and printed. A Func returns it, and the program exits with 0.
+var ErrDone = errors.New("cli: nothing more to do")
+
+// UsageError is an error of who typed the command line. The program exits with 2.
+type UsageError struct{ Err error }
+
+// Error is the text of Err.
+func (e *UsageError) Error() string { return e.Err.Error() }
+
+// Unwrap returns Err.
+func (e *UsageError) Unwrap() error { return e.Err }
+
+// Usagef makes a *UsageError, its text as fmt.Errorf makes it.
+func Usagef(format string, args ...any) error {
+	return &UsageError{fmt.Errorf(format, args...)}
+}
+
+// SignalError is the cause of a Func's context being done: context.Cause.
+type SignalError struct{ Signal os.Signal }
+
+// Error names the signal.
+func (e SignalError) Error() string { return "signal: " + e.Signal.String() }
+
+// Main runs a program with the process' streams, arguments and signals, and exits
+// with its code. It doesn't return.
+func Main(name string, run Func) {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	p := process{
+		name:    name,
+		args:    os.Args[1:],
+		std:     IO{In: os.Stdin, Out: os.Stdout, Err: os.Stderr},
+		signals: signals,
+		exit:    os.Exit,
+	}
+	os.Exit(p.run(run))
+}
+
+// process is what Main takes from the operating system, and a test doesn't.
+type process struct {
+	name    string
+	args    []string
+	std     IO
+	signals <-chan os.Signal
+	exit    func(code int)
+}
+
+// run runs the program and returns its exit code.
+func (p *process) run(run Func) (code int) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
+	done := make(chan struct{})
+	watched := make(chan struct{})
+	go func() { // ends with run
+		defer close(watched)
+		p.watch(cancel, done)
+	}()
+	defer func() {
+		close(done)
+		<-watched
+	}()
+	defer func() {
+		if r := recover(); r != nil {
+			// Nowhere to report that standard error is gone.
+			_, _ = fmt.Fprintf(p.std.Err, "%s: internal error: %v\n\n%s", p.name, r, debug.Stack())
+			code = ExitError
+		}
+	}()
+	return p.report(ctx, run(ctx, p.args, p.std))
+}
+
+// watch cancels at the first signal, and exits at the second.
+func (p *process) watch(cancel context.CancelCauseFunc, done <-chan struct{}) {
+	for n := 0; ; n++ {
+		select {
+		case <-done:
+			return
+		case s := <-p.signals:
+			if n == 0 {
+				cancel(SignalError{s})
+				continue
+			}
+			code := ExitError
+			if num, ok := s.(syscall.Signal); ok {
+				code = 128 + int(num)
+			}
+			p.exit(code)
+			return
+		}
+	}
+}
+
+// report prints err, if there is something to say, and returns the exit code.
+func (p *process) report(ctx context.Context, err error) int {
+	var usage *UsageError
+	switch {
+	case err == nil || errors.Is(err, ErrDone):
+		return 0
+	case errors.As(err, &usage):
+		p.say("%s: %s\nrun %s --help\n", p.name, oneLine(err), p.name)
+		return ExitUsage
+	case errors.As(context.Cause(ctx), new(SignalError)) && errors.Is(err, context.Canceled):
+		return 0 // it was told to end, and did
+	}
+	p.say("%s: %s\n", p.name, oneLine(err))
+	return ExitError
+}
+
+func (p *process) say(format string, args ...any) {
+	_, _ = fmt.Fprintf(p.std.Err, format, args...) // nowhere to report a failure
+}
+
+// oneLine is err's text on one line: joined errors have several.
+func oneLine(err error) string {
+	lines := strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' || r == '\r' })
+	return strings.Join(lines, "; ")
+}

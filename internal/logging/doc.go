@@ -1,0 +1,17 @@
+// Package logging sets up what nanofront's programs log with: zerolog, one line for
+// each event that a person would act on, as JSON, or readable on a
+// terminal.
+//
+//	logs, err := logging.New(logging.Options{Level: "info"})
+//	...
+//	defer logs.Close()
+//	log := logs.Logger().With().Str(logging.Program, "terminator").Logger()
+//	log.Warn().Str(logging.Service, "web").Msg("no live instance")
+//
+// Who logs is never held up: lines go through a ring, and when its writer is behind (a
+// full pipe, a stopped terminal) the oldest are dropped, and counted.
+// What can happen once per request goes through a [Limiter].
+//
+// Pitfalls: a line appears up to 10 ms after it was logged, and the last
+// ones only when Close is called. Names of fields come from fields.go.
+package logging

@@ -1,0 +1,192 @@
+package logging
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	stdlog "log"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/mattn/go-isatty"
+	"github.com/rs/zerolog"
+	"github.com/rs/zerolog/diode"
+)
+
+const (
+	// ringLines is how many lines wait for the writer at most.
+	ringLines = 4096
+	// pollEvery is how often the writer looks for lines when there was none. The
+	// diode's other way, to be woken, can miss a wake-up and then holds a line
+	// back until the next one.
+	pollEvery = 10 * time.Millisecond
+	// flushTimeout bounds Close when nobody reads the other end of a pipe.
+	flushTimeout = time.Second
+)
+
+// Levels and Formats are what Options take.
+var (
+	Levels  = []string{"debug", "info", "warn", "error", "off"}
+	Formats = []string{"auto", "json", "console"}
+)
+
+var (
+	// ErrOptions tells that options are not valid.
+	ErrOptions = errors.New("logging: invalid options")
+	// ErrNotFlushed tells that Close gave up waiting for the last lines.
+	ErrNotFlushed = errors.New("logging: the last lines could not be written in time")
+)
+
+func init() {
+	// zerolog has this for the whole process only.
+	zerolog.TimeFieldFormat = "2006-01-02T15:04:05.000Z07:00"
+}
+
+// Adder counts; a *metrics.Counter is one.
+type Adder interface{ Add(n uint64) }
+
+// Options are how to log. The zero value is JSON from level info on to
+// standard error, or its readable form if that is a terminal.
+type Options struct {
+	// Level is the least that is logged, one of Levels; empty is "info".
+	Level string
+	// Format is one of Formats; empty is "auto": "console" if Out is a
+	// terminal, else "json".
+	Format string
+	// Out is where lines go; nil is standard error. It isn't closed.
+	Out io.Writer
+	// Dropped counts lines that were dropped; may be nil.
+	Dropped Adder
+}
+
+// Log is the process' log. It owns one goroutine, from New to Close.
+type Log struct {
+	logger  zerolog.Logger
+	ring    diode.Writer
+	dropped Adder
+
+	close    sync.Once
+	closeErr error
+}
+
+// New makes a Log. Its error wraps [ErrOptions] and names the flag.
+func New(o Options) (*Log, error) {
+	level, err := parseLevel(o.Level)
+	if err != nil {
+		return nil, err
+	}
+	out := o.Out
+	if out == nil {
+		out = os.Stderr
+	}
+	// The ring would close it, and it isn't ours.
+	out = keepOpen{out}
+	terminal := isTerminal(o.Out)
+	switch o.Format {
+	case "", "auto":
+		if terminal {
+			out = console(out, terminal)
+		}
+	case "json":
+	case "console":
+		out = console(out, terminal)
+	default:
+		return nil, fmt.Errorf("%w: --log-format: %q is not one of %s", ErrOptions, o.Format, strings.Join(Formats, ", "))
+	}
+	l := &Log{dropped: o.Dropped}
+	if l.dropped == nil {
+		l.dropped = ignore{}
+	}
+	l.ring = diode.NewWriter(out, ringLines, pollEvery, func(missed int) {
+		if missed > 0 {
+			l.dropped.Add(uint64(missed))
+		}
+	})
+	l.logger = zerolog.New(l.ring).Level(level).With().Timestamp().Logger()
+	return l, nil
+}
+
+// Logger is where to log to. After Close, what is logged to it is lost.
+func (l *Log) Logger() zerolog.Logger { return l.logger }
+
+// TakeStandard makes what libraries write to the standard library's log lines
+// of this log, as warnings. It changes the whole process.
+func (l *Log) TakeStandard() {
+	stdlog.SetFlags(0)
+	stdlog.SetPrefix("")
+	stdlog.SetOutput(standard{l})
+}
+
+// Close writes what is left and ends the log. It waits for that at most 1 s, and
+// returns ErrNotFlushed if it took longer. It may be called again.
+func (l *Log) Close() error {
+	l.close.Do(func() {
+		done := make(chan error, 1)
+		// Ends when the writer does; if that hangs, so does this, until the
+		// process ends.
+		go func() { done <- l.ring.Close() }()
+		timeout := time.NewTimer(flushTimeout)
+		defer timeout.Stop()
+		select {
+		case l.closeErr = <-done:
+		case <-timeout.C:
+			l.closeErr = ErrNotFlushed
+		}
+	})
+	return l.closeErr
+}
+
+func parseLevel(s string) (zerolog.Level, error) {
+	switch s {
+	case "debug":
+		return zerolog.DebugLevel, nil
+	case "", "info":
+		return zerolog.InfoLevel, nil
+	case "warn":
+		return zerolog.WarnLevel, nil
+	case "error":
+		return zerolog.ErrorLevel, nil
+	case "off":
+		return zerolog.Disabled, nil
+	}
+	return 0, fmt.Errorf("%w: --log-level: %q is not one of %s", ErrOptions, s, strings.Join(Levels, ", "))
+}
+
+func console(out io.Writer, terminal bool) io.Writer {
+	// https://no-color.org: set and not empty.
+	plain := !terminal || os.Getenv("NO_COLOR") != ""
+	return zerolog.ConsoleWriter{Out: out, NoColor: plain, TimeFormat: "15:04:05.000"}
+}
+
+// isTerminal says whether out is a terminal; nil stands for standard error.
+func isTerminal(out io.Writer) bool {
+	f, ok := out.(*os.File)
+	if out == nil {
+		f, ok = os.Stderr, true
+	}
+	return ok && isatty.IsTerminal(f.Fd())
+}
+
+type keepOpen struct{ w io.Writer }
+
+func (k keepOpen) Write(p []byte) (int, error) { return k.w.Write(p) }
+
+type ignore struct{}
+
+func (ignore) Add(uint64) {}
+
+// standard takes lines of the standard library's log.
+type standard struct{ l *Log }
+
+func (s standard) Write(p []byte) (int, error) {
+	line := strings.TrimRight(string(p), "\n")
+	if strings.HasPrefix(line, "Diode set collision") {
+		// The ring itself complains in this way when it is full, from within
+		// a write to it: passed on, it would write to itself again.
+		return len(p), nil
+	}
+	s.l.logger.Warn().Msg(line)
+	return len(p), nil
+}

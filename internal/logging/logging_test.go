@@ -1,0 +1,194 @@
+package logging
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	stdlog "log"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// buffer is a bytes.Buffer for several goroutines.
+type buffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+func open(t *testing.T, o Options) *Log {
+	t.Helper()
+	l, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	return l
+}
+
+func TestLog_WritesJSONAndFlushes(t *testing.T) {
+	var out buffer
+	l := open(t, Options{Out: &out})
+	log := l.Logger()
+	log.Debug().Msg("hidden")
+	log.Info().Str(Service, "web").Int(Status, 200).Msg("shown")
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var line struct {
+		Level, Time, Service, Message string
+		Status                        int
+	}
+	if err := json.Unmarshal([]byte(out.String()), &line); err != nil {
+		t.Fatalf("%v: %q", err, out.String())
+	}
+	if line.Level != "info" || line.Service != "web" || line.Status != 200 || line.Message != "shown" {
+		t.Errorf("the line is %q", out.String())
+	}
+	if at, err := time.Parse(time.RFC3339, line.Time); err != nil || time.Since(at) > time.Minute || !strings.Contains(line.Time, ".") {
+		t.Errorf("the time is %q: want RFC 3339 with milliseconds, now (%v)", line.Time, err)
+	}
+	if err := l.Close(); err != nil {
+		t.Errorf("the second Close: %v", err)
+	}
+	log.Info().Msg("after Close") // must not panic
+}
+
+func TestLog_ConsoleWithoutColoursOnAFile(t *testing.T) {
+	var out buffer
+	l := open(t, Options{Out: &out, Format: "console"})
+	log := l.Logger()
+	log.Warn().Str(Addr, "x:1").Msg("text")
+	_ = l.Close()
+	if got := out.String(); !strings.HasSuffix(got, "WRN text addr=x:1\n") || strings.Contains(got, "\x1b") {
+		t.Errorf("the line is %q", got)
+	}
+}
+
+func TestLog_AutoIsJSONWhereThereIsNoTerminal(t *testing.T) {
+	f, err := os.CreateTemp(t.TempDir(), "log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	l := open(t, Options{Out: f, Format: "auto"})
+	log := l.Logger()
+	log.Info().Msg("x")
+	_ = l.Close()
+	content, err := os.ReadFile(f.Name())
+	if err != nil || !json.Valid(content) {
+		t.Errorf("a file got %q, %v", content, err)
+	}
+	if _, err := f.WriteString("still open"); err != nil {
+		t.Errorf("Close has closed the file: %v", err)
+	}
+}
+
+func TestLog_Levels(t *testing.T) {
+	for level, want := range map[string]int{"debug": 4, "info": 3, "": 3, "warn": 2, "error": 1, "off": 0} {
+		var out buffer
+		l := open(t, Options{Out: &out, Level: level})
+		log := l.Logger()
+		log.Debug().Msg("")
+		log.Info().Msg("")
+		log.Warn().Msg("")
+		log.Error().Msg("")
+		_ = l.Close()
+		if got := strings.Count(out.String(), "\n"); got != want {
+			t.Errorf("level %q lets %d of 4 lines pass, want %d", level, got, want)
+		}
+	}
+}
+
+func TestNew_Refuses(t *testing.T) {
+	for want, o := range map[string]Options{
+		`--log-level: "loud" is not one of debug, info, warn, error, off`: {Level: "loud"},
+		`--log-format: "xml" is not one of auto, json, console`:           {Format: "xml"},
+	} {
+		if _, err := New(o); !errors.Is(err, ErrOptions) || !strings.Contains(err.Error(), want) {
+			t.Errorf("New(%+v) = %v, want %q", o, err, want)
+		}
+	}
+}
+
+// stuck is a writer that takes nothing until it is released.
+type stuck struct {
+	release chan struct{}
+	lines   atomic.Int64
+}
+
+func (s *stuck) Write(p []byte) (int, error) {
+	<-s.release
+	s.lines.Add(1)
+	return len(p), nil
+}
+
+type count struct{ atomic.Uint64 }
+
+func (c *count) Add(n uint64) { c.Uint64.Add(n) }
+
+func TestLog_DropsRatherThanBlocks(t *testing.T) {
+	out := &stuck{release: make(chan struct{})}
+	var dropped count
+	l := open(t, Options{Out: out, Dropped: &dropped})
+	log := l.Logger()
+	const lines = 3 * ringLines
+	for range lines { // would never end if it blocked
+		log.Info().Msg("x")
+	}
+	close(out.release)
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := uint64(out.lines.Load()) + dropped.Load(); got != lines || dropped.Load() == 0 {
+		t.Errorf("%d lines written and %d dropped, want %d together", out.lines.Load(), dropped.Load(), lines)
+	}
+}
+
+func TestLog_CloseGivesUp(t *testing.T) {
+	out := &stuck{release: make(chan struct{})}
+	l := open(t, Options{Out: out})
+	log := l.Logger()
+	log.Info().Msg("x")
+	if err := l.Close(); !errors.Is(err, ErrNotFlushed) {
+		t.Errorf("Close = %v, want ErrNotFlushed", err)
+	}
+	close(out.release)
+}
+
+func TestLog_TakeStandard(t *testing.T) {
+	flags, prefix, writer := stdlog.Flags(), stdlog.Prefix(), stdlog.Writer()
+	defer func() {
+		stdlog.SetFlags(flags)
+		stdlog.SetPrefix(prefix)
+		stdlog.SetOutput(writer)
+	}()
+	var out buffer
+	l := open(t, Options{Out: &out})
+	l.TakeStandard()
+	stdlog.Printf("from a library: %d", 7)
+	stdlog.Println("Diode set collision: consider using a larger diode")
+	_ = l.Close()
+	if got := out.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, `"level":"warn"`) || !strings.Contains(got, `"message":"from a library: 7"`) {
+		t.Errorf("the log is %q", got)
+	}
+}

@@ -1,0 +1,127 @@
+package metrics
+
+// This file is the only place where names of metrics exist. One line each,
+// grouped by who reports them; docs/metrics.md is generated from it
+// (go generate ./internal/metrics).
+
+var (
+	front   = []string{Terminator}
+	backend = []string{Handler}
+	onBus   = []string{Terminator, Handler}
+	all     = []string{Terminator, Handler, Nanofront}
+)
+
+// The terminator: HTTP.
+var (
+	HTTPRequests             = counter("http.requests", "requests", "requests whose head was accepted", front)
+	HTTPStatus               = counter("http.status.<class>", "responses", "responses sent, by class of status: 1xx, 2xx, 3xx, 4xx, 5xx", front)
+	HTTPRefused              = counter("http.refused.<reason>", "requests", "requests refused before routing because their bytes are not acceptable HTTP, by reason", front)
+	HTTPShed                 = counter("http.shed", "requests", "requests refused with 503 because the admission limit was reached", front)
+	HTTPRetries              = counter("http.retries", "requests", "requests sent once more to another instance", front)
+	HTTPRetryBudgetExhausted = counter("http.retry_budget_exhausted", "requests", "requests that were not sent once more because the retry budget was used up", front)
+	HTTPTimeouts             = counter("http.timeouts", "requests", "requests answered with 504 because their deadline passed", front)
+	HTTPCancelled            = counter("http.cancelled", "requests", "requests given up because the client had gone", front)
+	HTTPNoInstance           = counter("http.no_instance", "requests", "requests answered with 503 because no instance of the service is alive", front)
+	HTTPNoCredit             = counter("http.no_credit", "requests", "requests answered with 503 because every instance of the service has its whole window under way", front)
+	HTTPNotFound             = counter("http.not_found", "requests", "requests that no route matches", front)
+	HTTPUpstreamErrors       = counter("http.upstream_errors", "requests", "requests answered with 502 or 500 because the handler or the link to it failed", front)
+	HTTPInFlight             = gauge("http.in_flight", "requests", "requests admitted and not yet answered", front)
+	HTTPLimit                = gauge("http.limit", "requests", "how many requests admission lets in at once at present", front)
+	HTTPConnections          = gauge("http.connections", "connections", "open client connections", front)
+	HTTPAccepted             = counter("http.accepted", "connections", "client connections accepted", front)
+	HTTPBytesIn              = counter("http.bytes_in", "bytes", "bytes read from clients", front)
+	HTTPBytesOut             = counter("http.bytes_out", "bytes", "bytes written to clients", front)
+	AccessLogDropped         = counter("access_log.dropped", "lines", "access log lines dropped because the log's writer was behind", front)
+)
+
+// The terminator: the stages of a request. Their sum is stage.total.
+var (
+	StageRead         = timer("stage.read", "from the first byte of a request to its last", front)
+	StageQueue        = timer("stage.queue", "from the complete request to its frame's place in the link's queue: routing, admission, choice of instance", front)
+	StageBusOut       = timer("stage.bus_out", "from the link's queue to the handler's reader", front)
+	StageHandlerQueue = timer("stage.handler_queue", "from the handler's reader to the start of its work", front)
+	StageHandler      = timer("stage.handler", "the handler's work", front)
+	StageBusBack      = timer("stage.bus_back", "from the end of the handler's work to the reply's arrival at the parked connection", front)
+	StageWrite        = timer("stage.write", "from the reply's arrival to the last byte given to the client's socket", front)
+	StageTotal        = timer("stage.total", "from the first byte of a request to the last byte of its response", front)
+)
+
+// The terminator: services behind it.
+var (
+	UpstreamRequests  = counter("upstream.<service>.requests", "requests", "requests sent to the service", front)
+	UpstreamErrors    = counter("upstream.<service>.errors", "requests", "requests to the service that ended without its answer", front)
+	UpstreamLatency   = timer("upstream.<service>.latency", "from sending a request to the service to its answer", front)
+	UpstreamInstances = gauge("upstream.<service>.instances", "instances", "live instances of the service with an open link", front)
+)
+
+// The bus.
+var (
+	BusLinks       = gauge("bus.links", "links", "open links to peers", onBus)
+	BusLinkOpened  = counter("bus.link.opened", "links", "links opened", onBus)
+	BusLinkClosed  = counter("bus.link.closed.<reason>", "links", "links closed, by reason", onBus)
+	BusMessagesIn  = counter("bus.messages_in", "messages", "bus messages received; frames_in / messages_in is the mean batch", onBus)
+	BusMessagesOut = counter("bus.messages_out", "messages", "bus messages sent; frames_out / messages_out is the mean batch", onBus)
+	BusFramesIn    = counter("bus.frames_in", "frames", "frames received", onBus)
+	BusFramesOut   = counter("bus.frames_out", "frames", "frames sent", onBus)
+	BusBytesIn     = counter("bus.bytes_in", "bytes", "bytes of bus messages received", onBus)
+	BusBytesOut    = counter("bus.bytes_out", "bytes", "bytes of bus messages sent", onBus)
+	BusCalls       = counter("bus.calls", "calls", "requests put on the bus that expect a reply", onBus)
+	BusDropped     = counter("bus.dropped.<reason>", "frames", "frames or messages dropped, by reason: late, stray, expired, malformed, unknown_kind, over_window, overrun, link_down, no_handler, event_overflow, oversized", onBus)
+	BusCancelsIn   = counter("bus.cancels_in", "frames", "cancels received", onBus)
+	BusCancelsOut  = counter("bus.cancels_out", "frames", "cancels sent", onBus)
+	BusExpired     = counter("bus.expired", "calls", "calls whose deadline passed before the reply came", onBus)
+	BusEventsIn    = counter("bus.events_in", "events", "events received", onBus)
+	BusEventsOut   = counter("bus.events_out", "events", "events sent, once for each link", onBus)
+	BusSlotsInUse  = gauge("bus.slots_in_use", "slots", "slots of the correlation table that wait for a reply", onBus)
+)
+
+// Handlers: the runtime.
+var (
+	HandlerRequests    = counter("requests", "requests", "requests received", backend)
+	HandlerResponses   = counter("responses.<class>", "responses", "responses given, by class of status: 1xx, 2xx, 3xx, 4xx, 5xx", backend)
+	HandlerPanics      = counter("panics", "requests", "requests whose handler panicked; answered with 500", backend)
+	HandlerErrors      = counter("errors", "requests", "requests whose handler returned an error", backend)
+	HandlerExpired     = counter("expired", "requests", "requests skipped because their deadline had passed before work began", backend)
+	HandlerBatches     = counter("batches", "batches", "batches given to the handler; requests / batches is the mean batch", backend)
+	HandlerInFlight    = gauge("in_flight", "requests", "requests received and not yet answered", backend)
+	HandlerQueue       = timer("queue", "a request's wait for a worker", backend)
+	HandlerServiceTime = timer("service_time", "the handler's work on a request", backend)
+)
+
+// Handlers: the profile role's store.
+var (
+	StoreReads     = counter("store.reads", "records", "records read", backend)
+	StoreWrites    = counter("store.writes", "records", "records written", backend)
+	StoreConflicts = counter("store.conflicts", "records", "writes refused because their version was stale", backend)
+	StoreNotFound  = counter("store.not_found", "records", "reads of records that do not exist", backend)
+	StoreReadTime  = timer("store.read_time", "one read, of one record or of a batch", backend)
+	StoreWriteTime = timer("store.write_time", "one write, until it is durable", backend)
+)
+
+// Handlers: the web role's events.
+var (
+	EventsPublished = counter("events.published", "events", "events published", backend)
+	EventsReceived  = counter("events.received", "events", "events received from other instances", backend)
+)
+
+// Discovery.
+var (
+	EtcdConnected         = gauge("etcd.connected", "0 or 1", "1 while etcd answers", all)
+	EtcdWatchResyncs      = counter("etcd.watch.resyncs", "resyncs", "times that the watch was set up anew by reading everything again", all)
+	EtcdRegistrationsLost = counter("etcd.registrations.lost", "leases", "times that the lease of a registration was lost and had to be made anew", all)
+	EtcdInstancesInvalid  = counter("etcd.instances.invalid", "records", "instance records ignored because they are not valid", all)
+	EtcdRoutesRejected    = counter("etcd.routes.rejected", "documents", "routes documents not put in force because they are not valid", all)
+	EtcdRoutesRevision    = gauge("etcd.routes.revision", "revision", "etcd's revision of the routes document in force", all)
+)
+
+// Every process.
+var (
+	ProcessGoroutines = gauge("process.goroutines", "goroutines", "live goroutines", all)
+	ProcessHeapBytes  = gauge("process.heap_bytes", "bytes", "bytes of heap objects, live or not yet swept", all)
+	ProcessGCPause    = gauge("process.gc_pause", "ms", "longest pause of the garbage collector that ended in the last 10 s", all)
+	ProcessCPUSeconds = gauge("process.cpu_seconds", "s", "CPU time used since the start, user and system", all)
+	StatsdSent        = counter("statsd.sent", "lines", "StatsD lines sent", all)
+	StatsdFailed      = counter("statsd.failed", "lines", "StatsD lines lost because the address does not resolve or the socket refuses", all)
+	LogDropped        = counter("log.dropped", "lines", "log lines dropped because the log's writer was behind", all)
+	MetricsOverflow   = counter("metrics.overflow", "series", "requests for a series beyond the 1,000 of a metric, given the shared series \"other\"", all)
+)

@@ -1,0 +1,125 @@
+package metrics
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Kind says how a metric is counted.
+type Kind uint8
+
+// The kinds of metric.
+const (
+	// KindCounter only grows, from 0 at the start of the process.
+	KindCounter Kind = iota + 1
+	// KindGauge goes up and down.
+	KindGauge
+	// KindTimer is a distribution of durations.
+	KindTimer
+)
+
+// String is the kind's name as the documents write it.
+func (k Kind) String() string {
+	switch k {
+	case KindCounter:
+		return "counter"
+	case KindGauge:
+		return "gauge"
+	case KindTimer:
+		return "timer"
+	}
+	return "unknown"
+}
+
+// The programs that report metrics.
+const (
+	Terminator = "terminator"
+	Handler    = "handler"
+	Nanofront  = "nanofront"
+	Bench      = "bench"
+)
+
+// Desc describes one metric: what docs/metrics.md says of it. All of them are
+// variables of this package (catalogue.go); they are never changed.
+type Desc struct {
+	// Name is dotted lower case, with placeholders in angle brackets for
+	// what is only known at run time: "upstream.<service>.requests".
+	Name string
+	Kind Kind
+	// Unit is that of the value, in the plural: "requests", "bytes", "ms".
+	Unit string
+	// Help is what is counted, as a phrase without a full stop.
+	Help string
+	// Programs are those that report it.
+	Programs []string
+
+	index  int      // in the catalogue, and in Set.families
+	static []string // the text around the placeholders
+}
+
+// Details is how many details a series of the metric needs: one for each
+// placeholder in its name.
+func (d *Desc) Details() int { return len(d.static) - 1 }
+
+// fill is the name with its placeholders replaced by details that are clean.
+func (d *Desc) fill(details []string) string {
+	if len(details) == 0 {
+		return d.Name
+	}
+	var b strings.Builder
+	for i, s := range d.static {
+		b.WriteString(s)
+		if i < len(details) {
+			b.WriteString(details[i])
+		}
+	}
+	return b.String()
+}
+
+var catalogue []*Desc
+
+// Catalogue returns every metric that there is, grouped as in catalogue.go.
+// The slice is the caller's, the descriptions are not to be changed.
+func Catalogue() []*Desc { return slices.Clone(catalogue) }
+
+func counter(name, unit, help string, programs []string) *Desc {
+	return add(&Desc{Name: name, Kind: KindCounter, Unit: unit, Help: help, Programs: programs})
+}
+
+func gauge(name, unit, help string, programs []string) *Desc {
+	return add(&Desc{Name: name, Kind: KindGauge, Unit: unit, Help: help, Programs: programs})
+}
+
+func timer(name, help string, programs []string) *Desc {
+	return add(&Desc{Name: name, Kind: KindTimer, Unit: "ms", Help: help, Programs: programs})
+}
+
+func add(d *Desc) *Desc {
+	static, err := splitName(d.Name)
+	if err != nil {
+		panic(err) // a mistake in catalogue.go, seen by the first test that runs
+	}
+	d.static = static
+	d.index = len(catalogue)
+	catalogue = append(catalogue, d)
+	return d
+}
+
+// splitName takes a name apart at its placeholders.
+func splitName(name string) ([]string, error) {
+	var static []string
+	rest := name
+	for {
+		before, after, found := strings.Cut(rest, "<")
+		if !found {
+			return append(static, rest), nil
+		}
+		_, tail, closed := strings.Cut(after, ">")
+		if !closed {
+			return nil, fmt.Errorf("metrics: %q: a placeholder is not closed", name)
+		}
+		static = append(static, before)
+		rest = tail
+	}
+}

@@ -1,0 +1,32 @@
+package metrics
+
+import (
+	"math"
+	"sync/atomic"
+)
+
+// Gauge is a number that goes up and down. It is made by [Set.Gauge].
+type Gauge struct {
+	n  atomic.Int64
+	fn atomic.Pointer[func() float64]
+}
+
+// Set makes the value v.
+func (g *Gauge) Set(v int64) { g.n.Store(v) }
+
+// Add adds v, which may be negative.
+func (g *Gauge) Add(v int64) { g.n.Add(v) }
+
+// Value is the value that was set, or what the function of [Set.GaugeFunc]
+// says now. Values that no report can carry (NaN, infinities) are 0.
+func (g *Gauge) Value() float64 {
+	fn := g.fn.Load()
+	if fn == nil {
+		return float64(g.n.Load())
+	}
+	v := (*fn)()
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return 0
+	}
+	return v
+}

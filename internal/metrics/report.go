@@ -1,0 +1,145 @@
+package metrics
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"time"
+)
+
+// Report is the state of a [Set] at one moment, as it stands in /metrics.json.
+// Keys are the names of the metrics, with their placeholders filled.
+type Report struct {
+	Program  string                   `json:"program"`
+	Instance string                   `json:"instance"`
+	Uptime   float64                  `json:"uptime_s"`
+	Counters map[string]CounterReport `json:"counters"`
+	Gauges   map[string]float64       `json:"gauges"`
+	Timers   map[string]TimerReport   `json:"timers"`
+}
+
+// CounterReport is what a report says of a counter.
+type CounterReport struct {
+	Value uint64 `json:"value"`
+	// Rate is how much was added a second, in the last 10 s.
+	Rate float64 `json:"rate_10s"`
+}
+
+// TimerReport is what a report says of a timer: of all the time since the
+// start, and of the last 10 s.
+type TimerReport struct {
+	Distribution
+	Last Distribution `json:"last_10s"`
+	// Clamped is how many of all were longer than MaxDuration, and counted as
+	// that.
+	Clamped uint64 `json:"clamped,omitempty"`
+}
+
+// Distribution is that of some durations, in ms, to 1 %. All is 0 if there were
+// none.
+type Distribution struct {
+	Count uint64 `json:"count"`
+	// Rate is how many there were a second, in the last 10 s.
+	Rate float64 `json:"rate_10s"`
+	Mean float64 `json:"mean_ms"`
+	P50  float64 `json:"p50_ms"`
+	P90  float64 `json:"p90_ms"`
+	P99  float64 `json:"p99_ms"`
+	P999 float64 `json:"p999_ms"`
+	Max  float64 `json:"max_ms"`
+}
+
+var reportedShares = []float64{0.5, 0.9, 0.99, 0.999, 1}
+
+func distribution(h *histogram, rate float64) Distribution {
+	var q [5]float64
+	h.quantiles(reportedShares, q[:])
+	return Distribution{
+		Count: h.total,
+		Rate:  rate,
+		Mean:  round(h.mean() / 1e6),
+		P50:   round(q[0] / 1e6),
+		P90:   round(q[1] / 1e6),
+		P99:   round(q[2] / 1e6),
+		P999:  round(q[3] / 1e6),
+		Max:   round(q[4] / 1e6),
+	}
+}
+
+// Report takes a report of all that has been asked for so far.
+func (s *Set) Report() Report {
+	list := s.all()
+	gauges := make(map[string]float64)
+	for _, sr := range list {
+		if sr.gauge != nil {
+			gauges[sr.name] = sr.gauge.Value()
+		}
+	}
+
+	s.windowMu.Lock()
+	defer s.windowMu.Unlock()
+	now := time.Now()
+	oldest, since := s.windowStart()
+	span := max(now.Sub(since), time.Millisecond).Seconds()
+	r := Report{
+		Program:  s.program,
+		Instance: s.instance,
+		Uptime:   round(now.Sub(s.start).Seconds()),
+		Counters: make(map[string]CounterReport),
+		Gauges:   gauges,
+		Timers:   make(map[string]TimerReport),
+	}
+	recent := newHistogram()
+	for _, sr := range list {
+		switch {
+		case sr.counter != nil:
+			v := sr.counter.Value()
+			r.Counters[sr.name] = CounterReport{Value: v, Rate: round(float64(v-sr.counter.ring[oldest]) / span)}
+		case sr.timer != nil:
+			sr.timer.load(s.scratch)
+			sr.timer.since(oldest, s.scratch, recent)
+			rate := round(float64(recent.total) / span)
+			r.Timers[sr.name] = TimerReport{
+				Distribution: distribution(s.scratch, rate),
+				Last:         distribution(recent, rate),
+				Clamped:      sr.timer.Clamped(),
+			}
+		}
+	}
+	return r
+}
+
+// round keeps six decimals: a nanosecond in ms, and short to read and to send.
+func round(v float64) float64 { return math.Round(v*1e6) / 1e6 }
+
+// WriteJSON writes the report, indented, its keys in a stable order.
+func (s *Set) WriteJSON(w io.Writer) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", " ")
+	return enc.Encode(s.Report())
+}
+
+// MaxReport is how many bytes [ReadReport] reads at most.
+const MaxReport = 16 << 20
+
+// ErrReport tells that what was read is not a report.
+var ErrReport = errors.New("metrics: not a report")
+
+// ReadReport reads what [Set.WriteJSON] wrote. Unknown fields are ignored, so
+// that programs of different versions understand each other.
+func ReadReport(r io.Reader) (Report, error) {
+	lr := io.LimitedReader{R: r, N: MaxReport}
+	var rep Report
+	if err := json.NewDecoder(&lr).Decode(&rep); err != nil {
+		if lr.N <= 0 {
+			return Report{}, fmt.Errorf("%w: longer than %d bytes", ErrReport, MaxReport)
+		}
+		return Report{}, fmt.Errorf("%w: %w", ErrReport, err)
+	}
+	if rep.Program == "" {
+		return Report{}, fmt.Errorf("%w: it names no program", ErrReport)
+	}
+	return rep, nil
+}

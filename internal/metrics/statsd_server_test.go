@@ -1,0 +1,119 @@
+package metrics
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+const (
+	enableVariable = "NANOFRONT_TEST_STATSD"
+	referenceNPM   = "statsd@0.9.0"
+)
+
+// The reference server, with its console backend, must understand all that is sent.
+func TestReporter_ReferenceServer(t *testing.T) {
+	if os.Getenv(enableVariable) != "1" {
+		t.Skipf("set %s=1, with node and npm installed, to test against the reference server (it installs %s from npm)", enableVariable, referenceNPM)
+	}
+	for _, tool := range []string{"node", "npm"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skipf("install node and npm to test against the reference server: %v", err)
+		}
+	}
+	dir := t.TempDir()
+	install(t, dir)
+	addr, out := startReference(t, dir)
+
+	s := New(Terminator, "ref-1")
+	s.Counter(HTTPRequests).Add(42)
+	s.Gauge(HTTPInFlight).Set(-7)
+	for range 1000 {
+		s.Timer(StageTotal).Observe(5 * time.Millisecond)
+	}
+	r := newReporter(t, s, StatsdOptions{Addr: addr, Sample: 0.01})
+	r.report(t.Context())
+	for _, want := range []string{
+		"'nanofront.terminator.ref-1.http.requests': 42",
+		"'nanofront.terminator.ref-1.http.in_flight': -7",
+		"'nanofront.terminator.ref-1.stage.total.count': 1000",
+		"'nanofront.terminator.ref-1.stage.total.p99': ",
+		"'nanofront.terminator.ref-1.stage.total': [", // the samples
+		"'statsd.bad_lines_seen': 0",
+	} {
+		waitFor(t, "the server prints "+want, func() bool { return strings.Contains(out.String(), want) })
+	}
+	for line := range strings.Lines(out.String()) {
+		if strings.Contains(line, "bad_lines_seen") && !strings.Contains(line, ": 0") {
+			t.Errorf("the server has seen bad lines: %s", line)
+		}
+	}
+}
+
+func install(t *testing.T, dir string) {
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "npm", "install", "--no-audit", "--no-fund", "--no-optional", "--ignore-scripts", referenceNPM)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "npm_config_cache="+filepath.Join(dir, "cache"), "npm_config_update_notifier=false")
+	if b, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("npm install %s: %v\n%s", referenceNPM, err, b)
+	}
+}
+
+// startReference starts the server and returns its address and what it prints.
+func startReference(t *testing.T, dir string) (string, *output) {
+	addr := refusing(t) // free a moment ago
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := filepath.Join(dir, "config.js")
+	text := fmt.Sprintf(`{address: "127.0.0.1", port: %s, mgmt_address: "127.0.0.1", mgmt_port: 0, flushInterval: 500, backends: ["./backends/console"]}`, port)
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out := new(output)
+	cmd := exec.Command("node", filepath.Join(dir, "node_modules", "statsd", "stats.js"), config)
+	cmd.Stdout, cmd.Stderr = out, out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait() // killed, so it tells nothing
+		if t.Failed() {
+			t.Logf("the reference server printed:\n%s", out)
+		}
+	})
+	waitFor(t, "the reference server is up", func() bool {
+		return strings.Contains(out.String(), "server is up") || strings.Contains(out.String(), "Flushing stats")
+	})
+	return addr, out
+}
+
+// output is what a process prints, while it does.
+type output struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.String()
+}

@@ -1,0 +1,106 @@
+package registry
+
+import "fmt"
+
+// ParseRoutes reads a routes document, JSON if it starts with '{', else YAML,
+// and validates it. Unknown fields, fields given twice, YAML aliases and
+// documents over MaxDocument are errors. All that is wrong is reported at
+// once (at most 20 faults, one line each); the error wraps ErrInvalidRoutes.
+//
+// What the document leaves out stays zero in the result, which stands for the
+// default; Compile fills it in.
+func ParseRoutes(data []byte) (*Routes, error) {
+	top, err := readDocument(data)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrInvalidRoutes, err)
+	}
+	var p problems
+	if top.kind != kindObject {
+		p.addf("document is %v: want an object with version and routes", top.kind)
+		return nil, p.err(ErrInvalidRoutes)
+	}
+	r := reader{p: &p, obj: top}
+	r.only("version", "routes")
+	doc := readRoutes(r)
+	doc.check(&p)
+	if err := p.err(ErrInvalidRoutes); err != nil {
+		return nil, err
+	}
+	return doc, nil
+}
+
+// readRoutes reads the fields version and routes of a document.
+func readRoutes(r reader) *Routes {
+	doc := &Routes{Version: readVersion(r)}
+	items := r.list("routes")
+	if len(items) > MaxRoutes {
+		r.p.at("", "routes", "%d routes: want at most %d", len(items), MaxRoutes)
+		return doc
+	}
+	for i := range items {
+		doc.Routes = append(doc.Routes, readRoute(r.p, &items[i], i))
+	}
+	return doc
+}
+
+func readVersion(r reader) int {
+	if _, ok := r.obj.get("version"); !ok {
+		r.p.at("", "version", "missing: want %d", RoutesVersion)
+		return 0
+	}
+	return r.number("version", RoutesVersion, RoutesVersion, fmt.Sprint(RoutesVersion))
+}
+
+func readRoute(p *problems, n *node, i int) Route {
+	if n.kind != kindObject {
+		place := routeLabel(i, "")
+		p.at(place, "", "%s: want an object with match and service", n.show())
+		for _, f := range []string{"service", "match"} {
+			p.mute(place, f)
+		}
+		return Route{}
+	}
+	// The name first: it labels the problems of all other fields.
+	name := ""
+	if v, ok := n.get("name"); ok && v.kind == kindText {
+		name = v.text
+	}
+	r := reader{p: p, place: routeLabel(i, name), obj: n}
+	r.only("name", "match", "service", "timeout", "max_body")
+	return Route{
+		Name:    r.text("name"),
+		Service: r.text("service"),
+		Timeout: r.duration("timeout"),
+		MaxBody: r.number("max_body", 1, MaxBodyLimit, bodyRule()),
+		Match:   readMatch(r),
+	}
+}
+
+func readMatch(r reader) Match {
+	n, ok := r.field("match", kindObject)
+	if !ok {
+		return Match{}
+	}
+	before := len(r.p.list) + r.p.more
+	m := reader{p: r.p, place: r.place, group: "match.", obj: n}
+	m.only("path", "prefix", "methods", "host")
+	out := Match{Path: m.text("path"), Prefix: m.text("prefix"), Host: m.text("host")}
+	if list, ok := m.field("methods", kindList); ok {
+		if len(list.items) == 0 {
+			m.p.at(m.place, "match.methods", "empty: want at least one method, or no such field for any method")
+		}
+		for k := range list.items {
+			if v := &list.items[k]; v.kind == kindText {
+				out.Methods = append(out.Methods, v.text)
+			} else {
+				m.p.at(m.place, "match.methods", "%s: want %s", v.show(), methodRule)
+			}
+		}
+	}
+	if len(r.p.list)+r.p.more > before {
+		// With a field that couldn't be read, "neither path nor prefix" and
+		// clashes would be guesses.
+		r.p.mute(r.place, "match")
+	}
+	return out
+}

@@ -1,0 +1,231 @@
+package registry
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	pathRule   = "an absolute path of at most 1024 printable ASCII bytes without \"//\", dot segments, '?', '#' or '\\'"
+	hostRule   = "a host name or address without port, or \"*.\" and a domain"
+	methodRule = "an upper-case method name such as GET, each once"
+)
+
+// Validate checks the whole document: every field's range, names that are
+// used twice, and routes that match the same requests. It reports all that
+// is wrong (at most 20 faults), one line each, under an error that wraps
+// ErrInvalidRoutes.
+func (r *Routes) Validate() error {
+	var p problems
+	r.check(&p)
+	return p.err(ErrInvalidRoutes)
+}
+
+func (r *Routes) check(p *problems) {
+	if r == nil {
+		p.addf("there is no document")
+		return
+	}
+	if r.Version != RoutesVersion {
+		p.at("", "version", "%d: want %d", r.Version, RoutesVersion)
+	}
+	if len(r.Routes) == 0 {
+		p.at("", "routes", "none: want 1 to %d routes", MaxRoutes)
+	}
+	if len(r.Routes) > MaxRoutes {
+		p.at("", "routes", "%d routes: want at most %d", len(r.Routes), MaxRoutes)
+		return
+	}
+	names := make(map[string]int, len(r.Routes))
+	owner := make(map[string]int, len(r.Routes))
+	for i := range r.Routes {
+		rt := &r.Routes[i]
+		rt.check(p, i)
+		if rt.Name != "" {
+			if j, ok := names[rt.Name]; ok {
+				p.at(routeLabel(i, rt.Name), "name", "%q is also the name of routes[%d]: want each name once", clip(rt.Name), j)
+			} else {
+				names[rt.Name] = i
+			}
+		}
+		r.checkClash(p, i, owner)
+	}
+}
+
+// checkClash finds routes between which a request couldn't decide: the same
+// host and path, and a method that both list (or no methods on both).
+func (r *Routes) checkClash(p *problems, i int, owner map[string]int) {
+	rt := &r.Routes[i]
+	m := &rt.Match
+	place := strings.ToLower(strings.TrimSuffix(m.Host, ".")) + "|" + m.Path + "|" + m.Prefix + "|"
+	methods := m.Methods
+	if len(methods) == 0 {
+		methods = []string{""}
+	}
+	for _, method := range methods {
+		key := place + method
+		j, taken := owner[key]
+		if !taken {
+			owner[key] = i
+			continue
+		}
+		if j == i {
+			continue // a method listed twice, reported as such
+		}
+		what := m.String()
+		if method != "" {
+			what = method + " of " + what
+		}
+		p.at(routeLabel(i, rt.Name), "match", "%q is already matched by %s: want each match once", clip(what), routeLabel(j, r.Routes[j].Name))
+		return
+	}
+}
+
+// check reports what is wrong with the route itself, which is the i-th.
+func (rt *Route) check(p *problems, i int) {
+	bad := func(field, value, want string) {
+		p.at(routeLabel(i, rt.Name), field, "%s: want %s", value, want)
+	}
+	if rt.Name != "" && !validRouteName(rt.Name) {
+		bad("name", quote(rt.Name), "1 to 63 letters, digits, '.', '_' and '-'")
+	}
+	if !validName(rt.Service) {
+		bad("service", quote(rt.Service), nameRule)
+	}
+	if t := rt.Timeout.Std(); t != 0 && (t < MinTimeout || t > MaxTimeout) {
+		bad("timeout", quote(rt.Timeout.String()), timeoutRule())
+	}
+	if rt.MaxBody < 0 || rt.MaxBody > MaxBodyLimit {
+		bad("max_body", fmt.Sprint(rt.MaxBody), bodyRule())
+	}
+	m := &rt.Match
+	switch {
+	case m.Path == "" && m.Prefix == "":
+		bad("match", "neither path nor prefix", "exactly one of them")
+	case m.Path != "" && m.Prefix != "":
+		bad("match", "both path and prefix", "exactly one of them")
+	case m.Path != "" && !validPath(m.Path):
+		bad("match.path", quote(m.Path), pathRule)
+	case m.Prefix != "" && !validPath(m.Prefix):
+		bad("match.prefix", quote(m.Prefix), pathRule)
+	}
+	if m.Host != "" && !validHost(m.Host) {
+		bad("match.host", quote(m.Host), hostRule)
+	}
+	if len(m.Methods) > maxMethods {
+		bad("match.methods", fmt.Sprintf("%d methods", len(m.Methods)), fmt.Sprintf("at most %d", maxMethods))
+		return
+	}
+	for k, method := range m.Methods {
+		if !validMethod(method) || slices.Contains(m.Methods[:k], method) {
+			bad("match.methods", quote(method), methodRule)
+		}
+	}
+}
+
+// routeLabel names a route in an error: its place, and its name if it has
+// one.
+func routeLabel(i int, name string) string {
+	if name == "" {
+		return fmt.Sprintf("routes[%d]", i)
+	}
+	return fmt.Sprintf("routes[%d] %q", i, clip(name))
+}
+
+func quote(s string) string { return fmt.Sprintf("%q", clip(s)) }
+
+func timeoutRule() string {
+	return fmt.Sprintf("%v to %v", Duration(MinTimeout), Duration(MaxTimeout))
+}
+
+func bodyRule() string { return fmt.Sprintf("1 to %d bytes", MaxBodyLimit) }
+
+func validRouteName(s string) bool {
+	if len(s) > maxNameLen {
+		return false
+	}
+	for i := range len(s) {
+		if c := s[i]; !isLower(c) && !isUpper(c) && !isDigit(c) && c != '-' && c != '.' && c != '_' {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// validPath refuses what a normalised request path never contains: such a
+// route would look right and match nothing.
+func validPath(s string) bool {
+	if s == "" || s[0] != '/' || len(s) > maxPathLen || strings.Contains(s, "//") {
+		return false
+	}
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c <= ' ' || c > '~' || c == '?' || c == '#' || c == '\\':
+			return false
+		case c == '%' && !(i+2 < len(s) && isHex(s[i+1]) && isHex(s[i+2])):
+			return false
+		}
+	}
+	for seg := range strings.SplitSeq(s, "/") {
+		if seg == "." || seg == ".." {
+			return false
+		}
+	}
+	return true
+}
+
+func isHex(c byte) bool { return isDigit(c) || c >= 'A' && c <= 'F' || c >= 'a' && c <= 'f' }
+
+func validHost(s string) bool {
+	if rest, ok := strings.CutPrefix(s, anyHostPrefix); ok {
+		s = rest
+		// "*.1" or "*.::1" mean nothing: an address has nothing below it.
+		if strings.HasPrefix(s, "[") {
+			return false
+		}
+	}
+	if in, ok := strings.CutPrefix(s, "["); ok {
+		in, ok = strings.CutSuffix(in, "]")
+		a, err := netip.ParseAddr(in)
+		return ok && err == nil && a.Is6()
+	}
+	s = strings.TrimSuffix(s, ".")
+	if s == "" || len(s) > maxHostLen {
+		return false
+	}
+	for label := range strings.SplitSeq(s, ".") {
+		if label == "" || len(label) > 63 {
+			return false
+		}
+		for i := range len(label) {
+			if c := label[i]; !isLower(c) && !isUpper(c) && !isDigit(c) && c != '-' && c != '_' {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// validMethod wants RFC 9110's token, without lower-case letters: methods
+// are case-sensitive, and a lower-case one in a document is a mistake.
+func validMethod(s string) bool {
+	if s == "" || len(s) > maxMethodLen {
+		return false
+	}
+	for i := range len(s) {
+		if c := s[i]; !isUpper(c) && !isDigit(c) && !strings.ContainsRune("!#$%&'*+-.^_`|~", rune(c)) {
+			return false
+		}
+	}
+	return true
+}
+
+func sortedKeys(m map[string]struct{}) []string { return slices.Sorted(maps.Keys(m)) }
+
+// validTimeout is the range check for a timeout that was written out, where
+// zero isn't "the default" but a mistake.
+func validTimeout(d time.Duration) bool { return d >= MinTimeout && d <= MaxTimeout }

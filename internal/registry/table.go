@@ -1,0 +1,116 @@
+package registry
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// MaxInstances is how many instances a static table may list.
+const MaxInstances = 10_000
+
+// DefaultWindow is the window of an instance in a static table that gives
+// none. What counts in the end is what the instance itself announces.
+const DefaultWindow = 1024
+
+// ErrInvalidTable is wrapped by every error of ParseTable.
+var ErrInvalidTable = errors.New("registry: invalid table")
+
+// ParseTable reads a static table: a document (JSON or YAML, as for
+// ParseRoutes) with the fields version, instances and routes, of which the
+// last may be left out (Snapshot.Routes is nil then). The result is validated
+// and sorted. The error wraps ErrInvalidTable.
+func ParseTable(data []byte) (Snapshot, error) {
+	top, err := readDocument(data)
+	if err != nil {
+		return Snapshot{}, fmt.Errorf("%w: %w", ErrInvalidTable, err)
+	}
+	var p problems
+	if top.kind != kindObject {
+		p.addf("document is %v: want an object with version, instances and routes", top.kind)
+		return Snapshot{}, p.err(ErrInvalidTable)
+	}
+	r := reader{p: &p, obj: top}
+	r.only("version", "instances", "routes")
+	var s Snapshot
+	if _, ok := top.get("routes"); ok {
+		s.Routes = readRoutes(r)
+		s.Routes.check(&p)
+	} else {
+		readVersion(r)
+	}
+	s.Instances = readInstances(r)
+	if err := p.err(ErrInvalidTable); err != nil {
+		return Snapshot{}, err
+	}
+	SortInstances(s.Instances)
+	return s, nil
+}
+
+func readInstances(r reader) []Instance {
+	items := r.list("instances")
+	if len(items) > MaxInstances {
+		r.p.at("", "instances", "%d instances: want at most %d", len(items), MaxInstances)
+		return nil
+	}
+	type key struct{ service, id string }
+	seen := make(map[key]int, len(items))
+	out := make([]Instance, 0, len(items))
+	for i := range items {
+		inst, ok := readInstance(r.p, &items[i], i)
+		if !ok {
+			continue
+		}
+		place := instanceLabel(i, inst.ID)
+		inst.check(r.p, place)
+		k := key{inst.Service, inst.ID}
+		if j, dup := seen[k]; dup {
+			r.p.at(place, "id", "%q is also instances[%d] of %q: want each once", clip(inst.ID), j, clip(inst.Service))
+		} else {
+			seen[k] = i
+		}
+		out = append(out, inst)
+	}
+	return out
+}
+
+func readInstance(p *problems, n *node, i int) (Instance, bool) {
+	if n.kind != kindObject {
+		p.at(instanceLabel(i, ""), "", "%s: want an object with service, id and address", n.show())
+		return Instance{}, false
+	}
+	id := ""
+	if v, ok := n.get("id"); ok && v.kind == kindText {
+		id = v.text
+	}
+	r := reader{p: p, place: instanceLabel(i, id), obj: n}
+	r.only("service", "id", "address", "version", "window", "admin", "started")
+	inst := Instance{
+		Service: r.text("service"),
+		ID:      r.text("id"),
+		Address: r.text("address"),
+		Version: r.text("version"),
+		Window:  r.number("window", 1, MaxWindow, fmt.Sprintf("1 to %d requests", MaxWindow)),
+		Admin:   r.text("admin"),
+		Started: r.time("started"),
+	}
+	if inst.Window == 0 {
+		inst.Window = DefaultWindow
+	}
+	return inst, true
+}
+
+func instanceLabel(i int, id string) string {
+	if id == "" {
+		return fmt.Sprintf("instances[%d]", i)
+	}
+	return fmt.Sprintf("instances[%d] %q", i, clip(id))
+}
+
+// SortInstances puts instances into a Snapshot's order: by Service, then ID.
+func SortInstances(list []Instance) {
+	slices.SortFunc(list, func(a, b Instance) int {
+		return cmp.Or(cmp.Compare(a.Service, b.Service), cmp.Compare(a.ID, b.ID))
+	})
+}

@@ -1,0 +1,220 @@
+package registry
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// MaxWindow is the largest window that an instance may announce. It bounds
+// what a caller reserves for one link; a real handler asks for far less.
+const MaxWindow = 1 << 20
+
+// maxNameLen bounds services, instance IDs and route names. 63 bytes is what
+// fits a DNS label, so a name can become one.
+const maxNameLen = 63
+
+// maxProblems bounds how many faults one error lists: whoever gets more has
+// a document of the wrong kind, not twenty typing errors.
+const maxProblems = 20
+
+// ErrInvalidInstance is wrapped by every error of Instance.Validate.
+var ErrInvalidInstance = errors.New("registry: invalid instance")
+
+// Validate reports every field of the instance that is out of range, or nil.
+// The error wraps ErrInvalidInstance.
+func (i Instance) Validate() error {
+	var p problems
+	i.check(&p, "")
+	return p.err(ErrInvalidInstance)
+}
+
+// check reports the instance's faults at a place in a document ("" for an
+// instance by itself).
+func (i Instance) check(p *problems, place string) {
+	if !validName(i.Service) {
+		p.at(place, "service", "%q is not a name: want %s", clip(i.Service), nameRule)
+	}
+	if !validID(i.ID) {
+		p.at(place, "id", "%q is not an instance name: want %s", clip(i.ID), idRule)
+	}
+	if err := validAddress(i.Address); err != nil {
+		p.at(place, "address", "%q %v: want tcp://HOST:PORT or ipc:///PATH", clip(i.Address), err)
+	}
+	if len(i.Version) > maxNameLen || !printable(i.Version) {
+		p.at(place, "version", "%q: want at most %d printable ASCII bytes", clip(i.Version), maxNameLen)
+	}
+	if i.Window < 1 || i.Window > MaxWindow {
+		p.at(place, "window", "%d: want 1 to %d requests", i.Window, MaxWindow)
+	}
+	if i.Admin != "" {
+		if err := validHostPort(i.Admin); err != nil {
+			p.at(place, "admin", "%q %v: want HOST:PORT, or nothing", clip(i.Admin), err)
+		}
+	}
+}
+
+const (
+	nameRule = "1 to 63 lower-case letters, digits and '-'"
+	idRule   = "1 to 63 lower-case letters, digits, '-', '.' and '_'"
+)
+
+// ValidService reports whether s can name a service: 1 to 63 lower-case
+// letters, digits and '-'.
+func ValidService(s string) bool { return validName(s) }
+
+func validName(s string) bool {
+	if s == "" || len(s) > maxNameLen {
+		return false
+	}
+	for i := range len(s) {
+		if c := s[i]; !isLower(c) && !isDigit(c) && c != '-' {
+			return false
+		}
+	}
+	return true
+}
+
+func validID(s string) bool {
+	if s == "" || len(s) > maxNameLen {
+		return false
+	}
+	for i := range len(s) {
+		if c := s[i]; !isLower(c) && !isDigit(c) && c != '-' && c != '.' && c != '_' {
+			return false
+		}
+	}
+	return true
+}
+
+func validAddress(s string) error {
+	u, err := url.Parse(s)
+	if err != nil || len(s) > 255 || !printable(s) {
+		return errors.New("is not a URL")
+	}
+	if u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return errors.New("has more than a scheme and a place")
+	}
+	switch u.Scheme {
+	case "tcp":
+		if u.Path != "" {
+			return errors.New("has a path after the port")
+		}
+		return validHostPort(u.Host)
+	case "ipc":
+		if u.Host != "" || !strings.HasPrefix(u.Path, "/") || len(u.Path) < 2 {
+			return errors.New("has no absolute path")
+		}
+		return nil
+	}
+	return errors.New("has an unknown scheme")
+}
+
+// validHostPort wants both parts: an announced address without a host or
+// with port 0 can be dialled by nobody.
+func validHostPort(s string) error {
+	host, port, err := net.SplitHostPort(s)
+	if err != nil {
+		return errors.New("is not HOST:PORT")
+	}
+	if host == "" || strings.ContainsAny(host, " /@?#\\") || !printable(host) || len(host) > 253 {
+		return errors.New("has no usable host")
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		return errors.New("has no usable port")
+	}
+	return nil
+}
+
+func isLower(c byte) bool { return c >= 'a' && c <= 'z' }
+func isUpper(c byte) bool { return c >= 'A' && c <= 'Z' }
+func isDigit(c byte) bool { return c >= '0' && c <= '9' }
+
+// printable reports whether s is printable ASCII, the space included.
+func printable(s string) bool {
+	for i := range len(s) {
+		if s[i] < 0x20 || s[i] > 0x7e {
+			return false
+		}
+	}
+	return true
+}
+
+// clip keeps a bad value short enough to be shown in one line.
+func clip(s string) string {
+	const limit = 80
+	if len(s) <= limit {
+		return s
+	}
+	return s[:limit] + "…"
+}
+
+// problems gathers what is wrong with a document, up to maxProblems, so that
+// a person can mend all of it in one go.
+type problems struct {
+	list  []error
+	more  int
+	known map[string]struct{} // places that have had their say
+}
+
+func (p *problems) addf(format string, args ...any) {
+	if len(p.list) == maxProblems {
+		p.more++
+		return
+	}
+	p.list = append(p.list, fmt.Errorf(format, args...))
+}
+
+// at adds a problem of one field, unless that field has one already: a
+// timeout that isn't text needs no second line about its range.
+func (p *problems) at(place, field, format string, args ...any) {
+	if p.mute(place, field) {
+		p.addf("%s: "+format, append([]any{join(place, field)}, args...)...)
+	}
+}
+
+// mute marks a field as dealt with. It reports whether it was not so before.
+func (p *problems) mute(place, field string) bool {
+	key := place + "\x00" + field
+	if _, ok := p.known[key]; ok {
+		return false
+	}
+	if p.known == nil {
+		p.known = make(map[string]struct{})
+	}
+	// Bounded like the list itself: a document of 1 MiB can hold 100,000
+	// faults. Without a mark the worst is one line too many in the count.
+	if len(p.known) < 50*maxProblems {
+		p.known[key] = struct{}{}
+	}
+	return true
+}
+
+func join(place, field string) string {
+	switch {
+	case place == "":
+		return field
+	case field == "":
+		return place
+	}
+	return place + ": " + field
+}
+
+// err is nil without problems; else one error, one line per problem, under
+// the sentinel's own line.
+func (p *problems) err(sentinel error) error {
+	if len(p.list) == 0 {
+		return nil
+	}
+	if len(p.list) == 1 {
+		return fmt.Errorf("%w: %w", sentinel, p.list[0])
+	}
+	all := append([]error{sentinel}, p.list...)
+	if p.more > 0 {
+		all = append(all, fmt.Errorf("and %d more", p.more))
+	}
+	return errors.Join(all...)
+}

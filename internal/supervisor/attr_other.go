@@ -1,0 +1,9 @@
+//go:build !linux
+
+package supervisor
+
+import "syscall"
+
+// childAttr puts a child into a process group of its own, so that ctrl-C
+// reaches it through the supervisor and in its order.
+func childAttr() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }

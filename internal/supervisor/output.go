@@ -1,0 +1,75 @@
+package supervisor
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+)
+
+// maxLine is how much of a line without an end is held back.
+const maxLine = 64 << 10
+
+// colors tell children apart on a terminal.
+var colors = []int{36, 32, 35, 33, 34, 96, 92, 95, 93, 94}
+
+// prefixWriter writes whole lines with the name of who said them.
+type prefixWriter struct {
+	mu    sync.Mutex
+	out   io.Writer
+	color bool
+	width int
+}
+
+func (p *prefixWriter) widen(name string) {
+	p.mu.Lock()
+	p.width = max(p.width, len(name), len("nanofront"))
+	p.mu.Unlock()
+}
+
+func (p *prefixWriter) line(name string, color int, text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	name += strings.Repeat(" ", max(p.width-len(name), 0))
+	if p.color {
+		code := 1
+		if color >= 0 {
+			code = colors[color%len(colors)]
+		}
+		name = fmt.Sprintf("\x1b[%dm%s\x1b[0m", code, name)
+	}
+	_, _ = fmt.Fprintf(p.out, "%s │ %s\n", name, text) // nowhere left to complain to
+}
+
+// lineWriter cuts a child's output into lines.
+type lineWriter struct {
+	out   *prefixWriter
+	name  string
+	color int
+	part  []byte
+}
+
+// Write implements io.Writer. os/exec calls it from one goroutine.
+func (w *lineWriter) Write(b []byte) (int, error) {
+	n := len(b)
+	for len(b) > 0 {
+		i := bytes.IndexByte(b, '\n')
+		if i < 0 {
+			w.part = append(w.part, b...)
+			if len(w.part) >= maxLine {
+				w.flush()
+			}
+			break
+		}
+		w.part = append(w.part, b[:i]...)
+		w.flush()
+		b = b[i+1:]
+	}
+	return n, nil
+}
+
+func (w *lineWriter) flush() {
+	w.out.line(w.name, w.color, strings.TrimRight(string(w.part), "\r"))
+	w.part = w.part[:0]
+}

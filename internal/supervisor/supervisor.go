@@ -1,0 +1,260 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"sync"
+	"syscall"
+	"time"
+)
+
+const (
+	// A child that dies is started again after minBackoff, and after twice as
+	// long each further time, up to maxBackoff; one that has lived for
+	// steadyAfter begins anew.
+	minBackoff  = 200 * time.Millisecond
+	maxBackoff  = 5 * time.Second
+	steadyAfter = 10 * time.Second
+
+	// firstTries is how often a child may die within a second of its first
+	// start before it is given up: it will not get better by itself.
+	firstTries = 3
+)
+
+// ErrGivenUp is wrapped by the error of Start and Failed for a child that died
+// at once, again and again.
+var ErrGivenUp = errors.New("does not stay up")
+
+// Child says what to run.
+type Child struct {
+	// Name is its prefix in the output.
+	Name string
+	Path string
+	Args []string
+	// Stage orders the end: children of the highest stage are told to end
+	// first, and those of the next when they have.
+	Stage int
+	// Grace is how long it may take to end after SIGTERM, before SIGKILL.
+	Grace time.Duration
+}
+
+// Supervisor runs children. Make it with New; end it with Stop.
+type Supervisor struct {
+	out    *prefixWriter
+	say    func(format string, args ...any)
+	failed chan error
+	starts chan func()
+
+	mu       sync.Mutex
+	children []*child
+	stopping bool
+}
+
+type child struct {
+	Child
+	s     *Supervisor
+	cmd   *exec.Cmd // guarded by Supervisor.mu
+	pid   int       // guarded by Supervisor.mu; 0 when it doesn't run
+	done  chan struct{}
+	stop  chan struct{}
+	color int
+}
+
+// New makes a supervisor whose children's output goes to out, a line at a
+// time, with colours if color.
+func New(out io.Writer, color bool) *Supervisor {
+	s := &Supervisor{
+		out:    &prefixWriter{out: out, color: color},
+		failed: make(chan error, 16),
+		starts: make(chan func()),
+	}
+	s.say = func(format string, args ...any) { s.out.line("nanofront", -1, fmt.Sprintf(format, args...)) }
+	// Children are told to end when the thread that started them does
+	// (PR_SET_PDEATHSIG), so all are started from one that lives as long as
+	// the supervisor.
+	go func() {
+		runtime.LockOSThread()
+		for f := range s.starts {
+			f()
+		}
+	}()
+	return s
+}
+
+// Say prints a line of the supervisor's own.
+func (s *Supervisor) Say(format string, args ...any) { s.say(format, args...) }
+
+// Failed delivers the error of a child that is given up.
+func (s *Supervisor) Failed() <-chan error { return s.failed }
+
+// Start starts a child, and again whenever it dies, until Stop. The error is
+// that of the first start.
+func (s *Supervisor) Start(c Child) error {
+	ch := &child{Child: c, s: s, done: make(chan struct{}), stop: make(chan struct{})}
+	s.mu.Lock()
+	if s.stopping {
+		s.mu.Unlock()
+		return errors.New("supervisor: stopping")
+	}
+	ch.color = len(s.children)
+	s.children = append(s.children, ch)
+	s.mu.Unlock()
+	s.out.widen(c.Name)
+	if err := ch.start(); err != nil {
+		close(ch.done)
+		return fmt.Errorf("starting %s: %w", c.Name, err)
+	}
+	go ch.run()
+	return nil
+}
+
+// start starts the process.
+func (c *child) start() error {
+	cmd := exec.Command(c.Path, c.Args...) //nolint:gosec // what the operator asked for
+	cmd.SysProcAttr = childAttr()
+	cmd.Stdout = &lineWriter{out: c.s.out, name: c.Name, color: c.color}
+	cmd.Stderr = cmd.Stdout
+	// Its pipes may be held open by a process that it started itself.
+	cmd.WaitDelay = time.Second
+	started := make(chan error, 1)
+	c.s.starts <- func() { started <- cmd.Start() }
+	if err := <-started; err != nil {
+		return err
+	}
+	c.s.mu.Lock()
+	c.cmd, c.pid = cmd, cmd.Process.Pid
+	c.s.mu.Unlock()
+	return nil
+}
+
+// run waits for the process and starts it again, until stop.
+func (c *child) run() {
+	defer close(c.done)
+	backoff := minBackoff
+	quick := 0
+	for {
+		began := time.Now()
+		err := c.cmd.Wait()
+		c.s.mu.Lock()
+		c.pid = 0
+		c.s.mu.Unlock()
+		select {
+		case <-c.stop:
+			return
+		default:
+		}
+		lived := time.Since(began)
+		if lived < time.Second {
+			quick++
+		} else {
+			quick = 0
+		}
+		if lived > steadyAfter {
+			backoff = minBackoff
+		}
+		if quick >= firstTries {
+			c.s.failed <- fmt.Errorf("%s %w: %s after %v; see its lines above", c.Name, ErrGivenUp, ending(err), lived.Round(time.Millisecond))
+			return
+		}
+		c.s.say("%s ended (%s); starting it again in %v", c.Name, ending(err), backoff)
+		for {
+			select {
+			case <-c.stop:
+				return
+			case <-time.After(backoff):
+			}
+			backoff = min(2*backoff, maxBackoff)
+			if err := c.start(); err == nil {
+				break
+			} else {
+				c.s.say("%s can't be started: %v; trying again in %v", c.Name, err, backoff)
+			}
+		}
+	}
+}
+
+// ending says how a process ended.
+func ending(err error) string {
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		return "exit code 0"
+	}
+	if ws, ok := exit.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
+		return "killed by " + ws.Signal().String()
+	}
+	return fmt.Sprintf("exit code %d", exit.ExitCode())
+}
+
+// PID returns the process id of a running child, 0 if it doesn't run.
+func (s *Supervisor) PID(name string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.children {
+		if c.Name == name {
+			return c.pid
+		}
+	}
+	return 0
+}
+
+// Stop ends the children, the highest stage first, and waits for them. ctx
+// bounds the whole: what is left at its end is killed.
+func (s *Supervisor) Stop(ctx context.Context) {
+	s.mu.Lock()
+	if s.stopping {
+		s.mu.Unlock()
+		return
+	}
+	s.stopping = true
+	children := s.children
+	s.mu.Unlock()
+	top := 0
+	for _, c := range children {
+		close(c.stop)
+		top = max(top, c.Stage)
+	}
+	for stage := top; stage >= 0; stage-- {
+		var wg sync.WaitGroup
+		for _, c := range children {
+			if c.Stage == stage {
+				wg.Go(func() { c.end(ctx) })
+			}
+		}
+		wg.Wait()
+	}
+	close(s.starts)
+}
+
+// end ends one child.
+func (c *child) end(ctx context.Context) {
+	if c.signal(syscall.SIGTERM) {
+		grace := time.NewTimer(c.Grace)
+		defer grace.Stop()
+		select {
+		case <-c.done:
+			return
+		case <-grace.C:
+		case <-ctx.Done():
+		}
+		c.s.say("%s did not end in time; killing it", c.Name)
+		c.signal(syscall.SIGKILL)
+	}
+	<-c.done
+}
+
+// signal reports whether there was a process to send it to.
+func (c *child) signal(sig syscall.Signal) bool {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	if c.pid == 0 {
+		return false
+	}
+	// The process is waited for only by run, which clears pid first thing
+	// after: the id can't be another process' yet, and os.Process makes sure.
+	return !errors.Is(c.cmd.Process.Signal(sig), os.ErrProcessDone)
+}

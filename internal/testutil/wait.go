@@ -1,0 +1,47 @@
+package testutil
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Patience is how long the helpers wait before they give up: far longer than
+// anything takes, even with the race detector on a loaded machine.
+const Patience = 30 * time.Second
+
+// Eventually waits until cond holds, and fails the test if that takes longer
+// than Patience. what is what is waited for, for the message.
+func Eventually(t testing.TB, what string, cond func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(Patience)
+	for !cond() {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited %v in vain: %s", Patience, what)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// Start runs f until the test ends, or the function that it returns is called;
+// either waits for f, and the test fails if f returned an error.
+func Start(t testing.TB, name string, f func(ctx context.Context) error) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- f(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		case <-time.After(Patience):
+			t.Errorf("%s: did not end within %v", name, Patience)
+		}
+	})
+	t.Cleanup(stop)
+	return stop
+}

@@ -1,0 +1,339 @@
+package nanobus
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"go.nanomsg.org/mangos/v3"
+	"go.nanomsg.org/mangos/v3/protocol/bus"
+	_ "go.nanomsg.org/mangos/v3/transport/ipc" // stock transports, for stock peers
+	_ "go.nanomsg.org/mangos/v3/transport/tcp"
+)
+
+// peer is a stock mangos BUS socket and the frames that it has received.
+type peer struct {
+	mangos.Socket
+	rest []byte
+}
+
+func stockPeer(t *testing.T) *peer {
+	t.Helper()
+	s, err := bus.NewSocket()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	if err := s.SetOption(mangos.OptionRecvDeadline, 10*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	return &peer{Socket: s}
+}
+
+// recvFrame returns the next frame of a kind and passes over others.
+func recvFrame(t *testing.T, s *peer, want kind) frame {
+	t.Helper()
+	deadline := time.Now().Add(10 * time.Second) // pings keep coming
+	for time.Now().Before(deadline) {
+		if len(s.rest) == 0 {
+			msg, err := s.Recv()
+			if err != nil {
+				t.Fatalf("waiting for a frame of kind %d: %v", want, err)
+			}
+			s.rest = msg
+		}
+		f, rest, err := nextFrame(s.rest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.rest = rest
+		if f.kind == want {
+			return f
+		}
+	}
+	t.Fatalf("no frame of kind %d within 10 s", want)
+	return frame{}
+}
+
+func send(t *testing.T, s *peer, b []byte) {
+	t.Helper()
+	if err := s.Send(b); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A stock BUS socket as a handler: it answers hello with hello and requests
+// with responses, which go to all its peers.
+func TestInterop_StockMangosAsHandler(t *testing.T) {
+	for _, addr := range []string{"tcp://127.0.0.1:0", "ipc://" + filepath.Join(t.TempDir(), "b.sock")} {
+		s := stockPeer(t)
+		l, err := s.NewListener(addr, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Listen(); err != nil {
+			t.Fatal(err)
+		}
+		in := Instance{Service: "s", ID: "stock", Address: l.Address()}
+		b1, b2 := newBus(t, Options{}), newBus(t, Options{})
+		for _, b := range []*Bus{b1, b2} {
+			if err := b.SetInstances([]Instance{in}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		recvFrame(t, s, kindHello)
+		recvFrame(t, s, kindHello)
+		hello := Hello{Version: ProtocolVersion, Window: 10, Service: "s", Instance: "stock"}
+		send(t, s, hello.appendTo(nil))
+		waitFor(t, "both linked", func() bool { return b1.Service("s").Live() == 1 && b2.Service("s").Live() == 1 })
+		c := NewCall()
+		if err := b1.Service("s").Go(c, Bytes("ping"), 10*time.Second); err != nil {
+			t.Fatal(err)
+		}
+		req := recvFrame(t, s, kindRequest)
+		if got := string(req.body[requestFixed:]); got != "ping" {
+			t.Errorf("request: %q", got)
+		}
+		resp := append(beginFrame(nil, kindResponse, 0, req.id), make([]byte, responseFixed)...)
+		resp = append(resp, "pong"...)
+		endFrame(resp, 0)
+		send(t, s, resp)
+		c.Wait()
+		if c.Err != nil || string(c.Payload) != "pong" {
+			t.Errorf("%s: got %q, %v", addr, c.Payload, c.Err)
+		}
+		c.Release()
+		// The other got it too, and knew that it was not its own.
+		waitFor(t, "stray reply counted", func() bool { return b2.metrics.droppedStray.Value() == 1 })
+	}
+}
+
+// A stock BUS socket as a caller.
+func TestInterop_StockMangosAsCaller(t *testing.T) {
+	_, in := server(t, "1", Options{Serve: echo}, tcp)
+	s := stockPeer(t)
+	if err := s.Dial(in.Address); err != nil {
+		t.Fatal(err)
+	}
+	f := recvFrame(t, s, kindHello)
+	h, err := decodeHello(f.body)
+	if err != nil || h.Service != "s" || h.Window == 0 {
+		t.Fatalf("hello %+v, %v", h, err)
+	}
+	hello := Hello{Version: ProtocolVersion, Service: "stock", Instance: "x"}
+	send(t, s, append(hello.appendTo(nil), vectors()["batch"]...))
+	for _, want := range []string{"a", "b"} {
+		f := recvFrame(t, s, kindResponse)
+		if got := string(f.body[responseFixed:]); got != want || f.flags != 0 {
+			t.Errorf("got %q with flags %d, want %q", got, f.flags, want)
+		}
+	}
+}
+
+// What a peer can do wrong costs its own link and nobody else's.
+func TestLink_RefusesPeersThatBreakTheProtocol(t *testing.T) {
+	hello := (&Hello{Version: ProtocolVersion, Service: "x"}).appendTo(nil)
+	frame := func(k kind, body ...byte) []byte {
+		b := append(beginFrame(nil, k, 0, 1), body...)
+		endFrame(b, 0)
+		return b
+	}
+	other := (&Hello{Version: 99, Service: "x"}).appendTo(nil)
+	for name, msg := range map[string][]byte{
+		"garbage":           []byte("GET / HTTP/1.1\r\nHost: x\r\n\r\n"),
+		"cut frame":         hello[:len(hello)-1],
+		"version":           other,
+		"short request":     append(bytes.Clone(hello), frame(kindRequest, 1)...),
+		"short response":    append(bytes.Clone(hello), frame(kindResponse, 1)...),
+		"short credit":      append(bytes.Clone(hello), frame(kindCredit, 1)...),
+		"short ping":        append(bytes.Clone(hello), frame(kindPing, 1)...),
+		"short pong":        append(bytes.Clone(hello), frame(kindPong, 1)...),
+		"event, no topic":   append(bytes.Clone(hello), frame(kindEvent)...),
+		"good, then broken": append(append(bytes.Clone(hello), vectors()["batch"]...), 1, 2, 3),
+	} {
+		srv, in := server(t, "1", Options{Serve: echo}, tcp)
+		good := caller(t, in)
+		s := stockPeer(t)
+		if err := s.SetOption(mangos.OptionReconnectTime, time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Dial(in.Address); err != nil {
+			t.Fatal(err)
+		}
+		recvFrame(t, s, kindHello)
+		send(t, s, msg)
+		waitFor(t, name+": link closed and counted", func() bool {
+			srv.mu.Lock()
+			defer srv.mu.Unlock()
+			return srv.metrics.droppedMalformed.Value() == 1 && len(srv.links) == 1
+		})
+		if got, err := call(t, good, "x", time.Second); err != nil || got != "x" {
+			t.Errorf("%s: a good peer got %q, %v", name, got, err)
+		}
+		if n := srv.Served(); n != 0 {
+			t.Errorf("%s: %d requests left over", name, n)
+		}
+	}
+}
+
+func TestLink_UnknownKindsAndForeignRepliesAreCounted(t *testing.T) {
+	srv, in := server(t, "1", Options{Serve: echo}, tcp)
+	s := stockPeer(t)
+	if err := s.Dial(in.Address); err != nil {
+		t.Fatal(err)
+	}
+	recvFrame(t, s, kindHello)
+	msg := (&Hello{Version: ProtocolVersion, Service: "x"}).appendTo(nil)
+	unknown := beginFrame(nil, 200, 0, 0)
+	endFrame(unknown, 0)
+	foreign := append(beginFrame(nil, kindResponse, 0, (srv.table.origin+1)<<48), make([]byte, responseFixed)...)
+	endFrame(foreign, 0)
+	own := append(beginFrame(nil, kindResponse, 0, srv.table.origin<<48|5), make([]byte, responseFixed)...)
+	endFrame(own, 0)
+	msg = append(append(append(msg, unknown...), foreign...), own...)
+	send(t, s, msg)
+	waitFor(t, "all counted", func() bool {
+		return srv.metrics.droppedUnknown.Value() == 1 && srv.metrics.droppedStray.Value() == 2
+	})
+}
+
+// A peer that ignores the window gets refusals, not a queue.
+func TestLink_OverWindowIsRefused(t *testing.T) {
+	var h held
+	srv, in := server(t, "1", Options{Serve: h.serve, Window: 3}, tcp)
+	s := stockPeer(t)
+	if err := s.Dial(in.Address); err != nil {
+		t.Fatal(err)
+	}
+	recvFrame(t, s, kindHello)
+	msg := (&Hello{Version: ProtocolVersion, Service: "x"}).appendTo(nil)
+	for id := range uint64(5) {
+		start := len(msg)
+		msg = append(beginFrame(msg, kindRequest, 0, id+1), 0, 0x98, 0x96, 0x80)
+		endFrame(msg, start)
+	}
+	send(t, s, msg)
+	for range 2 {
+		f := recvFrame(t, s, kindResponse)
+		if f.flags != flagError || Code(f.body[responseFixed+1]) != CodeOverWindow || f.id < 4 {
+			t.Errorf("got %+v", f)
+		}
+	}
+	if n := srv.metrics.droppedWindow.Value(); n != 2 {
+		t.Errorf("%d counted", n)
+	}
+	waitFor(t, "three held", func() bool { return h.count() == 3 })
+	h.answer()
+}
+
+// libnanomsg as a peer, by its nanocat: it connects, says hello, sends a batch
+// of two requests and gets the replies. Over tcp and ipc.
+func TestInterop_LibnanomsgConnects(t *testing.T) {
+	nanocat := needNanocat(t)
+	msg := append((&Hello{Version: ProtocolVersion, Service: "x", Instance: "nanocat"}).appendTo(nil), vectors()["batch"]...)
+	file := writeFile(t, msg)
+	for _, addr := range []string{"tcp://127.0.0.1:0", "ipc://" + filepath.Join(t.TempDir(), "n.sock")} {
+		_, in := server(t, "1", Options{Serve: echo}, addr)
+		var out syncBuffer
+		cmd := exec.Command(nanocat, "--bus", "--connect", in.Address, "--raw", "--file", file, "--delay", "0.3", "--recv-timeout", "5")
+		run(t, cmd, &out)
+		waitFor(t, addr+": both replies at nanocat", func() bool {
+			var got []string
+			b := out.bytes()
+			for len(b) > 0 {
+				f, rest, err := nextFrame(b)
+				if err != nil {
+					return false // not all there yet
+				}
+				if f.kind == kindResponse {
+					got = append(got, string(f.body[responseFixed:]))
+				}
+				b = rest
+			}
+			return len(got) == 2 && got[0] == "a" && got[1] == "b"
+		})
+	}
+}
+
+// libnanomsg as the listening side: we connect, and it gets our hello.
+func TestInterop_LibnanomsgListens(t *testing.T) {
+	nanocat := needNanocat(t)
+	file := writeFile(t, (&Hello{Version: ProtocolVersion, Window: 5, Service: "s", Instance: "nanocat"}).appendTo(nil))
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	free := "tcp://" + l.Addr().String()
+	_ = l.Close()
+	for _, addr := range []string{free, "ipc://" + filepath.Join(t.TempDir(), "n.sock")} {
+		var out syncBuffer
+		// It sends once, after the delay: by then we have connected.
+		cmd := exec.Command(nanocat, "--bus", "--bind", addr, "--raw", "--file", file, "--delay", "2", "--recv-timeout", "5")
+		run(t, cmd, &out)
+		b := newBus(t, Options{Service: "caller", Instance: "c"})
+		if err := b.SetInstances([]Instance{{Service: "s", ID: "nanocat", Address: addr}}); err != nil {
+			t.Fatal(err)
+		}
+		waitFor(t, addr+": linked with nanocat", func() bool { return b.Service("s").Live() == 1 })
+		waitFor(t, addr+": our hello at nanocat", func() bool {
+			f, _, err := nextFrame(out.bytes())
+			return err == nil && f.kind == kindHello
+		})
+	}
+}
+
+func needNanocat(t *testing.T) string {
+	t.Helper()
+	path, err := exec.LookPath("nanocat")
+	if err != nil {
+		t.Skip("nanocat is not installed: apt-get install nanomsg-utils")
+	}
+	return path
+}
+
+// run starts a program that is ended with the test.
+func run(t *testing.T, cmd *exec.Cmd, out io.Writer) {
+	t.Helper()
+	cmd.Stdout = out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait() // killed
+	})
+}
+
+func writeFile(t *testing.T, b []byte) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "data")
+	if err := os.WriteFile(file, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// syncBuffer can be read while a program writes to it.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  []byte
+}
+
+func (s *syncBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.b = append(s.b, p...)
+	return len(p), nil
+}
+
+func (s *syncBuffer) bytes() []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return bytes.Clone(s.b)
+}

@@ -1,0 +1,65 @@
+package terminator
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/valyala/fasthttp"
+
+	"nanofront/internal/logging"
+)
+
+// accessLog writes at most so many lines per second: all requests of a quiet
+// system, a sample of a busy one. Each line says for how many it stands. The
+// logger's writer never blocks (package logging).
+type accessLog struct {
+	log  zerolog.Logger
+	rate int64 // lines per second; 0: none
+
+	second  atomic.Int64
+	written atomic.Int64 // in this second
+	seen    atomic.Int64 // requests since the last line
+}
+
+func newAccessLog(log zerolog.Logger, rate int) *accessLog {
+	return &accessLog{log: log, rate: int64(max(rate, 0))}
+}
+
+// wants reports whether a line is to be written at bus time now, and for how
+// many requests it will stand.
+func (a *accessLog) wants(now time.Duration) (int64, bool) {
+	if a.rate == 0 {
+		return 0, false
+	}
+	a.seen.Add(1)
+	s := int64(now / time.Second)
+	if old := a.second.Load(); old != s {
+		if a.second.CompareAndSwap(old, s) {
+			a.written.Store(0)
+		}
+	}
+	if a.written.Load() >= a.rate || a.written.Add(1) > a.rate {
+		return 0, false
+	}
+	return a.seen.Swap(0), true
+}
+
+// write writes one line.
+func (a *accessLog) write(ctx *fasthttp.RequestCtx, f *flight, took time.Duration, stands int64) {
+	e := a.log.Info().
+		Bytes(logging.Method, ctx.Method()).
+		Bytes(logging.Path, f.msg.Path).
+		Int(logging.Status, ctx.Response.StatusCode()).
+		Int(logging.BytesOut, len(ctx.Response.Body())).
+		Dur(logging.Duration, took).
+		Bytes(logging.Peer, f.msg.Client).
+		Bytes(logging.RequestID, f.requestID)
+	if f.instance != "" {
+		e.Str(logging.Instance, f.instance)
+	}
+	if stands > 1 {
+		e.Int64(logging.Count, stands)
+	}
+	e.Msg("access")
+}

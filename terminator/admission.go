@@ -1,0 +1,129 @@
+package terminator
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+)
+
+// admission decides whether there is room for one more request, in two atomic
+// operations. What doesn't fit is refused at once and never queued.
+//
+// The limit adapts as TCP's window does (additive increase, multiplicative
+// decrease, each tenth of a second), on the mean latency of what was
+// answered. It goes down while that is above the target and above twice what
+// has been usual in the last minute: the target alone would choke a system
+// whose handlers are slow by nature, the comparison alone one that got from
+// 1 ms to 3 ms. It goes up while it is being used and latency is fine.
+type admission struct {
+	inFlight atomic.Int64
+	limit    atomic.Int64
+	min, max int64
+	target   time.Duration
+
+	// Of the window of now; written by all requests, read by adapt.
+	sum  atomic.Int64 // ns
+	n    atomic.Int64
+	peak atomic.Int64 // most in flight
+
+	// usual holds the least mean latency of each of the last buckets.
+	usual  [6]time.Duration
+	bucket int
+	ticks  int
+}
+
+const (
+	admissionWindow  = 100 * time.Millisecond
+	admissionBucket  = 100 // windows: 10 s
+	admissionStart   = 1024
+	admissionSamples = 8 // fewer answers in a window say nothing
+)
+
+func newAdmission(minimum, maximum int, target time.Duration) *admission {
+	a := &admission{min: int64(minimum), max: int64(maximum), target: target}
+	a.limit.Store(min(max(admissionStart, a.min), a.max))
+	return a
+}
+
+// enter takes a place, or returns false.
+func (a *admission) enter() bool {
+	n := a.inFlight.Add(1)
+	if n > a.limit.Load() {
+		a.inFlight.Add(-1)
+		a.notePeak(n)
+		return false
+	}
+	a.notePeak(n)
+	return true
+}
+
+func (a *admission) notePeak(n int64) {
+	for {
+		p := a.peak.Load()
+		if n <= p || a.peak.CompareAndSwap(p, n) {
+			return
+		}
+	}
+}
+
+// leave gives the place back. latency is 0 for a request that says nothing
+// about how the system behind is doing.
+func (a *admission) leave(latency time.Duration) {
+	a.inFlight.Add(-1)
+	if latency > 0 {
+		a.sum.Add(int64(latency))
+		a.n.Add(1)
+	}
+}
+
+// run adapts the limit until ctx ends.
+func (a *admission) run(ctx context.Context) {
+	tick := time.NewTicker(admissionWindow)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			a.adapt()
+		}
+	}
+}
+
+// adapt looks at the window that ends and moves the limit.
+func (a *admission) adapt() {
+	sum, n, peak := a.sum.Swap(0), a.n.Swap(0), a.peak.Swap(a.inFlight.Load())
+	if a.ticks++; a.ticks%admissionBucket == 0 {
+		a.bucket = (a.bucket + 1) % len(a.usual)
+		a.usual[a.bucket] = 0
+	}
+	limit := a.limit.Load()
+	if n < admissionSamples {
+		return
+	}
+	mean := time.Duration(sum / n)
+	usual := a.note(mean)
+	switch {
+	case mean > max(a.target, 2*usual) && peak*2 >= limit:
+		limit -= limit / 10
+	case mean <= a.target && peak*10 >= limit*8:
+		limit += max(limit/20, 8)
+	default:
+		return
+	}
+	a.limit.Store(min(max(limit, a.min), a.max))
+}
+
+// note keeps the least of the means of the last minute, and returns it.
+func (a *admission) note(mean time.Duration) time.Duration {
+	if b := &a.usual[a.bucket]; *b == 0 || mean < *b {
+		*b = mean
+	}
+	least := mean
+	for _, u := range a.usual {
+		if u != 0 {
+			least = min(least, u)
+		}
+	}
+	return least
+}

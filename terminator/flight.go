@@ -1,0 +1,37 @@
+package terminator
+
+import (
+	"sync"
+
+	"nanofront/internal/httpmsg"
+	"nanofront/nanobus"
+)
+
+// flight is what one request needs while it is under way. Flights are used
+// again, so that a request allocates nothing.
+type flight struct {
+	call      *nanobus.Call
+	msg       httpmsg.Request  // as it goes on the bus; aliases fasthttp's buffers
+	reply     httpmsg.Response // aliases the received message
+	header    requestHeader
+	requestID []byte
+	instance  string // who answered
+	madeID    [32]byte
+
+	pathScratch, forwardedScratch []byte
+}
+
+var flights = sync.Pool{New: func() any { return &flight{call: nanobus.NewCall()} }}
+
+func takeFlight() *flight {
+	return flights.Get().(*flight) //nolint:forcetypeassert // the pool has nothing else
+}
+
+func (f *flight) release() {
+	f.call.Release()
+	f.msg = httpmsg.Request{}
+	f.reply.Release()
+	f.header.reset()
+	f.requestID, f.instance = nil, ""
+	flights.Put(f)
+}

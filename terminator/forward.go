@@ -1,0 +1,261 @@
+package terminator
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"math/rand/v2"
+	"runtime/debug"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"nanofront/internal/httpmsg"
+	"nanofront/internal/logging"
+	"nanofront/internal/registry"
+	"nanofront/nanobus"
+)
+
+// The fields that the terminator sets itself.
+var (
+	nameRequestID = []byte("x-request-id")
+	nameXFor      = []byte("x-forwarded-for")
+	nameXProto    = []byte("x-forwarded-proto")
+	nameXHost     = []byte("x-forwarded-host")
+	nameForwarded = []byte("forwarded")
+)
+
+// serve is what fasthttp calls for each request. It returns when the response
+// is in ctx.
+func (t *Terminator) serve(ctx *fasthttp.RequestCtx) {
+	start := t.bus.Now()
+	conn, _ := ctx.Conn().(*guardConn)
+	f := takeFlight()
+	defer t.finish(ctx, conn, f, start)
+	t.metrics.requests.Inc()
+
+	o := t.forward(ctx, conn, f, start)
+	if o != answered {
+		t.metrics.outcomes[o].Inc()
+		refuse(ctx, o)
+		if o == badMethod {
+			if r := t.routing.Load(); r != nil {
+				ctx.Response.Header.SetBytesV(fasthttp.HeaderAllow, r.router.Allow(nil, ctx.Request.Header.Host(), f.msg.Path))
+			}
+		}
+	}
+}
+
+// finish ends a request, also one whose handling panicked.
+func (t *Terminator) finish(ctx *fasthttp.RequestCtx, conn *guardConn, f *flight, start time.Duration) {
+	if p := recover(); p != nil {
+		t.metrics.outcomes[handlerFailed].Inc()
+		if t.limit.Allow("panic") {
+			t.log.Error().Interface(logging.Reason, p).Bytes(logging.Stack, debug.Stack()).Msg("a request made the terminator panic; it gets a 500")
+		}
+		refuse(ctx, handlerFailed)
+		// What the flight still has to do with is unknown: leave it to the
+		// garbage collector.
+		f = nil
+	}
+	if t.guard.draining() {
+		ctx.SetConnectionClose()
+	}
+	status := ctx.Response.StatusCode()
+	t.metrics.classes[status/100].Inc()
+	if f == nil {
+		return
+	}
+	if len(f.requestID) > 0 {
+		ctx.Response.Header.SetBytesKV(nameRequestID, f.requestID)
+	}
+	now := t.bus.Now()
+	if conn != nil && f.call.Received != 0 {
+		conn.replyAt.Store(int64(f.call.Received))
+	}
+	if n, ok := t.accessLog.wants(now); ok {
+		t.accessLog.write(ctx, f, now-start, n)
+	}
+	f.release()
+}
+
+// forward takes a request through all steps. Each step that can end it says
+// with which outcome.
+func (t *Terminator) forward(ctx *fasthttp.RequestCtx, conn *guardConn, f *flight, start time.Duration) outcome {
+	header := &ctx.Request.Header
+	f.header.read(header.RawHeaders())
+	f.requestID = f.header.requestID
+	if f.requestID == nil {
+		f.requestID = f.makeRequestID()
+	}
+
+	var target target
+	var err error
+	target, f.pathScratch, err = targetNormalize(header.RequestURI(), f.pathScratch)
+	if err != nil {
+		return badTarget
+	}
+	f.msg.Method, f.msg.Path, f.msg.Query = header.Method(), target.path, target.query
+	f.msg.Host = header.Host()
+	f.msg.Body = ctx.Request.Body()
+
+	routing := t.routing.Load()
+	if routing == nil {
+		return notReady
+	}
+	route, result := routing.router.Match(f.msg.Method, f.msg.Host, f.msg.Path)
+	switch result {
+	case registry.Found:
+	case registry.MethodNotAllowed:
+		return badMethod
+	default:
+		return noRoute
+	}
+	up := routing.routes[route]
+	if len(f.msg.Body) > up.maxBody {
+		return bodyTooLarge
+	}
+
+	if !t.admission.enter() {
+		return shed
+	}
+	latency := time.Duration(0)
+	defer func() { t.admission.leave(latency) }()
+
+	t.identify(conn, f)
+	up.requests.Inc()
+	err = t.exchange(conn, f, up, start)
+	if err == nil {
+		latency = t.bus.Now() - start
+		up.latency.Observe(f.call.Timing.Total)
+		t.stages(f, start)
+		if err = f.reply.Decode(f.call.Payload); err == nil {
+			f.instance = f.call.Link.Peer().Instance
+			return t.respond(ctx, f)
+		}
+		t.badReply(f, err)
+		up.errors.Inc()
+		return badReply
+	}
+	up.errors.Inc()
+	o := outcomeOf(err)
+	if o == timedOut {
+		latency = t.bus.Now() - start
+	}
+	if o == handlerFailed && t.limit.Allow("handler") {
+		t.log.Error().Err(err).Uint64(logging.CorrelationID, f.call.ID()).Bytes(logging.RequestID, f.requestID).
+			Stringer(logging.Link, f.call.Link).Bytes(logging.Path, f.msg.Path).Msg("a handler failed")
+	}
+	return o
+}
+
+// exchange sends the request and waits for the reply, at the most twice.
+func (t *Terminator) exchange(conn *guardConn, f *flight, up *upstream, start time.Duration) error {
+	for try := 1; ; try++ {
+		budget := up.timeout - (t.bus.Now() - start)
+		if try == 1 {
+			budget = up.timeout
+		}
+		err := up.service.Go(f.call, &f.msg, budget)
+		if err == nil {
+			if conn != nil {
+				conn.waiting.Store(f.call.ID())
+			}
+			f.call.Wait()
+			if conn != nil {
+				conn.waiting.Store(0)
+			}
+			err = f.call.Err
+		}
+		if err == nil || try == 2 || !retryable(err, f.msg.Method) {
+			return err
+		}
+		now := t.bus.Now()
+		if now-start >= up.timeout {
+			return nanobus.ErrTimeout
+		}
+		if !t.retries.take(now) {
+			t.metrics.retryBudget.Inc()
+			return err
+		}
+		t.metrics.retried.Inc()
+		// The link stays in f.call, so that another is preferred.
+	}
+}
+
+// identify adds the fields that say who the client is and which request this is.
+func (t *Terminator) identify(conn *guardConn, f *flight) {
+	h := &f.header
+	in := forwardedRequest{
+		host: f.msg.Host,
+		xFor: h.xFor, xProto: h.xProto, xHost: h.xHost, forwarded: h.forwarded,
+	}
+	if conn != nil {
+		in.peer, in.peerText, in.peerTrusted = conn.peer, conn.peerText, conn.peerTrusted
+	}
+	var v forwardedValues
+	v, f.forwardedScratch = forwardedResolve(t.trusted, &in, f.forwardedScratch)
+	f.msg.Client, f.msg.Scheme, f.msg.Host = v.clientText, v.scheme, v.host
+	fields := append(h.fields,
+		httpmsg.Field{Name: nameRequestID, Value: f.requestID},
+		httpmsg.Field{Name: nameXFor, Value: v.xFor},
+		httpmsg.Field{Name: nameXProto, Value: v.xProto})
+	if len(v.xHost) > 0 {
+		fields = append(fields, httpmsg.Field{Name: nameXHost, Value: v.xHost})
+	}
+	if len(h.forwarded) > 0 && in.peerTrusted {
+		fields = append(fields, httpmsg.Field{Name: nameForwarded, Value: v.forwarded})
+	}
+	h.fields, f.msg.Header = fields, fields
+}
+
+// makeRequestID makes an id of 128 random bits for a request that has none.
+func (f *flight) makeRequestID() []byte {
+	var raw [16]byte
+	binary.NativeEndian.PutUint64(raw[:], rand.Uint64())  //nolint:gosec // distinct, not secret
+	binary.NativeEndian.PutUint64(raw[8:], rand.Uint64()) //nolint:gosec // distinct, not secret
+	hex.Encode(f.madeID[:], raw[:])
+	return f.madeID[:]
+}
+
+// respond turns a handler's reply into the response.
+func (t *Terminator) respond(ctx *fasthttp.RequestCtx, f *flight) outcome {
+	resp := &ctx.Response
+	for i := range f.reply.Header {
+		field := &f.reply.Header[i]
+		if !fieldValid(*field) {
+			t.badReply(f, errBadField)
+			return badReply
+		}
+		if hopByHop(field.Name) {
+			if ctx.IsHead() && len(f.reply.Body) == 0 && string(field.Name) == "content-length" {
+				resp.Header.SetBytesKV(field.Name, field.Value) // what a GET would have had
+			}
+			continue
+		}
+		resp.Header.AddBytesKV(field.Name, field.Value)
+	}
+	resp.SetStatusCode(f.reply.Status)
+	resp.SetBody(f.reply.Body)
+	return answered
+}
+
+var errBadField = errors.New("terminator: a header field that HTTP doesn't allow")
+
+func (t *Terminator) badReply(f *flight, err error) {
+	if t.limit.Allow("reply") {
+		t.log.Error().Err(err).Stringer(logging.Link, f.call.Link).Bytes(logging.RequestID, f.requestID).
+			Bytes(logging.Path, f.msg.Path).Msg("a reply that can't be passed on")
+	}
+}
+
+// stages adds the request's times to the stages' timings.
+func (t *Terminator) stages(f *flight, start time.Duration) {
+	m, timing := t.metrics, &f.call.Timing
+	sent := f.call.Received - timing.Total
+	m.stageQueue.Observe(sent - start)
+	m.stageBusOut.Observe(timing.Queue + timing.BusOut)
+	m.stageHandlerQueue.Observe(timing.HandlerQueue)
+	m.stageHandler.Observe(timing.Handler)
+	m.stageBusBack.Observe(timing.BusBack)
+}

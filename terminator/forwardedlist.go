@@ -1,0 +1,324 @@
+package terminator
+
+import (
+	"bytes"
+	"net/netip"
+	"unsafe"
+)
+
+const (
+	forwardedNoProto uint8 = iota
+	forwardedProtoHTTP
+	forwardedProtoHTTPS
+)
+
+// forwardedNode is one hop of a list: whom it saw, and how that one spoke to it.
+type forwardedNode struct {
+	addr  netip.Addr // invalid for "unknown" and for obfuscated identifiers
+	proto uint8      // forwardedNoProto if it wasn't said, or is neither http nor https
+	host  []byte     // empty if it wasn't said
+}
+
+// forwardedList is the parsed content of X-Forwarded-For or Forwarded, the client's end first.
+type forwardedList struct {
+	nodes [forwardedMaxHops]forwardedNode
+	n     int
+	bare  forwardedNode // proto and host that were said without a list
+}
+
+// add makes room for a further hop. A list that is full loses its far half: who sends a long list to hide behind it
+// doesn't get rid of what proxies have added at its near end.
+func (l *forwardedList) add() *forwardedNode {
+	if l.n == len(l.nodes) {
+		l.n = copy(l.nodes[:], l.nodes[len(l.nodes)/2:])
+	}
+	l.n++
+	node := &l.nodes[l.n-1]
+	*node = forwardedNode{}
+	return node
+}
+
+// parseXFor takes the values of X-Forwarded-For: IP addresses, some proxies' with a port, or "unknown", separated by
+// commas. What is left of an item that is none of these is given up with it. It can only have come through the
+// proxies to its right, so it is theirs that count.
+func (l *forwardedList) parseXFor(values [][]byte) {
+	for _, value := range values {
+		for more := true; more; {
+			var item []byte
+			item, value, more = bytes.Cut(value, []byte{','})
+			item = guardTrim(item)
+			node := l.add()
+			if node.addr = forwardedAddrPort(item); !node.addr.IsValid() && !guardFold(item, "unknown") {
+				l.n = 0
+			}
+		}
+	}
+}
+
+// takeX adds the values of X-Forwarded-Proto and -Host. There is no standard for how several proxies share them. One value is
+// the client's, which everybody since has passed on. As many values as hops belong to them one by one. Of any other number only
+// the last is known to come from the trusted peer.
+func (l *forwardedList) takeX(protos, hosts [][]byte) {
+	l.spread(protos, false)
+	l.spread(hosts, true)
+}
+
+// spread sets the hosts or schemes of all hops by takeX's rule, or none of them if one isn't valid.
+func (l *forwardedList) spread(values [][]byte, hosts bool) {
+	var items [forwardedMaxHops][]byte
+	n := 0
+	for _, value := range values {
+		for more := true; more; n++ {
+			var item []byte
+			item, value, more = bytes.Cut(value, []byte{','})
+			item = guardTrim(item)
+			if n == len(items) || !new(forwardedNode).say(item, hosts) {
+				return
+			}
+			items[n] = item
+		}
+	}
+	if n == 0 {
+		return
+	}
+	l.bare.say(items[n-1], hosts)
+	for i := range l.n {
+		item := items[n-1]
+		if n == l.n {
+			item = items[i]
+		}
+		l.nodes[i].say(item, hosts)
+	}
+}
+
+// say sets the node's host or scheme and reports whether item is one.
+func (n *forwardedNode) say(item []byte, host bool) bool {
+	switch {
+	case host:
+		n.host = item
+		return hostValid(item)
+	case guardFold(item, "http"):
+		n.proto = forwardedProtoHTTP
+	case guardFold(item, "https"):
+		n.proto = forwardedProtoHTTPS
+	default:
+		return false
+	}
+	return true
+}
+
+// parseForwarded takes the values of Forwarded (RFC 7239 section 4). A value that breaks the grammar is given up with
+// all before it, and whole, as an open quote may have swallowed any part of it; first is the index of the first that
+// wasn't. Beyond the grammar it wants no parameter twice in an element, and a for in each element, as a hop without an address
+// would move all others.
+func (l *forwardedList) parseForwarded(values [][]byte) (first int) {
+	for i, value := range values {
+		if !l.parseForwardedValue(value) {
+			l.n, first = 0, i+1
+		}
+	}
+	return first
+}
+
+func (l *forwardedList) parseForwardedValue(b []byte) bool {
+	for {
+		b = guardTrim(b)
+		if len(b) > 0 && b[0] != ',' { // empty list elements are ignored (RFC 9110 section 5.6.1)
+			var ok bool
+			if b, ok = forwardedParseElement(b, l.add()); !ok {
+				return false
+			}
+			b = guardTrim(b)
+		}
+		if len(b) == 0 {
+			return true
+		}
+		if b[0] != ',' {
+			return false
+		}
+		b = b[1:]
+	}
+}
+
+// forwardedParseElement parses pairs separated by ';' up to a ',', white space or the end, and returns what follows.
+func forwardedParseElement(b []byte, node *forwardedNode) (rest []byte, ok bool) {
+	const (
+		seenFor uint8 = 1 << iota
+		seenBy
+		seenHost
+		seenProto
+	)
+	seen := uint8(0)
+	once := func(bit uint8) bool {
+		first := seen&bit == 0
+		seen |= bit
+		return first
+	}
+	for {
+		n := 0
+		for n < len(b) && guardClass[b[n]]&guardToken != 0 {
+			n++
+		}
+		if n > 0 {
+			if n == len(b) || b[n] != '=' {
+				return nil, false
+			}
+			name := b[:n]
+			var value []byte
+			if value, b, ok = forwardedParseValue(b[n+1:]); !ok {
+				return nil, false
+			}
+			switch {
+			case guardFold(name, "for"):
+				node.addr, ok = forwardedParseNode(value)
+				ok = ok && once(seenFor)
+			case guardFold(name, "by"):
+				_, ok = forwardedParseNode(value)
+				ok = ok && once(seenBy)
+			case guardFold(name, "host"):
+				node.host = value
+				ok = hostValid(value) && once(seenHost)
+			case guardFold(name, "proto"):
+				if guardFold(value, "http") {
+					node.proto = forwardedProtoHTTP
+				} else if guardFold(value, "https") {
+					node.proto = forwardedProtoHTTPS
+				}
+				ok = forwardedSchemeValid(value) && once(seenProto)
+			}
+			if !ok {
+				return nil, false
+			}
+		}
+		if len(b) == 0 || b[0] != ';' {
+			return b, seen&seenFor != 0
+		}
+		b = b[1:]
+	}
+}
+
+// forwardedParseValue parses a token or a quoted-string. One with escapes in it is refused, as nothing that may stand in
+// a node, host or scheme needs one; only extensions lose by it.
+func forwardedParseValue(b []byte) (value, rest []byte, ok bool) {
+	if len(b) > 0 && b[0] == '"' {
+		for i := 1; i < len(b); i++ {
+			switch c := b[i]; {
+			case c == '"':
+				return b[1:i], b[i+1:], true
+			case c == '\\', c < 0x20 && c != '\t', c == 0x7f:
+				return nil, nil, false
+			}
+		}
+		return nil, nil, false
+	}
+	n := 0
+	for n < len(b) && guardClass[b[n]]&guardToken != 0 {
+		n++
+	}
+	return b[:n], b[n:], n > 0
+}
+
+// forwardedParseNode parses nodename [":" node-port] (RFC 7239 section 6). The address is invalid for "unknown" and
+// obfuscated names.
+func forwardedParseNode(b []byte) (netip.Addr, bool) {
+	name, port := b, []byte(nil)
+	hasPort := false
+	if len(b) > 0 && b[0] == '[' {
+		i := bytes.IndexByte(b, ']')
+		if i < 0 {
+			return netip.Addr{}, false
+		}
+		if name, port = b[:i+1], b[i+1:]; len(port) > 0 {
+			if port[0] != ':' {
+				return netip.Addr{}, false
+			}
+			port, hasPort = port[1:], true
+		}
+	} else {
+		name, port, hasPort = bytes.Cut(b, []byte{':'})
+	}
+	if hasPort && !forwardedObfuscated(port) && !forwardedPort(port) {
+		return netip.Addr{}, false
+	}
+	if guardFold(name, "unknown") || forwardedObfuscated(name) {
+		return netip.Addr{}, true
+	}
+	if len(name) > 0 && name[0] == '[' {
+		if !hostIPv6(name[1 : len(name)-1]) {
+			return netip.Addr{}, false
+		}
+		return forwardedAddr(name[1 : len(name)-1]), true
+	}
+	return forwardedAddr(name), hostIPv4(name)
+}
+
+// forwardedObfuscated reports whether b is an identifier of RFC 7239 section 6.3.
+func forwardedObfuscated(b []byte) bool {
+	if len(b) < 2 || b[0] != '_' {
+		return false
+	}
+	for _, c := range b {
+		if guardClass[c]&guardUnreserved == 0 || c == '~' {
+			return false
+		}
+	}
+	return true
+}
+
+func forwardedPort(b []byte) bool {
+	for _, c := range b {
+		if guardClass[c]&guardDigit == 0 {
+			return false
+		}
+	}
+	return len(b) >= 1 && len(b) <= 5
+}
+
+// forwardedSchemeValid: RFC 3986 section 3.1.
+func forwardedSchemeValid(b []byte) bool {
+	for i, c := range b {
+		letter := 'a' <= c|0x20 && c|0x20 <= 'z'
+		if !letter && (i == 0 || guardClass[c]&guardDigit == 0 && c != '+' && c != '-' && c != '.') {
+			return false
+		}
+	}
+	return len(b) > 0
+}
+
+// forwardedAddrPort parses an address as proxies write it into X-Forwarded-For: IPv4, IPv4:port, IPv6, [IPv6] or
+// [IPv6]:port.
+func forwardedAddrPort(b []byte) netip.Addr {
+	if len(b) > 0 && b[0] == '[' || bytes.Count(b, []byte{':'}) == 1 {
+		host := b
+		if i := bytes.LastIndexByte(b, ':'); i > bytes.LastIndexByte(b, ']') {
+			if !forwardedPort(b[i+1:]) {
+				return netip.Addr{}
+			}
+			host = b[:i]
+		}
+		if len(host) > 1 && host[0] == '[' {
+			if host[len(host)-1] != ']' || !hostIPv6(host[1:len(host)-1]) {
+				return netip.Addr{}
+			}
+			host = host[1 : len(host)-1]
+		} else if !hostIPv4(host) {
+			return netip.Addr{}
+		}
+		return forwardedAddr(host)
+	}
+	return forwardedAddr(b)
+}
+
+// forwardedAddr is netip.ParseAddr without a copy to a string, and without zones, which mean nothing on another
+// machine.
+func forwardedAddr(b []byte) netip.Addr {
+	if len(b) == 0 || len(b) > 45 || bytes.IndexByte(b, '%') >= 0 {
+		return netip.Addr{}
+	}
+	// The string lives for the call only: an Addr without a zone keeps none of it, and the error is dropped.
+	a, err := netip.ParseAddr(unsafe.String(&b[0], len(b)))
+	if err != nil {
+		return netip.Addr{}
+	}
+	return a.Unmap()
+}

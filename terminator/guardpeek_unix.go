@@ -1,0 +1,46 @@
+//go:build linux || darwin || freebsd || netbsd || openbsd || dragonfly
+
+package terminator
+
+import (
+	"errors"
+	"net"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// guardPeek looks at what a Read on c would meet, without waiting and without taking anything. It goes by Control,
+// which, unlike RawConn.Read, doesn't wait for a Read in another goroutine to end. c that isn't a socket tells nothing.
+func guardPeek(c net.Conn) guardPeeked {
+	sc, ok := c.(syscall.Conn)
+	if !ok {
+		return guardPeekNothing
+	}
+	raw, err := sc.SyscallConn()
+	if err != nil {
+		return guardPeekGone
+	}
+	peeked := guardPeekNothing
+	err = raw.Control(func(fd uintptr) {
+		var b [1]byte
+		for {
+			n, _, err := unix.Recvfrom(int(fd), b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+			switch {
+			case err == nil && n > 0:
+				peeked = guardPeekData
+			case err == nil:
+				peeked = guardPeekGone
+			case errors.Is(err, unix.EINTR):
+				continue
+			case !errors.Is(err, unix.EAGAIN):
+				peeked = guardPeekGone
+			}
+			return
+		}
+	})
+	if err != nil {
+		return guardPeekGone
+	}
+	return peeked
+}

@@ -1,0 +1,126 @@
+package terminator
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"nanofront/internal/metrics"
+	"nanofront/internal/registry"
+)
+
+// Defaults of Options.
+const (
+	DefaultHTTP          = ":8080"
+	DefaultHeaderTimeout = 10 * time.Second
+	DefaultBodyTimeout   = 30 * time.Second
+	DefaultIdleTimeout   = 75 * time.Second
+	DefaultWriteTimeout  = 30 * time.Second
+	DefaultDrainTimeout  = 10 * time.Second
+	DefaultMaxHeader     = 16 << 10
+	DefaultMaxConns      = 20_000
+	DefaultMaxInFlight   = 4096
+	DefaultMinInFlight   = 64
+	DefaultLatencyTarget = 50 * time.Millisecond
+	DefaultAccessLog     = 10
+)
+
+// Discovery is what a terminator needs of it. etcd's client and the static
+// table implement it.
+type Discovery interface {
+	// Watch calls back with the state of the system, first as it is and then
+	// after each change, one call at a time, until ctx ends.
+	Watch(ctx context.Context, changed func(registry.Snapshot)) error
+}
+
+// Options says how a terminator behaves. Only Discovery is required. Zero
+// values are the defaults; nothing is unlimited.
+type Options struct {
+	HTTP      string // address to listen on
+	Discovery Discovery
+	Instance  string // this process' name, for metrics and its peers
+	Version   string
+
+	// TrustedProxies are networks (10.0.0.0/8) and addresses whose word about
+	// who the client is, in Forwarded or X-Forwarded-*, is taken. From others
+	// these fields are replaced.
+	TrustedProxies []string
+
+	HeaderTimeout time.Duration // from a request's first byte to the end of its header
+	BodyTimeout   time.Duration // from there to the end of its body
+	IdleTimeout   time.Duration // between requests
+	WriteTimeout  time.Duration // for the client to take a response
+	DrainTimeout  time.Duration // for what is in flight, after the end was asked for
+
+	MaxHeader int // bytes of request line and header section
+	MaxConns  int // open client connections
+
+	// Admission: requests in flight at once. The limit moves between Min and
+	// Max: down while latency is above LatencyTarget (and twice what is
+	// usual), up while it is used and latency is fine.
+	MaxInFlight   int
+	MinInFlight   int
+	LatencyTarget time.Duration
+
+	// AccessLog is how many lines per second are written at most. -1: none.
+	AccessLog int
+
+	Logger  zerolog.Logger
+	Metrics *metrics.Set
+}
+
+// setDefaults fills in and checks. Errors name the flag.
+func (o *Options) setDefaults() error {
+	if o.Discovery == nil {
+		return fmt.Errorf("terminator: Options.Discovery is missing")
+	}
+	if o.HTTP == "" {
+		o.HTTP = DefaultHTTP
+	}
+	if o.Metrics == nil {
+		o.Metrics = metrics.New(metrics.Terminator, o.Instance)
+	}
+	for _, f := range []struct {
+		flag          string
+		value         *time.Duration
+		def, min, max time.Duration
+	}{
+		{"header-timeout", &o.HeaderTimeout, DefaultHeaderTimeout, 10 * time.Millisecond, 10 * time.Minute},
+		{"body-timeout", &o.BodyTimeout, DefaultBodyTimeout, 10 * time.Millisecond, time.Hour},
+		{"idle-timeout", &o.IdleTimeout, DefaultIdleTimeout, 10 * time.Millisecond, time.Hour},
+		{"write-timeout", &o.WriteTimeout, DefaultWriteTimeout, 10 * time.Millisecond, time.Hour},
+		{"drain-timeout", &o.DrainTimeout, DefaultDrainTimeout, 10 * time.Millisecond, time.Hour},
+		{"latency-target", &o.LatencyTarget, DefaultLatencyTarget, time.Millisecond, time.Minute},
+	} {
+		if *f.value == 0 {
+			*f.value = f.def
+		}
+		if *f.value < f.min || *f.value > f.max {
+			return fmt.Errorf("terminator: --%s %v: want %v to %v", f.flag, *f.value, f.min, f.max)
+		}
+	}
+	for _, f := range []struct {
+		flag          string
+		value         *int
+		def, min, max int
+	}{
+		{"max-header", &o.MaxHeader, DefaultMaxHeader, 1 << 10, 60 << 10},
+		{"max-connections", &o.MaxConns, DefaultMaxConns, 1, 1 << 20},
+		{"max-in-flight", &o.MaxInFlight, DefaultMaxInFlight, 1, 1 << 17},
+		{"min-in-flight", &o.MinInFlight, min(DefaultMinInFlight, max(o.MaxInFlight, 1)), 1, 1 << 17},
+		{"access-log", &o.AccessLog, DefaultAccessLog, -1, 100_000},
+	} {
+		if *f.value == 0 {
+			*f.value = f.def
+		}
+		if *f.value < f.min || *f.value > f.max {
+			return fmt.Errorf("terminator: --%s %d: want %d to %d", f.flag, *f.value, f.min, f.max)
+		}
+	}
+	if o.MinInFlight > o.MaxInFlight {
+		return fmt.Errorf("terminator: --min-in-flight %d: must not be above --max-in-flight %d", o.MinInFlight, o.MaxInFlight)
+	}
+	return nil
+}

@@ -1,0 +1,96 @@
+package terminator
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"nanofront/internal/metrics"
+	"nanofront/internal/registry"
+	"nanofront/nanobus"
+)
+
+// routing is what one routes document comes to, with everything that a
+// request needs looked up in advance. It is replaced as a whole.
+type routing struct {
+	doc    *registry.Routes
+	router *registry.Router
+	routes map[*registry.Route]*upstream
+	list   []*upstream // one per service
+}
+
+// upstream is a service as a route's target.
+type upstream struct {
+	service *nanobus.Service
+	timeout time.Duration
+	maxBody int
+
+	requests, errors *metrics.Counter
+	latency          *metrics.Timer
+}
+
+func newRouting(doc *registry.Routes, bus *nanobus.Bus, set *metrics.Set) *routing {
+	r := &routing{doc: doc, router: doc.Compile(), routes: make(map[*registry.Route]*upstream)}
+	routes := r.router.Routes()
+	seen := make(map[string]bool)
+	for i := range routes {
+		route := &routes[i]
+		s := bus.Service(route.Service)
+		u := &upstream{
+			service: s, timeout: route.Timeout.Std(), maxBody: route.MaxBody,
+			requests: set.Counter(metrics.UpstreamRequests, route.Service),
+			errors:   set.Counter(metrics.UpstreamErrors, route.Service),
+			latency:  set.Timer(metrics.UpstreamLatency, route.Service),
+		}
+		r.routes[route] = u
+		if !seen[route.Service] {
+			seen[route.Service] = true
+			r.list = append(r.list, u)
+			set.GaugeFunc(metrics.UpstreamInstances, func() float64 { return float64(s.Live()) }, route.Service)
+		}
+	}
+	return r
+}
+
+// ready reports nil when a live instance of every routed service is known.
+func (r *routing) ready() error {
+	if r == nil {
+		return errors.New("no routes known yet")
+	}
+	var missing []error
+	for _, u := range r.list {
+		if u.service.Live() == 0 {
+			missing = append(missing, fmt.Errorf("no live instance of %q", u.service.Name()))
+		}
+	}
+	return errors.Join(missing...)
+}
+
+// discovered takes over a new state of the system.
+func (t *Terminator) discovered(s registry.Snapshot) {
+	old := t.routing.Load()
+	routing := old
+	if s.Routes != nil && (old == nil || old.doc != s.Routes) {
+		routing = newRouting(s.Routes, t.bus, t.opts.Metrics)
+		t.log.Info().Int("routes", len(s.Routes.Routes)).Strs("services", s.Routes.Services()).Msg("routes in force")
+	}
+	// Linked first, so that a route to a new service doesn't meet an unknown one.
+	wanted := make(map[string]bool)
+	if routing != nil {
+		for _, u := range routing.list {
+			wanted[u.service.Name()] = true
+		}
+	}
+	var list []nanobus.Instance
+	for _, in := range s.Instances {
+		if wanted[in.Service] {
+			list = append(list, nanobus.Instance{Service: in.Service, ID: in.ID, Address: in.Address, Version: in.Version})
+		}
+	}
+	if err := t.bus.SetInstances(list); err != nil && t.limit.Allow("instances") {
+		t.log.Warn().Err(err).Msg("some instances are not usable")
+	}
+	if routing != old {
+		t.routing.Store(routing)
+	}
+}

@@ -1,0 +1,289 @@
+package terminator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/valyala/fasthttp"
+
+	"nanofront/internal/logging"
+	"nanofront/internal/metrics"
+	"nanofront/internal/registry"
+	"nanofront/nanobus"
+)
+
+const (
+	// goneInterval is how often clients of requests that take long are looked
+	// after: one whose request has been under way over two looks and that has
+	// gone gets its request cancelled.
+	goneInterval = 250 * time.Millisecond
+
+	// idleGrace is for how long an idle connection stays open when draining.
+	// A client that is about to send its next request gets its answer, and is
+	// told to close.
+	idleGrace = time.Second
+
+	// backlogGrace is for how long connections that the system has already
+	// completed are still accepted when draining.
+	backlogGrace = 20 * time.Millisecond
+)
+
+// Terminator is the HTTP front. Make it with New, then Listen, then Run.
+type Terminator struct {
+	opts      Options
+	log       zerolog.Logger
+	limit     *logging.Limiter
+	metrics   *frontMetrics
+	bus       *nanobus.Bus
+	admission *admission
+	retries   *retryBudget
+	trusted   *forwardedPolicy
+	accessLog *accessLog
+	routing   atomic.Pointer[routing]
+
+	listener *net.TCPListener
+	guard    *guardListener
+	server   *fasthttp.Server
+	draining atomic.Bool
+}
+
+// New makes a terminator that listens nowhere yet. The error names the flag
+// that is wrong.
+func New(opts Options) (*Terminator, error) {
+	if err := opts.setDefaults(); err != nil {
+		return nil, err
+	}
+	trusted, err := forwardedNewPolicy(opts.TrustedProxies)
+	if err != nil {
+		return nil, fmt.Errorf("terminator: --trusted-proxies: %w", err)
+	}
+	t := &Terminator{
+		opts:      opts,
+		log:       opts.Logger,
+		limit:     logging.NewLimiter(opts.Logger, 5, time.Second),
+		metrics:   newFrontMetrics(opts.Metrics),
+		admission: newAdmission(opts.MinInFlight, opts.MaxInFlight, opts.LatencyTarget),
+		trusted:   trusted,
+		accessLog: newAccessLog(opts.Logger, opts.AccessLog),
+	}
+	t.retries = &retryBudget{requests: t.metrics.requests.Value}
+	t.bus, err = nanobus.New(nanobus.Options{
+		Service: "terminator", Instance: opts.Instance, Version: opts.Version,
+		Slots:  2 * opts.MaxInFlight,
+		Logger: opts.Logger, Metrics: opts.Metrics,
+	})
+	if err != nil {
+		return nil, err
+	}
+	opts.Metrics.GaugeFunc(metrics.HTTPInFlight, func() float64 { return float64(t.admission.inFlight.Load()) })
+	opts.Metrics.GaugeFunc(metrics.HTTPLimit, func() float64 { return float64(t.admission.limit.Load()) })
+	return t, nil
+}
+
+// Listen takes the HTTP address. The error says what to do.
+func (t *Terminator) Listen() error {
+	l, err := net.Listen("tcp", t.opts.HTTP)
+	if err != nil {
+		var op *net.OpError
+		if errors.As(err, &op) {
+			err = op.Err
+		}
+		return fmt.Errorf("terminator: can't listen on %s: %w: choose another address with --http, or end what uses it", t.opts.HTTP, err)
+	}
+	t.listener = l.(*net.TCPListener) //nolint:forcetypeassert // what net.Listen("tcp") returns
+	t.guard = newGuardListener(&drainableListener{TCPListener: t.listener, draining: &t.draining}, guardOptions{
+		maxConns: t.opts.MaxConns, maxHead: t.opts.MaxHeader, maxBody: registry.MaxBodyLimit,
+		idleTimeout: t.opts.IdleTimeout, headTimeout: t.opts.HeaderTimeout,
+		bodyTimeout: t.opts.BodyTimeout, writeTime: t.opts.WriteTimeout,
+		respond: t.refuseRaw, trusted: t.trusted.trusts,
+	})
+	t.metrics.addGuard(t.opts.Metrics, t.guard)
+	t.server = &fasthttp.Server{
+		Handler:                      t.serve,
+		ErrorHandler:                 t.parseError,
+		ExpectHandler:                t.expect,
+		Logger:                       quietLogger{t.log, t.limit},
+		SecureErrorLogMessage:        true,
+		NoDefaultServerHeader:        true,
+		NoDefaultContentType:         true,
+		DisablePreParseMultipartForm: true,
+		LazyRequestTime:              true,
+		Concurrency:                  t.opts.MaxConns + 1024, // the guard bounds connections
+		// One byte more than the guard lets through, so that it is the guard
+		// who says no.
+		ReadBufferSize:     t.opts.MaxHeader + 512,
+		MaxRequestBodySize: registry.MaxBodyLimit + 1,
+		// The guard keeps the deadlines, without a timer for each request.
+	}
+	return nil
+}
+
+// Addr is the address that Listen got.
+func (t *Terminator) Addr() net.Addr { return t.listener.Addr() }
+
+// Ready reports nil when a live instance of every routed service is known.
+func (t *Terminator) Ready() error {
+	if t.draining.Load() {
+		return errors.New("draining")
+	}
+	return t.routing.Load().ready()
+}
+
+// Links returns the state of the links to the instances.
+func (t *Terminator) Links() []nanobus.LinkInfo { return t.bus.Links() }
+
+// Run serves until ctx ends, then drains: it takes no new connections, answers
+// what is in flight (within DrainTimeout), and returns.
+func (t *Terminator) Run(ctx context.Context) error {
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	watched := make(chan error, 1)
+	go func() { watched <- t.opts.Discovery.Watch(background, t.discovered) }()
+	go t.admission.run(background)
+	go t.watchClients(background)
+	served := make(chan error, 1)
+	go func() { served <- t.server.Serve(t.guard) }()
+	t.log.Info().Str(logging.Addr, t.Addr().String()).Msg("serving HTTP")
+
+	var failed error
+	select {
+	case <-ctx.Done():
+	case err := <-served:
+		failed = fmt.Errorf("terminator: serving ended: %w", err)
+	case err := <-watched:
+		if ctx.Err() == nil {
+			failed = fmt.Errorf("terminator: discovery ended: %w", err)
+		}
+	}
+	t.drain(served, failed == nil)
+	return errors.Join(failed, t.bus.Close())
+}
+
+// drain ends the connections. What was accepted is answered.
+func (t *Terminator) drain(served <-chan error, serving bool) {
+	t.log.Info().Int64("in_flight", t.admission.inFlight.Load()).Msg("draining")
+	deadline := time.Now().Add(t.opts.DrainTimeout)
+	t.draining.Store(true)
+	t.guard.startDrain(idleGrace)
+	// Connections that clients believe to be open may still wait to be
+	// accepted: take those, then stop.
+	_ = t.listener.SetDeadline(time.Now().Add(backlogGrace))
+	if serving {
+		<-served
+	}
+	_ = t.guard.Close()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for range tick.C {
+		idle, active := t.guard.counts()
+		if idle+active == 0 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.log.Warn().Int("active", active).Int("idle", idle).Msg("closing connections that were not done in time")
+			t.guard.closeAll()
+			break
+		}
+	}
+}
+
+// watchClients cancels requests whose clients have gone.
+func (t *Terminator) watchClients(ctx context.Context) {
+	tick := time.NewTicker(goneInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		t.guard.sweeper.each(func(c *guardConn) {
+			id := c.waiting.Load()
+			if id != 0 && id == c.watched && c.peerGone() {
+				// By its id: if it has ended meanwhile, nothing happens.
+				t.bus.Abort(id)
+			}
+			c.watched = id
+		})
+	}
+}
+
+// refuseRaw is the response to a request that the guard refused.
+func (t *Terminator) refuseRaw(status int, reason string) []byte {
+	t.metrics.requests.Inc()
+	t.metrics.classes[status/100].Inc()
+	t.opts.Metrics.Counter(metrics.HTTPRefused, reason).Inc()
+	return appendRefusal(nil, status, reason)
+}
+
+// parseError answers what fasthttp refuses and the guard let through, which
+// should be nothing: it is logged, since either has a fault then.
+func (t *Terminator) parseError(ctx *fasthttp.RequestCtx, err error) {
+	t.metrics.requests.Inc()
+	t.metrics.classes[4].Inc()
+	t.opts.Metrics.Counter(metrics.HTTPRefused, "parser").Inc()
+	if t.limit.Allow("parser") {
+		t.log.Warn().Err(err).Msg("the parser refused a request that the guard had passed")
+	}
+	refuse(ctx, badTarget)
+	ctx.SetConnectionClose()
+}
+
+// expect answers Expect: 100-continue before the body is sent.
+func (t *Terminator) expect(ctx *fasthttp.RequestCtx) int {
+	routing := t.routing.Load()
+	if routing == nil {
+		return fasthttp.StatusContinue
+	}
+	header := &ctx.Request.Header
+	target, _, err := targetNormalize(header.RequestURI(), nil)
+	if err != nil {
+		return fasthttp.StatusContinue // the handler says what is wrong
+	}
+	route, result := routing.router.Match(header.Method(), header.Host(), target.path)
+	if result != registry.Found || header.ContentLength() <= routing.routes[route].maxBody {
+		return fasthttp.StatusContinue
+	}
+	t.metrics.requests.Inc()
+	t.metrics.classes[4].Inc()
+	t.metrics.outcomes[bodyTooLarge].Inc()
+	refuse(ctx, bodyTooLarge)
+	return fasthttp.StatusRequestEntityTooLarge
+}
+
+// drainableListener turns the deadline that draining sets into the end that
+// fasthttp understands.
+type drainableListener struct {
+	*net.TCPListener
+	draining *atomic.Bool
+}
+
+// Accept implements net.Listener.
+func (l *drainableListener) Accept() (net.Conn, error) {
+	c, err := l.TCPListener.Accept()
+	if err != nil && l.draining.Load() && errors.Is(err, os.ErrDeadlineExceeded) {
+		return nil, io.EOF
+	}
+	return c, err
+}
+
+// quietLogger takes what fasthttp logs: nothing that a person would act on,
+// a few lines per second for who looks for a fault.
+type quietLogger struct {
+	log   zerolog.Logger
+	limit *logging.Limiter
+}
+
+// Printf implements fasthttp.Logger.
+func (l quietLogger) Printf(format string, args ...any) {
+	if l.log.GetLevel() <= zerolog.DebugLevel && l.limit.Allow("fasthttp") {
+		l.log.Debug().Msgf(format, args...)
+	}
+}
