@@ -314,13 +314,23 @@ func (l *Link) calls() bool {
 	return h == nil || !h.EventsOnly
 }
 
+// event begins a log line about the link. Who calls is told at level info; the
+// other end of the same link, and links for events alone, are for who looks
+// for a fault.
+func (l *Link) event() *zerolog.Event {
+	if l.instance != nil && !l.instance.EventsOnly {
+		return l.bus.log.Info()
+	}
+	return l.bus.log.Debug()
+}
+
 // greeted makes a link usable.
 func (b *Bus) greeted(l *Link, first bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if first {
 		l.state.CompareAndSwap(int32(linkGreeting), int32(linkLive))
-		b.log.Info().Stringer("link", l).Str("version", l.hello.Load().CodeVersion).Msg("link up")
+		l.event().Stringer("link", l).Str("version", l.hello.Load().CodeVersion).Msg("link up")
 		b.share()
 	}
 	b.refresh(l)
@@ -330,7 +340,7 @@ func (b *Bus) setDraining(l *Link) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if l.state.CompareAndSwap(int32(linkLive), int32(linkDraining)) {
-		b.log.Info().Stringer("link", l).Msg("peer is draining")
+		l.event().Stringer("link", l).Msg("peer is draining")
 		b.refresh(l)
 	}
 }
@@ -364,7 +374,7 @@ func (b *Bus) detach(l *Link) {
 	closed := b.closed
 	b.mu.Unlock()
 	if !closed {
-		b.log.Info().Stringer("link", l).Str("reason", l.reason()).Int("in_flight", l.InFlight()).Msg("link down")
+		l.event().Stringer("link", l).Str("reason", l.reason()).Int("in_flight", l.InFlight()).Msg("link down")
 	}
 	err := ErrLinkDown
 	if closed {

@@ -70,8 +70,8 @@ func (t *Terminator) finish(ctx *fasthttp.RequestCtx, conn *guardConn, f *flight
 		ctx.Response.Header.SetBytesKV(nameRequestID, f.requestID)
 	}
 	now := t.bus.Now()
-	if conn != nil && f.call.Received != 0 {
-		conn.replyAt.Store(int64(f.call.Received))
+	if conn != nil {
+		conn.replied = int64(f.call.Received)
 	}
 	if n, ok := t.accessLog.wants(now); ok {
 		t.accessLog.write(ctx, f, now-start, n)
@@ -128,7 +128,7 @@ func (t *Terminator) forward(ctx *fasthttp.RequestCtx, conn *guardConn, f *fligh
 	if err == nil {
 		latency = t.bus.Now() - start
 		up.latency.Observe(f.call.Timing.Total)
-		t.stages(f, start)
+		t.stages(conn, f, start)
 		if err = f.reply.Decode(f.call.Payload); err == nil {
 			f.instance = f.call.Link.Peer().Instance
 			return t.respond(ctx, f)
@@ -250,12 +250,25 @@ func (t *Terminator) badReply(f *flight, err error) {
 }
 
 // stages adds the request's times to the stages' timings.
-func (t *Terminator) stages(f *flight, start time.Duration) {
+func (t *Terminator) stages(conn *guardConn, f *flight, start time.Duration) {
 	m, timing := t.metrics, &f.call.Timing
+	if conn != nil && conn.firstByte != 0 {
+		m.stageRead.Observe(start - time.Duration(conn.firstByte))
+	}
 	sent := f.call.Received - timing.Total
 	m.stageQueue.Observe(sent - start)
 	m.stageBusOut.Observe(timing.Queue + timing.BusOut)
 	m.stageHandlerQueue.Observe(timing.HandlerQueue)
 	m.stageHandler.Observe(timing.Handler)
 	m.stageBusBack.Observe(timing.BusBack)
+}
+
+// written is called by the guard when a response is with the system: the last
+// stage, and the whole.
+func (t *Terminator) written(firstByte, replied int64) {
+	now := t.bus.Now()
+	t.metrics.stageWrite.Observe(now - time.Duration(replied))
+	if firstByte != 0 {
+		t.metrics.stageTotal.Observe(now - time.Duration(firstByte))
+	}
 }

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"nanofront/internal/metrics"
 )
 
 // What a zero field of guardOptions stands for.
@@ -50,6 +52,14 @@ type guardOptions struct {
 
 	// trusted reports whether a peer is a trusted proxy. It is called once for each connection. Nil means none is.
 	trusted func(netip.Addr) bool
+
+	// clock is the bus time in ns; written is told, when the response to a forwarded request has been written, when
+	// the request's first byte and its reply had come. Nil both or neither.
+	clock   func() int64
+	written func(firstByte, replied int64)
+
+	// metrics is where the guard counts. Nil: nowhere that anyone sees.
+	metrics *metrics.Set
 }
 
 func (o guardOptions) withDefaults() guardOptions {
@@ -75,19 +85,37 @@ func (o guardOptions) withDefaults() guardOptions {
 	set(&o.bodyTimeout, guardDefaultBodyTimeout)
 	set(&o.writeTime, guardDefaultWriteTime)
 	set(&o.linger, guardDefaultLinger)
+	if o.clock == nil {
+		o.clock = func() int64 { return 0 }
+		o.written = func(int64, int64) {}
+	}
+	if o.metrics == nil {
+		o.metrics = metrics.New(metrics.Terminator, "")
+	}
 	if o.respond == nil {
 		o.respond = func(status int, _ string) []byte { return guardBareResponse(status) }
 	}
 	return o
 }
 
-// guardStats counts what ends a connection without a response, which nobody else could count.
+// guardStats counts what nobody else could: bytes, connections, and what ends a connection without a response.
 type guardStats struct {
-	accepted      atomic.Uint64 // connections
-	refused       atomic.Uint64 // closed at once, being one too many
-	acceptErrors  atomic.Uint64 // accepting failed for want of something, mostly descriptors, and was tried again
-	idleClosed    atomic.Uint64 // idle for too long, or at the end of a drain
-	writeTimeouts atomic.Uint64 // didn't take its response in time
+	accepted, bytesIn, bytesOut *metrics.Counter
+
+	refused       *metrics.Counter // closed at once, being one connection too many
+	acceptErrors  *metrics.Counter // accepting failed for want of something, mostly descriptors, and was tried again
+	idleClosed    *metrics.Counter // idle for too long, or at the end of a drain
+	writeTimeouts *metrics.Counter // didn't take its response in time
+}
+
+func newGuardStats(s *metrics.Set) guardStats {
+	closed := func(reason string) *metrics.Counter { return s.Counter(metrics.HTTPClosed, reason) }
+	return guardStats{
+		accepted: s.Counter(metrics.HTTPAccepted),
+		bytesIn:  s.Counter(metrics.HTTPBytesIn), bytesOut: s.Counter(metrics.HTTPBytesOut),
+		refused: closed("too_many"), acceptErrors: closed("accept_error"),
+		idleClosed: closed("idle"), writeTimeouts: closed("write_timeout"),
+	}
 }
 
 // guardListener puts a guardConn around each connection of the listener inside, bounds how many there are, and closes
@@ -119,6 +147,7 @@ func newGuardListener(inner net.Listener, opt guardOptions) *guardListener {
 		inner:   inner,
 		opt:     opt,
 		limits:  guardLimits{head: opt.maxHead, fields: opt.maxFields, target: opt.maxTarget, body: opt.maxBody},
+		stats:   newGuardStats(opt.metrics),
 		closing: make(chan struct{}),
 		stopped: make(chan struct{}),
 	}
@@ -144,7 +173,7 @@ func (l *guardListener) Accept() (net.Conn, error) {
 			if !guardPassing(err) {
 				return nil, err
 			}
-			l.stats.acceptErrors.Add(1)
+			l.stats.acceptErrors.Inc()
 			delay = min(max(2*delay, 5*time.Millisecond), time.Second)
 			timer := time.NewTimer(delay)
 			select {
@@ -158,11 +187,11 @@ func (l *guardListener) Accept() (net.Conn, error) {
 		delay = 0
 		if l.openConns.Add(1) > int64(l.opt.maxConns) {
 			l.openConns.Add(-1)
-			l.stats.refused.Add(1)
+			l.stats.refused.Inc()
 			_ = c.Close()
 			continue
 		}
-		l.stats.accepted.Add(1)
+		l.stats.accepted.Inc()
 		return newGuardConn(l, c), nil
 	}
 }

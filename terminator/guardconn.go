@@ -53,11 +53,13 @@ type guardConn struct {
 	shard *guardShard // with index: guarded by the shard's lock after add
 	index int
 
-	// The forwarder's: the correlation id of the request that waits for its reply, the one that watchClients saw
-	// at its last look, and the bus time at which the reply came.
+	// The forwarder's: the correlation id of the request that waits for its reply, and the one that watchClients saw
+	// at its last look.
 	waiting atomic.Uint64
 	watched uint64
-	replyAt atomic.Int64
+
+	// Bus times in ns, for the stages of a request: its first byte, and its reply. 0: not known, or none.
+	firstByte, replied int64
 
 	scanner   guardScanner
 	verdict   guardFault
@@ -131,6 +133,10 @@ func (c *guardConn) Read(p []byte) (int, error) {
 	for {
 		n, err := c.Conn.Read(p)
 		if n > 0 {
+			c.listener.stats.bytesIn.Add(uint64(n))
+			if c.firstByte == 0 {
+				c.firstByte = c.listener.opt.clock()
+			}
 			// An error that came with bytes comes again without.
 			if n = c.check(p[:n]); n > 0 {
 				c.state.Store(guardPack(guardServing, 0))
@@ -205,7 +211,7 @@ func (c *guardConn) overdue() (again bool, err error) {
 		// While a deadline is past, the runtime doesn't even look whether there are bytes. What has come is served.
 		if guardPeek(c.Conn) != guardPeekData {
 			c.dead = true
-			c.listener.stats.idleClosed.Add(1)
+			c.listener.stats.idleClosed.Inc()
 			return false, io.EOF
 		}
 		over = false
@@ -258,6 +264,11 @@ func (c *guardConn) Write(b []byte) (int, error) {
 	}
 	n, err := c.write(b)
 	c.state.Store(guardPack(guardServing, 0))
+	c.listener.stats.bytesOut.Add(uint64(n)) //nolint:gosec // not negative
+	if c.replied != 0 && err == nil {
+		c.listener.opt.written(c.firstByte, c.replied)
+	}
+	c.firstByte, c.replied = 0, 0
 	return n, err
 }
 
@@ -281,7 +292,7 @@ func (c *guardConn) write(b []byte) (n int, err error) {
 					continue
 				}
 			} else {
-				c.listener.stats.writeTimeouts.Add(1)
+				c.listener.stats.writeTimeouts.Inc()
 			}
 		}
 		c.dead = true

@@ -71,7 +71,7 @@ func TestGuardConn_SlowClients(t *testing.T) {
 			if d := time.Since(start); d < short/2 {
 				t.Errorf("after %v, with a timeout of %v", d, short)
 			}
-			guardTestEventually(t, "connections idle too long counted", func() bool { return ts.guard.stats.idleClosed.Load() == c.idle })
+			guardTestEventually(t, "connections idle too long counted", func() bool { return ts.guard.stats.idleClosed.Value() == c.idle })
 			if _, strays, _ := ts.reset(); len(strays) > 0 {
 				t.Errorf("left to fasthttp: %v", strays)
 			}
@@ -120,7 +120,7 @@ func TestGuardConn_WriteTimeout(t *testing.T) {
 	if _, err := io.WriteString(conn, guardTestProbe); err != nil {
 		t.Fatal(err)
 	}
-	guardTestEventually(t, "the write timeout", func() bool { return ts.guard.stats.writeTimeouts.Load() == 1 })
+	guardTestEventually(t, "the write timeout", func() bool { return ts.guard.stats.writeTimeouts.Value() == 1 })
 	guardTestEventually(t, "the connection closed", func() bool { return ts.guard.openConns.Load() == 0 })
 	// One that reads gets all of it, however often the timeout would have passed in between.
 	slow := ts.dial(t)

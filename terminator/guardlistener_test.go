@@ -34,7 +34,7 @@ func TestGuardListener_MaxConns(t *testing.T) {
 	if status, err := ask(ts.dial(t)); err == nil {
 		t.Errorf("a third connection gets %d", status)
 	}
-	if n := ts.guard.stats.refused.Load(); n != 1 {
+	if n := ts.guard.stats.refused.Value(); n != 1 {
 		t.Errorf("%d refused, want 1", n)
 	}
 	_ = first.Close()
@@ -66,7 +66,7 @@ func TestGuardListener_AcceptOutlastsShortage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := l.stats.acceptErrors.Load(); n != 3 {
+	if n := l.stats.acceptErrors.Value(); n != 3 {
 		t.Errorf("%d failures counted, want 3", n)
 	}
 	_ = c.Close()
@@ -83,7 +83,7 @@ func TestGuardListener_AcceptOutlastsShortage(t *testing.T) {
 		_, err := l.Accept()
 		ended <- err
 	}()
-	guardTestEventually(t, "a few failures", func() bool { return l.stats.acceptErrors.Load() > 1 })
+	guardTestEventually(t, "a few failures", func() bool { return l.stats.acceptErrors.Value() > 1 })
 	_ = l.Close()
 	if err := <-ended; !errors.Is(err, net.ErrClosed) {
 		t.Errorf("Accept ended by Close: %v", err)
@@ -145,7 +145,7 @@ func TestGuardListener_Drain(t *testing.T) {
 		}
 	}
 	guardTestEventually(t, "none left", func() bool { return ts.guard.openConns.Load() == 0 })
-	if n := ts.guard.stats.idleClosed.Load(); n != 2 {
+	if n := ts.guard.stats.idleClosed.Value(); n != 2 {
 		t.Errorf("%d closed as idle, want 2", n)
 	}
 }

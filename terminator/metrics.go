@@ -46,8 +46,3 @@ func newFrontMetrics(s *metrics.Set) *frontMetrics {
 	}
 	return m
 }
-
-// addGuard shows what the guard counts.
-func (m *frontMetrics) addGuard(s *metrics.Set, g *guardListener) {
-	s.GaugeFunc(metrics.HTTPConnections, func() float64 { return float64(g.openConns.Load()) })
-}

@@ -103,8 +103,9 @@ func (t *Terminator) Listen() error {
 		idleTimeout: t.opts.IdleTimeout, headTimeout: t.opts.HeaderTimeout,
 		bodyTimeout: t.opts.BodyTimeout, writeTime: t.opts.WriteTimeout,
 		respond: t.refuseRaw, trusted: t.trusted.trusts,
+		clock: func() int64 { return int64(t.bus.Now()) }, written: t.written, metrics: t.opts.Metrics,
 	})
-	t.metrics.addGuard(t.opts.Metrics, t.guard)
+	t.opts.Metrics.GaugeFunc(metrics.HTTPConnections, func() float64 { return float64(t.guard.openConns.Load()) })
 	t.server = &fasthttp.Server{
 		Handler:                      t.serve,
 		ErrorHandler:                 t.parseError,
@@ -226,6 +227,9 @@ func (t *Terminator) refuseRaw(status int, reason string) []byte {
 // parseError answers what fasthttp refuses and the guard let through, which
 // should be nothing: it is logged, since either has a fault then.
 func (t *Terminator) parseError(ctx *fasthttp.RequestCtx, err error) {
+	if conn, ok := ctx.Conn().(*guardConn); ok && conn.ended() {
+		return // the guard has answered; what is written now is swallowed
+	}
 	t.metrics.requests.Inc()
 	t.metrics.classes[4].Inc()
 	t.opts.Metrics.Counter(metrics.HTTPRefused, "parser").Inc()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -54,6 +55,8 @@ type upCommand struct {
 	LogLevel   string `default:"info" oneof:"debug,info,warn,error,off" placeholder:"LEVEL" help:"Least that the programs log: debug, info, warn, error or off."`
 	AccessLog  int    `default:"10" range:"-1..100000" placeholder:"N" help:"Access log lines per second at most; -1 for none."`
 	Durability string `default:"sync" oneof:"sync,nosync" placeholder:"HOW" help:"Whether a write is on the disk before it is acknowledged: sync or nosync."`
+
+	logFormat string // of the children: to be read on a terminal, else JSON
 }
 
 // Run implements command.
@@ -77,11 +80,15 @@ func (c *upCommand) Run(ctx context.Context, std cli.IO) error {
 		return err
 	}
 
-	color := false
+	terminal := false
 	if f, ok := std.Err.(*os.File); ok {
-		color = isatty.IsTerminal(f.Fd()) && os.Getenv("NO_COLOR") == ""
+		terminal = isatty.IsTerminal(f.Fd())
 	}
-	s := supervisor.New(std.Err, color)
+	c.logFormat = "json"
+	if terminal {
+		c.logFormat = "console"
+	}
+	s := supervisor.New(std.Err, terminal && os.Getenv("NO_COLOR") == "")
 	defer func() {
 		stop, cancel := context.WithTimeout(context.Background(), upStop)
 		defer cancel()
@@ -155,7 +162,7 @@ func (c *upCommand) check() error {
 // start starts all and returns when the system answers.
 func (c *upCommand) start(ctx context.Context, s *supervisor.Supervisor, bin programs, routes *registry.Routes) error {
 	s.Say("starting etcd, profile, web ×%d, echo ×%d and the terminator; data in %s", c.Web, c.Echo, c.Data)
-	common := []string{"--statsd", c.Statsd, "--log-level", c.LogLevel}
+	common := []string{"--statsd", c.Statsd, "--log-level", c.LogLevel, "--log-format", c.logFormat}
 	err := s.Start(supervisor.Child{
 		Name: "etcd", Path: bin.nanofront, Stage: stageEtcd, Grace: 2 * time.Second,
 		Args: append([]string{"etcd", "--data", filepath.Join(c.Data, "etcd"), "--client-url", c.EtcdURL}, common...),
@@ -199,6 +206,9 @@ func (c *upCommand) start(ctx context.Context, s *supervisor.Supervisor, bin pro
 	return c.ready(ctx, s)
 }
 
+// instances are how many there are to be.
+func (c *upCommand) instances() int { return 1 + c.Web + c.Echo }
+
 // seedRoutes waits for etcd and writes the routes if there are none.
 func (c *upCommand) seedRoutes(ctx context.Context, s *supervisor.Supervisor, routes *registry.Routes) error {
 	client, err := etcd.Open(ctx, etcd.Options{Endpoints: []string{c.EtcdURL}, Logger: zerolog.Nop()})
@@ -215,24 +225,52 @@ func (c *upCommand) seedRoutes(ctx context.Context, s *supervisor.Supervisor, ro
 	})
 }
 
-// ready waits until the terminator finds every service that is routed.
+// ready waits until all instances are announced, each says that it has what
+// it needs, and the terminator has found them.
 func (c *upCommand) ready(ctx context.Context, s *supervisor.Supervisor) error {
-	client := http.Client{Timeout: time.Second}
+	client, err := etcd.Open(ctx, etcd.Options{Endpoints: []string{c.EtcdURL}, Logger: zerolog.Nop()})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = client.Close() }() // nothing is lost with it
 	return c.wait(ctx, s, "the system", func() error {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+dialable(c.Admin)+"/readyz", nil)
+		instances, err := client.Instances(ctx)
 		if err != nil {
 			return err
 		}
-		resp, err := client.Do(req)
-		if err != nil {
-			return err
+		if len(instances) < c.instances() {
+			return fmt.Errorf("%d of %d instances are announced", len(instances), c.instances())
 		}
-		_ = resp.Body.Close()
-		if resp.StatusCode != http.StatusOK {
-			return fmt.Errorf("not ready: %s", resp.Status)
+		for _, in := range instances {
+			if err := isReady(ctx, in.Admin); err != nil {
+				return fmt.Errorf("%s: %w", in.ID, err)
+			}
+		}
+		if err := isReady(ctx, dialable(c.Admin)); err != nil {
+			return fmt.Errorf("terminator: %w", err)
 		}
 		return nil
 	})
+}
+
+// isReady asks an admin port.
+func isReady(ctx context.Context, addr string) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+"/readyz", nil)
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }() // it was only read
+	if resp.StatusCode != http.StatusOK {
+		reasons, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<10)) // what there is of it
+		return errors.New(strings.TrimSpace(string(reasons)))
+	}
+	return nil
 }
 
 // wait tries until it succeeds, a child is given up, or ctx ends.

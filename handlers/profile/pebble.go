@@ -31,8 +31,8 @@ const (
 	// DurabilitySync: when the disk has it. Writers that come together share
 	// one sync.
 	DurabilitySync Durability = "sync"
-	// DurabilityNoSync: when the operating system has it: a crash of the
-	// process loses nothing, one of the machine the last moments.
+	// DurabilityNoSync: at once. The disk gets it soon after; a process or
+	// machine that dies loses the last moments, in whole writes.
 	DurabilityNoSync Durability = "nosync"
 )
 

@@ -69,9 +69,17 @@ func New(ho handlers.Options, o Options) (*Role, error) {
 	if err != nil {
 		return nil, err
 	}
-	rt, err := handlers.New(ho)
+	r, err := newRole(ho, o, store)
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
+	}
+	return r, nil
+}
+
+func newRole(ho handlers.Options, o Options, store *PebbleStore) (*Role, error) {
+	rt, err := handlers.New(ho)
+	if err != nil {
+		return nil, err
 	}
 	return &Role{rt: rt, h: newHandler(store, ho.Metrics, o.Writers), store: store, opts: o, ho: ho}, nil
 }

@@ -33,7 +33,10 @@ func open(t testing.TB, o PebbleOptions) *PebbleStore {
 	if o.Dir == "" {
 		o.Dir = t.TempDir()
 	}
-	o.CacheBytes, o.Logger = testCache, zerolog.Nop()
+	if o.CacheBytes == 0 {
+		o.CacheBytes = testCache
+	}
+	o.Logger = zerolog.Nop()
 	s, err := OpenPebble(o)
 	if err != nil {
 		t.Fatal(err)
@@ -492,3 +495,5 @@ func TestOpenPebble_GoesOnAfterAStartCutShort(t *testing.T) {
 	}
 	seeded(t, 10, PebbleOptions{Dir: dir})
 }
+
+func testRand() *rand.Rand { return rand.New(rand.NewPCG(1, 2)) } //nolint:gosec // a test's

@@ -29,9 +29,9 @@ var (
 	HTTPLimit                = gauge("http.limit", "requests", "how many requests admission lets in at once at present", front)
 	HTTPConnections          = gauge("http.connections", "connections", "open client connections", front)
 	HTTPAccepted             = counter("http.accepted", "connections", "client connections accepted", front)
+	HTTPClosed               = counter("http.closed.<reason>", "connections", "client connections ended without a response, by reason: too_many, idle, write_timeout; accept_error counts failed accepts", front)
 	HTTPBytesIn              = counter("http.bytes_in", "bytes", "bytes read from clients", front)
 	HTTPBytesOut             = counter("http.bytes_out", "bytes", "bytes written to clients", front)
-	AccessLogDropped         = counter("access_log.dropped", "lines", "access log lines dropped because the log's writer was behind", front)
 )
 
 // The terminator: the stages of a request. Their sum is stage.total.
