@@ -94,8 +94,8 @@ func nextFrame(msg []byte) (f frame, rest []byte, err error) {
 func beginFrame(dst []byte, k kind, flags uint8, id uint64) []byte {
 	return append(dst,
 		0, 0, 0, 0, byte(k), flags, 0, 0,
-		byte(id>>56), byte(id>>48), byte(id>>40), byte(id>>32),
-		byte(id>>24), byte(id>>16), byte(id>>8), byte(id))
+		byte(id>>56), byte(id>>48), byte(id>>40), byte(id>>32), //nolint:gosec // eight bytes of a number
+		byte(id>>24), byte(id>>16), byte(id>>8), byte(id)) //nolint:gosec // as above
 }
 
 // endFrame writes the length of the frame that began at offset start.

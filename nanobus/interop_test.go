@@ -176,9 +176,7 @@ func TestLink_RefusesPeersThatBreakTheProtocol(t *testing.T) {
 		if got, err := call(t, good, "x", time.Second); err != nil || got != "x" {
 			t.Errorf("%s: a good peer got %q, %v", name, got, err)
 		}
-		if n := srv.Served(); n != 0 {
-			t.Errorf("%s: %d requests left over", name, n)
-		}
+		waitFor(t, name+": no request left over", func() bool { return srv.Served() == 0 })
 	}
 }
 

@@ -17,8 +17,16 @@ const (
 	// senders feel it: requests go elsewhere, replies wait.
 	maxGathered = 4 << 20
 
-	// keepBuffer caps the buffer that a link keeps between writes.
-	keepBuffer = 256 << 10
+	// batchSize is where a batch is cut into messages; only a frame that is
+	// larger by itself makes a larger message. mangos' pool has nothing for
+	// messages of 64 KiB and more: batches of 1 MiB cost forty times as much
+	// per request, for their garbage (BenchmarkBus/callers=256/body=4096).
+	batchSize = 60 << 10
+
+	// smallBuffer is what each of a link's two buffers may always keep. A
+	// larger one goes when it was not even a quarter full for so many writes.
+	smallBuffer = 64 << 10
+	shrinkAfter = 256
 
 	// sentRing is for how many writes back a link remembers the time.
 	sentRing = 256
@@ -78,7 +86,7 @@ type Link struct {
 	mu       sync.Mutex
 	space    sync.Cond // gathered bytes have shrunk
 	out      []byte    // frames gathered for the next message
-	cuts     []int     // where out must be cut into messages of MaxMessage at most
+	cuts     []int     // where out is cut into messages
 	cut      int       // where the current message began in out
 	frames   int       // frames in out
 	parked   bool      // the writer waits for wake
@@ -150,7 +158,7 @@ func (l *Link) commit(start int) error {
 		return ErrTooLarge
 	}
 	endFrame(l.out, start)
-	if len(l.out)-l.cut > MaxMessage {
+	if len(l.out)-l.cut > batchSize && start > l.cut {
 		l.cuts = append(l.cuts, start)
 		l.cut = start
 	}
@@ -198,6 +206,7 @@ func (l *Link) writer() {
 	m := l.bus.metrics
 	var spare []byte
 	var cuts []int
+	loose := 0 // writes in a row that needed little of their buffer
 	for {
 		l.mu.Lock()
 		for len(l.out) == 0 {
@@ -213,8 +222,11 @@ func (l *Link) writer() {
 		}
 		buf, frames := l.out, l.frames
 		cuts = append(cuts[:0], l.cuts...)
-		if cap(spare) > keepBuffer {
-			spare = nil
+		if loose = loose + 1; cap(buf) <= smallBuffer || len(buf) > cap(buf)/4 {
+			loose = 0
+		}
+		if loose > shrinkAfter {
+			spare, loose = nil, 0
 		}
 		l.out, l.cuts, l.cut, l.frames = spare[:0], l.cuts[:0], 0, 0
 		n := l.writes.Load()

@@ -122,7 +122,7 @@ func (l *Link) receive(msg *mangos.Message, now int64, arrived []*Request) ([]*R
 }
 
 func clampWindow(w uint32) int32 {
-	return int32(min(w, MaxWindow)) //nolint:gosec // bounded right here
+	return int32(min(w, MaxWindow))
 }
 
 // greeted takes note of what the peer is.

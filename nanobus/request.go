@@ -156,7 +156,7 @@ func (r *Request) send(flags uint8, p Payload, block bool) (bool, error) {
 
 // micros32 is ns in µs, held within what the wire carries.
 func micros32(ns int64) uint32 {
-	return uint32(min(max(ns/1000, 0), 1<<32-1)) //nolint:gosec // bounded right here
+	return uint32(min(max(ns/1000, 0), 1<<32-1))
 }
 
 func (r *Request) release() {

@@ -36,9 +36,9 @@ func (s *Service) pick(avoid *Link) (*Link, error) {
 		}
 		return nil, ErrNoCredit
 	}
-	r := rand.Uint64()
+	r := rand.Uint64() //nolint:gosec // spread, not secrecy
 	i := int(r>>32) % n
-	j := int(uint32(r)) % (n - 1)
+	j := int(uint32(r)) % (n - 1) //nolint:gosec // its lower half
 	if j >= i {
 		j++
 	}

@@ -50,7 +50,7 @@ func newTable(n int, origin uint16) *table {
 	for i := range t.slots {
 		t.slots[i].gen = rand.Uint32() & generationMask //nolint:gosec // spread, not secrecy
 		if i+1 < n {
-			t.slots[i].next = uint32(i + 2) //nolint:gosec // n ≤ maxSlots
+			t.slots[i].next = uint32(i + 2)
 		}
 	}
 	t.free.Store(1)
@@ -61,7 +61,7 @@ func newTable(n int, origin uint16) *table {
 func (t *table) take() (*slot, uint64) {
 	for {
 		head := t.free.Load()
-		i := uint32(head)
+		i := uint32(head) //nolint:gosec // its lower half: the index
 		if i == 0 {
 			return nil, 0
 		}
@@ -107,7 +107,7 @@ func (t *table) give(s *slot, id uint64) {
 	t.used.Add(-1)
 	for {
 		head := t.free.Load()
-		atomic.StoreUint32(&s.next, uint32(head))
+		atomic.StoreUint32(&s.next, uint32(head)) //nolint:gosec // its lower half: the index
 		if t.free.CompareAndSwap(head, (head>>32+1)<<32|uint64(i)) {
 			return
 		}

@@ -260,7 +260,7 @@ type busPipe struct {
 // spGreeting is what each side of an SP connection says first: "\0SP\0", the
 // protocol number, two reserved bytes.
 func spGreeting(proto uint16) [8]byte {
-	return [8]byte{0, 'S', 'P', 0, byte(proto >> 8), byte(proto), 0, 0}
+	return [8]byte{0, 'S', 'P', 0, byte(proto >> 8), byte(proto), 0, 0} //nolint:gosec // two bytes of a number
 }
 
 func newBusPipe(c net.Conn, proto transport.ProtocolInfo, ipc bool) (*busPipe, error) {

@@ -1,0 +1,5 @@
+//go:build race
+
+package nanobus
+
+const raceEnabled = true
