@@ -34,14 +34,16 @@ type Call struct {
 	// Err is ErrUnavailable, nanobus.ErrTimeout, or what else went wrong.
 	Err error
 	// Done is called once when the call has ended, on the goroutine that
-	// reads the link: it must not block, and it releases the Call.
+	// reads the link: it must not block, and it releases the Call. If it
+	// panics, the process lives, and User, if that is the Exchange for which
+	// the call was made, fails with 500.
 	Done func(*Call)
 	// User is the caller's own.
 	User any
 
 	client *Client
 	bus    *nanobus.Call
-	tries  int
+	turn   uint64 // of User, if that is an Exchange
 }
 
 var callPool = sync.Pool{New: func() any {
@@ -63,14 +65,14 @@ func (c *Call) Release() {
 	c.bus.Release()
 	c.Request.Reset()
 	c.Response.Release()
-	c.Err, c.Done, c.User, c.client, c.tries = nil, nil, nil, nil, 0
+	c.Err, c.Done, c.User, c.client, c.turn = nil, nil, nil, nil, 0
 	callPool.Put(c)
 }
 
 // Go starts the call and returns. c.Done is called when it has ended, within
 // budget; it may be before Go returns.
 func (cl *Client) Go(c *Call, budget time.Duration) {
-	c.client = cl
+	cl.begin(c)
 	if err := c.Request.Check(); err != nil {
 		c.end(err)
 		return
@@ -86,7 +88,7 @@ func (cl *Client) GoAll(calls []*Call, budget time.Duration) {
 	bus := make([]*nanobus.Call, 0, len(calls))
 	payloads := make([]nanobus.Payload, 0, len(calls))
 	for _, c := range calls {
-		c.client = cl
+		cl.begin(c)
 		if err := c.Request.Check(); err != nil {
 			c.end(err)
 			continue
@@ -97,12 +99,24 @@ func (cl *Client) GoAll(calls []*Call, budget time.Duration) {
 	cl.svc.GoAll(bus, payloads, budget)
 }
 
+// begin notes what the call's end needs.
+func (cl *Client) begin(c *Call) {
+	c.client = cl
+	if x, ok := c.User.(*Exchange); ok {
+		c.turn = x.state.Load()
+	}
+}
+
 // Do calls and waits. The Call must be released by the caller; its Done is
-// not used.
+// not used. When ctx ends first, the error wraps ctx's: the other side is told
+// that nobody waits any more.
 func (cl *Client) Do(ctx context.Context, c *Call) error {
 	budget := DefaultCallBudget
 	if d, ok := ctx.Deadline(); ok {
 		budget = time.Until(d)
+	}
+	if err := ctx.Err(); err != nil {
+		return err
 	}
 	if budget <= 0 {
 		return context.DeadlineExceeded
@@ -116,8 +130,13 @@ func (cl *Client) Do(ctx context.Context, c *Call) error {
 	select {
 	case <-done:
 	case <-ctx.Done():
-		cl.rt.bus.Abort(c.bus.ID())
+		if id := c.bus.ID(); id != 0 {
+			cl.rt.bus.Abort(id)
+		}
 		<-done
+		if errors.Is(c.Err, nanobus.ErrCancelled) {
+			c.Err = fmt.Errorf("call of %s: %w", cl.svc.Name(), ctx.Err())
+		}
 	}
 	return c.Err
 }
@@ -140,5 +159,23 @@ func (c *Call) end(err error) {
 		err = fmt.Errorf("answer of %s: %w", c.client.svc.Name(), err)
 	}
 	c.Err = err
+	c.finish()
+}
+
+// finish runs Done, whose panic would otherwise end the process: it is on a
+// goroutine of the bus.
+func (c *Call) finish() {
+	rt, turn := c.client.rt, c.turn
+	x, _ := c.User.(*Exchange)
+	defer func() {
+		p := recover()
+		if p == nil {
+			return
+		}
+		rt.panicked(p)
+		if x != nil && turn&turnFinished == 0 {
+			rt.abandon(x, turn)
+		}
+	}()
 	c.Done(c)
 }

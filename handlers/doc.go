@@ -20,10 +20,14 @@
 //	func main() {
 //		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 //		defer stop()
-//		err := handlers.Run(ctx, handlers.Options{
-//			Service:   "greeter",
-//			Discovery: static.Open("instances.yaml"),
-//		}, handlers.HandlerFunc(greet))
+//		table, err := static.Open(ctx, static.Options{File: "instances.yaml"})
+//		if err == nil {
+//			err = handlers.Run(ctx, handlers.Options{
+//				Service:   "greeter",
+//				Listen:    os.Getenv("GREETER_BUS"), // tcp://HOST:PORT, as the table says
+//				Discovery: table,
+//			}, handlers.HandlerFunc(greet))
+//		}
 //		if err != nil {
 //			fmt.Fprintln(os.Stderr, err)
 //			os.Exit(1)
@@ -52,4 +56,7 @@
 // after the handler has returned (Handler) or the exchange was finished
 // (BatchHandler). Byte slices in a Request alias the received message; copy
 // what outlives the request.
+//
+// A goroutine that a handler starts itself is out of the runtime's reach: a
+// panic on it ends the process.
 package handlers

@@ -18,16 +18,20 @@ type Exchange struct {
 	req     httpmsg.Request
 	resp    httpmsg.Response
 	started time.Duration // bus time
-	state   atomic.Uint64 // which use of this Exchange it is, and turnFinished
+	state   atomic.Uint64 // which use of this Exchange it is, and the flags below
 
 	// User is the handler's own; nil for each new exchange.
 	User any
 }
 
-// turnFinished is set in Exchange.state when the exchange is finished.
-const turnFinished = 1
+// Flags in Exchange.state.
+const (
+	turnFinished  = 1 // the exchange is answered, or is just being
+	turnAbandoned = 2 // by the runtime, after a panic; it is never used again
+	turnStep      = 4
+)
 
-// turn numbers the uses of all exchanges, in steps of 2.
+// turn numbers the uses of all exchanges, in steps of turnStep.
 var turn atomic.Uint64
 
 var exchangePool = sync.Pool{New: func() any { return new(Exchange) }}
@@ -40,33 +44,70 @@ func (x *Exchange) Response() *Response { return &x.resp }
 
 // Context ends with the request's deadline, when the client has gone, or when
 // the link that it came on breaks. Valid until Done or Fail.
-func (x *Exchange) Context() context.Context { return x.bus.Context() }
+func (x *Exchange) Context() context.Context {
+	if x.abandoned() {
+		return abandonedContext
+	}
+	return x.bus.Context()
+}
 
 // Remaining is what is left of the time that the caller allows.
-func (x *Exchange) Remaining() time.Duration { return x.bus.Remaining() }
+func (x *Exchange) Remaining() time.Duration {
+	if x.abandoned() {
+		return 0
+	}
+	return x.bus.Remaining()
+}
 
 // Done sends the response. It never blocks. The exchange must not be used
 // afterwards.
 func (x *Exchange) Done() {
-	x.finish()
-	x.send()
+	if x.finish() {
+		x.send()
+	}
 }
 
 // Fail answers with what the error stands for: a StatusError's own status,
 // 503 for ErrUnavailable, 504 for a deadline, else 500. Like Done it ends the
 // exchange.
 func (x *Exchange) Fail(err error) {
-	x.finish()
-	x.fail(err)
-}
-
-// finish makes the caller the one who answers.
-func (x *Exchange) finish() {
-	turn := x.state.Load()
-	if turn&turnFinished != 0 || !x.state.CompareAndSwap(turn, turn|turnFinished) {
-		panic("handlers: exchange finished twice")
+	if x.finish() {
+		x.fail(err)
 	}
 }
+
+// finish makes the caller the one who answers, unless a panic has.
+func (x *Exchange) finish() bool {
+	turn := x.state.Load()
+	if turn&turnFinished == 0 && x.state.CompareAndSwap(turn, turn|turnFinished) {
+		return true
+	}
+	if x.abandoned() {
+		return false
+	}
+	panic("handlers: exchange finished twice")
+}
+
+// abandon answers with 500 after a panic, if the exchange is still in the use
+// that turn is and not answered. What the handler has started for it may come
+// back at any time and finish it once more, so it isn't used for another
+// request: that finish meets the flag and does nothing. (x.rt can't be asked
+// for: in another use it may be changing.)
+func (rt *Runtime) abandon(x *Exchange, turn uint64) {
+	if x.state.CompareAndSwap(turn, turn|turnFinished|turnAbandoned) {
+		x.bus.ReplyError(nanobus.CodeInternal, "")
+		rt.metrics.class(500).Inc()
+	}
+}
+
+func (x *Exchange) abandoned() bool { return x.state.Load()&turnAbandoned != 0 }
+
+// abandonedContext is what an abandoned exchange has for a context.
+var abandonedContext = func() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}()
 
 func (x *Exchange) fail(err error) {
 	rt := x.rt

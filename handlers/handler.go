@@ -34,8 +34,9 @@ func (f HandlerFunc) Serve(ctx context.Context, req *Request, resp *Response) er
 // worker became free, at most Options.MaxBatch. Each Exchange must be finished
 // exactly once, with Done or Fail, in any order, from any goroutine, before or
 // after ServeBatch returns; what happens to one has no bearing on the others.
-// The slice itself is valid until ServeBatch returns. If ServeBatch panics,
-// the exchanges that it has not finished fail with 500.
+// The slice itself is valid until ServeBatch returns; it may be reordered. If
+// ServeBatch panics, the exchanges that it has not finished fail with 500, and
+// what it has started for them ends in nothing.
 type BatchHandler interface {
 	ServeBatch(batch []*Exchange)
 }

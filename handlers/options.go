@@ -102,7 +102,7 @@ func (o *Options) setDefaults() error {
 		o.Window = nanobus.DefaultWindow
 	}
 	if o.Workers == 0 {
-		o.Workers = min(DefaultWorkers, o.Window)
+		o.Workers = min(DefaultWorkers, max(o.Window, 1))
 	}
 	if o.MaxBatch == 0 {
 		o.MaxBatch = DefaultMaxBatch
@@ -111,7 +111,7 @@ func (o *Options) setDefaults() error {
 		name  string
 		value int
 		max   int
-	}{{"workers", o.Workers, nanobus.MaxWindow}, {"max batch", o.MaxBatch, maxBatch}} {
+	}{{"window", o.Window, nanobus.MaxWindow}, {"workers", o.Workers, nanobus.MaxWindow}, {"max batch", o.MaxBatch, maxBatch}} {
 		if f.value < 1 || f.value > f.max {
 			return fmt.Errorf("handlers: %s %d: want 1 to %d", f.name, f.value, f.max)
 		}

@@ -1,6 +1,9 @@
 package handlers
 
-import "sync"
+import (
+	"sync"
+	"time"
+)
 
 // pool runs exchanges on at most a fixed number of workers. It queues no more
 // than the bus' window lets in.
@@ -17,7 +20,7 @@ type pool struct {
 	queue    []*Exchange // waiting, from head on
 	head     int
 	maxBatch int
-	workers  int // started
+	workers  int // started and not ended
 	max      int
 	idle     int  // parked
 	waking   bool // a worker was woken, or started, and has not yet looked
@@ -74,6 +77,7 @@ func (p *pool) work() {
 		n := min(len(p.queue)-p.head, p.maxBatch)
 		if n == 0 {
 			if p.closed {
+				p.workers--
 				p.mu.Unlock()
 				return
 			}
@@ -95,8 +99,10 @@ func (p *pool) work() {
 	}
 }
 
-// close ends the workers when the queue is empty and waits for them.
-func (p *pool) close() {
+// close ends the workers when the queue is empty and waits for them, but no
+// longer than patience. It returns how many are still at work then: they end
+// when their handlers do.
+func (p *pool) close(patience time.Duration) int {
 	p.mu.Lock()
 	if !p.closed {
 		p.closed = true
@@ -105,5 +111,19 @@ func (p *pool) close() {
 		}
 	}
 	p.mu.Unlock()
-	p.done.Wait()
+	ended := make(chan struct{})
+	go func() { // ends with the last worker
+		p.done.Wait()
+		close(ended)
+	}()
+	late := time.NewTimer(patience)
+	defer late.Stop()
+	select {
+	case <-ended:
+		return 0
+	case <-late.C:
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return p.workers
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -125,10 +126,20 @@ func (rt *Runtime) RunBatch(ctx context.Context, h BatchHandler) error {
 
 func (rt *Runtime) run(ctx context.Context, serve func([]*Exchange)) error {
 	rt.serve = serve
+	stuck := false
 	defer func() {
 		_ = rt.bus.Close()
-		if rt.pool != nil {
-			rt.pool.close()
+		if rt.pool == nil {
+			return
+		}
+		// The handlers' contexts have ended. Those that don't care were given
+		// the drain timeout already; a moment more is for those that do.
+		patience := rt.opts.DrainTimeout
+		if stuck {
+			patience = stuckGrace
+		}
+		if n := rt.pool.close(patience); n > 0 {
+			rt.log.Error().Int("workers", n).Msg("handlers are still at work and are left behind")
 		}
 	}()
 	addr, err := rt.bus.Listen(rt.opts.Listen)
@@ -145,9 +156,16 @@ func (rt *Runtime) run(ctx context.Context, serve func([]*Exchange)) error {
 	// What follows must outlive ctx: the process is still found, and still
 	// finds others, until it has been withdrawn.
 	live, stop := context.WithCancel(context.WithoutCancel(ctx))
-	defer stop()
-	watched := make(chan error, 1)
-	go func() { watched <- rt.opts.Discovery.Watch(live, rt.discovered) }()
+	watched := make(chan struct{})
+	var watchErr error
+	go func() {
+		defer close(watched)
+		watchErr = rt.opts.Discovery.Watch(live, rt.discovered)
+	}()
+	defer func() {
+		stop()
+		<-watched
+	}()
 	reg, err := rt.opts.Discovery.Register(live, self)
 	if err != nil {
 		return err
@@ -164,9 +182,9 @@ func (rt *Runtime) run(ctx context.Context, serve func([]*Exchange)) error {
 
 	select {
 	case <-ctx.Done():
-	case err := <-watched:
+	case <-watched:
 		if ctx.Err() == nil {
-			return fmt.Errorf("handlers: discovery ended: %w", err)
+			return errors.Join(errors.New("handlers: discovery ended"), watchErr)
 		}
 	}
 
@@ -182,8 +200,14 @@ func (rt *Runtime) run(ctx context.Context, serve func([]*Exchange)) error {
 	if err := reg.Close(withdraw); err != nil {
 		rt.log.Warn().Err(err).Msg("not withdrawn from discovery; the lease will end it")
 	}
-	return <-drained
+	err = <-drained
+	stuck = err != nil
+	return err
 }
+
+// stuckGrace is what handlers that were not done within the drain timeout get
+// to notice that their contexts have ended.
+const stuckGrace = 100 * time.Millisecond
 
 // discovered tells the bus with whom to link: with the services that are
 // called, and, to hear their events, with everybody if there are
@@ -212,13 +236,13 @@ func (rt *Runtime) discovered(s registry.Snapshot) {
 // arrived is nanobus' Serve: it makes exchanges of requests and passes them
 // on.
 func (rt *Runtime) arrived(batch []*nanobus.Request) {
-	var scratch [64]*Exchange
-	xs := scratch[:0]
+	scratch := batchPool.Get().(*[]*Exchange) //nolint:forcetypeassert // the pool has nothing else
+	xs := (*scratch)[:0]
 	rt.metrics.requests.Add(uint64(len(batch)))
 	for _, r := range batch {
 		x := exchangePool.Get().(*Exchange) //nolint:forcetypeassert // the pool has nothing else
 		x.rt, x.bus = rt, r
-		x.state.Store(turn.Add(2))
+		x.state.Store(turn.Add(turnStep))
 		if err := x.req.Decode(r.Payload()); err != nil {
 			if rt.limit.Allow("malformed") {
 				rt.log.Warn().Err(err).Stringer("link", r.Link()).Msg("a request that can't be read")
@@ -232,12 +256,21 @@ func (rt *Runtime) arrived(batch []*nanobus.Request) {
 	if len(xs) > 0 {
 		rt.serve(xs)
 	}
+	clear(xs)
+	*scratch = xs
+	batchPool.Put(scratch)
 }
+
+// batchPool has the slices that arrived uses: one on its stack would escape.
+var batchPool = sync.Pool{New: func() any {
+	xs := make([]*Exchange, 0, maxBatch)
+	return &xs
+}}
 
 // begin notes that work starts, for those that are still wanted; the others
 // are answered and left out. turns notes which use of each exchange this is:
 // one that is finished may be another request's by the time of a panic.
-func (rt *Runtime) begin(batch []*Exchange, turns *[maxBatch]uint64) []*Exchange {
+func (rt *Runtime) begin(batch []*Exchange, turns []uint64) []*Exchange {
 	now := rt.bus.Now()
 	rt.metrics.batches.Inc()
 	wanted := batch[:0]
@@ -264,11 +297,11 @@ func (rt *Runtime) begin(batch []*Exchange, turns *[maxBatch]uint64) []*Exchange
 
 func (rt *Runtime) runOne(h Handler, x *Exchange) {
 	one := [1]*Exchange{x}
-	var turns [maxBatch]uint64
-	if len(rt.begin(one[:], &turns)) == 0 {
+	var turns [1]uint64
+	if len(rt.begin(one[:], turns[:])) == 0 {
 		return
 	}
-	defer rt.contain(one[:], &turns)
+	defer rt.contain(one[:], turns[:])
 	if err := h.Serve(x.Context(), &x.req, &x.resp); err != nil {
 		x.Fail(err)
 		return
@@ -278,31 +311,35 @@ func (rt *Runtime) runOne(h Handler, x *Exchange) {
 
 func (rt *Runtime) runBatch(h BatchHandler, batch []*Exchange) {
 	var turns [maxBatch]uint64
-	batch = rt.begin(batch, &turns)
+	batch = rt.begin(batch, turns[:])
 	if len(batch) == 0 {
 		return
 	}
-	defer rt.contain(batch, &turns)
+	defer rt.contain(batch, turns[:])
 	h.ServeBatch(batch)
 }
 
 // contain keeps a handler's panic from ending the process. The exchanges that
 // were not finished fail.
-func (rt *Runtime) contain(batch []*Exchange, turns *[maxBatch]uint64) {
+func (rt *Runtime) contain(batch []*Exchange, turns []uint64) {
 	p := recover()
 	if p == nil {
 		return
 	}
+	rt.panicked(p)
+	for _, x := range batch {
+		// Not by index: the handler may have sorted them.
+		if turn := x.state.Load(); slices.Contains(turns[:len(batch)], turn) {
+			rt.abandon(x, turn)
+		}
+	}
+}
+
+func (rt *Runtime) panicked(p any) {
 	rt.metrics.panics.Inc()
 	if rt.limit.Allow("panic") {
-		rt.log.Error().Interface("panic", p).Bytes("stack", debug.Stack()).Msg("handler panicked; its requests get a 500")
-	}
-	for i, x := range batch {
-		if x.state.CompareAndSwap(turns[i], turns[i]|turnFinished) {
-			x.bus.ReplyError(nanobus.CodeInternal, "")
-			rt.metrics.class(500).Inc()
-			x.recycle()
-		}
+		// Not as JSON: of an error that would be {}, and marshalling may panic again.
+		rt.log.Error().Str("panic", fmt.Sprint(p)).Bytes("stack", debug.Stack()).Msg("handler panicked; its requests get a 500")
 	}
 }
 

@@ -198,9 +198,9 @@ func (l *Link) control(k kind, flags uint8, id uint64, body ...byte) {
 //
 // It yields once before it takes the gathered frames. The sender that woke it
 // put it next in line, ahead of everybody who is about to send too; after the
-// yield they have run and their frames are there. With 256 connections on two
-// cores that makes about 15 frames a message instead of 1.5, and twice the
-// throughput (BenchmarkLink_Yield).
+// yield they have run and their frames are there. With 256 callers that makes
+// 46 frames a message instead of 4, and two to three times the throughput
+// (BenchmarkLink_Yield).
 func (l *Link) writer() {
 	defer l.writing.Done()
 	m := l.bus.metrics
@@ -217,12 +217,14 @@ func (l *Link) writer() {
 			l.parked = true
 			l.mu.Unlock()
 			<-l.wake
-			runtime.Gosched()
+			if !l.bus.opts.noYield {
+				runtime.Gosched()
+			}
 			l.mu.Lock()
 		}
 		buf, frames := l.out, l.frames
 		cuts = append(cuts[:0], l.cuts...)
-		if loose = loose + 1; cap(buf) <= smallBuffer || len(buf) > cap(buf)/4 {
+		if loose++; cap(buf) <= smallBuffer || len(buf) > cap(buf)/4 {
 			loose = 0
 		}
 		if loose > shrinkAfter {

@@ -53,6 +53,8 @@ type Options struct {
 
 	// Metrics is where the bus counts. nil: nowhere that anyone sees.
 	Metrics *metrics.Set
+
+	noYield bool // for BenchmarkLink_Yield
 }
 
 func (o *Options) validate() error {

@@ -81,9 +81,9 @@ func (l *forwardedList) spread(values [][]byte, hosts bool) {
 	if n == 0 {
 		return
 	}
-	l.bare.say(items[n-1], hosts)
+	l.bare.say(items[n-1], hosts) //nolint:gosec // 0 < n ≤ len(items)
 	for i := range l.n {
-		item := items[n-1]
+		item := items[n-1] //nolint:gosec // as above
 		if n == l.n {
 			item = items[i]
 		}
@@ -221,7 +221,7 @@ func forwardedParseValue(b []byte) (value, rest []byte, ok bool) {
 // forwardedParseNode parses nodename [":" node-port] (RFC 7239 section 6). The address is invalid for "unknown" and
 // obfuscated names.
 func forwardedParseNode(b []byte) (netip.Addr, bool) {
-	name, port := b, []byte(nil)
+	var name, port []byte
 	hasPort := false
 	if len(b) > 0 && b[0] == '[' {
 		i := bytes.IndexByte(b, ']')
@@ -316,7 +316,7 @@ func forwardedAddr(b []byte) netip.Addr {
 		return netip.Addr{}
 	}
 	// The string lives for the call only: an Addr without a zone keeps none of it, and the error is dropped.
-	a, err := netip.ParseAddr(unsafe.String(&b[0], len(b)))
+	a, err := netip.ParseAddr(unsafe.String(&b[0], len(b))) //nolint:gosec // see above
 	if err != nil {
 		return netip.Addr{}
 	}

@@ -1,6 +1,7 @@
 package terminator
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -127,7 +128,7 @@ func BenchmarkGuardServer(b *testing.B) {
 				if _, err := conn.Write(request); err != nil {
 					b.Fatal(err)
 				}
-				if _, err := conn.Read(p); err != nil && err != io.EOF {
+				if _, err := conn.Read(p); err != nil && !errors.Is(err, io.EOF) {
 					b.Fatal(err)
 				}
 			}

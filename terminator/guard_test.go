@@ -394,9 +394,9 @@ func FuzzGuardServer(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		sent := ts.script(slices.Clone(raw))
 		targets, strays, faults := ts.reset()
-		for _, err := range strays {
+		if len(strays) > 0 {
 			// fasthttp has opinions of its own on announced trailers, which matter to nobody when there are none to come.
-			if !errors.Is(err, fasthttp.ErrBadTrailer) {
+			if err := strays[0]; !errors.Is(err, fasthttp.ErrBadTrailer) {
 				t.Fatalf("left to fasthttp: %v\n%q", err, raw)
 			}
 			return

@@ -21,7 +21,9 @@ const (
 
 // A phase and its beginning, in milliseconds of the sweeper's clock, share a word: one store a change, and the
 // sweeper never sees one without the other.
-func guardPack(phase guardPhase, since int64) uint64 { return uint64(since)<<3 | uint64(phase) }
+func guardPack(phase guardPhase, since int64) uint64 {
+	return uint64(since)<<3 | uint64(phase) //nolint:gosec // not negative
+}
 
 func guardUnpack(state uint64) (guardPhase, int64) { return guardPhase(state & 7), int64(state >> 3) }
 

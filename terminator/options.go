@@ -3,6 +3,7 @@ package terminator
 import (
 	"context"
 	"fmt"
+	"net"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -38,7 +39,8 @@ type Discovery interface {
 // Options says how a terminator behaves. Only Discovery is required. Zero
 // values are the defaults; nothing is unlimited.
 type Options struct {
-	HTTP      string // address to listen on
+	HTTP      string           // address to listen on
+	Listener  *net.TCPListener // if set, used in place of listening on HTTP
 	Discovery Discovery
 	Instance  string // this process' name, for metrics and its peers
 	Version   string

@@ -32,7 +32,7 @@ func (b *retryBudget) take(now time.Duration) bool {
 	defer b.mu.Unlock()
 	if s := int64(now / time.Second); s != b.second || b.left == 0 && b.before == 0 {
 		n := b.requests()
-		span := uint64(max(s-b.second, 1)) //nolint:gosec // positive
+		span := uint64(max(s-b.second, 1))
 		b.left = max(retryFloor, (n-b.before)/retryPart/span)
 		b.second, b.before = s, n
 	}

@@ -89,15 +89,18 @@ func New(opts Options) (*Terminator, error) {
 
 // Listen takes the HTTP address. The error says what to do.
 func (t *Terminator) Listen() error {
-	l, err := net.Listen("tcp", t.opts.HTTP)
-	if err != nil {
-		var op *net.OpError
-		if errors.As(err, &op) {
-			err = op.Err
+	t.listener = t.opts.Listener
+	if t.listener == nil {
+		l, err := net.Listen("tcp", t.opts.HTTP)
+		if err != nil {
+			var op *net.OpError
+			if errors.As(err, &op) {
+				err = op.Err
+			}
+			return fmt.Errorf("terminator: can't listen on %s: %w: choose another address with --http, or end what uses it", t.opts.HTTP, err)
 		}
-		return fmt.Errorf("terminator: can't listen on %s: %w: choose another address with --http, or end what uses it", t.opts.HTTP, err)
+		t.listener = l.(*net.TCPListener) //nolint:forcetypeassert // what net.Listen("tcp") returns
 	}
-	t.listener = l.(*net.TCPListener) //nolint:forcetypeassert // what net.Listen("tcp") returns
 	t.guard = newGuardListener(&drainableListener{TCPListener: t.listener, draining: &t.draining}, guardOptions{
 		maxConns: t.opts.MaxConns, maxHead: t.opts.MaxHeader, maxBody: registry.MaxBodyLimit,
 		idleTimeout: t.opts.IdleTimeout, headTimeout: t.opts.HeaderTimeout,
@@ -125,6 +128,9 @@ func (t *Terminator) Listen() error {
 	}
 	return nil
 }
+
+// Listener is the HTTP socket, to be handed over to a successor.
+func (t *Terminator) Listener() *net.TCPListener { return t.listener }
 
 // Addr is the address that Listen got.
 func (t *Terminator) Addr() net.Addr { return t.listener.Addr() }
@@ -177,7 +183,9 @@ func (t *Terminator) drain(served <-chan error, serving bool) {
 	// accepted: take those, then stop.
 	_ = t.listener.SetDeadline(time.Now().Add(backlogGrace))
 	if serving {
-		<-served
+		if err := <-served; err != nil { // ended by the deadline above
+			t.log.Warn().Err(err).Msg("accepting connections ended with an error")
+		}
 	}
 	_ = t.guard.Close()
 	tick := time.NewTicker(5 * time.Millisecond)

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -53,7 +54,7 @@ type upCommand struct {
 	Echo       int    `default:"1" range:"0..64" placeholder:"N" help:"Instances of the echo role."`
 	Routes     string `type:"path" placeholder:"FILE" help:"Routes to begin with, if etcd has none. Default: /hello and /echo to echo, all else to web."`
 	LogLevel   string `default:"info" oneof:"debug,info,warn,error,off" placeholder:"LEVEL" help:"Least that the programs log: debug, info, warn, error or off."`
-	AccessLog  int    `default:"10" range:"-1..100000" placeholder:"N" help:"Access log lines per second at most; -1 for none."`
+	AccessLog  int    `default:"10" range:"0..100000" placeholder:"N" help:"Access log lines per second at most; 0 for none."`
 	Durability string `default:"sync" oneof:"sync,nosync" placeholder:"HOW" help:"Whether a write is on the disk before it is acknowledged: sync or nosync."`
 
 	logFormat string // of the children: to be read on a terminal, else JSON
@@ -162,10 +163,20 @@ func (c *upCommand) check() error {
 // start starts all and returns when the system answers.
 func (c *upCommand) start(ctx context.Context, s *supervisor.Supervisor, bin programs, routes *registry.Routes) error {
 	s.Say("starting etcd, profile, web ×%d, echo ×%d and the terminator; data in %s", c.Web, c.Echo, c.Data)
-	common := []string{"--statsd", c.Statsd, "--log-level", c.LogLevel, "--log-format", c.logFormat}
+	// All that ties the children together is said outright. They inherit the
+	// environment, for what tunes them, and it may have these too: for up
+	// itself (NANOFRONT_ADMIN), or for another system (NANOFRONT_STATIC).
+	common := []string{"--statsd=" + c.Statsd, "--log-level", c.LogLevel, "--log-format", c.logFormat}
+	discovery := []string{
+		"--etcd", c.EtcdURL, "--static=",
+		"--etcd-user=", "--etcd-password-file=", "--etcd-cert=", "--etcd-key=", "--etcd-ca=",
+	}
 	err := s.Start(supervisor.Child{
 		Name: "etcd", Path: bin.nanofront, Stage: stageEtcd, Grace: 2 * time.Second,
-		Args: append([]string{"etcd", "--data", filepath.Join(c.Data, "etcd"), "--client-url", c.EtcdURL}, common...),
+		Args: append([]string{
+			"etcd", "--data", filepath.Join(c.Data, "etcd"), "--client-url", c.EtcdURL, "--admin=",
+			"--name=", "--peer-url=", "--initial-cluster=", "--cert=", "--key=", "--ca=",
+		}, common...),
 	})
 	if err != nil {
 		return err
@@ -175,11 +186,11 @@ func (c *upCommand) start(ctx context.Context, s *supervisor.Supervisor, bin pro
 	}
 	handler := func(name, role string, stage int, args ...string) error {
 		args = append([]string{
-			role, "--instance", name, "--etcd", c.EtcdURL, "--admin", "127.0.0.1:0",
+			role, "--instance", name, "--bus", "tcp://127.0.0.1:0", "--advertise=", "--admin", "127.0.0.1:0",
 			"--drain-timeout", upHandlerDrain.String(),
 		}, args...)
 		return s.Start(supervisor.Child{
-			Name: name, Path: bin.handler, Args: append(args, common...), Stage: stage, Grace: upHandlerDrain + upGrace,
+			Name: name, Path: bin.handler, Args: slices.Concat(args, discovery, common), Stage: stage, Grace: upHandlerDrain + upGrace,
 		})
 	}
 	err = handler("profile-1", "profile", stageStore,
@@ -195,10 +206,10 @@ func (c *upCommand) start(ctx context.Context, s *supervisor.Supervisor, bin pro
 	}
 	err = s.Start(supervisor.Child{
 		Name: "terminator", Path: bin.terminator, Stage: stageTerminator, Grace: upTerminatorDrain + upGrace,
-		Args: append([]string{
-			"--http", c.HTTP, "--admin", c.Admin, "--etcd", c.EtcdURL, "--instance", "terminator-1",
-			"--drain-timeout", upTerminatorDrain.String(), "--access-log", strconv.Itoa(c.AccessLog),
-		}, common...),
+		Args: slices.Concat([]string{
+			"--http", c.HTTP, "--admin", c.Admin, "--instance", "terminator-1",
+			"--drain-timeout", upTerminatorDrain.String(), "--access-log=" + strconv.Itoa(c.AccessLog),
+		}, discovery, common),
 	})
 	if err != nil {
 		return err

@@ -34,7 +34,8 @@ type flags struct {
 	MaxInFlight    int           `default:"4096" range:"1..131072" placeholder:"N" help:"Hard cap of the requests in flight."`
 	MinInFlight    int           `default:"64" range:"1..131072" placeholder:"N" help:"What the adaptive limit never goes below."`
 	LatencyTarget  time.Duration `default:"50ms" range:"1ms..1m" placeholder:"DURATION" help:"Mean latency above which fewer requests are let in."`
-	AccessLog      int           `default:"10" range:"-1..100000" placeholder:"N" help:"Access log lines per second at most; -1 for none."`
+	Handover       string        `type:"path" placeholder:"PATH" help:"Unix socket through which a terminator takes over from the one that runs, without a lost connection. Start the new one with the same PATH."`
+	AccessLog      int           `default:"10" range:"0..100000" placeholder:"N" help:"Access log lines per second at most; 0 for none."`
 }
 
 func main() { cli.Main("terminator", run) }
@@ -51,7 +52,13 @@ func run(ctx context.Context, args []string, std cli.IO) error {
 	if f.Instance == "" {
 		f.Instance = fmt.Sprintf("terminator-%d", os.Getpid())
 	}
-	var t *terminator.Terminator
+	heir, err := takeOver(ctx, &f)
+	if err != nil {
+		return err
+	}
+	if heir != nil {
+		defer func() { _ = heir.Close() }() // harmless once it serves
+	}
 	base, err := f.Start("terminator", f.Instance, nil)
 	if err != nil {
 		return err
@@ -62,14 +69,14 @@ func run(ctx context.Context, args []string, std cli.IO) error {
 		return err
 	}
 	defer func() { _ = source.Close() }() // nothing is lost with it
-	t, err = terminator.New(terminator.Options{
-		HTTP: f.HTTP, Discovery: source, Instance: f.Instance, Version: buildinfo.Get().Version,
+	t, err := terminator.New(terminator.Options{
+		HTTP: f.HTTP, Listener: heir.http(), Discovery: source, Instance: f.Instance, Version: buildinfo.Get().Version,
 		TrustedProxies: f.TrustedProxies,
 		HeaderTimeout:  f.HeaderTimeout, BodyTimeout: f.BodyTimeout, IdleTimeout: f.IdleTimeout,
 		WriteTimeout: f.WriteTimeout, DrainTimeout: max(f.DrainTimeout, 10*time.Millisecond),
 		MaxHeader: f.MaxHeader, MaxConns: f.MaxConnections,
 		MaxInFlight: f.MaxInFlight, MinInFlight: min(f.MinInFlight, f.MaxInFlight), LatencyTarget: f.LatencyTarget,
-		AccessLog: f.AccessLog, Logger: base.Log, Metrics: base.Metrics,
+		AccessLog: accessLog(f.AccessLog), Logger: base.Log, Metrics: base.Metrics,
 	})
 	if err != nil {
 		return &cli.UsageError{Err: err}
@@ -81,7 +88,26 @@ func run(ctx context.Context, args []string, std cli.IO) error {
 		base.Admin.SetReady(func() []string { return cli.Reasons(t.Ready()) })
 		base.Admin.Handle("/links.json", links(t))
 	}
+	if f.Handover != "" {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithCancel(ctx)
+		defer cancel()
+		end := make(chan struct{})
+		go func() {
+			defer close(end)
+			succession(ctx, cancel, &f, heir, t, base)
+		}()
+		defer func() { cancel(); <-end }()
+	}
 	return t.Run(ctx)
+}
+
+// accessLog is the flag as Options have it, where 0 is the default.
+func accessLog(n int) int {
+	if n == 0 {
+		return -1
+	}
+	return n
 }
 
 // links shows the links to the instances.

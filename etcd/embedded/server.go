@@ -62,7 +62,7 @@ func StartServer(ctx context.Context, o ServerOptions) (*Server, error) {
 		}
 	}()
 
-	s.etcd, err = embed.StartEtcd(config(o, client, peer, streams, calls, &s.quiet))
+	s.etcd, err = embed.StartEtcd(config(streams, calls, o, client, peer, &s.quiet))
 	if err != nil {
 		return nil, startError(o, client, peer, err)
 	}
@@ -103,7 +103,7 @@ func (s *Server) awaitReady(ctx, wait context.Context, timeout time.Duration) er
 	return fmt.Errorf("%w: no leader within %v: are the other members of the cluster running?", ErrNotReady, timeout)
 }
 
-func config(o ServerOptions, client, peer *url.URL, streams, calls context.Context, quiet *atomic.Bool) *embed.Config {
+func config(streams, calls context.Context, o ServerOptions, client, peer *url.URL, quiet *atomic.Bool) *embed.Config {
 	cfg := embed.NewConfig()
 	cfg.Name = o.Name
 	cfg.Dir = filepath.Join(o.DataDir, "member-data")
@@ -123,8 +123,8 @@ func config(o ServerOptions, client, peer *url.URL, streams, calls context.Conte
 	cfg.ClientTLSInfo.KeyFile = o.KeyFile
 	cfg.ClientTLSInfo.TrustedCAFile = o.CAFile
 	cfg.ClientTLSInfo.ClientCertAuth = o.CAFile != ""
-	cfg.TickMs = uint(o.Heartbeat.Milliseconds())
-	cfg.ElectionMs = uint(o.Election.Milliseconds())
+	cfg.TickMs = uint(o.Heartbeat.Milliseconds())    //nolint:gosec // validated
+	cfg.ElectionMs = uint(o.Election.Milliseconds()) //nolint:gosec // validated
 	cfg.UnsafeNoFsync = o.UnsafeNoFsync
 	if o.BcryptCost != 0 {
 		cfg.BcryptCost = uint(o.BcryptCost)
@@ -272,13 +272,13 @@ func claim(dir string) (unlock func(), err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("%w: %w: choose another with --data", ErrDataDir, err)
 	}
-	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // what the operator asked for
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s isn't writable: %w: choose another with --data", ErrDataDir, dir, err)
 	}
 	if err := lockFile(f); err != nil {
-		f.Close()
+		_ = f.Close() // nothing was written
 		return nil, fmt.Errorf("%w: data directory %s: another etcd runs on it: stop that, or choose another with --data", ErrInUse, dir)
 	}
-	return func() { f.Close() }, nil
+	return func() { _ = f.Close() }, nil // nothing was written
 }

@@ -107,7 +107,7 @@ func TestFill_NoAllocations(t *testing.T) {
 }
 
 func BenchmarkSortBatch(b *testing.B) {
-	rng := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a benchmark's
+	rng := rand.New(rand.NewPCG(1, 2))
 	items := make([]readItem, 64)
 	for b.Loop() {
 		for i := range items {

@@ -131,8 +131,13 @@ func explainJSON(err error) string {
 // must not be used then.
 func (c *Change) Apply(m *Member, now time.Time) error {
 	for _, f := range []struct{ from, to *string }{
-		{c.Nickname, &m.Nickname}, {c.Gender, &m.Gender}, {c.Birthday, &m.Birthday}, {c.City, &m.City},
-		{c.Country, &m.Country}, {c.About, &m.About}, {c.PhotoURL, &m.PhotoURL},
+		{c.Nickname, &m.Nickname},
+		{c.Gender, &m.Gender},
+		{c.Birthday, &m.Birthday},
+		{c.City, &m.City},
+		{c.Country, &m.Country},
+		{c.About, &m.About},
+		{c.PhotoURL, &m.PhotoURL},
 	} {
 		if f.from != nil {
 			*f.to = *f.from
@@ -235,4 +240,4 @@ func invalid(format string, args ...any) error {
 type invalidError struct{ text string }
 
 func (e *invalidError) Error() string        { return e.text }
-func (e *invalidError) Is(target error) bool { return target == ErrInvalid } //nolint:errorlint // that is what Is is for
+func (e *invalidError) Is(target error) bool { return target == ErrInvalid }

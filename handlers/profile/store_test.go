@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -14,13 +12,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
-	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 	"github.com/google/go-cmp/cmp"
 	"github.com/rs/zerolog"
 	"go.uber.org/goleak"
-
-	"nanofront/internal/testutil"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -117,7 +111,7 @@ func TestPebbleStore_ReadAllocatesNothing(t *testing.T) {
 	s := seeded(t, 1000, PebbleOptions{})
 	ids := make([]uint64, 64)
 	for i := range ids {
-		ids[i] = uint64(i*15 + 1) //nolint:gosec // small
+		ids[i] = uint64(i*15 + 1)
 	}
 	bytes := 0
 	each := func(_ int, doc Document, _ bool) { bytes += len(doc.JSON) }
@@ -297,203 +291,4 @@ func TestPebbleStore_Reopen(t *testing.T) {
 	}
 }
 
-// TestPebbleStore_AcknowledgedSurvivesPowerLoss cuts the power while writers
-// are at work: what was not synced is gone, what was acknowledged must not be.
-func TestPebbleStore_AcknowledgedSurvivesPowerLoss(t *testing.T) {
-	for seed := range uint64(5) {
-		fs := vfs.NewCrashableMem()
-		s := seeded(t, 20, PebbleOptions{Dir: "/data", fs: fs})
-		var acknowledged [21]atomic.Uint64
-		var wg sync.WaitGroup
-		ctx, stop := context.WithCancel(t.Context())
-		for id := uint64(1); id <= 20; id++ {
-			wg.Go(func() {
-				for ctx.Err() == nil {
-					doc, err := s.Update(context.Background(), id, Condition{Any: true}, rename(fmt.Sprint("v", acknowledged[id].Load())))
-					if err != nil {
-						t.Error(err)
-						return
-					}
-					acknowledged[id].Store(doc.Version)
-				}
-			})
-		}
-		testutil.Eventually(t, "some writes", func() bool { return acknowledged[7].Load() > 30 })
-		var before [21]uint64
-		for id := range before {
-			before[id] = acknowledged[id].Load()
-		}
-		rng := rand.New(rand.NewPCG(seed, 1))                                                    //nolint:gosec // a test's
-		after := fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: int(seed) * 25, RNG: rng}) //nolint:gosec // small
-		stop()
-		wg.Wait()
-
-		again := open(t, PebbleOptions{Dir: "/data", fs: after})
-		for id := uint64(1); id <= 20; id++ {
-			m, ok := get(t, again, id)
-			if !ok || m.Version < before[id] {
-				t.Errorf("seed %d: member %d is at version %d (there: %v), but %d was acknowledged", seed, id, m.Version, ok, before[id])
-			}
-		}
-		if err := again.Close(); err != nil {
-			t.Error(err)
-		}
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	}
-}
-
-// countSyncs counts the syncs of logs.
-type countSyncs struct {
-	vfs.FS
-	n *atomic.Int64
-}
-
-func (c countSyncs) wrap(f vfs.File, name string, err error) (vfs.File, error) {
-	if err != nil || !strings.HasSuffix(name, ".log") {
-		return f, err
-	}
-	return &countedFile{File: f, n: c.n}, nil
-}
-
-func (c countSyncs) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
-	f, err := c.FS.Create(name, category)
-	return c.wrap(f, name, err)
-}
-
-func (c countSyncs) ReuseForWrite(from, to string, category vfs.DiskWriteCategory) (vfs.File, error) {
-	f, err := c.FS.ReuseForWrite(from, to, category)
-	return c.wrap(f, to, err)
-}
-
-type countedFile struct {
-	vfs.File
-	n *atomic.Int64
-}
-
-// syncTime is what a sync takes at least: without it a machine with a fast
-// disk would show nothing.
-const syncTime = 2 * time.Millisecond
-
-func (f *countedFile) Sync() error     { f.count(); return f.File.Sync() }
-func (f *countedFile) SyncData() error { f.count(); return f.File.SyncData() }
-func (f *countedFile) SyncTo(n int64) (bool, error) {
-	f.count()
-	return f.File.SyncTo(n)
-}
-
-func (f *countedFile) count() {
-	f.n.Add(1)
-	<-time.After(syncTime)
-}
-
-func TestPebbleStore_WritersShareSyncs(t *testing.T) {
-	var syncs atomic.Int64
-	s := seeded(t, 200, PebbleOptions{Dir: "/data", fs: countSyncs{FS: vfs.NewMem(), n: &syncs}})
-	syncs.Store(0)
-	const writers, each = 100, 10
-	var wg sync.WaitGroup
-	for w := range writers {
-		wg.Go(func() {
-			for range each {
-				if _, err := s.Update(t.Context(), uint64(w+1), Condition{Any: true}, rename("x")); err != nil { //nolint:gosec // small
-					t.Error(err)
-				}
-			}
-		})
-	}
-	wg.Wait()
-	if n := syncs.Load(); n < 1 || n > writers*each/4 {
-		t.Errorf("%d writes took %d syncs: want fewer by far, and at least one", writers*each, n)
-	}
-}
-
-func TestPebbleStore_FullDisk(t *testing.T) {
-	var full atomic.Bool
-	fs := errorfs.Wrap(vfs.NewMem(), errorfs.InjectorFunc(func(op errorfs.Op) error {
-		if full.Load() && op.Kind.ReadOrWrite() == errorfs.OpIsWrite {
-			return errors.New("no space left on device")
-		}
-		return nil
-	}))
-	s := seeded(t, 20, PebbleOptions{Dir: "/data", fs: fs})
-	full.Store(true)
-	ended := make(chan struct{})
-	go func() { // ends in the middle of Update, or with its error
-		defer close(ended)
-		_, err := s.Update(context.Background(), 3, Condition{Any: true}, rename("x"))
-		t.Errorf("update on a full disk returned %v", err)
-	}()
-	select {
-	case <-s.Failed():
-	case <-time.After(testutil.Patience):
-		t.Fatal("the store doesn't say that it has failed")
-	}
-	<-ended
-	if err := s.Err(); !errors.Is(err, ErrFailed) || !strings.Contains(err.Error(), "no space left") {
-		t.Errorf("got %v", err)
-	}
-	if _, err := s.Update(context.Background(), 4, Condition{Any: true}, rename("x")); !errors.Is(err, ErrFailed) {
-		t.Errorf("the next update: got %v", err)
-	}
-	if m, ok := get(t, s, 3); !ok {
-		t.Errorf("can't be read any more: %+v", m)
-	}
-	if err := s.Close(); !errors.Is(err, ErrFailed) {
-		t.Errorf("Close: got %v", err)
-	}
-	// What a process leaves to its end: here it must not count as a leak.
-	full.Store(false)
-	_ = s.db.Close()
-}
-
-func TestOpenPebble_SaysWhatIsWrong(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "file")
-	foreign, other, inUse := t.TempDir(), t.TempDir(), t.TempDir()
-	for path, text := range map[string]string{
-		file:                                "x",
-		filepath.Join(foreign, "notes.txt"): "x",
-		filepath.Join(other, formatFile):    "nanofront profile store, format 2\n",
-	} {
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	open(t, PebbleOptions{Dir: inUse})
-	for _, c := range []struct {
-		o    PebbleOptions
-		kind error
-		want string
-	}{
-		{PebbleOptions{}, nil, "--data is empty"},
-		{PebbleOptions{Dir: foreign, Durability: "maybe"}, nil, `--durability: "maybe": want sync or nosync`},
-		{PebbleOptions{Dir: foreign, CacheBytes: 5}, nil, "cache of 5 bytes"},
-		{PebbleOptions{Dir: file}, ErrDirUnusable, file + " can't be used"},
-		{PebbleOptions{Dir: filepath.Join(file, "below")}, ErrDirUnusable, "not a directory"},
-		{PebbleOptions{Dir: foreign}, ErrDirForeign, `there is "notes.txt"`},
-		{PebbleOptions{Dir: other}, ErrDirForeign, "format 2"},
-		{PebbleOptions{Dir: inUse}, ErrDirInUse, inUse + " is in use by another process"},
-	} {
-		c.o.Logger = zerolog.Nop()
-		_, err := OpenPebble(c.o)
-		if err == nil || !strings.Contains(err.Error(), c.want) || c.kind != nil && !errors.Is(err, c.kind) || strings.Contains(err.Error(), "\n") {
-			t.Errorf("%+v: got %v, want %q in one line", c.o, err, c.want)
-		}
-	}
-	if left, _ := os.ReadDir(foreign); len(left) != 1 {
-		t.Errorf("a foreign directory was written to: %v", left)
-	}
-}
-
-func TestOpenPebble_GoesOnAfterAStartCutShort(t *testing.T) {
-	dir := t.TempDir()
-	for _, name := range []string{pebbleDir, "lost+found"} {
-		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
-			t.Fatal(err)
-		}
-	}
-	seeded(t, 10, PebbleOptions{Dir: dir})
-}
-
-func testRand() *rand.Rand { return rand.New(rand.NewPCG(1, 2)) } //nolint:gosec // a test's
+func testRand() *rand.Rand { return rand.New(rand.NewPCG(1, 2)) }

@@ -174,7 +174,8 @@ func (l *listing) writeJSON(resp *handlers.Response, there [][]byte, missing int
 	}
 	resp.Add(headerType, typeJSON)
 	resp.Add(headerCache, noCache)
-	b := append(append(resp.Body, `{"city":`...), city...)
+	b := resp.Body
+	b = append(append(b, `{"city":`...), city...)
 	b = strconv.AppendInt(append(b, `,"count":`...), int64(len(there)), 10)
 	b = strconv.AppendInt(append(b, `,"missing":`...), int64(missing), 10)
 	b = append(b, `,"members":[`...)
@@ -184,6 +185,7 @@ func (l *listing) writeJSON(resp *handlers.Response, there [][]byte, missing int
 		}
 		b = append(b, d...)
 	}
-	resp.Body = append(b, "]}\n"...)
+	b = append(b, "]}\n"...)
+	resp.Body = b
 	return nil
 }

@@ -130,7 +130,8 @@ func compose(resp *handlers.Response, id []byte, m record, now int64) {
 	setBytes(resp, "etag", m.tag)
 	resp.Add(headerCache, noCache)
 	resp.Add(headerVary, varyAccept)
-	b := append(resp.Body, `{"member":`...)
+	b := resp.Body
+	b = append(b, `{"member":`...)
 	b = append(b, m.document...)
 	b = append(b, `,"links":{"self":"/profile/`...)
 	b = append(b, id...)
@@ -144,7 +145,8 @@ func compose(resp *handlers.Response, id []byte, m record, now int64) {
 	}
 	b = append(b, `},"seen":"`...)
 	b = appendAgo(b, m.lastSeen, now)
-	resp.Body = append(b, "\"}\n"...)
+	b = append(b, "\"}\n"...)
+	resp.Body = b
 }
 
 // setBytes is Response.Set for bytes that don't stay.

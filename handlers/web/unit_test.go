@@ -69,8 +69,19 @@ func TestNoneMatch(t *testing.T) {
 		value string
 		want  bool
 	}{
-		{`"7"`, false}, {`W/"7"`, false}, {`*`, false}, {`"6","7"`, false}, {`"6" , W/"7" ,"8"`, false},
-		{`"6"`, true}, {`7`, true}, {`"7-h"`, true}, {``, true}, {`,,`, true}, {`"6,7"`, true}, {`"a,"7"`, true}, {`"`, true},
+		{`"7"`, false},
+		{`W/"7"`, false},
+		{`*`, false},
+		{`"6","7"`, false},
+		{`"6" , W/"7" ,"8"`, false},
+		{`"6"`, true},
+		{`7`, true},
+		{`"7-h"`, true},
+		{``, true},
+		{`,,`, true},
+		{`"6,7"`, true},
+		{`"a,"7"`, true},
+		{`"`, true},
 	} {
 		if got := noneMatch(request("if-none-match: "+c.value), tag); got != c.want {
 			t.Errorf("%s: got %v, want %v", c.value, got, c.want)
@@ -100,10 +111,23 @@ func TestAppendAgo(t *testing.T) {
 		past int64
 		want string
 	}{
-		{-5, "just now"}, {0, "just now"}, {59, "just now"}, {minute, "a minute ago"}, {119, "a minute ago"}, {120, "2 minutes ago"},
-		{hour - 1, "59 minutes ago"}, {hour, "an hour ago"}, {2 * hour, "2 hours ago"}, {day - 1, "23 hours ago"}, {day, "a day ago"},
-		{29 * day, "29 days ago"}, {30 * day, "a month ago"}, {60 * day, "2 months ago"}, {364 * day, "12 months ago"},
-		{365 * day, "a year ago"}, {800 * day, "2 years ago"},
+		{-5, "just now"},
+		{0, "just now"},
+		{59, "just now"},
+		{minute, "a minute ago"},
+		{119, "a minute ago"},
+		{120, "2 minutes ago"},
+		{hour - 1, "59 minutes ago"},
+		{hour, "an hour ago"},
+		{2 * hour, "2 hours ago"},
+		{day - 1, "23 hours ago"},
+		{day, "a day ago"},
+		{29 * day, "29 days ago"},
+		{30 * day, "a month ago"},
+		{60 * day, "2 months ago"},
+		{364 * day, "12 months ago"},
+		{365 * day, "a year ago"},
+		{800 * day, "2 years ago"},
 	} {
 		if got := string(appendAgo(nil, 1000, 1000+c.past)); got != c.want {
 			t.Errorf("%d s: got %q, want %q", c.past, got, c.want)
@@ -116,9 +140,20 @@ func TestParseIDs(t *testing.T) {
 		in, want string
 		ok       bool
 	}{
-		{"[]", "", true}, {" [ ] \n", "", true}, {"[1]", "1", true}, {"[1, 22 ,333]", "1 22 333", true},
-		{"", "", false}, {"[", "", false}, {"{}", "", false}, {"[1,]", "", false}, {"[,1]", "", false}, {"[0]", "", false},
-		{"[1,2,3,4]", "", false}, {`["1"]`, "", false}, {"[-1]", "", false}, {"[[1]]", "", false},
+		{"[]", "", true},
+		{" [ ] \n", "", true},
+		{"[1]", "1", true},
+		{"[1, 22 ,333]", "1 22 333", true},
+		{"", "", false},
+		{"[", "", false},
+		{"{}", "", false},
+		{"[1,]", "", false},
+		{"[,1]", "", false},
+		{"[0]", "", false},
+		{"[1,2,3,4]", "", false},
+		{`["1"]`, "", false},
+		{"[-1]", "", false},
+		{"[[1]]", "", false},
 	} {
 		ids, ok := parseIDs([]byte(c.in), 3)
 		if got := string(bytes.Join(ids, []byte(" "))); ok != c.ok || ok && got != c.want {

@@ -47,13 +47,15 @@ type Options struct {
 	// stands for always ready. It may be called by several goroutines at once.
 	Ready  func() []string
 	Logger zerolog.Logger
+	// Listener, if set, is served in place of listening on the address.
+	Listener *net.TCPListener
 }
 
 // Server is a running admin server.
 type Server struct {
 	http *http.Server
 	mux  *http.ServeMux
-	ln   net.Listener
+	ln   *net.TCPListener
 	log  zerolog.Logger
 	done chan struct{} // closed when the serving goroutine has ended
 
@@ -68,9 +70,9 @@ type Server struct {
 // Start listens on addr ("host:port"; port 0 picks a free one) and serves until
 // Close, from a goroutine of its own. Its error wraps ErrListen.
 func Start(addr string, o Options) (*Server, error) {
-	ln, err := net.Listen("tcp", addr)
+	ln, err := listen(addr, o.Listener)
 	if err != nil {
-		return nil, listenError(addr, err)
+		return nil, err
 	}
 	s := &Server{
 		mux:   http.NewServeMux(),
@@ -116,6 +118,20 @@ func Start(addr string, o Options) (*Server, error) {
 	}()
 	return s, nil
 }
+
+func listen(addr string, inherited *net.TCPListener) (*net.TCPListener, error) {
+	if inherited != nil {
+		return inherited, nil
+	}
+	ln, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, listenError(addr, err)
+	}
+	return ln.(*net.TCPListener), nil //nolint:forcetypeassert // what net.Listen("tcp") returns
+}
+
+// Listener is the socket, to be handed over to a successor.
+func (s *Server) Listener() *net.TCPListener { return s.ln }
 
 // Addr is the address that is listened on, with the port that was picked.
 func (s *Server) Addr() string { return s.ln.Addr().String() }

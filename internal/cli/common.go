@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"net"
 	"strings"
 	"sync"
 	"time"
@@ -25,7 +26,11 @@ type Common struct {
 	StatsdSample   float64       `default:"0.01" range:"0..1" placeholder:"SHARE" help:"Share of single timings sent to StatsD, 0 to 1."`
 	LogLevel       string        `default:"info" oneof:"debug,info,warn,error,off" placeholder:"LEVEL" help:"Least that is logged: debug, info, warn, error or off."`
 	LogFormat      string        `default:"auto" oneof:"auto,json,console" placeholder:"FORMAT" help:"Format of log lines: json, console, or auto (console on a terminal)."`
-	DrainTimeout   time.Duration `default:"10s" range:"0s..1h" placeholder:"DURATION" help:"How long requests in flight may take to finish at the end, 0s to 1h."`
+
+	// AdminListener, if set, is served in place of listening on Admin.
+	AdminListener *net.TCPListener `kong:"-"`
+
+	DrainTimeout time.Duration `default:"10s" range:"0s..1h" placeholder:"DURATION" help:"How long requests in flight may take to finish at the end, 0s to 1h."`
 }
 
 // Base is what runs beside every program: log, metrics, admin port.
@@ -68,7 +73,7 @@ func (c *Common) Start(program, instance string, ready func() []string) (*Base, 
 		return nil, &UsageError{err}
 	}
 	if c.Admin != "" {
-		b.Admin, err = admin.Start(c.Admin, admin.Options{Metrics: set, Ready: ready, Logger: b.Log})
+		b.Admin, err = admin.Start(c.Admin, admin.Options{Metrics: set, Ready: ready, Logger: b.Log, Listener: c.AdminListener})
 		if err != nil {
 			_ = logs.Close() // as above
 			return nil, err

@@ -49,7 +49,7 @@ func TestCommon_StartsAndEndsAll(t *testing.T) {
 	}
 	body, _ := io.ReadAll(resp.Body)
 	_ = resp.Body.Close()
-	if resp.StatusCode != 503 || string(body) != "not yet\n" {
+	if resp.StatusCode != http.StatusServiceUnavailable || string(body) != "not yet\n" {
 		t.Errorf("/readyz = %d %q", resp.StatusCode, body)
 	}
 

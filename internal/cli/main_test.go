@@ -58,7 +58,7 @@ func TestMain_FirstSignalDrains(t *testing.T) {
 	signals <- syscall.SIGTERM
 	code := p.run(func(ctx context.Context, _ []string, _ IO) error {
 		<-ctx.Done()
-		if cause := context.Cause(ctx); cause != (SignalError{syscall.SIGTERM}) || cause.Error() != "signal: terminated" {
+		if cause := context.Cause(ctx); !errors.Is(cause, SignalError{syscall.SIGTERM}) || cause.Error() != "signal: terminated" {
 			t.Errorf("the cause is %v", cause)
 		}
 		return fmt.Errorf("serve: %w", ctx.Err())

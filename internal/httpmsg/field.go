@@ -134,7 +134,7 @@ func takeBody(b []byte) ([]byte, error) {
 		return nil, fmt.Errorf("%w: ends before the body's length", ErrMalformed)
 	}
 	n := uint64(binary.BigEndian.Uint32(b))
-	if uint64(len(b)-4) < n {
+	if uint64(len(b)-4) < n { //nolint:gosec // 4 at least, see above
 		return nil, fmt.Errorf("%w: body of %d bytes announced, %d there", ErrMalformed, n, len(b)-4)
 	}
 	return b[4 : 4+n : 4+n], nil

@@ -30,8 +30,12 @@ func (r *Request) Check() error {
 		value []byte
 		max   int
 	}{
-		{"method", r.Method, 255}, {"scheme", r.Scheme, 255}, {"host", r.Host, MaxValue},
-		{"path", r.Path, MaxValue}, {"query", r.Query, MaxValue}, {"client", r.Client, 255},
+		{"method", r.Method, 255},
+		{"scheme", r.Scheme, 255},
+		{"host", r.Host, MaxValue},
+		{"path", r.Path, MaxValue},
+		{"query", r.Query, MaxValue},
+		{"client", r.Client, 255},
 	} {
 		if len(f.value) > f.max {
 			return fmt.Errorf("httpmsg: %s of %d bytes, %d allowed", f.name, len(f.value), f.max)
@@ -56,7 +60,7 @@ func (r *Request) AppendTo(dst []byte) []byte {
 // Decode reads a request. All fields alias b; Header's memory is used again.
 // Bytes behind the body belong to a later revision and are ignored.
 func (r *Request) Decode(b []byte) (err error) {
-	ok := false
+	var ok bool
 	if r.Method, b, ok = take8(b); !ok {
 		return fmt.Errorf("%w: ends inside the method", ErrMalformed)
 	}

@@ -66,7 +66,7 @@ func (r *Response) AppendTo(dst []byte) []byte {
 	if status == 0 {
 		status = 200
 	}
-	dst = binary.BigEndian.AppendUint16(dst, uint16(status)) //nolint:gosec // checked
+	dst = binary.BigEndian.AppendUint16(dst, uint16(status))
 	dst = r.Header.appendTo(dst)
 	return appendBody(dst, r.Body)
 }

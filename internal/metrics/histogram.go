@@ -29,7 +29,7 @@ const (
 func bucketOf(d time.Duration) int {
 	v := uint64(max(d, MinDuration))
 	shift := bits.Len64(v) - 1 - subBits
-	return shift*subCount + int(v>>shift) - subCount
+	return shift*subCount + int(v>>shift) - subCount //nolint:gosec // 7 bits are left
 }
 
 // bucketMiddle is the duration that stands for all in the bucket, in ns.
@@ -100,16 +100,4 @@ func (h *histogram) mean() float64 {
 		}
 	}
 	return sum / float64(h.total)
-}
-
-// at is the duration in ns of the observation of ordinal r, 0 ≤ r < total.
-// It walks the buckets: call quantiles for several at once.
-func (h *histogram) at(r uint64) float64 {
-	var seen uint64
-	for i := h.first; i <= h.last; i++ {
-		if seen += h.counts[i]; r < seen {
-			return bucketMiddle(i)
-		}
-	}
-	return 0
 }

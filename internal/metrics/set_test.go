@@ -10,7 +10,7 @@ import (
 
 func TestSet_SameDescSameHandle(t *testing.T) {
 	s := New(Terminator, "")
-	if s.Counter(HTTPStatus, "2xx") != s.Counter(HTTPStatus, "2xx") {
+	if first, again := s.Counter(HTTPStatus, "2xx"), s.Counter(HTTPStatus, "2xx"); first != again {
 		t.Error("two handles for one series")
 	}
 	if s.Counter(HTTPStatus, "2xx") == s.Counter(HTTPStatus, "5xx") {

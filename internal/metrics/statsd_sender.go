@@ -113,9 +113,9 @@ func (s *statsdSender) flush() {
 	}
 	err := s.write()
 	if err == nil {
-		s.sent.Add(uint64(s.lines))
+		s.sent.Add(uint64(s.lines)) //nolint:gosec // a count
 	} else {
-		s.failed.Add(uint64(s.lines))
+		s.failed.Add(uint64(s.lines)) //nolint:gosec // a count
 		s.lastErr = err
 		if now := time.Now(); s.said.IsZero() || now.Sub(s.said) >= complainEach {
 			s.said = now

@@ -76,7 +76,7 @@ func (t *Table) load() (fs.FileInfo, error) {
 	if err != nil {
 		return nil, unwrapPath(err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // it was only read
 	// Before reading: what is written meanwhile is seen at the next look.
 	info, err := f.Stat()
 	if err != nil {

@@ -69,7 +69,7 @@ type child struct {
 // time, with colours if color.
 func New(out io.Writer, color bool) *Supervisor {
 	s := &Supervisor{
-		out:    &prefixWriter{out: out, color: color},
+		out:    &prefixWriter{out: out, color: color, width: len("terminator")},
 		failed: make(chan error, 16),
 		starts: make(chan func()),
 	}
@@ -169,11 +169,11 @@ func (c *child) run() {
 			case <-time.After(backoff):
 			}
 			backoff = min(2*backoff, maxBackoff)
-			if err := c.start(); err == nil {
+			err := c.start()
+			if err == nil {
 				break
-			} else {
-				c.s.say("%s can't be started: %v; trying again in %v", c.Name, err, backoff)
 			}
+			c.s.say("%s can't be started: %v; trying again in %v", c.Name, err, backoff)
 		}
 	}
 }
@@ -185,7 +185,7 @@ func ending(err error) string {
 		return "exit code 0"
 	}
 	if ws, ok := exit.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
-		return "killed by " + ws.Signal().String()
+		return fmt.Sprintf("signal %d, %v", int(ws.Signal()), ws.Signal())
 	}
 	return fmt.Sprintf("exit code %d", exit.ExitCode())
 }

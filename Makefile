@@ -1,0 +1,68 @@
+# Go, make and, for the race detector, a C compiler are all that is needed.
+
+GO      ?= go
+BIN     ?= bin
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
+LDFLAGS := -X nanofront/internal/buildinfo.version=$(VERSION)
+
+# The race detector is C: without a compiler the tests run without it.
+HAVE_CC := $(shell command -v $(firstword $(shell CGO_ENABLED=1 $(GO) env CC)) 2>/dev/null)
+
+TEST_TIMEOUT ?= 10m
+BENCH        ?= .
+BENCH_COUNT  ?= 1
+
+# Tools are pinned in tools.mod, apart from the programs' own modules. The
+# first use builds them: golangci-lint takes some minutes on a small machine.
+TOOL := $(GO) tool -modfile=tools.mod
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: build ## Build, and run the whole system on this machine until ctrl-C
+	$(BIN)/nanofront up
+
+.PHONY: build
+build: ## Build the programs into bin/
+	@test -x $(BIN)/nanofront || echo "building the programs; the first build takes some minutes on a small machine"
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/...
+
+.PHONY: test
+test: ## Run all tests, with the race detector if there is a C compiler
+ifeq ($(HAVE_CC),)
+	@echo "no C compiler found: testing without the race detector (install gcc to have it)"
+	CGO_ENABLED=0 $(GO) test -timeout $(TEST_TIMEOUT) ./...
+else
+	CGO_ENABLED=1 $(GO) test -race -timeout $(TEST_TIMEOUT) ./...
+endif
+
+.PHONY: race
+race: ## Run all tests with the race detector, or fail if it can't run
+ifeq ($(HAVE_CC),)
+	@echo "the race detector needs a C compiler: install gcc, or use make test" >&2; exit 1
+else
+	CGO_ENABLED=1 $(GO) test -race -timeout $(TEST_TIMEOUT) ./...
+endif
+
+.PHONY: lint
+lint: ## Check the code: go vet, gofumpt, golangci-lint
+	$(GO) vet ./...
+	$(TOOL) golangci-lint run
+	@echo "lint: nothing to complain about"
+
+.PHONY: fmt
+fmt: ## Format the code as lint wants it
+	$(TOOL) golangci-lint fmt
+
+.PHONY: bench
+bench: ## Run the Go benchmarks; benchstat reads the output
+	@$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -count $(BENCH_COUNT) \
+		./nanobus/... ./terminator/... ./internal/httpmsg/... ./handlers/...
+
+.PHONY: clean
+clean: ## Remove what build made (the data in data/ stays)
+	rm -rf $(BIN)

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net"
+	"time"
+
+	"nanofront/internal/cli"
+	"nanofront/internal/handover"
+	"nanofront/internal/logging"
+	"nanofront/terminator"
+)
+
+// heirReady is how long a successor waits for its instances before it takes
+// over all the same: the predecessor has them no more than it has, then.
+const heirReady = 15 * time.Second
+
+// inherited is what a predecessor left; nil if there was none.
+type inherited struct{ *handover.Heir }
+
+func (i *inherited) http() *net.TCPListener {
+	if i == nil {
+		return nil
+	}
+	return i.Listeners[0]
+}
+
+// takeOver gets the sockets of the terminator that runs, if one offers them.
+func takeOver(ctx context.Context, f *flags) (*inherited, error) {
+	if f.Handover == "" {
+		return nil, nil
+	}
+	heir, err := handover.Take(ctx, f.Handover)
+	if errors.Is(err, handover.ErrNobody) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(heir.Listeners) > 1 && f.Admin != "" {
+		f.AdminListener = heir.Listeners[1]
+	}
+	return &inherited{heir}, nil
+}
+
+// succession takes the predecessor's place when t is ready, offers t's sockets
+// to the next, and ends t when that one has taken them. It returns when ctx
+// ends or that has happened.
+func succession(ctx context.Context, end context.CancelFunc, f *flags, heir *inherited, t *terminator.Terminator, base *cli.Base) {
+	if heir != nil {
+		tick := time.NewTicker(10 * time.Millisecond)
+		defer tick.Stop()
+		for deadline := time.Now().Add(heirReady); t.Ready() != nil && time.Now().Before(deadline); {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+		}
+		if err := heir.Ready(); err != nil {
+			base.Log.Error().Err(err).Msg("could not take over; both terminators serve now: end one of them")
+		} else {
+			base.Log.Info().Str(logging.Addr, t.Addr().String()).Msg("took over from the terminator before")
+		}
+	}
+	sockets := []*net.TCPListener{t.Listener()}
+	if base.Admin != nil {
+		sockets = append(sockets, base.Admin.Listener())
+	}
+	offer, err := handover.Serve(f.Handover, sockets...)
+	if err != nil {
+		base.Log.Error().Err(err).Str(logging.File, f.Handover).Msg("no successor can take over from this terminator")
+		return
+	}
+	defer func() { _ = offer.Close() }() // closed, at worst
+	select {
+	case <-ctx.Done():
+	case <-offer.Taken():
+		base.Log.Info().Msg("a successor has taken over")
+		if base.Admin != nil {
+			_ = base.Admin.Close() // what comes is the successor's
+		}
+		end()
+	}
+}

@@ -1,0 +1,22 @@
+// Package handover passes the listening sockets of a running process to the
+// one that is to take its place, so that no connection is lost in between: the
+// socket stays open all the time, with all that waits in its accept queue.
+//
+// Both meet at a Unix socket. The running process offers:
+//
+//	offer, err := handover.Serve(path, httpListener, adminListener)
+//	select {
+//	case <-offer.Taken(): // a successor serves: drain and exit
+//	case <-ctx.Done():
+//	}
+//	offer.Close()
+//
+// The new one takes, and says so when it is ready to serve:
+//
+//	heir, err := handover.Take(ctx, path)
+//	if errors.Is(err, handover.ErrNobody) { … listen afresh … }
+//	… serve on heir.Listeners …
+//	err = heir.Ready()
+//
+// If the successor dies before Ready, nothing has happened.
+package handover
