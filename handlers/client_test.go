@@ -38,10 +38,12 @@ func newCall(path string) *handlers.Call {
 func TestClient_Do(t *testing.T) {
 	d := testutil.NewDiscovery()
 	rt, _ := caller(t, d, nil)
+	atWork := make(chan struct{}, 10)
 	b := serve(t, handlers.Options{Discovery: d, Window: 2}, handlers.HandlerFunc(
 		func(ctx context.Context, req *handlers.Request, resp *handlers.Response) error {
 			switch pathOf(req) {
 			case "/wait":
+				atWork <- struct{}{}
 				<-ctx.Done()
 				return ctx.Err()
 			case "/fail":
@@ -82,11 +84,11 @@ func TestClient_Do(t *testing.T) {
 	t.Run("cancel", func(t *testing.T) {
 		before := b.count(metrics.BusCancelsIn)
 		ctx, cancel := context.WithCancel(t.Context())
-		atWork := b.count(metrics.HandlerRequests)
+		for len(atWork) > 0 {
+			<-atWork
+		}
 		go func() {
-			for b.count(metrics.HandlerRequests) == atWork && t.Context().Err() == nil {
-				time.Sleep(time.Millisecond)
-			}
+			<-atWork
 			cancel()
 		}()
 		call := newCall("/wait")
@@ -268,13 +270,15 @@ func TestClient_ErrorsAsAnswers(t *testing.T) {
 	if got := front.Get(t, "front", "/none"); got.Status != 503 || got.Header["retry-after"] == "" {
 		t.Errorf("nobody there: got %d %v, want 503 with retry-after", got.Status, got.Header)
 	}
+	gate := make(chan struct{})
 	serve(t, handlers.Options{Discovery: d}, handlers.HandlerFunc(
-		func(ctx context.Context, req *handlers.Request, _ *handlers.Response) error {
+		func(_ context.Context, req *handlers.Request, _ *handlers.Response) error {
 			if pathOf(req) == "/wait" {
-				<-ctx.Done()
+				<-gate
 			}
 			return nil
 		}))
+	t.Cleanup(func() { close(gate) })
 	testutil.Eventually(t, "ready", func() bool { return rt.Ready() == nil })
 	if got := front.Get(t, "front", "/wait"); got.Status != 504 {
 		t.Errorf("too slow: got %d, want 504", got.Status)

@@ -66,6 +66,10 @@ func New(opts Options) (*Runtime, error) {
 	return rt, nil
 }
 
+// Close gives up a Runtime that is not run; after Run there is nothing left to
+// close. Idempotent.
+func (rt *Runtime) Close() error { return rt.bus.Close() }
+
 // Instance is the name under which the process is announced.
 func (rt *Runtime) Instance() string { return rt.opts.Instance }
 

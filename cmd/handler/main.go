@@ -4,7 +4,10 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"net"
 	"net/http"
+	"strconv"
+	"strings"
 	"time"
 
 	"nanofront/handlers"
@@ -13,6 +16,7 @@ import (
 	"nanofront/handlers/web"
 	"nanofront/internal/cli"
 	"nanofront/internal/discovery"
+	"nanofront/internal/registry"
 	"nanofront/internal/tuning"
 )
 
@@ -31,7 +35,7 @@ type flags struct {
 
 	Data       string `default:"data/profile" type:"path" placeholder:"DIR" help:"profile: where the store is."`
 	Seed       uint64 `default:"100000" range:"0..100000000" placeholder:"N" help:"profile: members that a new store begins with."`
-	Durability string `default:"sync" oneof:"sync,nosync" placeholder:"HOW" help:"profile: whether a write is on the disk before it is acknowledged: sync or nosync."`
+	Durability string `default:"sync" oneof:"sync,nosync" placeholder:"HOW" help:"profile: whether a write is on the disk before it is acknowledged: sync, or nosync, with which even a killed process may lose the last ones."`
 	CacheMB    int64  `name:"cache-mb" default:"256" range:"1..65536" placeholder:"MB" help:"profile: the store's cache in MB."`
 }
 
@@ -46,11 +50,14 @@ func run(ctx context.Context, args []string, std cli.IO) error {
 	}, &f, args, std); err != nil {
 		return err
 	}
-	tuning.Apply()
 	name := f.Instance
 	if name == "" {
 		name = handlers.DefaultInstance(f.Role)
 	}
+	if err := f.check(name); err != nil {
+		return err
+	}
+	tuning.Apply()
 	base, err := f.Start("handler", name, func() []string { return []string{"starting"} })
 	if err != nil {
 		return err
@@ -83,6 +90,52 @@ func run(ctx context.Context, args []string, std cli.IO) error {
 		}))
 	}
 	return r.Run(ctx)
+}
+
+// check finds what is wrong with flags whose values mean something to others
+// too, to name the flag instead of what they make of it.
+func (f *flags) check(name string) error {
+	if err := checkBus(f.Bus); err != nil {
+		return err
+	}
+	for _, c := range []struct {
+		flag string
+		set  func(in *registry.Instance)
+	}{
+		{"instance", func(in *registry.Instance) { in.ID = name }},
+		{"version", func(in *registry.Instance) { in.Version = f.Version }},
+		{"advertise", func(in *registry.Instance) {
+			if f.Advertise != "" {
+				in.Address = f.Advertise
+			}
+		}},
+	} {
+		in := registry.Instance{Service: f.Role, ID: "valid", Address: "tcp://127.0.0.1:1", Window: f.Window}
+		c.set(&in)
+		if err := in.Validate(); err != nil {
+			return cli.Usagef("--%s: %w", c.flag, err)
+		}
+	}
+	if f.Role == "profile" && f.Data == "" {
+		return cli.Usagef("--data: empty: want a directory")
+	}
+	return nil
+}
+
+func checkBus(addr string) error {
+	scheme, rest, _ := strings.Cut(addr, "://")
+	switch scheme {
+	case "tcp":
+		_, port, err := net.SplitHostPort(rest)
+		if _, perr := strconv.ParseUint(port, 10, 16); err == nil && perr == nil {
+			return nil
+		}
+	case "ipc":
+		if strings.HasPrefix(rest, "/") && len(rest) > 1 {
+			return nil
+		}
+	}
+	return cli.Usagef("--bus: %q is not tcp://HOST:PORT or ipc:///PATH", addr)
 }
 
 // role is what each package of a role makes.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 
 	"nanofront/etcd/embedded"
 	"nanofront/internal/cli"
@@ -32,6 +33,9 @@ func (c *etcdCommand) Run(ctx context.Context, _ cli.IO) error {
 		DataDir: c.Data, ClientURL: c.ClientURL, PeerURL: c.PeerURL, Name: c.Name, InitialCluster: c.InitialCluster,
 		CertFile: c.Cert, KeyFile: c.Key, CAFile: c.CA, Logger: base.Log,
 	})
+	if errors.Is(err, embedded.ErrOptions) {
+		return &cli.UsageError{Err: err}
+	}
 	if err != nil {
 		return err
 	}

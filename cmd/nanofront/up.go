@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -55,7 +56,7 @@ type upCommand struct {
 	Routes     string `type:"path" placeholder:"FILE" help:"Routes to begin with, if etcd has none. Default: /hello and /echo to echo, all else to web."`
 	LogLevel   string `default:"info" oneof:"debug,info,warn,error,off" placeholder:"LEVEL" help:"Least that the programs log: debug, info, warn, error or off."`
 	AccessLog  int    `default:"10" range:"0..100000" placeholder:"N" help:"Access log lines per second at most; 0 for none."`
-	Durability string `default:"sync" oneof:"sync,nosync" placeholder:"HOW" help:"Whether a write is on the disk before it is acknowledged: sync or nosync."`
+	Durability string `default:"sync" oneof:"sync,nosync" placeholder:"HOW" help:"Whether a write is on the disk before it is acknowledged: sync, or nosync, with which even a killed process may lose the last ones."`
 
 	logFormat string // of the children: to be read on a terminal, else JSON
 }
@@ -136,8 +137,12 @@ func siblings() (programs, error) {
 // check finds what would keep a child from starting, to say it in one line
 // instead of in the child's log.
 func (c *upCommand) check() error {
+	u, err := url.Parse(c.EtcdURL)
+	if err != nil || u.Scheme != "http" || u.Hostname() == "" || u.Port() == "" || u.Host != strings.TrimPrefix(c.EtcdURL, "http://") {
+		return cli.Usagef("--etcd-url: %q is not http://IP:PORT", c.EtcdURL)
+	}
 	for _, f := range []struct{ flag, addr string }{
-		{"http", c.HTTP}, {"admin", c.Admin}, {"etcd-url", strings.TrimPrefix(c.EtcdURL, "http://")},
+		{"http", c.HTTP}, {"admin", c.Admin}, {"etcd-url", u.Host},
 	} {
 		l, err := net.Listen("tcp", f.addr)
 		if err != nil {
@@ -316,14 +321,14 @@ func dialable(addr string) string {
 }
 
 func (c *upCommand) welcome(s *supervisor.Supervisor) {
-	url := "http://" + dialable(c.HTTP)
+	front := "http://" + dialable(c.HTTP)
 	for _, line := range []string{
 		"",
 		"nanofront is up.",
 		"",
-		"  open      " + url + "/",
-		"  try       curl -i " + url + "/profile/42",
-		"  measure   wrk -t2 -c256 -d30s --latency " + url + "/profile/42",
+		"  open      " + front + "/",
+		"  try       curl -i " + front + "/profile/42",
+		"  measure   wrk -t2 -c256 -d30s --latency " + front + "/profile/42",
 		"  look      bin/nanofront status",
 		"  figures   http://" + dialable(c.Admin) + "/metrics.json",
 		"  stop      ctrl-C",

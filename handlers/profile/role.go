@@ -131,8 +131,8 @@ func (r *Role) seed(ctx context.Context) error {
 	return err
 }
 
-// Close closes the store. Only for a role that is not run.
-func (r *Role) Close() error { return r.store.Close() }
+// Close closes the store and the bus. Only for a role that is not run.
+func (r *Role) Close() error { return errors.Join(r.rt.Close(), r.store.Close()) }
 
 // Run makes the role and runs it: see New and Role.Run.
 func Run(ctx context.Context, ho handlers.Options, o Options) error {
