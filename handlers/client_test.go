@@ -38,14 +38,16 @@ func newCall(path string) *handlers.Call {
 func TestClient_Do(t *testing.T) {
 	d := testutil.NewDiscovery()
 	rt, _ := caller(t, d, nil)
-	atWork := make(chan struct{}, 10)
-	b := serve(t, handlers.Options{Discovery: d, Window: 2}, handlers.HandlerFunc(
+	atWork, gate := make(chan struct{}, 10), make(chan struct{})
+	b := serve(t, handlers.Options{Discovery: d}, handlers.HandlerFunc(
 		func(ctx context.Context, req *handlers.Request, resp *handlers.Response) error {
 			switch pathOf(req) {
 			case "/wait":
 				atWork <- struct{}{}
 				<-ctx.Done()
 				return ctx.Err()
+			case "/stuck":
+				<-gate
 			case "/fail":
 				return errors.New("inner secret")
 			case "/404":
@@ -64,7 +66,7 @@ func TestClient_Do(t *testing.T) {
 	}{
 		{"/a", testutil.Patience, 200, nil},
 		{"/404", testutil.Patience, 404, nil},
-		{"/wait", 60 * time.Millisecond, 0, context.DeadlineExceeded},
+		{"/stuck", 60 * time.Millisecond, 0, context.DeadlineExceeded},
 		{"/wait", -time.Second, 0, context.DeadlineExceeded},
 	} {
 		ctx, cancel := context.WithTimeout(t.Context(), c.timeout)
@@ -122,6 +124,7 @@ func TestClient_Do(t *testing.T) {
 		}
 	})
 	t.Run("no credit", func(t *testing.T) {
+		close(gate)
 		b.stop()
 		one := serve(t, handlers.Options{Instance: "one", Discovery: d, Window: 1}, handlers.HandlerFunc(
 			func(ctx context.Context, _ *handlers.Request, _ *handlers.Response) error {

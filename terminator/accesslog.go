@@ -46,14 +46,18 @@ func (a *accessLog) wants(now time.Duration) (int64, bool) {
 }
 
 // write writes one line.
-func (a *accessLog) write(ctx *fasthttp.RequestCtx, f *flight, took time.Duration, stands int64) {
+func (a *accessLog) write(ctx *fasthttp.RequestCtx, conn *guardConn, f *flight, took time.Duration, stands int64) {
+	client := f.msg.Client
+	if client == nil && conn != nil {
+		client = conn.peerText // refused before anybody asked who it is
+	}
 	e := a.log.Info().
 		Bytes(logging.Method, ctx.Method()).
 		Bytes(logging.Path, f.msg.Path).
 		Int(logging.Status, ctx.Response.StatusCode()).
 		Int(logging.BytesOut, len(ctx.Response.Body())).
 		Dur(logging.Duration, took).
-		Bytes(logging.Peer, f.msg.Client).
+		Bytes(logging.Peer, client).
 		Bytes(logging.RequestID, f.requestID)
 	if f.instance != "" {
 		e.Str(logging.Instance, f.instance)

@@ -1,9 +1,11 @@
 package terminator
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"runtime/debug"
 	"time"
@@ -23,6 +25,8 @@ var (
 	nameXProto    = []byte("x-forwarded-proto")
 	nameXHost     = []byte("x-forwarded-host")
 	nameForwarded = []byte("forwarded")
+
+	headerRequestID = []byte("X-Request-Id") // as it stands in responses
 )
 
 // serve is what fasthttp calls for each request. It returns when the response
@@ -51,7 +55,7 @@ func (t *Terminator) finish(ctx *fasthttp.RequestCtx, conn *guardConn, f *flight
 	if p := recover(); p != nil {
 		t.metrics.outcomes[handlerFailed].Inc()
 		if t.limit.Allow("panic") {
-			t.log.Error().Interface(logging.Reason, p).Bytes(logging.Stack, debug.Stack()).Msg("a request made the terminator panic; it gets a 500")
+			t.log.Error().Str(logging.Reason, fmt.Sprint(p)).Bytes(logging.Stack, debug.Stack()).Msg("a request made the terminator panic; it gets a 500")
 		}
 		refuse(ctx, handlerFailed)
 		// What the flight still has to do with is unknown: leave it to the
@@ -67,14 +71,14 @@ func (t *Terminator) finish(ctx *fasthttp.RequestCtx, conn *guardConn, f *flight
 		return
 	}
 	if len(f.requestID) > 0 {
-		ctx.Response.Header.SetBytesKV(nameRequestID, f.requestID)
+		ctx.Response.Header.SetBytesKV(headerRequestID, f.requestID)
 	}
 	now := t.bus.Now()
 	if conn != nil {
 		conn.replied = int64(f.call.Received)
 	}
 	if n, ok := t.accessLog.wants(now); ok {
-		t.accessLog.write(ctx, f, now-start, n)
+		t.accessLog.write(ctx, conn, f, now-start, n)
 	}
 	f.release()
 }
@@ -221,6 +225,10 @@ func (f *flight) makeRequestID() []byte {
 // respond turns a handler's reply into the response.
 func (t *Terminator) respond(ctx *fasthttp.RequestCtx, f *flight) outcome {
 	resp := &ctx.Response
+	// Names are brought into their usual form here, where they lie: fasthttp
+	// would copy each of them first.
+	resp.Header.DisableNormalizing()
+	var listed []byte
 	for i := range f.reply.Header {
 		field := &f.reply.Header[i]
 		if !fieldValid(*field) {
@@ -231,9 +239,20 @@ func (t *Terminator) respond(ctx *fasthttp.RequestCtx, f *flight) outcome {
 			if ctx.IsHead() && len(f.reply.Body) == 0 && string(field.Name) == "content-length" {
 				resp.Header.SetBytesKV(field.Name, field.Value) // what a GET would have had
 			}
+			if string(field.Name) == "connection" {
+				listed = field.Value
+			}
 			continue
 		}
+		canonicalName(field.Name)
 		resp.Header.AddBytesKV(field.Name, field.Value)
+	}
+	if listed != nil {
+		for token := range bytes.SplitSeq(listed, []byte{','}) {
+			token = guardTrim(token)
+			canonicalName(token)
+			resp.Header.DelBytes(token) // meant for this hop, as in a request
+		}
 	}
 	resp.SetStatusCode(f.reply.Status)
 	resp.SetBody(f.reply.Body)

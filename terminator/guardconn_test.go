@@ -111,7 +111,7 @@ func TestGuardConn_DripDoesNotExtendTheHeadTimeout(t *testing.T) {
 
 func TestGuardConn_WriteTimeout(t *testing.T) {
 	opt := guardTestTimeouts()
-	opt.writeTime = 100 * time.Millisecond
+	opt.writeTime = 500 * time.Millisecond // much longer than a busy machine keeps a reader waiting
 	ts := newGuardTestServer(t, opt)
 	body := make([]byte, 32<<20) // more than any socket buffer takes
 	ts.Handler = func(ctx *fasthttp.RequestCtx) { ctx.SetBody(body) }

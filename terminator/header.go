@@ -193,3 +193,17 @@ func fieldValid(f httpmsg.Field) bool {
 	}
 	return true
 }
+
+// canonicalName turns content-type into Content-Type, in place.
+func canonicalName(name []byte) {
+	upper := true
+	for i, c := range name {
+		switch {
+		case upper && 'a' <= c && c <= 'z':
+			name[i] = c - 'a' + 'A'
+		case !upper && 'A' <= c && c <= 'Z':
+			name[i] = c - 'A' + 'a'
+		}
+		upper = c == '-'
+	}
+}

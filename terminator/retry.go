@@ -30,7 +30,8 @@ const (
 func (b *retryBudget) take(now time.Duration) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if s := int64(now / time.Second); s != b.second || b.left == 0 && b.before == 0 {
+	// Not "other than": a goroutine may come with a time of the second before.
+	if s := int64(now / time.Second); s > b.second || b.left == 0 && b.before == 0 {
 		n := b.requests()
 		span := uint64(max(s-b.second, 1))
 		b.left = max(retryFloor, (n-b.before)/retryPart/span)

@@ -3,6 +3,7 @@ package terminator
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"nanofront/internal/metrics"
@@ -90,7 +91,35 @@ func (t *Terminator) discovered(s registry.Snapshot) {
 	if err := t.bus.SetInstances(list); err != nil && t.limit.Allow("instances") {
 		t.log.Warn().Err(err).Msg("some instances are not usable")
 	}
-	if routing != old {
-		t.routing.Store(routing)
+	if routing == old {
+		return
+	}
+	if old != nil {
+		t.awaitLinks(routing, list)
+	}
+	t.routing.Store(routing)
+}
+
+// linkGrace is how long new routes wait for the links to services that were
+// not routed to before. A dial takes a millisecond; a service of which no
+// instance answers doesn't hold up the others.
+const linkGrace = 500 * time.Millisecond
+
+// awaitLinks waits until each routed service that has an instance has a link,
+// while the old routes are still in force, so that no request meets a service
+// that is only being dialled.
+func (t *Terminator) awaitLinks(r *routing, instances []nanobus.Instance) {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	linked := func() bool {
+		for _, u := range r.list {
+			if u.service.Live() == 0 && slices.ContainsFunc(instances, func(in nanobus.Instance) bool { return in.Service == u.service.Name() }) {
+				return false
+			}
+		}
+		return true
+	}
+	for deadline := time.Now().Add(linkGrace); !linked() && time.Now().Before(deadline) && !t.draining.Load(); {
+		<-tick.C
 	}
 }

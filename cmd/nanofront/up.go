@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -225,6 +226,17 @@ func (c *upCommand) start(ctx context.Context, s *supervisor.Supervisor, bin pro
 // instances are how many there are to be.
 func (c *upCommand) instances() int { return 1 + c.Web + c.Echo }
 
+// handlerEnv shares the machine's cores out: here several handlers run beside
+// the terminator and, most likely, what loads it. Go's scheduler keeps looking
+// for work on every core that it may use; with a core too many per process,
+// that took a third of a handler's CPU time, out of its neighbours' share.
+func handlerEnv() []string {
+	if os.Getenv("GOMAXPROCS") != "" {
+		return nil // whoever set it has thought about it
+	}
+	return []string{"GOMAXPROCS=" + strconv.Itoa(max(1, runtime.NumCPU()/4))}
+}
+
 // seedRoutes waits for etcd and writes the routes if there are none.
 func (c *upCommand) seedRoutes(ctx context.Context, s *supervisor.Supervisor, routes *registry.Routes) error {
 	client, err := etcd.Open(ctx, etcd.Options{Endpoints: []string{c.EtcdURL}, Logger: zerolog.Nop()})
@@ -232,7 +244,7 @@ func (c *upCommand) seedRoutes(ctx context.Context, s *supervisor.Supervisor, ro
 		return cli.Usagef("--etcd-url: %w", err)
 	}
 	defer func() { _ = client.Close() }() // nothing is lost with it
-	return c.wait(ctx, s, "etcd", func() error {
+	return c.wait(ctx, s, "etcd", func(ctx context.Context) error {
 		written, err := client.SeedRoutes(ctx, routes)
 		if err == nil && !written && c.Routes != "" {
 			s.Say("etcd in %s has routes already: --routes %s is not used; nanofront routes apply changes them", c.Data, c.Routes)
@@ -249,7 +261,7 @@ func (c *upCommand) ready(ctx context.Context, s *supervisor.Supervisor) error {
 		return err
 	}
 	defer func() { _ = client.Close() }() // nothing is lost with it
-	return c.wait(ctx, s, "the system", func() error {
+	return c.wait(ctx, s, "the system", func(ctx context.Context) error {
 		instances, err := client.Instances(ctx)
 		if err != nil {
 			return err
@@ -289,20 +301,45 @@ func isReady(ctx context.Context, addr string) error {
 	return nil
 }
 
-// wait tries until it succeeds, a child is given up, or ctx ends.
-func (c *upCommand) wait(ctx context.Context, s *supervisor.Supervisor, what string, try func() error) error {
+// wait tries until it succeeds, a child is given up, or ctx ends. What is
+// tried is cut short by either: a client of etcd is patient with a server that
+// will never come.
+func (c *upCommand) wait(ctx context.Context, s *supervisor.Supervisor, what string, try func(context.Context) error) error {
+	trying, cancel := context.WithCancelCause(ctx)
+	over, watched := make(chan struct{}), make(chan struct{})
+	go func() { // ends with wait
+		defer close(watched)
+		select {
+		case err := <-s.Failed():
+			cancel(err)
+		case <-over:
+		}
+	}()
+	err := retry(trying, try)
+	close(over)
+	<-watched
+	defer cancel(nil)
+	switch {
+	case ctx.Err() != nil && err != nil:
+		return fmt.Errorf("%s did not come up: %w", what, err)
+	case ctx.Err() == nil && trying.Err() != nil:
+		return context.Cause(trying)
+	}
+	return err
+}
+
+// retry tries until it succeeds or ctx ends, and returns the last error.
+func retry(ctx context.Context, try func(context.Context) error) error {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		err := try()
+		err := try(ctx)
 		if err == nil {
 			return nil
 		}
 		select {
-		case err := <-s.Failed():
-			return err
 		case <-ctx.Done():
-			return fmt.Errorf("%s did not come up: %w", what, err)
+			return err
 		case <-tick.C:
 		}
 	}

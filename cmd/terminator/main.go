@@ -59,7 +59,7 @@ func run(ctx context.Context, args []string, std cli.IO) error {
 	if heir != nil {
 		defer func() { _ = heir.Close() }() // harmless once it serves
 	}
-	base, err := f.Start("terminator", f.Instance, nil)
+	base, err := f.Start("terminator", f.Instance, func() []string { return []string{"starting"} })
 	if err != nil {
 		return err
 	}

@@ -24,6 +24,7 @@ func (m *etcdMember) leads() bool {
 
 // TestCluster_LeaderKilled kills the leader of three etcd servers under load.
 func TestCluster_LeaderKilled(t *testing.T) {
+	t.Parallel()
 	names := []string{"a", "b", "c"}
 	var urls, peers, cluster []string
 	for _, n := range names {
@@ -50,7 +51,7 @@ func TestCluster_LeaderKilled(t *testing.T) {
 	for _, n := range []string{"echo-1", "echo-2"} {
 		start(t, "handler", "echo", "--instance", n, "--etcd", etcd, "--admin", "", "--statsd", "")
 	}
-	start(t, "terminator", "--http", http, "--admin", admin, "--etcd", etcd, "--statsd", "", "--access-log=-1")
+	start(t, "terminator", "--http", http, "--admin", admin, "--etcd", etcd, "--statsd", "", "--access-log=0")
 	linked(t, admin, "echo", 2)
 
 	l := startLoad(t, http, 8, hello)

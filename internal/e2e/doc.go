@@ -15,6 +15,8 @@
 // That client is not net/http's, which sends a request again, unseen, when a
 // connection that was kept open fails: what these tests are to find.
 //
+// Tests that mostly wait are parallel; those that measure are not.
+//
 // Processes end with their test. One that has to be killed for it fails the
 // test. The tests that look for child processes read /proc and are skipped
 // where there is none.

@@ -79,6 +79,7 @@ func TestUp_WebReplaced(t *testing.T) {
 // TestUp_EtcdKilled: without etcd everything goes on; when it is back, who has
 // come since is found.
 func TestUp_EtcdKilled(t *testing.T) {
+	t.Parallel()
 	s := startUp(t)
 	l := startLoad(t, s.http, 16, mixed)
 	l.more(t, 300)
@@ -151,6 +152,7 @@ func TestUp_FromEnvironment(t *testing.T) {
 
 // TestUp_Killed: without its parent no child stays.
 func TestUp_Killed(t *testing.T) {
+	t.Parallel()
 	if _, err := os.Stat("/proc/self/stat"); err != nil {
 		t.Skip("only Linux tells children that their parent has died")
 	}
@@ -165,6 +167,7 @@ func TestUp_Killed(t *testing.T) {
 
 // TestUp_SecondInterrupt ends at once, and leaves nothing behind either.
 func TestUp_SecondInterrupt(t *testing.T) {
+	t.Parallel()
 	s := startUp(t)
 	pids := children(t, s.pid())
 	done := slept(s.http, "GET", 4*time.Second)

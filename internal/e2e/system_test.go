@@ -31,7 +31,7 @@ func startUpIn(t *testing.T, data string, args ...string) *system {
 	s := &system{http: freeAddr(t), admin: freeAddr(t), etcd: "http://" + freeAddr(t), data: data}
 	s.process = start(t, "nanofront", append([]string{
 		"up", "--http", s.http, "--admin", s.admin, "--etcd-url", s.etcd, "--data", data,
-		"--seed", "500", "--statsd", "", "--access-log=-1",
+		"--seed", "500", "--statsd", "", "--access-log=0",
 	}, args...)...)
 	s.says(t, "nanofront is up.")
 	return s
@@ -184,7 +184,7 @@ func startFront(t *testing.T, o frontOptions) *front {
 		f.startEcho(t, i, o.handler...)
 	}
 	f.terminator = start(t, "terminator", append([]string{
-		"--http", f.http, "--admin", f.admin, "--static", f.table, "--statsd", "", "--access-log=-1",
+		"--http", f.http, "--admin", f.admin, "--static", f.table, "--statsd", "", "--access-log=0",
 	}, o.terminator...)...)
 	if wanted > 0 {
 		f.ready(t, 200)

@@ -26,8 +26,13 @@ func TestUp_WholeSystem(t *testing.T) {
 		name string
 		test func(*testing.T, *system)
 	}{
-		{"pages", testPages}, {"member", testMember}, {"change", testChange}, {"HEAD", testHead},
-		{"status", testStatus}, {"routes", testRoutes}, {"StatsD", func(t *testing.T, s *system) { testStatsd(t, s, statsd) }},
+		{"pages", testPages},
+		{"member", testMember},
+		{"change", testChange},
+		{"HEAD", testHead},
+		{"status", testStatus},
+		{"routes", testRoutes},
+		{"StatsD", func(t *testing.T, s *system) { testStatsd(t, s, statsd) }},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, s) })
 	}

@@ -115,7 +115,7 @@ func (o *Offer) pass(c *net.UnixConn) bool {
 		}
 		var inner error
 		err = raw.Control(func(fd uintptr) {
-			fds = append(fds, int(fd)) //nolint:gosec // a descriptor
+			fds = append(fds, int(fd))
 			inner = send(rest[1:])
 		})
 		return errors.Join(err, inner)
@@ -187,7 +187,7 @@ func (h *Heir) receive() error {
 	}
 	for _, fd := range fds {
 		syscall.CloseOnExec(fd)
-		f := os.NewFile(uintptr(fd), "inherited listener") //nolint:gosec // a descriptor
+		f := os.NewFile(uintptr(fd), "inherited listener")
 		l, err := net.FileListener(f)
 		_ = f.Close() // FileListener has a copy
 		if err != nil {

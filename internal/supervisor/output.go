@@ -69,6 +69,14 @@ func (w *lineWriter) Write(b []byte) (int, error) {
 	return n, nil
 }
 
+// end writes what the child said last if it didn't end the line, as a program
+// that dies in the middle of one. Only after os/exec is done with it.
+func (w *lineWriter) end() {
+	if len(w.part) > 0 {
+		w.flush()
+	}
+}
+
 func (w *lineWriter) flush() {
 	w.out.line(w.name, w.color, strings.TrimRight(string(w.part), "\r"))
 	w.part = w.part[:0]

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -21,14 +22,19 @@ const (
 	maxBackoff  = 5 * time.Second
 	steadyAfter = 10 * time.Second
 
-	// firstTries is how often a child may die within a second of its first
-	// start before it is given up: it will not get better by itself.
+	// firstTries is how often a child that has never stayed up for upAfter may
+	// die before it is given up: it will not get better by itself. One that has
+	// is started again for ever.
 	firstTries = 3
+	upAfter    = time.Second
 )
 
 // ErrGivenUp is wrapped by the error of Start and Failed for a child that died
 // at once, again and again.
 var ErrGivenUp = errors.New("does not stay up")
+
+// errStopping keeps a child from being started while all are ended.
+var errStopping = errors.New("supervisor: stopping")
 
 // Child says what to run.
 type Child struct {
@@ -36,6 +42,8 @@ type Child struct {
 	Name string
 	Path string
 	Args []string
+	// Env is what it gets beside this process' environment.
+	Env []string
 	// Stage orders the end: children of the highest stage are told to end
 	// first, and those of the next when they have.
 	Stage int
@@ -45,10 +53,11 @@ type Child struct {
 
 // Supervisor runs children. Make it with New; end it with Stop.
 type Supervisor struct {
-	out    *prefixWriter
-	say    func(format string, args ...any)
-	failed chan error
-	starts chan func()
+	out     *prefixWriter
+	say     func(format string, args ...any)
+	failed  chan error
+	starts  chan func()
+	stopped chan struct{} // closed at the end of Stop
 
 	mu       sync.Mutex
 	children []*child
@@ -58,7 +67,7 @@ type Supervisor struct {
 type child struct {
 	Child
 	s     *Supervisor
-	cmd   *exec.Cmd // guarded by Supervisor.mu
+	cmd   *exec.Cmd // guarded by Supervisor.mu; written by start alone
 	pid   int       // guarded by Supervisor.mu; 0 when it doesn't run
 	done  chan struct{}
 	stop  chan struct{}
@@ -69,9 +78,10 @@ type child struct {
 // time, with colours if color.
 func New(out io.Writer, color bool) *Supervisor {
 	s := &Supervisor{
-		out:    &prefixWriter{out: out, color: color, width: len("terminator")},
-		failed: make(chan error, 16),
-		starts: make(chan func()),
+		out:     &prefixWriter{out: out, color: color, width: len("terminator")},
+		failed:  make(chan error, 16),
+		starts:  make(chan func()),
+		stopped: make(chan struct{}),
 	}
 	s.say = func(format string, args ...any) { s.out.line("nanofront", -1, fmt.Sprintf(format, args...)) }
 	// Children are told to end when the thread that started them does
@@ -99,7 +109,7 @@ func (s *Supervisor) Start(c Child) error {
 	s.mu.Lock()
 	if s.stopping {
 		s.mu.Unlock()
-		return errors.New("supervisor: stopping")
+		return errStopping
 	}
 	ch.color = len(s.children)
 	s.children = append(s.children, ch)
@@ -113,22 +123,27 @@ func (s *Supervisor) Start(c Child) error {
 	return nil
 }
 
-// start starts the process.
+// start starts the process. It holds the lock meanwhile, so that Stop either
+// finds the process and ends it, or keeps it from being started.
 func (c *child) start() error {
 	cmd := exec.Command(c.Path, c.Args...) //nolint:gosec // what the operator asked for
 	cmd.SysProcAttr = childAttr()
+	cmd.Env = append(os.Environ(), c.Env...)
 	cmd.Stdout = &lineWriter{out: c.s.out, name: c.Name, color: c.color}
 	cmd.Stderr = cmd.Stdout
 	// Its pipes may be held open by a process that it started itself.
 	cmd.WaitDelay = time.Second
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	if c.s.stopping {
+		return errStopping
+	}
 	started := make(chan error, 1)
 	c.s.starts <- func() { started <- cmd.Start() }
 	if err := <-started; err != nil {
 		return err
 	}
-	c.s.mu.Lock()
 	c.cmd, c.pid = cmd, cmd.Process.Pid
-	c.s.mu.Unlock()
 	return nil
 }
 
@@ -136,29 +151,30 @@ func (c *child) start() error {
 func (c *child) run() {
 	defer close(c.done)
 	backoff := minBackoff
-	quick := 0
+	up, deaths := false, 0
 	for {
 		began := time.Now()
 		err := c.cmd.Wait()
 		c.s.mu.Lock()
 		c.pid = 0
 		c.s.mu.Unlock()
+		c.cmd.Stdout.(*lineWriter).end() //nolint:forcetypeassert // as set by start
 		select {
 		case <-c.stop:
 			return
 		default:
 		}
 		lived := time.Since(began)
-		if lived < time.Second {
-			quick++
-		} else {
-			quick = 0
-		}
+		up = up || lived >= upAfter
+		deaths++
 		if lived > steadyAfter {
 			backoff = minBackoff
 		}
-		if quick >= firstTries {
-			c.s.failed <- fmt.Errorf("%s %w: %s after %v; see its lines above", c.Name, ErrGivenUp, ending(err), lived.Round(time.Millisecond))
+		if !up && deaths >= firstTries {
+			select {
+			case c.s.failed <- fmt.Errorf("%s %w: %s after %v; see its lines above", c.Name, ErrGivenUp, ending(err), lived.Round(time.Millisecond)):
+			default: // nobody listens, and enough others wait to be heard
+			}
 			return
 		}
 		c.s.say("%s ended (%s); starting it again in %v", c.Name, ending(err), backoff)
@@ -172,6 +188,9 @@ func (c *child) run() {
 			err := c.start()
 			if err == nil {
 				break
+			}
+			if errors.Is(err, errStopping) {
+				return
 			}
 			c.s.say("%s can't be started: %v; trying again in %v", c.Name, err, backoff)
 		}
@@ -203,22 +222,26 @@ func (s *Supervisor) PID(name string) int {
 }
 
 // Stop ends the children, the highest stage first, and waits for them. ctx
-// bounds the whole: what is left at its end is killed.
+// bounds the whole: what is left at its end is killed. It may be called more
+// than once, and waits each time; the ctx of the first call is the one that
+// counts.
 func (s *Supervisor) Stop(ctx context.Context) {
 	s.mu.Lock()
 	if s.stopping {
 		s.mu.Unlock()
+		<-s.stopped
 		return
 	}
 	s.stopping = true
 	children := s.children
 	s.mu.Unlock()
-	top := 0
+	var stages []int
 	for _, c := range children {
 		close(c.stop)
-		top = max(top, c.Stage)
+		stages = append(stages, c.Stage)
 	}
-	for stage := top; stage >= 0; stage-- {
+	slices.Sort(stages)
+	for _, stage := range slices.Backward(slices.Compact(stages)) {
 		var wg sync.WaitGroup
 		for _, c := range children {
 			if c.Stage == stage {
@@ -228,6 +251,7 @@ func (s *Supervisor) Stop(ctx context.Context) {
 		wg.Wait()
 	}
 	close(s.starts)
+	close(s.stopped)
 }
 
 // end ends one child.
@@ -242,7 +266,7 @@ func (c *child) end(ctx context.Context) {
 		case <-ctx.Done():
 		}
 		c.s.say("%s did not end in time; killing it", c.Name)
-		c.signal(syscall.SIGKILL)
+		c.kill()
 	}
 	<-c.done
 }
@@ -257,4 +281,14 @@ func (c *child) signal(sig syscall.Signal) bool {
 	// The process is waited for only by run, which clears pid first thing
 	// after: the id can't be another process' yet, and os.Process makes sure.
 	return !errors.Is(c.cmd.Process.Signal(sig), os.ErrProcessDone)
+}
+
+// kill ends the process, and with it what it has started itself: that is in
+// its process group.
+func (c *child) kill() {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	if c.pid != 0 && c.cmd.Process.Signal(syscall.Signal(0)) == nil {
+		_ = syscall.Kill(-c.pid, syscall.SIGKILL) // gone by itself, at worst
+	}
 }

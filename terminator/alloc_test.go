@@ -1,0 +1,143 @@
+package terminator
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"net"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/valyala/fasthttp"
+
+	"nanofront/internal/httpmsg"
+	"nanofront/nanobus"
+)
+
+const benchRequest = "GET /hello?a=b HTTP/1.1\r\nHost: h.example\r\nUser-Agent: bench\r\nAccept: */*\r\n\r\n"
+
+var benchResponse = func() *httpmsg.Response {
+	r := &httpmsg.Response{Body: make([]byte, 512)}
+	r.Set("content-type", "text/plain")
+	return r
+}()
+
+// newTestContext is a request as fasthttp hands it over, without a connection.
+func newTestContext(raw string) *fasthttp.RequestCtx {
+	ctx := &fasthttp.RequestCtx{}
+	ctx.Init(&fasthttp.Request{}, nil, nil)
+	if err := ctx.Request.Read(bufio.NewReader(strings.NewReader(raw))); err != nil {
+		panic(err)
+	}
+	return ctx
+}
+
+// helloNode adds an instance that answers each request at once, on the
+// goroutine that reads the link, with 512 bytes.
+func (f *front) helloNode(t testing.TB) {
+	t.Helper()
+	bus, err := nanobus.New(nanobus.Options{Service: "work", Instance: "hello", Window: 4096, Serve: func(batch []*nanobus.Request) {
+		for _, r := range batch {
+			_, _ = r.TryReply(benchResponse)
+		}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = bus.Close() })
+	address, err := bus.Listen("tcp://127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.link(t, "work", "hello", address)
+}
+
+// A request through all steps, over the bus and back, allocates nothing.
+func TestServe_NoAllocations(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector makes sync.Pool forget")
+	}
+	for name, accessLog := range map[string]int{"no access log": -1, "access log": 100_000} {
+		t.Run(name, func(t *testing.T) {
+			f := startFront(t, Options{AccessLog: accessLog})
+			f.log = f.log.Output(io.Discard)
+			f.accessLog.log = f.log
+			f.helloNode(t)
+			ctx := newTestContext(benchRequest)
+			one := func() {
+				ctx.Response.Reset()
+				f.serve(ctx)
+				if ctx.Response.StatusCode() != 200 || len(ctx.Response.Body()) != 512 {
+					t.Errorf("got %d", ctx.Response.StatusCode())
+				}
+			}
+			for range 500 {
+				one()
+			}
+			runtime.GC()
+			if n := testing.AllocsPerRun(2000, one); n > 0 {
+				t.Errorf("%v allocations a request: want 0", n)
+			}
+		})
+	}
+}
+
+// BenchmarkTerminator is everything in one process: 64 keep-alive connections
+// over loopback, the guard, fasthttp, the bus, and a backend that answers at
+// once.
+func BenchmarkTerminator(b *testing.B) {
+	b.Run("hello", func(b *testing.B) {
+		f := startFront(b, Options{AccessLog: -1, MaxInFlight: 4096, MinInFlight: 4096})
+		f.helloNode(b)
+		const conns = 64
+		b.ReportAllocs()
+		b.ResetTimer()
+		var wg sync.WaitGroup
+		for i := range conns {
+			n := b.N / conns
+			if i < b.N%conns {
+				n++
+			}
+			wg.Go(func() { benchClient(b, f.addr, n) })
+		}
+		wg.Wait()
+		b.StopTimer()
+	})
+}
+
+// benchClient sends n requests, one after the other. Responses are all of one
+// length, which the first tells.
+func benchClient(b *testing.B, addr string, n int) {
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		b.Error(err)
+		return
+	}
+	defer func() { _ = c.Close() }()
+	buf := make([]byte, 4096)
+	request := []byte(benchRequest)
+	for range n {
+		if _, err := c.Write(request); err != nil {
+			b.Error(err)
+			return
+		}
+		for have, want := 0, 1; have < want; {
+			m, err := c.Read(buf[have:])
+			if err != nil {
+				b.Error(err)
+				return
+			}
+			have += m
+			want = len(buf)
+			if head := bytes.Index(buf[:have], []byte("\r\n\r\n")); head >= 0 {
+				want = head + 4 + len(benchResponse.Body)
+			}
+		}
+		if string(buf[9:12]) != "200" {
+			b.Errorf("got %q", buf[:12])
+			return
+		}
+	}
+}

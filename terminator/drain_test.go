@@ -1,0 +1,169 @@
+package terminator
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"nanofront/internal/httpmsg"
+	"nanofront/internal/registry"
+	"nanofront/nanobus"
+)
+
+// leftovers are goroutines of fasthttp that outlive their server: one for the
+// process, and one that sleeps for ten seconds before it looks whether to end.
+var leftovers = []goleak.Option{
+	goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"),
+	goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"),
+}
+
+func TestDrain(t *testing.T) {
+	before := append([]goleak.Option{goleak.IgnoreCurrent()}, leftovers...)
+	f := startFront(t, Options{})
+	gate := make(chan struct{})
+	n := f.work(t, "w1", func(req *httpmsg.Request, r *nanobus.Request) {
+		if string(req.Path) == "/slow" {
+			<-gate
+		}
+		respond(r, &httpmsg.Response{Body: []byte("done")})
+	})
+	atWork, pipelined, idle, fresh := f.dial(t), f.dial(t), f.dial(t), f.dial(t)
+	if r := idle.ask("GET", "/", ""); r.Close {
+		t.Error("closed before there was a reason")
+	}
+	<-n.got
+	atWork.send("GET /slow HTTP/1.1\nHost: h\n\n")
+	<-n.got
+	pipelined.send("GET /slow HTTP/1.1\nHost: h\n\nGET /next HTTP/1.1\nHost: h\n\n")
+	<-n.got
+
+	done := make(chan error, 1)
+	go func() { done <- f.stop() }()
+	eventually(t, "draining", f.draining.Load)
+	if f.Ready() == nil {
+		t.Error("ready while draining")
+	}
+	// A client that just now sends its next request gets an answer, and is
+	// told not to send another.
+	if r := idle.ask("GET", "/", ""); r.StatusCode != 200 || !r.Close {
+		t.Errorf("a request during the drain: got %d, close %v", r.StatusCode, r.Close)
+	}
+	ended(t, idle)
+	ended(t, fresh) // never sent anything; closed after a moment
+	eventually(t, "no new connections", func() bool {
+		c, err := net.Dial("tcp", f.addr)
+		if err == nil {
+			_ = c.Close()
+		}
+		return err != nil
+	})
+	select {
+	case err := <-done:
+		t.Fatalf("Run returned (%v) with requests in flight", err)
+	default:
+	}
+	close(gate)
+	for _, c := range []*client{atWork, pipelined} {
+		if r := c.read("GET"); r.StatusCode != 200 || r.body != "done" || !r.Close {
+			t.Errorf("in flight: got %d %q, close %v", r.StatusCode, r.body, r.Close)
+		}
+	}
+	if err := <-done; err != nil {
+		t.Errorf("Run: %v", err)
+	}
+	_ = n.Close()
+	n.at.Wait()
+	for _, c := range []*client{atWork, pipelined, idle, fresh} {
+		_ = c.Close()
+	}
+	goleak.VerifyNone(t, before...)
+}
+
+// ended waits for the end of the connection.
+func ended(t *testing.T, c *client) {
+	t.Helper()
+	if b, err := io.ReadAll(c.r); err != nil || len(b) > 0 {
+		t.Errorf("got %q, %v: want the end of the connection", b, err)
+	}
+}
+
+// A request that takes longer than the drain may doesn't hold it up.
+func TestDrain_Timeout(t *testing.T) {
+	f := startFront(t, Options{DrainTimeout: 200 * time.Millisecond})
+	gate := make(chan struct{})
+	n := f.work(t, "w1", func(_ *httpmsg.Request, r *nanobus.Request) {
+		<-gate
+		respond(r, &httpmsg.Response{})
+	})
+	c := f.dial(t)
+	c.send("GET / HTTP/1.1\nHost: h\n\n")
+	<-n.got
+	start := time.Now()
+	if err := f.stop(); err != nil {
+		t.Errorf("Run: %v", err)
+	}
+	if took := time.Since(start); took < 200*time.Millisecond || took > patience/2 {
+		t.Errorf("it took %v: want some 200ms", took)
+	}
+	if _, err := c.r.ReadByte(); err == nil {
+		t.Error("got an answer out of nowhere")
+	}
+	if !strings.Contains(f.logs.String(), "not done in time") {
+		t.Errorf("it isn't logged:\n%s", f.logs)
+	}
+	close(gate)
+}
+
+// Nobody there: it is over at once.
+func TestDrain_Idle(t *testing.T) {
+	f := startFront(t, Options{})
+	start := time.Now()
+	if err := f.stop(); err != nil {
+		t.Errorf("Run: %v", err)
+	}
+	if took := time.Since(start); took > 5*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}
+
+// brokenTable is a Discovery that gives up.
+type brokenTable struct{ err error }
+
+func (b brokenTable) Watch(context.Context, func(registry.Snapshot)) error { return b.err }
+
+func TestRun_DiscoveryEnds(t *testing.T) {
+	bad := errors.New("discovery is broken")
+	tm, err := New(Options{HTTP: "127.0.0.1:0", Discovery: brokenTable{bad}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := tm.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	if err := tm.Run(t.Context()); !errors.Is(err, bad) {
+		t.Errorf("got %v, want %v", err, bad)
+	}
+}
+
+func TestListen_InUse(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	tm, err := New(Options{HTTP: l.Addr().String(), Discovery: newTable()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tm.bus.Close() }()
+	err = tm.Listen()
+	if err == nil || !strings.Contains(err.Error(), l.Addr().String()) || !strings.Contains(err.Error(), "--http") {
+		t.Errorf("got %v: want the address and what to do", err)
+	}
+}
