@@ -122,6 +122,12 @@ func (x *Exchange) fail(err error) {
 		x.resp.Status = 503
 		x.resp.Set("retry-after", "1")
 		appendErrorBody(&x.resp, "a service that is needed for this is not available at the moment")
+	case x.bus.Remaining() <= 0 && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nanobus.ErrTimeout)):
+		// Its own time is up: the caller knows, or is about to.
+		rt.metrics.expired.Inc()
+		x.bus.ReplyError(nanobus.CodeExpired, "")
+		x.recycle()
+		return
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nanobus.ErrTimeout):
 		x.resp.Status = 504
 		appendErrorBody(&x.resp, "a service that is needed for this did not answer in time")

@@ -117,6 +117,11 @@ func TestPool_BoundedWorkers(t *testing.T) {
 		ran.Add(1)
 	})
 	p.submit(exchanges(0, requests))
+	for end := time.Now().Add(poolPatience); atWork.Load() < workers; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%d at work: want %d", atWork.Load(), workers)
+		}
+	}
 	for range requests {
 		release <- struct{}{}
 	}

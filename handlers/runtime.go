@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -152,6 +154,8 @@ func (rt *Runtime) run(ctx context.Context, serve func([]*Exchange)) error {
 	}
 	if rt.opts.Advertise != "" {
 		addr = rt.opts.Advertise
+	} else if host, _, err := net.SplitHostPort(strings.TrimPrefix(addr, "tcp://")); err == nil && net.ParseIP(host).IsUnspecified() {
+		return fmt.Errorf("handlers: listening on all addresses (%s), so others can't be told which to use: give the one to announce with --advertise tcp://HOST:PORT", addr)
 	}
 	self := registry.Instance{
 		Service: rt.opts.Service, ID: rt.opts.Instance, Address: addr, Version: rt.opts.Version,
@@ -178,7 +182,7 @@ func (rt *Runtime) run(ctx context.Context, serve func([]*Exchange)) error {
 		select {
 		case <-reg.Ready():
 			rt.ready.Store(true)
-			rt.log.Info().Str("service", self.Service).Str("instance", self.ID).Str("address", addr).
+			rt.log.Info().Str(logging.Service, self.Service).Str(logging.Addr, addr).
 				Int("window", self.Window).Msg("serving")
 		case <-live.Done():
 		}
@@ -351,7 +355,7 @@ func (rt *Runtime) logFailure(x *Exchange, err error) {
 	if !rt.limit.Allow("failure") {
 		return
 	}
-	rt.log.Error().Err(err).Uint64("correlation", x.bus.ID()).
+	rt.log.Error().Err(err).Str(logging.CorrelationID, logging.Correlation(x.bus.ID())).
 		Bytes("method", x.req.Method).Bytes("path", x.req.Path).
 		Bytes("request_id", x.req.Header.Get("x-request-id")).Msg("handler failed")
 }

@@ -103,9 +103,9 @@ type busMetrics struct {
 	calls, expired, cancelsIn, cancelsOut, eventsIn, eventsOut      *metrics.Counter
 	opened                                                          *metrics.Counter
 
-	droppedLate, droppedStray, droppedExpired, droppedMalformed, droppedUnknown *metrics.Counter
-	droppedWindow, droppedNoHandler, droppedEvents, droppedOversized            *metrics.Counter
-	droppedLinkDown                                                             *metrics.Counter
+	droppedLate, droppedStray, droppedMalformed, droppedUnknown      *metrics.Counter
+	droppedWindow, droppedNoHandler, droppedEvents, droppedOversized *metrics.Counter
+	droppedLinkDown                                                  *metrics.Counter
 }
 
 func newBusMetrics(s *metrics.Set) *busMetrics {
@@ -119,7 +119,7 @@ func newBusMetrics(s *metrics.Set) *busMetrics {
 		cancelsIn: s.Counter(metrics.BusCancelsIn), cancelsOut: s.Counter(metrics.BusCancelsOut),
 		eventsIn: s.Counter(metrics.BusEventsIn), eventsOut: s.Counter(metrics.BusEventsOut),
 		opened:      s.Counter(metrics.BusLinkOpened),
-		droppedLate: dropped("late"), droppedStray: dropped("stray"), droppedExpired: dropped("expired"),
+		droppedLate: dropped("late"), droppedStray: dropped("stray"),
 		droppedMalformed: dropped("malformed"), droppedUnknown: dropped("unknown_kind"),
 		droppedWindow: dropped("over_window"), droppedNoHandler: dropped("no_handler"),
 		droppedEvents: dropped("event_overflow"), droppedOversized: dropped("oversized"),

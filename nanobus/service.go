@@ -100,18 +100,22 @@ func (s *Service) Go(c *Call, p Payload, budget time.Duration) error {
 func (s *Service) GoAll(calls []*Call, payloads []Payload, budget time.Duration) {
 	var l *Link
 	for i, c := range calls {
-		if l == nil || !l.stateIs(linkLive) || !l.credit() {
-			var err error
-			if l, err = s.pick(nil); err != nil {
+		if l != nil && l.stateIs(linkLive) && l.credit() {
+			switch err := s.bus.start(l, c, payloads[i], budget); err { //nolint:errorlint // ours, never wrapped
+			case nil:
+				continue
+			case ErrTooLarge:
 				c.Err = err
 				c.finish(nil)
-				l = nil
 				continue
 			}
 		}
-		if err := s.bus.start(l, c, payloads[i], budget); err != nil {
+		// The first, or the link is full or gone: choose anew.
+		if err := s.Go(c, payloads[i], budget); err != nil {
 			c.Err = err
 			c.finish(nil)
+			continue
 		}
+		l = c.Link
 	}
 }

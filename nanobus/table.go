@@ -46,7 +46,8 @@ type table struct {
 }
 
 func newTable(n int, origin uint16) *table {
-	t := &table{origin: uint64(origin), slots: make([]slot, n)}
+	// Never 0: so no id of ours is 0, which means "no id".
+	t := &table{origin: uint64(max(origin, 1)), slots: make([]slot, n)}
 	for i := range t.slots {
 		t.slots[i].gen = rand.Uint32() & generationMask //nolint:gosec // spread, not secrecy
 		if i+1 < n {
@@ -74,12 +75,7 @@ func (t *table) take() (*slot, uint64) {
 		}
 		t.used.Add(1)
 		s.gen = (s.gen + 1) & generationMask
-		id := t.origin<<48 | uint64(s.gen)<<slotBits | uint64(i-1)
-		if id == 0 { // 0 means "no id"
-			s.gen = 1
-			id = uint64(s.gen)<<slotBits | uint64(i-1)
-		}
-		return s, id
+		return s, t.origin<<48 | uint64(s.gen)<<slotBits | uint64(i-1)
 	}
 }
 
@@ -118,7 +114,7 @@ func (t *table) give(s *slot, id uint64) {
 // when the id is not (or no longer) awaited.
 func (t *table) claim(id uint64) *Call {
 	i := id & slotMask
-	if i >= uint64(len(t.slots)) {
+	if id == 0 || i >= uint64(len(t.slots)) {
 		return nil
 	}
 	s := &t.slots[i]

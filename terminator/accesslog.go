@@ -60,7 +60,7 @@ func (a *accessLog) write(ctx *fasthttp.RequestCtx, conn *guardConn, f *flight, 
 		Bytes(logging.Peer, client).
 		Bytes(logging.RequestID, f.requestID)
 	if f.instance != "" {
-		e.Str(logging.Instance, f.instance)
+		e.Str(logging.Upstream, f.instance)
 	}
 	if stands > 1 {
 		e.Int64(logging.Count, stands)

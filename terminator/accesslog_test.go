@@ -98,9 +98,9 @@ func TestAccessLog_Line(t *testing.T) {
 	for i, want := range []map[string]any{
 		{
 			logging.Method: "GET", logging.Path: "/a/A", logging.Status: 200., logging.BytesOut: 12., logging.Peer: "127.0.0.1",
-			logging.RequestID: "one", logging.Instance: "w1",
+			logging.RequestID: "one", logging.Upstream: "w1",
 		},
-		{logging.Path: "/none", logging.Status: 404., logging.Peer: "127.0.0.1", logging.RequestID: "two", logging.Instance: nil},
+		{logging.Path: "/none", logging.Status: 404., logging.Peer: "127.0.0.1", logging.RequestID: "two", logging.Upstream: nil},
 		{logging.Status: 400., logging.Peer: "127.0.0.1", logging.RequestID: "three"},
 	} {
 		got := accessLines(t, f)[i]

@@ -18,8 +18,9 @@ import (
 type admission struct {
 	inFlight atomic.Int64
 	limit    atomic.Int64
-	min, max int64
 	target   time.Duration
+
+	min, max, start int64
 
 	// Of the window of now; written by all requests, read by adapt.
 	sum  atomic.Int64 // ns
@@ -41,7 +42,8 @@ const (
 
 func newAdmission(minimum, maximum int, target time.Duration) *admission {
 	a := &admission{min: int64(minimum), max: int64(maximum), target: target}
-	a.limit.Store(min(max(admissionStart, a.min), a.max))
+	a.start = min(max(admissionStart, a.min), a.max)
+	a.limit.Store(a.start)
 	return a
 }
 
@@ -108,6 +110,11 @@ func (a *admission) adapt() {
 		limit -= limit / 10
 	case mean <= a.target && peak*10 >= limit*8:
 		limit += max(limit/20, 8)
+	case 2*mean <= 3*usual && peak*10 >= limit*8 && limit < a.start:
+		// Above the target, but no more than is usual here: handlers that are
+		// slow by nature, after a spike. Slowly, and only back to where it
+		// began, so that a lasting overload doesn't come to pass for usual.
+		limit += max(limit/100, 1)
 	default:
 		return
 	}

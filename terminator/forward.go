@@ -147,7 +147,7 @@ func (t *Terminator) forward(ctx *fasthttp.RequestCtx, conn *guardConn, f *fligh
 		latency = t.bus.Now() - start
 	}
 	if o == handlerFailed && t.limit.Allow("handler") {
-		t.log.Error().Err(err).Uint64(logging.CorrelationID, f.call.ID()).Bytes(logging.RequestID, f.requestID).
+		t.log.Error().Err(err).Str(logging.CorrelationID, logging.Correlation(f.call.ID())).Bytes(logging.RequestID, f.requestID).
 			Stringer(logging.Link, f.call.Link).Bytes(logging.Path, f.msg.Path).Msg("a handler failed")
 	}
 	return o

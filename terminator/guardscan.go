@@ -256,7 +256,7 @@ func (s *guardScanner) line(b []byte) (int, guardFault) {
 // tooLong judges a line of which content bytes have come, arrived with its CR.
 func (s *guardScanner) tooLong(content, arrived int) guardFault {
 	if s.state == guardRequestLine {
-		if content > s.limits.target+guardLineSlack {
+		if content > s.limits.target+guardLineSlack || arrived > s.limits.head {
 			return guardFaultLineLong
 		}
 		return guardOK

@@ -156,7 +156,10 @@ func lookAtTerminator(ctx context.Context, addr string) terminatorStatus {
 }
 
 func lookAtInstance(ctx context.Context, in registry.Instance) instanceStatus {
-	s := instanceStatus{Instance: in, Uptime: time.Since(in.Started).Seconds()}
+	s := instanceStatus{Instance: in, Uptime: -1}
+	if !in.Started.IsZero() { // as in a static table
+		s.Uptime = time.Since(in.Started).Seconds()
+	}
 	if in.Admin == "" {
 		return s
 	}
@@ -240,7 +243,7 @@ func millis(ms float64) string {
 func uptime(s float64) string {
 	d := time.Duration(s) * time.Second
 	switch {
-	case d < 0:
+	case s < 0:
 		return "–"
 	case d >= 48*time.Hour:
 		return fmt.Sprintf("%dd", int(d.Hours())/24)

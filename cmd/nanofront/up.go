@@ -196,7 +196,8 @@ func (c *upCommand) start(ctx context.Context, s *supervisor.Supervisor, bin pro
 			"--drain-timeout", upHandlerDrain.String(),
 		}, args...)
 		return s.Start(supervisor.Child{
-			Name: name, Path: bin.handler, Args: slices.Concat(args, discovery, common), Stage: stage, Grace: upHandlerDrain + upGrace,
+			Name: name, Path: bin.handler, Args: slices.Concat(args, discovery, common), Env: handlerEnv(),
+			Stage: stage, Grace: upHandlerDrain + upGrace,
 		})
 	}
 	err = handler("profile-1", "profile", stageStore,

@@ -128,13 +128,19 @@ func (p *process) report(ctx context.Context, err error) int {
 	case err == nil || errors.Is(err, ErrDone):
 		return 0
 	case errors.As(err, &usage):
-		p.say("%s: %s\nrun %s --help\n", p.name, oneLine(err), p.name)
+		p.say("%s\nrun %s --help\n", p.line(err), p.name)
 		return ExitUsage
 	case errors.As(context.Cause(ctx), new(SignalError)) && errors.Is(err, context.Canceled):
 		return 0 // it was told to end, and did
 	}
-	p.say("%s: %s\n", p.name, oneLine(err))
+	p.say("%s\n", p.line(err))
 	return ExitError
+}
+
+// line is err on one line that begins with the program's name, once: the
+// errors of a package of the same name begin with it already.
+func (p *process) line(err error) string {
+	return p.name + ": " + strings.TrimPrefix(oneLine(err), p.name+": ")
 }
 
 func (p *process) say(format string, args ...any) {

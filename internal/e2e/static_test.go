@@ -27,9 +27,9 @@ func TestStatic_Readiness(t *testing.T) {
 		_, err := c.do(get("/hello"))
 		return err == nil
 	})
-	if reason := f.ready(t, 503); !strings.Contains(reason, "echo") {
-		t.Errorf("/readyz without a handler doesn't name the service: %q", reason)
-	}
+	testutil.Eventually(t, "/readyz without a handler names the service", func() bool {
+		return strings.Contains(f.ready(t, 503), "echo")
+	})
 	if code, body, err := adminGet(f.admin, "/healthz"); code != 200 || err != nil {
 		t.Errorf("/healthz without a handler: %d %q %v", code, body, err)
 	}

@@ -1,5 +1,7 @@
 package logging
 
+import "fmt"
+
 // The names of fields, so that one thing has one name in all lines.
 const (
 	Program   = "program"
@@ -7,11 +9,12 @@ const (
 	Service   = "service"
 	Role      = "role"
 	Version   = "version"
-	Addr      = "addr" // where something listens or is reached
-	Peer      = "peer" // who is at the other end
+	Addr      = "addr"     // where something listens or is reached
+	Peer      = "peer"     // who is at the other end
+	Upstream  = "upstream" // the instance that answered
 	Link      = "link"
 	RequestID = "request_id"
-	// CorrelationID is the bus' id of a request, in hexadecimal.
+	// CorrelationID is the bus' id of a request, in hexadecimal (Correlation).
 	CorrelationID = "correlation_id"
 	Method        = "method"
 	Host          = "host"
@@ -35,3 +38,6 @@ const (
 	PID           = "pid"
 	Stack         = "stack"
 )
+
+// Correlation is a correlation id as logs have it.
+func Correlation(id uint64) string { return fmt.Sprintf("%016x", id) }
