@@ -70,6 +70,8 @@ type Link struct {
 	latency  atomic.Int64 // moving average in ns, see observe
 	replies  atomic.Uint64
 
+	repliesSeen uint64 // replies at the last look of tend; the sweep's alone
+
 	// Clock of the peer against ours, in µs, from the pings. Unknown until
 	// offsetKnown.
 	offset      atomic.Int64

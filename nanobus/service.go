@@ -1,6 +1,7 @@
 package nanobus
 
 import (
+	"errors"
 	"math/rand/v2"
 	"sync/atomic"
 	"time"
@@ -43,7 +44,10 @@ func (s *Service) pick(avoid *Link) (*Link, error) {
 		j++
 	}
 	a, b := links[i], links[j]
-	if a == avoid || (b != avoid && b.cost() < a.cost()) {
+	// Among about equals the one drawn first, by chance: else the slightly
+	// faster of two would get everything from a caller that never has more
+	// than one request under way.
+	if a == avoid || (b != avoid && 5*b.cost() < 4*a.cost()) {
 		a, b = b, a
 	}
 	if a.credit() {
@@ -66,6 +70,10 @@ func (s *Service) pick(avoid *Link) (*Link, error) {
 // cost is what one more request on the link is expected to wait for. The
 // constant keeps a link without history comparable with the others, and
 // differences of some microseconds from deciding.
+//
+// An instance that looks slow gets no requests, and so no chance to look
+// otherwise: a link without replies is forgiven half of its latency each
+// second (tend), until it gets one again.
 func (l *Link) cost() int64 {
 	return (int64(l.inFlight.Load()) + 1) * (l.latency.Load() + int64(200*time.Microsecond))
 }
@@ -101,10 +109,11 @@ func (s *Service) GoAll(calls []*Call, payloads []Payload, budget time.Duration)
 	var l *Link
 	for i, c := range calls {
 		if l != nil && l.stateIs(linkLive) && l.credit() {
-			switch err := s.bus.start(l, c, payloads[i], budget); err { //nolint:errorlint // ours, never wrapped
-			case nil:
+			err := s.bus.start(l, c, payloads[i], budget)
+			if err == nil {
 				continue
-			case ErrTooLarge:
+			}
+			if errors.Is(err, ErrTooLarge) {
 				c.Err = err
 				c.finish(nil)
 				continue

@@ -38,9 +38,15 @@ func (b *Bus) sweep() {
 	}
 }
 
-// tend pings the links and ends those that are silent.
+// tend pings the links, ends those that are silent, and forgives those that
+// are not asked.
 func (b *Bus) tend(now int64) {
 	for _, l := range b.snapshotLinks() {
+		if n := l.replies.Load(); n == l.repliesSeen {
+			l.latency.Store(l.latency.Load() / 2)
+		} else {
+			l.repliesSeen = n
+		}
 		switch {
 		case l.stateIs(linkGreeting) && now-l.attached > int64(helloTimeout):
 			l.close("no_hello")
