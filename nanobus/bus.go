@@ -1,7 +1,6 @@
 package nanobus
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -275,45 +274,6 @@ func (b *Bus) helloFor(l *Link) *Hello {
 	return h
 }
 
-// share divides the window among the links whose peers send requests, and
-// tells those whose part has changed. mu is held.
-func (b *Bus) share() {
-	if b.opts.Serve == nil {
-		return
-	}
-	callers := 0
-	for l := range b.links {
-		if l.calls() {
-			callers++
-		}
-	}
-	part := b.opts.Window / max(callers, 1)
-	part = max(part, min(minShare, b.opts.Window))
-	for l := range b.links {
-		l.mu.Lock()
-		if !l.calls() || l.granted == part {
-			l.mu.Unlock()
-			continue
-		}
-		first := l.granted == 0
-		l.granted = part
-		l.mu.Unlock()
-		if !first {
-			l.control(kindCredit, 0, 0, byte(part>>24), byte(part>>16), byte(part>>8), byte(part)) //nolint:gosec // four bytes of a window
-		}
-	}
-}
-
-// calls reports whether requests are to be expected on the link. A link that
-// we dialled carries ours; its peer would dial us to send its own.
-func (l *Link) calls() bool {
-	if l.instance != nil {
-		return false
-	}
-	h := l.hello.Load()
-	return h == nil || !h.EventsOnly
-}
-
 // event begins a log line about the link. Who calls is told at level info; the
 // other end of the same link, and links for events alone, are for who looks
 // for a fault.
@@ -383,88 +343,6 @@ func (b *Bus) detach(l *Link) {
 	b.failAll(l, err)
 }
 
-// failAll ends all calls under way on a link, or on any if l is nil.
-func (b *Bus) failAll(l *Link, err error) {
-	slots := b.table.inUse()
-	for i := range slots {
-		s := &slots[i]
-		id := s.id.Load()
-		if id == 0 || (l != nil && s.link.Load() != l) {
-			continue
-		}
-		if c := b.table.claim(id); c != nil {
-			b.metrics.droppedLinkDown.Inc()
-			c.Err = err
-			c.finish(nil)
-		}
-	}
-}
-
-// start sends a request on a link one of whose credits the caller has taken.
-// On error the credit is given back and nothing was sent.
-func (b *Bus) start(l *Link, c *Call, p Payload, budget time.Duration) error {
-	s, id := b.table.take()
-	if s == nil {
-		l.refund()
-		return ErrNoCredit
-	}
-	now := b.now()
-	c.Link, c.id, c.sent, c.Err = l, id, now, nil
-	s.call = c
-	s.link.Store(l)
-	s.deadline.Store(now + int64(budget))
-	start, err := l.begin(kindRequest, 0, id)
-	if err == nil && start > maxGathered {
-		l.abandon(start)
-		err = ErrNoCredit
-	}
-	if err == nil {
-		c.batch = l.writes.Load()
-		us := micros32(int64(budget))
-		l.out = append(l.out, byte(us>>24), byte(us>>16), byte(us>>8), byte(us)) //nolint:gosec // four bytes of a number
-		l.out = p.AppendTo(l.out)
-		if len(l.out)-start > MaxFrame {
-			l.abandon(start)
-			err = ErrTooLarge
-		}
-	}
-	if err != nil {
-		b.table.give(s, id)
-		l.refund()
-		return err
-	}
-	// Armed before the frame can leave, and while the link is known to be
-	// open: whoever closes it looks for armed calls after that.
-	b.table.arm(s, id)
-	b.metrics.calls.Inc()
-	return l.commit(start)
-}
-
-// Abort gives up the call with this id, if it is still under way: it ends with
-// ErrCancelled and the peer is told. It reports whether it was.
-func (b *Bus) Abort(id uint64) bool { return b.abort(id, ErrCancelled) }
-
-func (b *Bus) abort(id uint64, err error) bool {
-	if !b.table.mine(id) {
-		return false
-	}
-	c := b.table.claim(id)
-	if c == nil {
-		return false
-	}
-	l := c.Link
-	c.Err = err
-	c.Timing.Total = time.Duration(b.now() - c.sent)
-	if err == ErrTimeout { //nolint:errorlint // ours, never wrapped
-		b.metrics.expired.Inc()
-		l.observe(int64(c.Timing.Total))
-	}
-	b.metrics.cancelsOut.Inc()
-	l.control(kindCancel, 0, id)
-	c.finish(nil)
-	return true
-}
-
 func (b *Bus) snapshotLinks() []*Link {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -473,75 +351,6 @@ func (b *Bus) snapshotLinks() []*Link {
 		ls = append(ls, l)
 	}
 	return ls
-}
-
-// LinkInfo is the state of one link, for who looks.
-type LinkInfo struct {
-	Service   string  `json:"service"`
-	Instance  string  `json:"instance"`
-	Version   string  `json:"version,omitempty"`
-	Address   string  `json:"address"`
-	State     string  `json:"state"`
-	Window    int     `json:"window"`
-	InFlight  int     `json:"in_flight"`
-	Replies   uint64  `json:"replies"`
-	LatencyMS float64 `json:"latency_ms"` // moving average
-}
-
-// Links returns the state of the links that this process dials.
-func (b *Bus) Links() []LinkInfo {
-	var infos []LinkInfo
-	for _, l := range b.snapshotLinks() {
-		if l.instance == nil {
-			continue
-		}
-		infos = append(infos, LinkInfo{
-			Service: l.instance.Service, Instance: l.instance.ID, Version: l.instance.Version, Address: l.instance.Address,
-			State:  [...]string{"greeting", "live", "draining", "down"}[l.state.Load()],
-			Window: int(l.window.Load()), InFlight: l.InFlight(), Replies: l.replies.Load(),
-			LatencyMS: float64(l.latency.Load()) / 1e6,
-		})
-	}
-	return infos
-}
-
-// Drain tells the peers that this process takes no more requests, and waits
-// until each has understood, all requests are answered, and the answers are
-// with the system; or until ctx ends, with its error then.
-func (b *Bus) Drain(ctx context.Context) error {
-	b.mu.Lock()
-	b.draining = true
-	b.mu.Unlock()
-	for _, l := range b.snapshotLinks() {
-		l.control(kindDraining, 0, 0)
-	}
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for !b.drained() {
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("nanobus: %d requests unanswered at the end of draining: %w", b.Served(), ctx.Err())
-		case <-b.done:
-			return ErrClosed
-		case <-tick.C:
-		}
-	}
-	for _, l := range b.snapshotLinks() {
-		l.flush(time.Now().Add(writeTimeout))
-	}
-	return nil
-}
-
-func (b *Bus) drained() bool {
-	for _, l := range b.snapshotLinks() {
-		l.mu.Lock()
-		ok := l.drainAck || l.closed || !l.calls() || l.stateIs(linkGreeting)
-		l.mu.Unlock()
-		if !ok {
-			return false
-		}
-	}
-	return b.Served() == 0
 }
 
 // Close ends all links and all calls under way (ErrClosed), and waits for the

@@ -1,0 +1,85 @@
+package nanobus
+
+import "time"
+
+// failAll ends all calls under way on a link, or on any if l is nil.
+func (b *Bus) failAll(l *Link, err error) {
+	slots := b.table.inUse()
+	for i := range slots {
+		s := &slots[i]
+		id := s.id.Load()
+		if id == 0 || (l != nil && s.link.Load() != l) {
+			continue
+		}
+		if c := b.table.claim(id); c != nil {
+			b.metrics.droppedLinkDown.Inc()
+			c.Err = err
+			c.finish(nil)
+		}
+	}
+}
+
+// start sends a request on a link one of whose credits the caller has taken.
+// On error the credit is given back and nothing was sent.
+func (b *Bus) start(l *Link, c *Call, p Payload, budget time.Duration) error {
+	s, id := b.table.take()
+	if s == nil {
+		l.refund()
+		return ErrNoCredit
+	}
+	now := b.now()
+	c.Link, c.id, c.sent, c.Err = l, id, now, nil
+	s.call = c
+	s.link.Store(l)
+	s.deadline.Store(now + int64(budget))
+	start, err := l.begin(kindRequest, 0, id)
+	if err == nil && start > maxGathered {
+		l.abandon(start)
+		err = ErrNoCredit
+	}
+	if err == nil {
+		c.batch = l.writes.Load()
+		us := micros32(int64(budget))
+		l.out = append(l.out, byte(us>>24), byte(us>>16), byte(us>>8), byte(us)) //nolint:gosec // four bytes of a number
+		l.out = p.AppendTo(l.out)
+		if len(l.out)-start > MaxFrame {
+			l.abandon(start)
+			err = ErrTooLarge
+		}
+	}
+	if err != nil {
+		b.table.give(s, id)
+		l.refund()
+		return err
+	}
+	// Armed before the frame can leave, and while the link is known to be
+	// open: whoever closes it looks for armed calls after that.
+	b.table.arm(s, id)
+	b.metrics.calls.Inc()
+	return l.commit(start)
+}
+
+// Abort gives up the call with this id, if it is still under way: it ends with
+// ErrCancelled and the peer is told. It reports whether it was.
+func (b *Bus) Abort(id uint64) bool { return b.abort(id, ErrCancelled) }
+
+func (b *Bus) abort(id uint64, err error) bool {
+	if !b.table.mine(id) {
+		return false
+	}
+	c := b.table.claim(id)
+	if c == nil {
+		return false
+	}
+	l := c.Link
+	c.Err = err
+	c.Timing.Total = time.Duration(b.now() - c.sent)
+	if err == ErrTimeout { //nolint:errorlint // ours, never wrapped
+		b.metrics.expired.Inc()
+		l.observe(int64(c.Timing.Total))
+	}
+	b.metrics.cancelsOut.Inc()
+	l.control(kindCancel, 0, id)
+	c.finish(nil)
+	return true
+}
