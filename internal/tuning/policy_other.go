@@ -1,0 +1,6 @@
+//go:build !linux
+
+package tuning
+
+// batchPolicy is for Linux.
+func batchPolicy() {}
