@@ -39,6 +39,8 @@ ifeq ($(HAVE_CC),)
 	CGO_ENABLED=0 $(GO) test -timeout $(TEST_TIMEOUT) ./...
 else
 	CGO_ENABLED=1 $(GO) test -race -timeout $(TEST_TIMEOUT) ./...
+	@echo "once more without the race detector, which allocates itself: the tests that count allocations"
+	CGO_ENABLED=0 $(GO) test -run 'Alloc' -timeout $(TEST_TIMEOUT) ./nanobus ./handlers/... ./terminator ./internal/httpmsg
 endif
 
 .PHONY: race

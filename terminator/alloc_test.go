@@ -57,7 +57,7 @@ func (f *front) helloNode(t testing.TB) {
 // A request through all steps, over the bus and back, allocates nothing.
 func TestServe_NoAllocations(t *testing.T) {
 	if raceEnabled {
-		t.Skip("the race detector makes sync.Pool forget")
+		t.Skip("the race detector makes sync.Pool forget; make test runs this once more without it")
 	}
 	for name, accessLog := range map[string]int{"no access log": -1, "access log": 100_000} {
 		t.Run(name, func(t *testing.T) {

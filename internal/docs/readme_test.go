@@ -79,7 +79,7 @@ func TestReadme_CommandsWork(t *testing.T) {
 		t.Run(c, func(t *testing.T) {
 			if how.needs != "" {
 				if _, err := exec.LookPath(how.needs); err != nil {
-					t.Skipf("%s is not installed", how.needs)
+					t.Skipf("%[1]s is not installed: apt-get install %[1]s", how.needs)
 				}
 			}
 			out := s.run(t, c)

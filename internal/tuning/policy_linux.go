@@ -13,8 +13,8 @@ const schedBatch = 3
 // batchPolicy makes the process' threads SCHED_BATCH: one that is woken waits
 // for the running thread's turn to end instead of ending it at once. A message
 // that comes in is then met by others, and they are handled together: on two
-// cores with wrk beside, two hops did 15 to 25 % more requests a second, at a
-// lower 99th percentile. Where a core is free it changes nothing.
+// cores with wrk beside, two hops did some 15 % more requests a second in
+// interleaved runs, at about the same 99th percentile. Where a core is free it changes nothing.
 //
 // New threads inherit it. It is a wish: where the system doesn't grant it,
 // things are as they were.
