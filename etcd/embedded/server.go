@@ -23,12 +23,11 @@ const soloPeerURL = "http://127.0.0.1:2380"
 
 // Server is a running etcd server.
 type Server struct {
-	etcd    *embed.Etcd
-	url     string
-	unlock  func()
-	streams context.CancelFunc // ends all clients' streams
-	calls   context.CancelFunc // ends all clients' requests
-	quiet   atomic.Bool        // no more log lines
+	etcd   *embed.Etcd
+	url    string
+	unlock func()
+	gate   *gate
+	quiet  atomic.Bool // no more log lines
 
 	closeOnce sync.Once
 	closed    chan struct{}
@@ -51,18 +50,16 @@ func StartServer(ctx context.Context, o ServerOptions) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	calls, cancel := context.WithCancel(context.Background())
-	streams, end := context.WithCancel(calls)
-	s := &Server{unlock: unlock, streams: end, calls: cancel, closed: make(chan struct{}), done: make(chan struct{})}
+	s := &Server{unlock: unlock, gate: newGate(), closed: make(chan struct{}), done: make(chan struct{})}
 	started := false
 	defer func() {
 		if !started {
-			cancel()
+			s.gate.endCalls()
 			unlock()
 		}
 	}()
 
-	s.etcd, err = embed.StartEtcd(config(streams, calls, o, client, peer, &s.quiet))
+	s.etcd, err = embed.StartEtcd(config(s.gate, o, client, peer, &s.quiet))
 	if err != nil {
 		return nil, startError(o, client, peer, err)
 	}
@@ -72,6 +69,7 @@ func StartServer(ctx context.Context, o ServerOptions) (*Server, error) {
 		// First the server: Close by itself waits for listeners that are
 		// only served once there is a leader.
 		s.quiet.Store(true)
+		s.gate.close()
 		s.etcd.Server.HardStop()
 		s.etcd.Close()
 		return nil, err
@@ -103,7 +101,7 @@ func (s *Server) awaitReady(ctx, wait context.Context, timeout time.Duration) er
 	return fmt.Errorf("%w: no leader within %v: are the other members of the cluster running?", ErrNotReady, timeout)
 }
 
-func config(streams, calls context.Context, o ServerOptions, client, peer *url.URL, quiet *atomic.Bool) *embed.Config {
+func config(g *gate, o ServerOptions, client, peer *url.URL, quiet *atomic.Bool) *embed.Config {
 	cfg := embed.NewConfig()
 	cfg.Name = o.Name
 	cfg.Dir = filepath.Join(o.DataDir, "member-data")
@@ -140,8 +138,8 @@ func config(streams, calls context.Context, o ServerOptions, client, peer *url.U
 	cfg.LogLevel = "warn"
 	cfg.ZapLoggerBuilder = embed.NewZapLoggerBuilder(zapLogger(o.Logger, quiet))
 	cfg.GRPCAdditionalServerOptions = []grpc.ServerOption{
-		grpc.ChainStreamInterceptor(endStreams(streams)),
-		grpc.ChainUnaryInterceptor(endCalls(calls)),
+		grpc.ChainStreamInterceptor(g.stream),
+		grpc.ChainUnaryInterceptor(g.call),
 	}
 	return cfg
 }
@@ -154,35 +152,6 @@ func ipURL(u *url.URL) url.URL {
 	}
 	return c
 }
-
-// endStreams makes watches and keep-alives end when ctx does. A graceful stop
-// of gRPC waits for them else until etcd's request timeout is over, 7 s in
-// which every client watches a server that has nothing to say any more.
-func endStreams(ctx context.Context) grpc.StreamServerInterceptor {
-	return func(srv any, ss grpc.ServerStream, _ *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
-		sctx, cancel := context.WithCancel(ss.Context())
-		defer cancel()
-		defer context.AfterFunc(ctx, cancel)()
-		return handler(srv, &boundStream{ServerStream: ss, ctx: sctx})
-	}
-}
-
-// endCalls does the same for requests, for Kill: nobody answers them then.
-func endCalls(ctx context.Context) grpc.UnaryServerInterceptor {
-	return func(rctx context.Context, req any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
-		rctx, cancel := context.WithCancel(rctx)
-		defer cancel()
-		defer context.AfterFunc(ctx, cancel)()
-		return handler(rctx, req)
-	}
-}
-
-type boundStream struct {
-	grpc.ServerStream
-	ctx context.Context
-}
-
-func (s *boundStream) Context() context.Context { return s.ctx }
 
 // startError turns etcd's error into one that says what to do.
 func startError(o ServerOptions, client, peer *url.URL, err error) error {
@@ -255,13 +224,13 @@ func (s *Server) stop(hard bool) {
 	s.closeOnce.Do(func() {
 		s.quiet.Store(true)
 		close(s.closed)
-		s.streams()
+		s.gate.endStreams()
 		if hard {
-			s.calls()
+			s.gate.close()
 			s.etcd.Server.HardStop()
 		}
 		s.etcd.Close()
-		s.calls()
+		s.gate.endCalls()
 		s.unlock()
 	})
 	<-s.done
