@@ -97,6 +97,8 @@ type Link struct {
 	active   []*Request // requests of the peer that are not answered yet
 	freeSlot []int32    // free indexes of active
 	drainAck bool       // the peer has said that it sends no more requests
+	readers  map[bodyKey]*BodyReader
+	writers  map[bodyKey]*BodyWriter
 
 	wake        chan struct{}
 	closeReason atomic.Pointer[string]
@@ -307,7 +309,16 @@ func (l *Link) detached() {
 			r.cancel()
 		}
 	}
+	readers := l.readers
+	l.readers = nil
+	for _, w := range l.writers {
+		w.halt(ErrLinkDown)
+	}
 	l.mu.Unlock()
+	for _, r := range readers {
+		r.end(ErrLinkDown)
+		r.gone()
+	}
 	l.space.Broadcast()
 	if wake {
 		l.wake <- struct{}{}
