@@ -62,6 +62,13 @@ func atRest(t testing.TB, buses ...*Bus) {
 	}
 }
 
+func bodyCaller(t testing.TB, instances ...Instance) *Bus {
+	t.Helper()
+	b := newBus(t, Options{Service: "caller", Instance: "c", Bodies: true})
+	link(t, b, instances...)
+	return b
+}
+
 func startBody(t testing.TB, b *Bus, payload string, budget time.Duration) *Call {
 	t.Helper()
 	c := NewCall()
@@ -73,8 +80,8 @@ func startBody(t testing.TB, b *Bus, payload string, budget time.Duration) *Call
 }
 
 func TestBody_BothWaysAtOnce(t *testing.T) {
-	s, in := server(t, "1", Options{Serve: bodyEcho}, tcp)
-	b := caller(t, in)
+	s, in := server(t, "1", Options{Serve: bodyEcho, Bodies: true}, tcp)
+	b := bodyCaller(t, in)
 	for _, size := range []int64{0, 1, chunkSize, BodyCredit, BodyCredit + 1, 20 << 20} {
 		c := startBody(t, b, "head", time.Second)
 		wantN, want := sum(t, noise(size))
@@ -100,8 +107,8 @@ func TestBody_BothWaysAtOnce(t *testing.T) {
 
 // A slow reader slows its own body and nothing else on the link.
 func TestBody_SlowReaderHurtsNobodyElse(t *testing.T) {
-	s, in := server(t, "1", Options{Serve: bodyEcho}, tcp)
-	b := caller(t, in)
+	s, in := server(t, "1", Options{Serve: bodyEcho, Bodies: true}, tcp)
+	b := bodyCaller(t, in)
 	stuck := startBody(t, b, "", time.Second)
 	stuck.Wait() // the reply has begun, and nobody reads it
 	var sent atomic.Int64
@@ -146,7 +153,7 @@ func TestBody_SlowReaderHurtsNobodyElse(t *testing.T) {
 func TestBody_BudgetCountsFromItsEnd(t *testing.T) {
 	release := make(chan struct{})
 	var expired atomic.Bool
-	s, in := server(t, "1", Options{Serve: func(batch []*Request) {
+	s, in := server(t, "1", Options{Bodies: true, Serve: func(batch []*Request) {
 		for _, r := range batch {
 			go func() {
 				ctx := r.Context()
@@ -162,7 +169,7 @@ func TestBody_BudgetCountsFromItsEnd(t *testing.T) {
 			}()
 		}
 	}}, tcp)
-	b := caller(t, in)
+	b := bodyCaller(t, in)
 	c := startBody(t, b, "", 50*time.Millisecond)
 	begin := time.Now()
 	for time.Since(begin) < 150*time.Millisecond { // well past the budget
@@ -184,12 +191,12 @@ func TestBody_BudgetCountsFromItsEnd(t *testing.T) {
 }
 
 func TestBody_ReplyBeforeTheEnd(t *testing.T) {
-	s, in := server(t, "1", Options{Serve: func(batch []*Request) {
+	s, in := server(t, "1", Options{Bodies: true, Serve: func(batch []*Request) {
 		for _, r := range batch {
 			_ = r.Reply(Bytes("no"))
 		}
 	}}, tcp)
-	b := caller(t, in)
+	b := bodyCaller(t, in)
 	c := startBody(t, b, "", time.Second)
 	var err error
 	for err == nil {
@@ -211,7 +218,7 @@ func TestBody_ReplyBeforeTheEnd(t *testing.T) {
 
 func TestBody_BrokenOff(t *testing.T) {
 	got := make(chan error, 1)
-	s, in := server(t, "1", Options{Serve: func(batch []*Request) {
+	s, in := server(t, "1", Options{Bodies: true, Serve: func(batch []*Request) {
 		for _, r := range batch {
 			go func() {
 				if r.Body() != nil {
@@ -230,7 +237,7 @@ func TestBody_BrokenOff(t *testing.T) {
 			}()
 		}
 	}}, tcp)
-	b := caller(t, in)
+	b := bodyCaller(t, in)
 
 	c := startBody(t, b, "", time.Second)
 	_, _ = c.Upload.Write([]byte("half"))
@@ -260,7 +267,7 @@ func TestBody_BrokenOff(t *testing.T) {
 
 func TestBody_LinkBreaks(t *testing.T) {
 	seen := make(chan error, 1)
-	s, in := server(t, "1", Options{Serve: func(batch []*Request) {
+	s, in := server(t, "1", Options{Bodies: true, Serve: func(batch []*Request) {
 		for _, r := range batch {
 			go func() {
 				w, err := r.ReplyBody(Bytes(""))
@@ -276,7 +283,7 @@ func TestBody_LinkBreaks(t *testing.T) {
 			}()
 		}
 	}}, tcp)
-	b := caller(t, in)
+	b := bodyCaller(t, in)
 	c := startBody(t, b, "", time.Second)
 	c.Wait()
 	c.Link.close("test")
@@ -299,8 +306,8 @@ func TestBody_LinkBreaks(t *testing.T) {
 }
 
 func TestBody_TooManyAtOnce(t *testing.T) {
-	s, in := server(t, "1", Options{Serve: bodyEcho, MaxBodies: 1}, tcp)
-	b := caller(t, in)
+	s, in := server(t, "1", Options{Serve: bodyEcho, Bodies: true, MaxBodies: 1}, tcp)
+	b := bodyCaller(t, in)
 	first := startBody(t, b, "", time.Second)
 	first.Wait()
 	second := startBody(t, b, "", time.Second)
@@ -317,8 +324,8 @@ func TestBody_TooManyAtOnce(t *testing.T) {
 	atRest(t, b, s)
 
 	// The caller's side of it.
-	s2, in2 := server(t, "2", Options{Serve: bodyEcho}, tcp)
-	b2 := newBus(t, Options{Service: "caller", Instance: "c", MaxBodies: 1})
+	s2, in2 := server(t, "2", Options{Serve: bodyEcho, Bodies: true}, tcp)
+	b2 := newBus(t, Options{Service: "caller", Instance: "c", Bodies: true, MaxBodies: 1})
 	link(t, b2, in2)
 	first = startBody(t, b2, "", time.Second)
 	first.Wait()
@@ -337,7 +344,7 @@ func TestBody_TooManyAtOnce(t *testing.T) {
 
 func TestBody_PeerWithoutThem(t *testing.T) {
 	in, _ := barePeer(t, 0)
-	b := caller(t, in)
+	b := bodyCaller(t, in)
 	c := NewCall()
 	c.SendMore = true
 	if err := b.Service("s").Go(c, Bytes(""), time.Second); !errors.Is(err, ErrNoBodies) {
@@ -349,7 +356,7 @@ func TestBody_PeerWithoutThem(t *testing.T) {
 // More data than was granted ends the link of who sent it.
 func TestBody_DataBeyondCredit(t *testing.T) {
 	in, conn := barePeer(t, helloBodies)
-	b := caller(t, in)
+	b := bodyCaller(t, in)
 	c := NewCall()
 	if err := b.Service("s").Go(c, Bytes(""), 5*time.Second); err != nil {
 		t.Fatal(err)
@@ -420,8 +427,8 @@ func barePeer(t testing.TB, flags uint16) (Instance, <-chan bareConn) {
 // However many bodies there are, what is held of them is bounded.
 func TestBody_MemoryIsBounded(t *testing.T) {
 	const bodies, size = 100, 4 << 20
-	s, in := server(t, "1", Options{Serve: bodyEcho}, tcp)
-	b := caller(t, in)
+	s, in := server(t, "1", Options{Serve: bodyEcho, Bodies: true}, tcp)
+	b := bodyCaller(t, in)
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
@@ -467,7 +474,7 @@ func TestBody_MemoryIsBounded(t *testing.T) {
 }
 
 func BenchmarkBody(b *testing.B) {
-	_, in := server(b, "1", Options{Serve: func(batch []*Request) {
+	_, in := server(b, "1", Options{Bodies: true, Serve: func(batch []*Request) {
 		for _, r := range batch {
 			go func() {
 				_, _ = io.CopyBuffer(io.Discard, struct{ io.Reader }{r.Body()}, make([]byte, 32<<10))
@@ -475,7 +482,7 @@ func BenchmarkBody(b *testing.B) {
 			}()
 		}
 	}}, tcp)
-	bus := caller(b, in)
+	bus := bodyCaller(b, in)
 	chunk := make([]byte, 32<<10)
 	b.SetBytes(int64(len(chunk)))
 	b.ReportAllocs()

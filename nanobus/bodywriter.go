@@ -101,8 +101,9 @@ func (w *BodyWriter) Break(code Code, text string) {
 	_ = w.finish(&errorPayload{code: code, text: text})
 }
 
-// finish ends the body. For a call whose reply has come there is nothing to
-// end any more; the end of a response is always sent: it gives the credit back.
+// finish ends the body. The end is always sent, unless the link has gone: that
+// of a response gives the credit back, and the handler of a request must not
+// wait for more.
 func (w *BodyWriter) finish(broken *errorPayload) error {
 	l := w.link
 	l.mu.Lock()
@@ -116,7 +117,7 @@ func (w *BodyWriter) finish(broken *errorPayload) error {
 	if w.request != nil || err != nil || broken != nil {
 		w.unregister()
 	}
-	if l.closed || (w.request == nil && err != nil) {
+	if l.closed {
 		l.mu.Unlock()
 	} else {
 		flags := w.flags() | flagEnd

@@ -266,7 +266,7 @@ func (b *Bus) helloFor(l *Link) *Hello {
 	h := &Hello{
 		Version: ProtocolVersion, Service: b.opts.Service, CodeVersion: b.opts.Version, Instance: b.opts.Instance,
 		EventsOnly: l.instance != nil && l.instance.EventsOnly,
-		Bodies:     true,
+		Bodies:     b.opts.Bodies,
 	}
 	if b.opts.Serve != nil {
 		h.Window = uint32(l.granted) //nolint:gosec // bounded by the window

@@ -49,6 +49,10 @@ type Options struct {
 	// MaxLinks bounds the links, dialled and accepted. 0 means DefaultLinks.
 	MaxLinks int
 
+	// Bodies says that the process takes bodies in chunks: as a responder, that
+	// Serve asks for Request.Body; as a caller, that it minds Call.Download.
+	Bodies bool
+
 	// MaxBodies bounds the bodies that are received in chunks at once; each
 	// may hold 64 KiB, and all together 32 MiB more. A request or a reply over it
 	// fails. 1..65536, 0 means DefaultBodies.
