@@ -109,6 +109,9 @@ func TestBus_Chaos(t *testing.T) {
 	if chaos[replied].Load() == before {
 		t.Error("no reply at all during the chaos")
 	}
+	if chaos[linkDown].Load() == 0 {
+		t.Error("no call ended with its link, though handlers were killed with calls under way")
+	}
 	for d := range disturbances {
 		if d != stopKill && c.count[d].Load() == 0 {
 			t.Errorf("no %s", disturbanceNames[d])

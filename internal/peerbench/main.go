@@ -29,13 +29,10 @@ const runTimeout = 3 * time.Minute
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return
-		}
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "peerbench:", err)
-		stop()
 		os.Exit(1)
 	}
 }
@@ -165,7 +162,7 @@ func rounds(ctx context.Context, o *options, bench func(ctx context.Context, pat
 				turn++
 			}
 		}
-		fmt.Fprintf(progress, "round %d of %d done\n", round+1, o.rounds)
+		_, _ = fmt.Fprintf(progress, "round %d of %d done\n", round+1, o.rounds) // for who looks
 	}
 	return all, nil
 }

@@ -23,7 +23,10 @@ func TestResults_RatiosAreTakenWithinARound(t *testing.T) {
 				slow *= 2
 			}
 		}()
-		name, ns := "", 0.0
+		var (
+			name string
+			ns   float64
+		)
 		switch {
 		case strings.Contains(pattern, "peer=nanobus$"):
 			name, ns = "nanobus", 1000
