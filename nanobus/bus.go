@@ -265,7 +265,7 @@ func (b *Bus) helloFor(l *Link) *Hello {
 		Version: ProtocolVersion, Service: b.opts.Service, CodeVersion: b.opts.Version, Instance: b.opts.Instance,
 		EventsOnly: l.instance != nil && l.instance.EventsOnly,
 	}
-	if b.opts.Serve != nil {
+	if b.opts.Serve != nil && !b.draining {
 		h.Window = uint32(l.granted) //nolint:gosec // bounded by the window
 	}
 	for t := range b.opts.Subscriptions {
