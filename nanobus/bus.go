@@ -268,7 +268,7 @@ func (b *Bus) helloFor(l *Link) *Hello {
 		EventsOnly: l.instance != nil && l.instance.EventsOnly,
 		Bodies:     b.opts.Bodies,
 	}
-	if b.opts.Serve != nil {
+	if b.opts.Serve != nil && !b.draining {
 		h.Window = uint32(l.granted) //nolint:gosec // bounded by the window
 	}
 	for t := range b.opts.Subscriptions {

@@ -20,7 +20,8 @@ const (
 	// batchSize is where a batch is cut into messages; only a frame that is
 	// larger by itself makes a larger message. mangos' pool has nothing for
 	// messages of 64 KiB and more: batches of 1 MiB cost five times as much
-	// per request, for their garbage (BenchmarkBus/callers=256/body=4096).
+	// per request, for their garbage
+	// (BenchmarkRequestReply/peer=nanobus/callers=256/body=4096).
 	batchSize = 60 << 10
 
 	// smallBuffer is what each of a link's two buffers may always keep. A
