@@ -2,6 +2,7 @@ package nanobus
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 )
@@ -67,4 +68,54 @@ func TestBus_DrainingAnnouncesNoWindow(t *testing.T) {
 		t.Errorf("got window %d, %v", h.Window, err)
 	}
 	recvFrame(t, s, kindDraining)
+}
+
+// Requests and the ack behind them may come in one message: they must have been
+// taken in when the ack is believed.
+func TestBus_DrainAckComesAfterItsRequests(t *testing.T) {
+	served := make(chan bool, 1)
+	_, in := server(t, "1", Options{Serve: func(batch []*Request) {
+		l := batch[0].link
+		l.mu.Lock()
+		served <- l.drainAck
+		l.mu.Unlock()
+		echo(batch)
+	}}, tcp)
+	s := stockPeer(t)
+	if err := s.Dial(in.Address); err != nil {
+		t.Fatal(err)
+	}
+	recvFrame(t, s, kindHello)
+	hello := Hello{Version: ProtocolVersion, Service: "caller", Instance: "c"}
+	send(t, s, appendAck(appendRequest(hello.appendTo(nil), 7, "ping")))
+	if <-served {
+		t.Error("the ack was believed before the request in front of it was taken in")
+	}
+	recvFrame(t, s, kindResponse)
+}
+
+// A request that is answered after its link has closed goes back to the pool:
+// the link must not touch it any more.
+func TestLink_CancelAfterCloseTouchesNoRequest(t *testing.T) {
+	taken := make(chan *Request, 1)
+	_, in := server(t, "1", Options{Serve: func(batch []*Request) { taken <- batch[0] }}, tcp)
+	b := caller(t, in)
+	c := NewCall()
+	if err := b.Service("s").Go(c, Bytes("x"), 10*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	r := <-taken
+	l, id := r.link, r.id
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "the link is down", func() bool { return l.stateIs(linkDown) })
+	if err := r.Reply(Bytes("late")); !errors.Is(err, ErrLinkDown) {
+		t.Errorf("reply: got %v", err)
+	}
+	r.id = id // as its next user might have it
+	l.cancelled(id)
+	if r.Cancelled() {
+		t.Error("a cancel reached a request that was answered")
+	}
 }

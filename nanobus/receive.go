@@ -110,6 +110,10 @@ func (l *Link) receive(msg *mangos.Message, now int64, arrived []*Request) ([]*R
 			l.bus.deliver(string(topic), payload)
 		case kindDraining:
 			if f.flags&flagAck != 0 {
+				// The requests before it first: with the ack of all and
+				// nothing to answer, draining is over.
+				l.admit(arrived)
+				arrived = arrived[:0]
 				l.mu.Lock()
 				l.drainAck = true
 				l.mu.Unlock()
@@ -308,6 +312,9 @@ func (l *Link) timing(c *Call, body []byte, now int64) {
 func (l *Link) cancelled(id uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.closed {
+		return // what is answered from here on stays in active, and is used anew
+	}
 	// A scan: cancels are rare, and an index would cost every request.
 	for _, r := range l.active {
 		if r != nil && r.id == id {
