@@ -14,6 +14,9 @@ func (b *Bus) Drain(ctx context.Context) error {
 	b.draining = true
 	b.mu.Unlock()
 	for _, l := range b.snapshotLinks() {
+		if l.stateIs(linkGreeting) && l.challenge.mine.Nonce != nil {
+			continue // gets it when it has proven itself
+		}
 		l.control(kindDraining, 0, 0)
 	}
 	tick := time.NewTicker(2 * time.Millisecond)

@@ -59,9 +59,15 @@ type Link struct {
 	remote   string
 	attached int64
 
-	state   atomic.Int32
-	hello   atomic.Pointer[Hello]
-	down    chan struct{}
+	state atomic.Int32
+	hello atomic.Pointer[Hello]
+	down  chan struct{}
+
+	challenge challenge
+	unproven  atomic.Bool  // the peer has said hello and owes its proof
+	chores    atomic.Int32 // of this second, see maxChores
+	events    atomic.Int32 // its events in the queue
+
 	writing sync.WaitGroup
 
 	// Caller's side: credit and what choosing needs.
@@ -94,6 +100,9 @@ type Link struct {
 	parked   bool      // the writer waits for wake
 	closed   bool
 	granted  int        // window announced to the peer
+	formerly int        // what it was before it shrank
+	shrunkAt int64      // bus time of that
+	cancels  int        // requests that the peer has not cancelled
 	active   []*Request // requests of the peer that are not answered yet
 	freeSlot []int32    // free indexes of active
 	drainAck bool       // the peer has said that it sends no more requests

@@ -183,16 +183,14 @@ func (r *Request) cancel() {
 // remember puts the request into the link's table. Called with link.mu held.
 // It returns false if the peer has more requests under way than it may.
 func (l *Link) remember(r *Request) bool {
+	if len(l.active)-len(l.freeSlot) >= l.limit(r.received) {
+		return false
+	}
 	if n := len(l.freeSlot); n > 0 {
 		r.index = l.freeSlot[n-1]
 		l.freeSlot = l.freeSlot[:n-1]
 		l.active[r.index] = r
 		return true
-	}
-	// granted may have shrunk while requests sent under the old one were on
-	// their way; the window of the bus as a whole is what can't be exceeded.
-	if len(l.active) >= l.bus.opts.Window {
-		return false
 	}
 	r.index = int32(len(l.active)) //nolint:gosec // bounded by the window
 	l.active = append(l.active, r)

@@ -47,7 +47,10 @@ func (b *Bus) tend(now int64) {
 		} else {
 			l.repliesSeen = n
 		}
+		l.chores.Store(0)
 		switch {
+		case l.unproven.Load() && now-l.attached > int64(helloTimeout):
+			l.close("no_proof")
 		case l.stateIs(linkGreeting) && now-l.attached > int64(helloTimeout):
 			l.close("no_hello")
 		case l.unanswered.Load() >= maxUnanswered:
