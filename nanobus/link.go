@@ -329,6 +329,11 @@ func (l *Link) reason() string {
 	if r := l.closeReason.Load(); r != nil {
 		return *r
 	}
+	if mp, ok := l.pipe.(mangos.Pipe); ok {
+		if v, err := mp.GetOption(optionEnd); err == nil {
+			return v.(string) //nolint:forcetypeassert // our own pipe's
+		}
+	}
 	return "peer"
 }
 

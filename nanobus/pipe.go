@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.nanomsg.org/mangos/v3"
@@ -61,6 +62,7 @@ type busPipe struct {
 	ipc  bool
 	tls  bool
 	once sync.Once
+	end  atomic.Pointer[string] // why it has ended, if that was found here
 
 	head  [9]byte     // scratch of Send: ipc's marker byte and the size
 	parts [2][]byte   // scratch of Send: size and body, for one writev
@@ -157,6 +159,10 @@ func (p *busPipe) Send(m *mangos.Message) error {
 		_, err = p.bufs.WriteTo(p.c)
 	}
 	if err != nil {
+		var network net.Error
+		if errors.As(err, &network) && network.Timeout() {
+			p.end.CompareAndSwap(nil, ptr("write"))
+		}
 		return err
 	}
 	p.settle(allowed)
@@ -210,6 +216,7 @@ func (p *busPipe) Recv() (*mangos.Message, error) {
 	}
 	size := binary.BigEndian.Uint64(head[n-8:])
 	if size > MaxMessage || (p.ipc && head[0] != 1) {
+		p.end.CompareAndSwap(nil, ptr("malformed"))
 		p.wire.broken(p.remote(), fmt.Errorf("%w: message header %x: want a size of at most %d", ErrMalformed, head, MaxMessage))
 		return nil, mangos.ErrTooLong
 	}
@@ -237,6 +244,11 @@ func (p *busPipe) Close() error {
 
 func (p *busPipe) option(name string) (any, error) {
 	switch name {
+	case optionEnd:
+		if r := p.end.Load(); r != nil {
+			return *r, nil
+		}
+		return nil, mangos.ErrBadOption
 	case mangos.OptionLocalAddr:
 		return p.raw.LocalAddr(), nil
 	case mangos.OptionRemoteAddr:

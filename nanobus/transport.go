@@ -75,6 +75,10 @@ func publicURL(url string) string { return strings.TrimPrefix(url, "nanobus-") }
 // optionWire is the option by which a bus hands its wire to our transports.
 const optionWire = "NANOBUS-WIRE"
 
+// optionEnd asks a connection why it has ended. mangos closes a pipe before it
+// says that a read or a write has failed.
+const optionEnd = "NANOBUS-END"
+
 // wire is what connections need to know of the bus to which they belong.
 type wire struct {
 	ctx context.Context // ends with the bus, and what is being dialled with it
