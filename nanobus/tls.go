@@ -37,6 +37,12 @@ type TLS struct {
 	ServerName string
 }
 
+// Check reports what is wrong with the files; nil if they can be used now.
+func (t TLS) Check() error {
+	_, err := newCredentials(t, nil)
+	return err
+}
+
 // credentials are TLS's files as last read. Safe for concurrent use.
 type credentials struct {
 	files TLS

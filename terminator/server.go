@@ -76,7 +76,7 @@ func New(opts Options) (*Terminator, error) {
 	t.retries = &retryBudget{requests: t.metrics.requests.Value}
 	t.bus, err = nanobus.New(nanobus.Options{
 		Service: "terminator", Instance: opts.Instance, Version: opts.Version,
-		Slots:  2 * opts.MaxInFlight,
+		Slots: 2 * opts.MaxInFlight, Security: opts.Security,
 		Logger: opts.Logger, Metrics: opts.Metrics,
 	})
 	if err != nil {
