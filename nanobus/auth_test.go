@@ -2,7 +2,10 @@ package nanobus
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
+	"os"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -11,11 +14,11 @@ import (
 var secretA, secretB = Security{Secret: []byte("correct horse battery staple")}, Security{Secret: []byte("another one of enough length")}
 
 // secured links a caller with a server, each with its own idea of the secret.
-func secured(t *testing.T, server_, caller_ Security) (s, c *Bus, sLog, cLog *journal) {
+func secured(t *testing.T, atServer, atCaller Security) (s, c *Bus, sLog, cLog *journal) {
 	t.Helper()
 	sLog, cLog = new(journal), new(journal)
-	s, in := server(t, "1", Options{Serve: echo, Security: server_, Logger: sLog.logger(), Subscriptions: map[string]func(Event){"t": func(Event) {}}}, tcp)
-	c = newBus(t, Options{Service: "caller", Instance: "c", Security: caller_, Logger: cLog.logger()})
+	s, in := server(t, "1", Options{Serve: echo, Security: atServer, Logger: sLog.logger(), Subscriptions: map[string]func(Event){"t": func(Event) {}}}, tcp)
+	c = newBus(t, Options{Service: "caller", Instance: "c", Security: atCaller, Logger: cLog.logger()})
 	if err := c.SetInstances([]Instance{in}); err != nil {
 		t.Fatal(err)
 	}
@@ -269,5 +272,40 @@ func TestSecurity_SecretLength(t *testing.T) {
 		if ok != (err == nil) {
 			t.Errorf("%d bytes: %v", n, err)
 		}
+	}
+}
+
+// The document's Python makes the same proofs from the same hellos.
+func TestProof_PythonOfTheDocument(t *testing.T) {
+	python, err := exec.LookPath("python3")
+	if err != nil {
+		t.Skip("python3 is missing: the package python3 has it")
+	}
+	doc, err := os.ReadFile("../docs/protocol.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, code, ok := strings.Cut(string(doc), "    def string8(b):")
+	code, _, end := strings.Cut(code, "\n    connecting side")
+	if !ok || !end {
+		t.Fatal("docs/protocol.md has no Python for proofs")
+	}
+	script := "import hmac, struct, types\n" + strings.ReplaceAll("\n    def string8(b):"+code, "\n    ", "\n") + `
+a = types.SimpleNamespace(nonce=bytes(range(32)), service=b"web", instance=b"web-2")
+b = types.SimpleNamespace(nonce=bytes(range(32, 64)), service=b"profile", instance=b"profile-1")
+key = b"correct horse battery staple"
+print(proof(key, 1, a, b).hex())
+print(proof(key, 2, b, a).hex())
+`
+	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, python, "-c", script).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	v := vectors()
+	want := hex.EncodeToString(v["proof-connecting"][headerSize:]) + "\n" + hex.EncodeToString(v["proof-accepting"][headerSize:]) + "\n"
+	if got := string(out); got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
 	}
 }

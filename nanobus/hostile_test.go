@@ -240,6 +240,23 @@ func TestHostile_RequestsOverTheWindowAreRefused(t *testing.T) {
 	}
 }
 
+// Refusals, too, are held in memory only so far for who doesn't read them.
+func TestHostile_RefusalsThatNobodyReads(t *testing.T) {
+	var h held
+	b, in := server(t, "1", Options{Serve: h.serve, Window: 32}, tcp)
+	s := knock(t, in.Address)
+	_ = s.say(helloOf("stranger", "s-1"))
+	var batch []byte
+	for id := range uint64(10_000) {
+		batch = append(batch, requestOf(id+1, "")...)
+	}
+	for s.say(batch) == nil { //nolint:revive // until it is closed
+	}
+	waitFor(t, "counted", func() bool { return closedFor(b, "overrun") == 1 })
+	h.answer()
+	waitFor(t, "nothing left to answer", func() bool { return b.Served() == 0 })
+}
+
 // A link's window is its own: one that takes more than its part, when there
 // are several, is refused what goes beyond, after the grace for what was on
 // its way.

@@ -40,7 +40,7 @@ var chores = [256]int32{kindHello: 64, kindPing: 1, kindPong: 1, kindDraining: 1
 
 // chore notes work that a peer has made.
 func (l *Link) chore(cost int32) error {
-	if cost != 0 && l.chores.Add(cost) > maxChores {
+	if l.chores.Add(cost) > maxChores {
 		return fmt.Errorf("%w: more than %d pings, or %d hellos, in a second", errFlood, maxChores, maxChores/chores[kindHello])
 	}
 	return nil
@@ -112,6 +112,17 @@ func (l *Link) grant(window int, now int64) {
 		l.shrunkAt = now
 	}
 	l.granted = window
+}
+
+// overrun reports, for what no window bounds, that the peer makes us say more
+// than it reads: at this many bytes gathered its link is closed. Called with
+// link.mu held.
+func (l *Link) overrun(gathered int) bool {
+	if gathered <= 2*maxGathered {
+		return false
+	}
+	l.close("overrun")
+	return true
 }
 
 // limit is how many requests of the peer are held at once. Called with

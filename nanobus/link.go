@@ -196,9 +196,8 @@ func (l *Link) control(k kind, flags uint8, id uint64, body ...byte) {
 	if err != nil {
 		return
 	}
-	if start > 2*maxGathered {
+	if l.overrun(start) {
 		l.abandon(start)
-		l.close("overrun")
 		return
 	}
 	l.out = append(l.out, body...)

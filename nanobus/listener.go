@@ -105,25 +105,21 @@ func (l *busListener) evict() {
 
 func (l *busListener) handshake(c net.Conn) {
 	p, err := newBusPipe(c, l.t, l.proto, l.wire, "")
+	if err == nil {
+		select {
+		case l.ready <- p:
+		case <-l.closed:
+			_ = p.Close()
+		}
+	}
+	// Not before it has been taken: what waits for that is bounded too.
 	l.mu.Lock()
 	_, mine := l.pending[c]
 	delete(l.pending, c)
 	done := l.done
 	l.mu.Unlock()
-	if err != nil {
-		if mine && !done {
-			l.wire.refused(handshakeReason(err), l.remote(c), false, err)
-		}
-		return
-	}
-	if !mine { // evicted at the last moment: counted already
-		_ = p.Close()
-		return
-	}
-	select {
-	case l.ready <- p:
-	case <-l.closed:
-		_ = p.Close()
+	if err != nil && mine && !done { // else it was evicted, and counted then
+		l.wire.refused(handshakeReason(err), l.remote(c), false, err)
 	}
 }
 

@@ -110,7 +110,7 @@ func (p *busPipe) secure(dialled string) error {
 	} else {
 		tc = tls.Client(p.raw, p.wire.tls.client(dialled))
 	}
-	if err := tc.Handshake(); err != nil { //nolint:noctx // bounded by the deadline; the bus closes the connection
+	if err := tc.Handshake(); err != nil {
 		return &tlsError{err}
 	}
 	p.c = tc

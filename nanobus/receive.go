@@ -50,9 +50,11 @@ func (l *Link) receive(msg *mangos.Message, now int64, arrived []*Request) ([]*R
 		}
 		rest = more
 		frames++
-		if err := l.chore(chores[f.kind]); err != nil {
-			l.admit(arrived)
-			return arrived[:0], err
+		if cost := chores[f.kind]; cost != 0 {
+			if err := l.chore(cost); err != nil {
+				l.admit(arrived)
+				return arrived[:0], err
+			}
 		}
 		if f.kind != kindHello && f.kind != kindProof && l.stateIs(linkGreeting) {
 			// A stock BUS peer sends its replies to everybody, to us too,

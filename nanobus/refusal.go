@@ -82,7 +82,9 @@ func (l *Link) fail(err error) {
 	case errors.Is(err, errFlood):
 		reason, text = "flood", "closing a link whose peer floods it"
 	}
-	l.bus.metrics.droppedMalformed.Inc()
+	if reason == "malformed" {
+		l.bus.metrics.droppedMalformed.Inc()
+	}
 	l.bus.warn("link "+reason).Err(err).Stringer(logging.Link, l).Msg(text)
 	l.close(reason)
 }

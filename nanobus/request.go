@@ -121,6 +121,10 @@ func (r *Request) send(flags uint8, p Payload, block bool) (bool, error) {
 	if err != nil {
 		return true, err
 	}
+	if flags&flagError != 0 && l.overrun(start) {
+		l.abandon(start)
+		return true, ErrLinkDown
+	}
 	if flags&flagError == 0 && start > maxGathered {
 		if !block {
 			l.abandon(start)
@@ -281,7 +285,11 @@ func (c *requestContext) Value(any) any { return nil }
 // refuse answers a request that was not admitted to the link's table.
 func (r *Request) refuse(code Code) {
 	l := r.link
-	if start, err := l.begin(kindResponse, flagError, r.id); err == nil {
+	if start, err := l.begin(kindResponse, flagError, r.id); err != nil {
+		// It is gone, and so is who asked.
+	} else if l.overrun(start) {
+		l.abandon(start)
+	} else {
 		l.out = binary.BigEndian.AppendUint64(l.out, l.bus.wallMicros(r.received))
 		l.out = append(l.out, 0, 0, 0, 0, 0, 0, 0, 0)
 		l.out = (&errorPayload{code: code}).AppendTo(l.out)
