@@ -46,9 +46,11 @@ type Options struct {
 	Instance string
 	// Version of the backend's code; free text.
 	Version string
-	// Listen is the bus address: tcp://HOST:PORT, port 0 for any free one, or
-	// ipc:///PATH. Empty: DefaultListen.
+	// Listen is the bus address: tcp://HOST:PORT or tls+tcp://HOST:PORT, port 0
+	// for any free one, or ipc:///PATH. Empty: DefaultListen.
 	Listen string
+	// Security says how peers on the bus are told from strangers.
+	Security nanobus.Security
 	// Advertise is the address to announce, if others reach the process under
 	// another one than it listens on.
 	Advertise string

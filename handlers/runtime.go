@@ -59,7 +59,8 @@ func New(opts Options) (*Runtime, error) {
 	rt.bus, err = nanobus.New(nanobus.Options{
 		Service: opts.Service, Instance: opts.Instance, Version: opts.Version,
 		Serve: rt.arrived, Window: opts.Window, Bodies: opts.Bodies, Subscriptions: opts.Subscriptions,
-		Logger: opts.Logger, Metrics: opts.Metrics,
+		Security: opts.Security,
+		Logger:   opts.Logger, Metrics: opts.Metrics,
 	})
 	if err != nil {
 		return nil, err
@@ -160,7 +161,7 @@ func (rt *Runtime) run(ctx context.Context, serve func([]*Exchange)) error {
 	}
 	if rt.opts.Advertise != "" {
 		addr = rt.opts.Advertise
-	} else if host, _, err := net.SplitHostPort(strings.TrimPrefix(addr, "tcp://")); err == nil && net.ParseIP(host).IsUnspecified() {
+	} else if host, _, err := net.SplitHostPort(strings.TrimPrefix(strings.TrimPrefix(addr, "tls+"), "tcp://")); err == nil && net.ParseIP(host).IsUnspecified() {
 		return fmt.Errorf("handlers: listening on all addresses (%s), so others can't be told which to use: give the one to announce with --advertise tcp://HOST:PORT", addr)
 	}
 	self := registry.Instance{

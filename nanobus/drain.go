@@ -14,6 +14,9 @@ func (b *Bus) Drain(ctx context.Context) error {
 	b.draining = true
 	b.mu.Unlock()
 	for _, l := range b.snapshotLinks() {
+		if l.stateIs(linkGreeting) && l.challenge.mine.Nonce != nil {
+			continue // gets it when it has proven itself
+		}
 		l.control(kindDraining, 0, 0)
 	}
 	tick := time.NewTicker(2 * time.Millisecond)
@@ -39,7 +42,8 @@ func (b *Bus) drained() bool {
 		// A link without the peer's hello counts: the peer may have ours, and
 		// have sent requests behind its own. One that stays silent is ended
 		// by its helloTimeout.
-		ok := l.drainAck || l.closed || !l.calls()
+		h := l.hello.Load()
+		ok := l.drainAck || l.closed || l.instance != nil || (h != nil && h.EventsOnly)
 		l.mu.Unlock()
 		if !ok {
 			return false

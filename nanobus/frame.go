@@ -55,6 +55,7 @@ const (
 	kindDraining kind = 8
 	kindPing     kind = 9
 	kindPong     kind = 10
+	kindProof    kind = 11
 )
 
 // Flags. A flag means something only together with its kind.

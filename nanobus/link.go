@@ -60,9 +60,15 @@ type Link struct {
 	remote   string
 	attached int64
 
-	state   atomic.Int32
-	hello   atomic.Pointer[Hello]
-	down    chan struct{}
+	state atomic.Int32
+	hello atomic.Pointer[Hello]
+	down  chan struct{}
+
+	challenge challenge
+	unproven  atomic.Bool  // the peer has said hello and owes its proof
+	chores    atomic.Int32 // of this second, see maxChores
+	events    atomic.Int32 // its events in the queue
+
 	writing sync.WaitGroup
 
 	// Caller's side: credit and what choosing needs.
@@ -95,6 +101,9 @@ type Link struct {
 	parked   bool      // the writer waits for wake
 	closed   bool
 	granted  int        // window announced to the peer
+	formerly int        // what it was before it shrank
+	shrunkAt int64      // bus time of that
+	cancels  int        // requests that the peer has not cancelled
 	active   []*Request // requests of the peer that are not answered yet
 	freeSlot []int32    // free indexes of active
 	drainAck bool       // the peer has said that it sends no more requests
@@ -190,9 +199,8 @@ func (l *Link) control(k kind, flags uint8, id uint64, body ...byte) {
 	if err != nil {
 		return
 	}
-	if start > 2*maxGathered {
+	if l.overrun(start) {
 		l.abandon(start)
-		l.close("overrun")
 		return
 	}
 	l.out = append(l.out, body...)
@@ -331,6 +339,11 @@ func (l *Link) detached() {
 func (l *Link) reason() string {
 	if r := l.closeReason.Load(); r != nil {
 		return *r
+	}
+	if mp, ok := l.pipe.(mangos.Pipe); ok {
+		if v, err := mp.GetOption(optionEnd); err == nil {
+			return v.(string) //nolint:forcetypeassert // our own pipe's
+		}
 	}
 	return "peer"
 }

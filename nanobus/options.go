@@ -46,7 +46,8 @@ type Options struct {
 	// Slots bounds the calls under way. 1..1048576, 0 means DefaultSlots.
 	Slots int
 
-	// MaxLinks bounds the links, dialled and accepted. 0 means DefaultLinks.
+	// MaxLinks bounds the links, dialled and accepted. Those that are dialled
+	// have their places kept. 0 means DefaultLinks.
 	MaxLinks int
 
 	// Bodies says that the process takes bodies in chunks: as a responder, that
@@ -57,6 +58,9 @@ type Options struct {
 	// may hold 64 KiB, and all together 32 MiB more. A request or a reply over it
 	// fails. 1..65536, 0 means DefaultBodies.
 	MaxBodies int
+
+	// Security says how peers are told from strangers.
+	Security Security
 
 	// Logger gets a line when a link comes or goes. The zero Logger is silent.
 	Logger zerolog.Logger
@@ -99,6 +103,9 @@ func (o *Options) validate() error {
 		if *f.value < 1 || *f.value > f.max {
 			return fmt.Errorf("nanobus: %s %d: want 1 to %d", f.name, *f.value, f.max)
 		}
+	}
+	if err := o.Security.validate(); err != nil {
+		return err
 	}
 	if o.Metrics == nil {
 		o.Metrics = metrics.New(metrics.Handler, "")

@@ -28,9 +28,7 @@ func (l *Link) reader() {
 		arrived, err = l.receive(msg, now, arrived[:0])
 		msg.Free()
 		if err != nil {
-			m.droppedMalformed.Inc()
-			l.bus.log.Warn().Err(err).Stringer("link", l).Msg("closing a link whose peer doesn't keep to the protocol")
-			l.close("malformed")
+			l.fail(err)
 			return
 		}
 	}
@@ -41,6 +39,9 @@ func (l *Link) receive(msg *mangos.Message, now int64, arrived []*Request) ([]*R
 	m := l.bus.metrics
 	frames := uint64(0)
 	defer func() { m.framesIn.Add(frames) }()
+	if len(msg.Body) == 0 {
+		return arrived, l.chore(1)
+	}
 	for rest := msg.Body; len(rest) > 0; {
 		f, more, err := nextFrame(rest)
 		if err != nil {
@@ -49,7 +50,13 @@ func (l *Link) receive(msg *mangos.Message, now int64, arrived []*Request) ([]*R
 		}
 		rest = more
 		frames++
-		if f.kind != kindHello && l.stateIs(linkGreeting) {
+		if cost := chores[f.kind]; cost != 0 {
+			if err := l.chore(cost); err != nil {
+				l.admit(arrived)
+				return arrived[:0], err
+			}
+		}
+		if f.kind != kindHello && f.kind != kindProof && l.stateIs(linkGreeting) {
 			// A stock BUS peer sends its replies to everybody, to us too,
 			// maybe before it has said hello.
 			m.droppedStray.Inc()
@@ -85,6 +92,14 @@ func (l *Link) receive(msg *mangos.Message, now int64, arrived []*Request) ([]*R
 			if err := l.greeted(h); err != nil {
 				return arrived, err
 			}
+		case kindProof:
+			h, err := l.proven(f.body)
+			if err != nil {
+				return arrived, err
+			}
+			if h != nil {
+				l.accept(h)
+			}
 		case kindCredit:
 			if len(f.body) < 4 {
 				return arrived, fmt.Errorf("%w: credit of %d bytes", ErrMalformed, len(f.body))
@@ -107,7 +122,7 @@ func (l *Link) receive(msg *mangos.Message, now int64, arrived []*Request) ([]*R
 				return arrived, fmt.Errorf("%w: event ends inside its topic", ErrMalformed)
 			}
 			m.eventsIn.Inc()
-			l.bus.deliver(string(topic), payload)
+			l.bus.deliver(string(topic), payload, l)
 		case kindDraining:
 			if f.flags&flagAck != 0 {
 				// The requests before it first: with the ack of all and
@@ -154,13 +169,24 @@ func (l *Link) greeted(h *Hello) error {
 		return fmt.Errorf("%w: wanted service %q, found %q: is the address of instance %q out of date?",
 			ErrMalformed, l.instance.Service, h.Service, l.instance.ID)
 	}
-	first := l.hello.Swap(h) == nil
+	ready, err := l.introduced(h)
+	if ready {
+		l.accept(h)
+	}
+	return err
+}
+
+// accept believes a hello.
+func (l *Link) accept(h *Hello) {
+	before := l.hello.Swap(h)
 	l.window.Store(clampWindow(h.Window))
-	if first {
+	if before == nil {
 		l.ping(l.bus.now())
 	}
-	l.bus.greeted(l, first)
-	return nil
+	// The lock of the bus only for what matters to others.
+	if before == nil || before.EventsOnly != h.EventsOnly || (before.Window == 0) != (h.Window == 0) {
+		l.bus.greeted(l, before == nil)
+	}
 }
 
 // request makes a Request of a frame.
@@ -210,6 +236,7 @@ func (l *Link) admit(arrived []*Request) {
 	b.served.Add(int64(len(arrived)))
 	n := 0
 	l.mu.Lock()
+	l.cancels += len(arrived)
 	for i, r := range arrived {
 		if !l.remember(r) {
 			break
@@ -248,7 +275,7 @@ func (l *Link) response(f frame, msg *mangos.Message, now int64) error {
 		b.metrics.droppedStray.Inc() // a reply too many
 		return nil
 	}
-	c := b.table.claim(f.id)
+	c := b.table.claimOn(f.id, l)
 	if c == nil {
 		b.metrics.droppedLate.Inc()
 		if more {
@@ -289,12 +316,13 @@ func (l *Link) response(f frame, msg *mangos.Message, now int64) error {
 func (l *Link) timing(c *Call, body []byte, now int64) {
 	t := &c.Timing
 	t.Total = time.Duration(now - c.sent)
-	t.HandlerQueue = time.Duration(binary.BigEndian.Uint32(body[8:])) * time.Microsecond
-	t.Handler = time.Duration(binary.BigEndian.Uint32(body[12:])) * time.Microsecond
-	rest := t.Total - t.HandlerQueue - t.Handler
-	if rest < 0 { // measured in whole µs, and by another clock
-		rest = 0
-	}
+	// Whatever the peer says, and by whatever clock: no stage is longer than
+	// what is left of the whole.
+	rest := t.Total
+	t.HandlerQueue = min(time.Duration(binary.BigEndian.Uint32(body[8:]))*time.Microsecond, rest)
+	rest -= t.HandlerQueue
+	t.Handler = min(time.Duration(binary.BigEndian.Uint32(body[12:]))*time.Microsecond, rest)
+	rest -= t.Handler
 	if l.writes.Load()-c.batch < sentRing {
 		t.Queue = min(time.Duration(max(atomic.LoadInt64(&l.sentAt[c.batch%sentRing])-c.sent, 0)), rest)
 		rest -= t.Queue
@@ -315,6 +343,11 @@ func (l *Link) cancelled(id uint64) {
 	if l.closed {
 		return // what is answered from here on stays in active, and is used anew
 	}
+	if l.cancels == 0 {
+		l.bus.metrics.droppedStray.Inc() // more of them than requests
+		return
+	}
+	l.cancels--
 	// A scan: cancels are rare, and an index would cost every request.
 	for _, r := range l.active {
 		if r != nil && r.id == id {

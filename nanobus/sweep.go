@@ -73,7 +73,10 @@ func (b *Bus) tend(now int64) {
 			l.repliesSeen = n
 		}
 		l.endStalled(now)
+		l.chores.Store(0)
 		switch {
+		case l.unproven.Load() && now-l.attached > int64(helloTimeout):
+			l.close("no_proof")
 		case l.stateIs(linkGreeting) && now-l.attached > int64(helloTimeout):
 			l.close("no_hello")
 		case l.unanswered.Load() >= maxUnanswered:

@@ -12,8 +12,8 @@ type Instance struct {
 	// ID tells the instances of a service apart. The same alphabet as
 	// Service, plus '.' and '_', 1 to 63 bytes.
 	ID string `json:"id"`
-	// Address is where the instance's bus listens: "tcp://host:port" or
-	// "ipc:///path".
+	// Address is where the instance's bus listens: "tcp://host:port",
+	// "tls+tcp://host:port" or "ipc:///path".
 	Address string `json:"address"`
 	// Version is the version of the handler's code, free text of at most
 	// 63 printable ASCII bytes. Empty means unversioned.
