@@ -25,8 +25,8 @@ const (
 	windowGrace = 2 * time.Second
 
 	// maxLinkEvents bounds one link's events in the queue, so that one peer
-	// can't fill it for all.
-	maxLinkEvents = eventQueue / 2
+	// can't fill it (eventQueue) for all.
+	maxLinkEvents = 512
 )
 
 // errFlood: a peer that makes more work than it may.
