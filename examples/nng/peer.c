@@ -1,4 +1,4 @@
-/* A peer of the bus on NNG, of docs/protocol.md without HTTP: payloads are just bytes.
+/* A peer of the bus on NNG: docs/protocol.md without HTTP, payloads are just bytes.
  *
  *   ./peer serve tcp://127.0.0.1:7404 greeter greeter-nng     answers each request with its payload
  *   ./peer call tcp://127.0.0.1:7101 1000 hello               sends 1000 requests and counts the answers
@@ -6,6 +6,7 @@
 #include <nng/nng.h>
 #include <nng/protocol/bus0/bus.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,15 +14,18 @@
 #include <time.h>
 
 enum { HELLO = 1, REQUEST, RESPONSE, CREDIT = 6, DRAINING = 8, PING, PONG };
-enum { WINDOW = 256, MAX_MESSAGE = 1 << 20, MAX_WINDOW = 65536 };
+enum { OVER_WINDOW = 3, TOO_LARGE = 6 };
+enum { WINDOW = 256, MAX_WINDOW = 65536, MAX_MESSAGE = 1 << 20, OUT = 4 << 20, SPARE = 1 << 18, FRONT = 24 };
 
 static nng_socket sock;
-static const char *service = "peer", *instance = "nng";
-static uint32_t own_window;                        /* what hello says */
-static nng_msg *out;                               /* frames that leave together */
-static uint32_t window, sent, answered, wrong, want; /* the caller's side */
-static uint64_t origin;
-static const char *payload = "";
+static atomic_int peers;
+static const char *service = "caller", *instance = "nng", *payload = "";
+static uint32_t own_window, window;              /* what our hello says, what the peer's says */
+static uint32_t want, sent, answered, wrong;     /* the caller's count */
+static uint64_t origin, barrier, sent_us;        /* the t0 of the last ping, and when it left */
+static int pongs, deaf, acks;
+static uint8_t out[OUT];                         /* frames that wait to be sent, behind FRONT bytes for a ping */
+static size_t out_len = FRONT, lost;
 static volatile sig_atomic_t ending;
 
 static void check(int err, const char *what) {
@@ -30,9 +34,9 @@ static void check(int err, const char *what) {
 	exit(1);
 }
 
-static uint64_t now_us(void) {
+static uint64_t now_us(clockid_t clock) {
 	struct timespec t;
-	clock_gettime(CLOCK_REALTIME, &t);
+	clock_gettime(clock, &t);
 	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
@@ -42,45 +46,63 @@ static uint64_t get(const uint8_t *p, int size) {
 	return v;
 }
 
-static void put(const void *p, size_t n) { check(nng_msg_append(out, p, n), "memory"); }
+static void put(const void *p, size_t n) { memcpy(out + out_len, p, n); out_len += n; } /* header has seen to the room */
 static void number(uint64_t v, int size) { while (size-- > 0) put(&(uint8_t){ (uint8_t)(v >> 8 * size) }, 1); }
 static void string(const char *s) { number(strlen(s), 1); put(s, strlen(s)); }
 
-/* flush sends what has gathered. NNG drops what doesn't fit a peer's queue: SENDBUF has room for more than any peer may have
- * us send, one message for each request of its window. */
-static void flush(void) {
-	if (out != NULL && nng_msg_len(out) > 0) check(nng_sendmsg(sock, out, 0), "sending");
-	else if (out != NULL) nng_msg_free(out);
-	check(nng_msg_alloc(&out, 0), "memory");
+/* header begins a frame. It returns 0 if there is no room for it. */
+static int header(int kind, int flags, uint64_t id, size_t body) {
+	if (16 + body > MAX_MESSAGE - FRONT || OUT - out_len < 16 + body) { lost++; return 0; }
+	number(16 + body, 4); number((uint64_t)kind, 1); number((uint64_t)flags, 1); number(0, 2); number(id, 8);
+	return 1;
 }
 
-static void header(int kind, int flags, uint64_t id, size_t body) {
-	if (nng_msg_len(out) + 16 + body > MAX_MESSAGE) flush();
-	number(16 + body, 4); number((uint64_t)kind, 1); number((uint64_t)flags, 1); number(0, 2); number(id, 8);
+/* NNG's BUS drops what is over 16 messages a peer, whatever SENDBUF says. So nothing is sent before all have read what was sent
+ * last, as the ping in front of it asks. Who doesn't answer in 200 ms is not waited for, for a second. */
+static void flush(void) {
+	static uint64_t deaf_until;
+	uint64_t now = now_us(CLOCK_MONOTONIC), length;
+	size_t n = FRONT, all = out_len;
+	if (now > deaf_until) deaf = 0;
+	if (all == FRONT || (pongs + deaf < peers && now - sent_us < 200000)) return;
+	if (pongs + deaf < peers) { deaf = peers - pongs; deaf_until = now + 1000000; }
+	for (; n < all; n += (size_t)length) { /* as many whole frames as fit */
+		length = get(out + n, 4);
+		if (n + length > MAX_MESSAGE) break;
+	}
+	out_len = 0;
+	header(PING, 0, 0, 8); number(barrier = now_us(CLOCK_REALTIME), 8);
+	check(nng_send(sock, out, n, 0), "sending");
+	memmove(out + FRONT, out + n, all - n);
+	out_len = FRONT + all - n; pongs = 0; sent_us = now;
 }
 
 static void hello(void) {
-	header(HELLO, 0, 0, 8 + 3 + strlen(service) + strlen(instance) + 1);
+	if (!header(HELLO, 0, 0, 8 + 3 + strlen(service) + strlen(instance) + 1)) return;
 	number(1, 2); number(0, 2); number(own_window, 4); string(service); string(""); string(instance); number(0, 1);
 }
 
-/* receive acts on one frame; it returns 0 if that is malformed. */
+static void error(uint64_t id, int code) {
+	if (!header(RESPONSE, 1, id, 16 + 4)) return;
+	number(now_us(CLOCK_REALTIME), 8); number(0, 8); number((uint64_t)code, 2); number(0, 2);
+}
+
+/* receive acts on one frame. It returns 0 if that is malformed. */
 static int receive(int kind, int flags, uint64_t id, const uint8_t *b, size_t n) {
 	switch (kind) {
 	case HELLO:
 		if (n < 12 || get(b, 2) != 1) return 0;
-		window = (uint32_t)(get(b + 4, 4) < MAX_WINDOW ? get(b + 4, 4) : MAX_WINDOW);
+		window = get(b + 4, 4) < MAX_WINDOW ? (uint32_t)get(b + 4, 4) : MAX_WINDOW;
 		if (own_window > 0) hello(); /* a new peer; the answer goes to all, to whom it is nothing new */
 		return 1;
 	case REQUEST:
 		if (n < 4) return 0;
-		if (16 + 16 + (n - 4) > MAX_MESSAGE) { /* code 6, too large */
-			header(RESPONSE, 1, id, 16 + 4);
-			number(now_us(), 8); number(0, 8); number(6, 2); number(0, 2);
-			return 1;
+		if (out_len > OUT - MAX_MESSAGE - SPARE) error(id, OVER_WINDOW);
+		else if (16 + 16 + n - 4 > MAX_MESSAGE - FRONT) error(id, TOO_LARGE);
+		else {
+			header(RESPONSE, 0, id, 16 + n - 4);
+			number(now_us(CLOCK_REALTIME), 8); number(0, 8); put(b + 4, n - 4);
 		}
-		header(RESPONSE, 0, id, 16 + n - 4);
-		number(now_us(), 8); number(0, 8); put(b + 4, n - 4);
 		return 1;
 	case RESPONSE:
 		if (n < 16) return 0;
@@ -93,14 +115,16 @@ static int receive(int kind, int flags, uint64_t id, const uint8_t *b, size_t n)
 		window = (uint32_t)get(b, 4);
 		return 1;
 	case DRAINING:
-		if (flags & 1) return 1;
+		if (flags & 1) { acks++; return 1; }
 		window = 0; /* no request after this */
 		header(DRAINING, 1, 0, 0);
 		return 1;
 	case PING:
 		if (n < 8) return 0;
-		header(PONG, 0, 0, 16);
-		put(b, 8); number(now_us(), 8);
+		if (header(PONG, 0, 0, 16)) { put(b, 8); number(now_us(CLOCK_REALTIME), 8); }
+		return 1;
+	case PONG:
+		pongs += n >= 8 && get(b, 8) == barrier;
 		return 1;
 	default:
 		return 1;
@@ -122,25 +146,27 @@ static void message(nng_msg *m) {
 }
 
 static void stop(int sig) { (void)sig; ending = 1; }
+static void counted(nng_pipe p, nng_pipe_ev ev, void *arg) {
+	(void)p; (void)arg;
+	peers += ev == NNG_PIPE_EV_ADD_POST ? 1 : -1;
+}
 
 int main(int argc, char **argv) {
 	int call = argc == 5 && strcmp(argv[1], "call") == 0;
-	if (!call && !(argc == 5 && strcmp(argv[1], "serve") == 0)) {
+	if (argc != 5 || (!call && strcmp(argv[1], "serve") != 0) || strlen(argv[3]) > 255 || strlen(argv[4]) > 255) {
 		fprintf(stderr, "usage: %s serve URL SERVICE INSTANCE | call URL COUNT PAYLOAD\n", argv[0]);
 		return 2;
 	}
 	check(nng_bus0_open(&sock), "socket");
-	check(nng_socket_set_int(sock, NNG_OPT_SENDBUF, 8192), "send buffer");
-	check(nng_socket_set_int(sock, NNG_OPT_RECVBUF, 128), "receive buffer");
 	check(nng_socket_set_size(sock, NNG_OPT_RECVMAXSZ, MAX_MESSAGE), "message size");
-	check(nng_socket_set_ms(sock, NNG_OPT_RECVTIMEO, 100), "timeout");
-	flush();
+	check(nng_pipe_notify(sock, NNG_PIPE_EV_ADD_POST, counted, NULL), "notify");
+	check(nng_pipe_notify(sock, NNG_PIPE_EV_REM_POST, counted, NULL), "notify");
 	signal(SIGTERM, stop);
 	signal(SIGINT, stop);
 	if (call) {
 		want = (uint32_t)strtoul(argv[3], NULL, 10);
 		payload = argv[4];
-		origin = now_us() * 2654435761u >> 8 & 0xffff;
+		origin = now_us(CLOCK_REALTIME) * 2654435761u >> 8 & 0xffff;
 		check(nng_dial(sock, argv[2], NULL, 0), "connecting");
 		hello();
 	} else {
@@ -149,20 +175,23 @@ int main(int argc, char **argv) {
 		puts("serving");
 		fflush(stdout);
 	}
-	uint64_t until = now_us() + 30000000;
-	while (!ending && (!call || (answered < want && now_us() < until))) {
-		for (; call && sent < want && sent - answered < window; sent++) {
-			header(REQUEST, 0, origin << 48 | (uint64_t)(sent & 0xffffff) << 24 | (sent - answered + 1), 4 + strlen(payload));
+	uint64_t until = now_us(CLOCK_MONOTONIC) + 30000000;
+	for (int draining = 0; !call || (!ending && answered < want && now_us(CLOCK_MONOTONIC) < until); ) {
+		for (; call && sent < want && sent - answered < window && out_len < OUT - MAX_MESSAGE - SPARE; sent++) {
+			if (!header(REQUEST, 0, origin << 48 | (uint64_t)(sent & 0xffffff) << 24 | 1, 4 + strlen(payload))) break;
 			number(10000000, 4); put(payload, strlen(payload)); /* 10 s */
 		}
+		if (!call && ending && !draining) { draining = 1; header(DRAINING, 0, 0, 0); until = now_us(CLOCK_MONOTONIC) + 5000000; }
+		if (draining && (peers == 0 || (acks >= peers && out_len == FRONT && pongs + deaf >= peers) || now_us(CLOCK_MONOTONIC) > until)) break;
 		flush();
+		check(nng_socket_set_ms(sock, NNG_OPT_RECVTIMEO, out_len > FRONT ? 10 : 100), "timeout");
 		nng_msg *m;
 		int err = nng_recvmsg(sock, &m, 0);
 		if (err == 0) message(m);
 		else if (err != NNG_ETIMEDOUT) check(err, "receiving");
 	}
-	flush();
 	if (call) printf("%u sent, %u answered, %u wrong\n", sent, answered, wrong);
+	if (lost > 0) fprintf(stderr, "%zu frames lost\n", lost);
 	nng_close(sock);
 	return call && (answered != want || wrong > 0);
 }
