@@ -23,7 +23,7 @@ import (
 
 func nngPeer(t *testing.T) string {
 	t.Helper()
-	return testutil.BuildC(t, "../examples/nng", "peer", "nng/nng.h", "libnng-dev")
+	return testutil.BuildC(t, "../examples/nng", "peer", "nng/nng.h", "libnng-dev", testutil.Sanitizers(t)...)
 }
 
 func libnanomsgHandler(t *testing.T) string {

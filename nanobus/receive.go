@@ -94,9 +94,7 @@ func (l *Link) receive(msg *mangos.Message, now int64, arrived []*Request) ([]*R
 			l.bus.deliver(string(topic), payload)
 		case kindDraining:
 			if f.flags&flagAck != 0 {
-				l.mu.Lock()
-				l.drainAck = true
-				l.mu.Unlock()
+				l.bus.drainAcked(l)
 				continue
 			}
 			l.bus.setDraining(l)
@@ -111,6 +109,9 @@ func (l *Link) receive(msg *mangos.Message, now int64, arrived []*Request) ([]*R
 		case kindPong:
 			if len(f.body) < 16 {
 				return arrived, fmt.Errorf("%w: pong of %d bytes", ErrMalformed, len(f.body))
+			}
+			if binary.BigEndian.Uint64(f.body) != l.pinged.Load() {
+				continue // a stock peer's to another, or too late to be of use
 			}
 			l.pong(int64(binary.BigEndian.Uint64(f.body)), int64(binary.BigEndian.Uint64(f.body[8:])), now) //nolint:gosec // clocks
 		default:
@@ -272,7 +273,9 @@ func (l *Link) cancelled(id uint64) {
 // ping asks the peer for a sign of life and the time.
 func (l *Link) ping(now int64) {
 	l.unanswered.Add(1)
-	l.control(kindPing, 0, 0, binary.BigEndian.AppendUint64(nil, l.bus.wallMicros(now))...)
+	t0 := l.bus.wallMicros(now)
+	l.pinged.Store(t0)
+	l.control(kindPing, 0, 0, binary.BigEndian.AppendUint64(nil, t0)...)
 }
 
 // pong estimates how far the peer's clock is from ours, from the answer with
