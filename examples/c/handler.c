@@ -11,7 +11,7 @@
 
 enum { HELLO = 1, REQUEST, RESPONSE, DRAINING = 8, PING, PONG };
 enum { INTERNAL = 1, OVER_WINDOW = 3, EXPIRED, TOO_LARGE = 6, MALFORMED };
-enum { WINDOW = 256, FIELDS = 256, MAX_MESSAGE = 1 << 20, OUT = 4 << 20, SPARE = 1 << 18, FRONT = 24 };
+enum { WINDOW = 256, FIELDS = 256, MAX_MESSAGE = 1 << 20, OUT = 4 << 20, SPARE = 1 << 18, PING_SIZE = 24 };
 
 struct bytes { const uint8_t *p; size_t n; };
 struct field { struct bytes name, value; };
@@ -19,14 +19,14 @@ struct request { struct bytes method, scheme, host, path, query, client, body; s
 
 static int sock, pongs, deaf, acks;
 static volatile sig_atomic_t ending;
-static uint8_t out[OUT];                      /* frames that wait to be sent, behind FRONT bytes for a ping */
-static size_t out_len = FRONT, lost, malformed;
+static uint8_t out[OUT];                      /* frames that wait to be sent */
+static size_t out_len, lost, malformed;
 static size_t head_at, count, body_at;        /* of the response in the making */
 static uint64_t read_us, sent_us, barrier;    /* when the last message was read, when sent, and the t0 of its ping */
 static const char *service, *instance;
 
 static uint64_t now_us(clockid_t clock) {
-	struct timespec t;
+	struct timespec t = { 0, 0 };
 	clock_gettime(clock, &t);
 	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
@@ -46,7 +46,7 @@ static size_t begin(int kind, int flags, uint64_t id) {
 	return start;
 }
 static int end(size_t start) { /* returns 0 if the frame is too large */
-	if (out_len > OUT || out_len - start > MAX_MESSAGE - FRONT) { out_len = start; return 0; }
+	if (out_len > OUT || out_len - start > MAX_MESSAGE - PING_SIZE) { out_len = start; return 0; }
 	patch(start, out_len - start, 4);
 	return 1;
 }
@@ -54,8 +54,7 @@ static int end(size_t start) { /* returns 0 if the frame is too large */
 /* Reading, and never beyond the end. */
 static int take(struct bytes *b, size_t n, struct bytes *got) {
 	if (n > b->n) return 0;
-	*got = (struct bytes){ b->p, n };
-	b->p += n; b->n -= n;
+	*got = (struct bytes){ b->p, n }; b->p += n; b->n -= n;
 	return 1;
 }
 static int take_number(struct bytes *b, size_t size, uint64_t *v) {
@@ -152,24 +151,25 @@ static int message(struct bytes m) {
 }
 
 /* libnanomsg drops what a peer's socket has no room for and says nothing. So nothing is sent before all have read what was sent
- * last, as the ping in front of it asks. Who doesn't answer in 200 ms is not waited for, for a second. */
+ * last, as the ping behind it asks. Who doesn't answer in 200 ms is not waited for, for a second. */
 static int flush(int peers) { /* returns how many ms to wait for messages */
 	static uint64_t deaf_until;
 	uint64_t now = now_us(CLOCK_MONOTONIC), length;
-	size_t n = FRONT, all = out_len;
+	size_t n = 0, all = out_len;
 	if (now > deaf_until) deaf = 0;
-	if (all == FRONT) return 100;
+	if (all == 0) return 100;
 	if (pongs + deaf < peers && now - sent_us < 200000) return 10;
 	if (pongs + deaf < peers) { deaf = peers - pongs; deaf_until = now + 1000000; }
 	for (; n < all; n += (size_t)length) { /* as many whole frames as fit */
 		struct bytes b = { out + n, 4 };
-		if (!take_number(&b, 4, &length) || n + length > MAX_MESSAGE) break;
+		if (!take_number(&b, 4, &length) || n + length > MAX_MESSAGE - PING_SIZE) break;
 	}
-	out_len = 0;
-	begin(PING, 0, 0); number(barrier = now_us(CLOCK_REALTIME), 8); end(0);
-	if (nn_send(sock, out, n, 0) < 0) lost++;
-	memmove(out + FRONT, out + n, all - n);
-	out_len = FRONT + all - n; pongs = 0; sent_us = now;
+	uint8_t ping[PING_SIZE] = { 0, 0, 0, PING_SIZE, PING };
+	barrier = now_us(CLOCK_REALTIME); pongs = 0; sent_us = now;
+	for (int i = 0; i < 8; i++) ping[16 + i] = (uint8_t)(barrier >> 8 * (7 - i));
+	struct nn_iovec parts[2] = { { out, n }, { ping, sizeof ping } };
+	if (nn_sendmsg(sock, &(struct nn_msghdr){ .msg_iov = parts, .msg_iovlen = 2 }, 0) < 0) lost++;
+	memmove(out, out + n, out_len = all - n);
 	return 10;
 }
 static void stop(int sig) { (void)sig; if (ending++) _exit(1); }
@@ -185,7 +185,7 @@ int main(int argc, char **argv) {
 		int peers = (int)nn_get_statistic(sock, NN_STAT_CURRENT_CONNECTIONS), n;
 		uint64_t now = now_us(CLOCK_MONOTONIC);
 		if (ending && until == 0) { until = now + 5000000; end(begin(DRAINING, 0, 0)); }
-		if (until && (now > until || peers == 0 || (acks >= peers && out_len == FRONT && pongs + deaf >= peers))) break;
+		if (until && (now > until || peers == 0 || (acks >= peers && out_len == 0 && pongs + deaf >= peers))) break;
 		struct nn_pollfd p = { .fd = sock, .events = NN_POLLIN };
 		nn_poll(&p, 1, flush(peers));
 		void *m;

@@ -15,7 +15,7 @@
 
 enum { HELLO = 1, REQUEST, RESPONSE, CREDIT = 6, DRAINING = 8, PING, PONG };
 enum { OVER_WINDOW = 3, TOO_LARGE = 6 };
-enum { WINDOW = 256, MAX_WINDOW = 65536, MAX_MESSAGE = 1 << 20, OUT = 4 << 20, SPARE = 1 << 18, FRONT = 24 };
+enum { WINDOW = 256, MAX_WINDOW = 65536, MAX_MESSAGE = 1 << 20, OUT = 4 << 20, SPARE = 1 << 18, PING_SIZE = 24 };
 
 static nng_socket sock;
 static atomic_int peers;
@@ -24,8 +24,8 @@ static uint32_t own_window, window;              /* what our hello says, what th
 static uint32_t want, sent, answered, wrong;     /* the caller's count */
 static uint64_t origin, barrier, sent_us;        /* the t0 of the last ping, and when it left */
 static int pongs, deaf, acks;
-static uint8_t out[OUT];                         /* frames that wait to be sent, behind FRONT bytes for a ping */
-static size_t out_len = FRONT, lost;
+static uint8_t out[OUT];                         /* frames that wait to be sent */
+static size_t out_len, lost;
 static volatile sig_atomic_t ending;
 
 static void check(int err, const char *what) {
@@ -52,29 +52,36 @@ static void string(const char *s) { number(strlen(s), 1); put(s, strlen(s)); }
 
 /* header begins a frame. It returns 0 if there is no room for it. */
 static int header(int kind, int flags, uint64_t id, size_t body) {
-	if (16 + body > MAX_MESSAGE - FRONT || OUT - out_len < 16 + body) { lost++; return 0; }
+	if (16 + body > MAX_MESSAGE - PING_SIZE || OUT - out_len < 16 + body) { lost++; return 0; }
 	number(16 + body, 4); number((uint64_t)kind, 1); number((uint64_t)flags, 1); number(0, 2); number(id, 8);
 	return 1;
 }
 
 /* NNG's BUS drops what is over 16 messages a peer, whatever SENDBUF says. So nothing is sent before all have read what was sent
- * last, as the ping in front of it asks. Who doesn't answer in 200 ms is not waited for, for a second. */
+ * last, as the ping behind it asks. Who doesn't answer in 200 ms is not waited for, for a second. */
 static void flush(void) {
 	static uint64_t deaf_until;
 	uint64_t now = now_us(CLOCK_MONOTONIC), length;
-	size_t n = FRONT, all = out_len;
+	size_t n = 0, all = out_len;
+	nng_msg *m;
 	if (now > deaf_until) deaf = 0;
-	if (all == FRONT || (pongs + deaf < peers && now - sent_us < 200000)) return;
+	if (all == 0 || (pongs + deaf < peers && now - sent_us < 200000)) return;
 	if (pongs + deaf < peers) { deaf = peers - pongs; deaf_until = now + 1000000; }
 	for (; n < all; n += (size_t)length) { /* as many whole frames as fit */
 		length = get(out + n, 4);
-		if (n + length > MAX_MESSAGE) break;
+		if (n + length > MAX_MESSAGE - PING_SIZE) break;
 	}
-	out_len = 0;
-	header(PING, 0, 0, 8); number(barrier = now_us(CLOCK_REALTIME), 8);
-	check(nng_send(sock, out, n, 0), "sending");
-	memmove(out + FRONT, out + n, all - n);
-	out_len = FRONT + all - n; pongs = 0; sent_us = now;
+	check(nng_msg_alloc(&m, 0), "memory");
+	check(nng_msg_append(m, out, n), "memory");
+	memmove(out, out + n, out_len = all - n);
+	n = out_len;
+	if (header(PING, 0, 0, 8)) {
+		number(barrier = now_us(CLOCK_REALTIME), 8);
+		check(nng_msg_append(m, out + n, PING_SIZE), "memory");
+		out_len = n;
+	}
+	check(nng_sendmsg(sock, m, 0), "sending");
+	pongs = 0; sent_us = now;
 }
 
 static void hello(void) {
@@ -98,7 +105,7 @@ static int receive(int kind, int flags, uint64_t id, const uint8_t *b, size_t n)
 	case REQUEST:
 		if (n < 4) return 0;
 		if (out_len > OUT - MAX_MESSAGE - SPARE) error(id, OVER_WINDOW);
-		else if (16 + 16 + n - 4 > MAX_MESSAGE - FRONT) error(id, TOO_LARGE);
+		else if (16 + 16 + n - 4 > MAX_MESSAGE - PING_SIZE) error(id, TOO_LARGE);
 		else {
 			header(RESPONSE, 0, id, 16 + n - 4);
 			number(now_us(CLOCK_REALTIME), 8); number(0, 8); put(b + 4, n - 4);
@@ -182,9 +189,9 @@ int main(int argc, char **argv) {
 			number(10000000, 4); put(payload, strlen(payload)); /* 10 s */
 		}
 		if (!call && ending && !draining) { draining = 1; header(DRAINING, 0, 0, 0); until = now_us(CLOCK_MONOTONIC) + 5000000; }
-		if (draining && (peers == 0 || (acks >= peers && out_len == FRONT && pongs + deaf >= peers) || now_us(CLOCK_MONOTONIC) > until)) break;
+		if (draining && (peers == 0 || (acks >= peers && out_len == 0 && pongs + deaf >= peers) || now_us(CLOCK_MONOTONIC) > until)) break;
 		flush();
-		check(nng_socket_set_ms(sock, NNG_OPT_RECVTIMEO, out_len > FRONT ? 10 : 100), "timeout");
+		check(nng_socket_set_ms(sock, NNG_OPT_RECVTIMEO, out_len > 0 ? 10 : 100), "timeout");
 		nng_msg *m;
 		int err = nng_recvmsg(sock, &m, 0);
 		if (err == 0) message(m);
