@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"nanofront/internal/httpmsg"
+	"nanofront/internal/registry"
 	"nanofront/nanobus"
 )
 
@@ -207,5 +208,29 @@ func TestGuide_GoBuilds(t *testing.T) {
 	}
 	if out, err := output(t, dir, nil, "gofmt", "-l", source); err != nil || out != "" {
 		t.Errorf("gofmt: %v %s", err, out)
+	}
+}
+
+// TestExamples_TablesAreValid: the tables beside the handlers in examples/.
+func TestExamples_TablesAreValid(t *testing.T) {
+	tables, err := filepath.Glob(filepath.Join(root, "examples/*/static.yaml"))
+	if err != nil || len(tables) < 3 {
+		t.Fatalf("tables: %v, %v", tables, err)
+	}
+	for _, name := range tables {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		table, err := registry.ParseTable(b)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		in := table.Instances[0]
+		readme := read(t, filepath.Join("examples", filepath.Base(filepath.Dir(name)), "README.md"))
+		if run := in.Address + " " + in.Service + " " + in.ID + "\n"; !strings.Contains(readme, run) {
+			t.Errorf("%s: the README beside it doesn't start %q", name, run)
+		}
 	}
 }
