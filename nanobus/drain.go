@@ -51,3 +51,16 @@ func (b *Bus) drained() bool {
 	}
 	return b.Served() == 0
 }
+
+// drainAcked takes note of a peer's ack, unless it was not asked for: a stock
+// peer's goes to everybody.
+func (b *Bus) drainAcked(l *Link) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.draining {
+		return
+	}
+	l.mu.Lock()
+	l.drainAck = true
+	l.mu.Unlock()
+}

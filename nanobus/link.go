@@ -87,6 +87,7 @@ type Link struct {
 	bestAt      int64 // reader only
 
 	unanswered atomic.Int32    // pings since the last message came in
+	pinged     atomic.Uint64   // t0 of the last ping
 	sentAt     [sentRing]int64 // bus time of the writes, atomically accessed
 	writes     atomic.Uint32   // number of the write that will take what gathers now
 

@@ -129,9 +129,7 @@ func (l *Link) receive(msg *mangos.Message, now int64, arrived []*Request) ([]*R
 				// nothing to answer, draining is over.
 				l.admit(arrived)
 				arrived = arrived[:0]
-				l.mu.Lock()
-				l.drainAck = true
-				l.mu.Unlock()
+				l.bus.drainAcked(l)
 				continue
 			}
 			l.bus.setDraining(l)
@@ -146,6 +144,9 @@ func (l *Link) receive(msg *mangos.Message, now int64, arrived []*Request) ([]*R
 		case kindPong:
 			if len(f.body) < 16 {
 				return arrived, fmt.Errorf("%w: pong of %d bytes", ErrMalformed, len(f.body))
+			}
+			if binary.BigEndian.Uint64(f.body) != l.pinged.Load() {
+				continue // a stock peer's to another, or too late to be of use
 			}
 			l.pong(int64(binary.BigEndian.Uint64(f.body)), int64(binary.BigEndian.Uint64(f.body[8:])), now) //nolint:gosec // clocks
 		default:
@@ -377,7 +378,9 @@ func (l *Link) unwanted(id uint64, now int64) {
 // ping asks the peer for a sign of life and the time.
 func (l *Link) ping(now int64) {
 	l.unanswered.Add(1)
-	l.control(kindPing, 0, 0, binary.BigEndian.AppendUint64(nil, l.bus.wallMicros(now))...)
+	t0 := l.bus.wallMicros(now)
+	l.pinged.Store(t0)
+	l.control(kindPing, 0, 0, binary.BigEndian.AppendUint64(nil, t0)...)
 }
 
 // pong estimates how far the peer's clock is from ours, from the answer with
