@@ -29,6 +29,7 @@ type Bus struct {
 	table   *table
 	events  chan Event
 	served  atomic.Int64 // peers' requests that are not answered yet
+	taps    tapSet
 
 	epoch       time.Time
 	epochMicros int64
@@ -71,6 +72,7 @@ func New(opts Options) (*Bus, error) {
 		return float64(len(b.links))
 	})
 	opts.Metrics.GaugeFunc(metrics.BusSlotsInUse, func() float64 { return float64(b.table.used.Load()) })
+	opts.Metrics.GaugeFunc(metrics.BusTaps, func() float64 { return float64(len(b.taps.list())) })
 	b.workers.Add(2)
 	go b.sweep()
 	go b.dispatch()
@@ -323,6 +325,7 @@ func (b *Bus) refresh(l *Link) {
 
 // detach forgets a link and ends what was under way on it. Called by mangos.
 func (b *Bus) detach(l *Link) {
+	b.taps.remove(l)
 	b.mu.Lock()
 	delete(b.links, l)
 	if l.instance != nil {

@@ -51,6 +51,7 @@ const (
 	kindDraining kind = 8
 	kindPing     kind = 9
 	kindPong     kind = 10
+	kindTap      kind = 12
 )
 
 // Flags. A flag means something only together with its kind.

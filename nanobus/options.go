@@ -48,6 +48,14 @@ type Options struct {
 	// MaxLinks bounds the links, dialled and accepted. 0 means DefaultLinks.
 	MaxLinks int
 
+	// NoTap forbids others to listen in on the process' requests; see
+	// TapOptions. A tap sees payloads.
+	NoTap bool
+
+	// Tap makes the bus listen in on the instances that it is linked with. nil:
+	// it doesn't.
+	Tap *TapOptions
+
 	// Logger gets a line when a link comes or goes. The zero Logger is silent.
 	Logger zerolog.Logger
 
@@ -92,7 +100,7 @@ func (o *Options) validate() error {
 	if o.Metrics == nil {
 		o.Metrics = metrics.New(metrics.Handler, "")
 	}
-	return nil
+	return o.Tap.validate()
 }
 
 // busMetrics are the handles of what the bus counts.
@@ -106,6 +114,7 @@ type busMetrics struct {
 	droppedLate, droppedStray, droppedMalformed, droppedUnknown      *metrics.Counter
 	droppedWindow, droppedNoHandler, droppedEvents, droppedOversized *metrics.Counter
 	droppedLinkDown                                                  *metrics.Counter
+	droppedTap, tapCopies                                            *metrics.Counter
 }
 
 func newBusMetrics(s *metrics.Set) *busMetrics {
@@ -124,5 +133,6 @@ func newBusMetrics(s *metrics.Set) *busMetrics {
 		droppedWindow: dropped("over_window"), droppedNoHandler: dropped("no_handler"),
 		droppedEvents: dropped("event_overflow"), droppedOversized: dropped("oversized"),
 		droppedLinkDown: dropped("link_down"),
+		droppedTap:      dropped("tap_overflow"), tapCopies: s.Counter(metrics.BusTapCopies),
 	}
 }

@@ -39,6 +39,7 @@ func (l *Link) reader() {
 // receive acts on the frames of one message. arrived is scratch.
 func (l *Link) receive(msg *mangos.Message, now int64, arrived []*Request) ([]*Request, error) {
 	m := l.bus.metrics
+	taps := l.taps()
 	frames := uint64(0)
 	defer func() { m.framesIn.Add(frames) }()
 	for rest := msg.Body; len(rest) > 0; {
@@ -46,6 +47,9 @@ func (l *Link) receive(msg *mangos.Message, now int64, arrived []*Request) ([]*R
 		if err != nil {
 			l.admit(arrived)
 			return arrived[:0], err
+		}
+		if taps != nil {
+			tapFrames(taps, l, TapReceived, rest[:headerSize+len(f.body)], now)
 		}
 		rest = more
 		frames++
@@ -113,6 +117,10 @@ func (l *Link) receive(msg *mangos.Message, now int64, arrived []*Request) ([]*R
 				return arrived, fmt.Errorf("%w: pong of %d bytes", ErrMalformed, len(f.body))
 			}
 			l.pong(int64(binary.BigEndian.Uint64(f.body)), int64(binary.BigEndian.Uint64(f.body[8:])), now) //nolint:gosec // clocks
+		case kindTap:
+			if err := l.tapFrame(f.body); err != nil {
+				return arrived, err
+			}
 		default:
 			m.droppedUnknown.Inc() // a later minor revision's; docs/protocol.md, "Unknown kinds"
 		}
@@ -138,6 +146,7 @@ func (l *Link) greeted(h *Hello) error {
 	l.window.Store(clampWindow(h.Window))
 	if first {
 		l.ping(l.bus.now())
+		l.listenIn()
 	}
 	l.bus.greeted(l, first)
 	return nil
