@@ -59,7 +59,7 @@ func New(opts Options) (*Runtime, error) {
 	rt.bus, err = nanobus.New(nanobus.Options{
 		Service: opts.Service, Instance: opts.Instance, Version: opts.Version,
 		Serve: rt.arrived, Window: opts.Window, Subscriptions: opts.Subscriptions,
-		Logger: opts.Logger, Metrics: opts.Metrics,
+		NoTap: opts.NoTap, Logger: opts.Logger, Metrics: opts.Metrics,
 	})
 	if err != nil {
 		return nil, err
