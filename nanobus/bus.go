@@ -325,7 +325,7 @@ func (b *Bus) refresh(l *Link) {
 
 // detach forgets a link and ends what was under way on it. Called by mangos.
 func (b *Bus) detach(l *Link) {
-	b.taps.remove(l)
+	b.endTap(l)
 	b.mu.Lock()
 	delete(b.links, l)
 	if l.instance != nil {

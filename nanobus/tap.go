@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
 )
 
 // What a tap is, seen from the process that is listened to. The other end is
@@ -64,6 +67,7 @@ type tap struct {
 type tapSet struct {
 	mu     sync.Mutex
 	active atomic.Pointer[[]*tap] // nil when nobody listens in
+	logged atomic.Int64           // bus time of the last line about taps
 }
 
 func (s *tapSet) list() []*tap {
@@ -103,11 +107,29 @@ func (s *tapSet) put(l *Link, t *tap) (was *tap, full bool) {
 	return was, false
 }
 
-// remove ends the tap of a link that has gone.
-func (s *tapSet) remove(l *Link) {
-	if s.active.Load() != nil {
-		s.put(l, nil)
+// endTap ends the tap of the link, if it is one, and returns how many copies
+// it has lost.
+func (b *Bus) endTap(l *Link) (dropped uint64) {
+	if b.taps.active.Load() == nil {
+		return 0
 	}
+	was, _ := b.taps.put(l, nil)
+	if was == nil {
+		return 0
+	}
+	dropped = was.dropped.Load()
+	b.tapLog(zerolog.InfoLevel, l).Uint64("dropped", dropped).Msg("tap ended")
+	return dropped
+}
+
+// tapLog begins a log line about the link's tap: one a second at most, as peers
+// can make us say something as often as they like. nil, which is silent, else.
+func (b *Bus) tapLog(level zerolog.Level, l *Link) *zerolog.Event {
+	now, last := b.now(), b.taps.logged.Load()
+	if last != 0 && now-last < int64(time.Second) || !b.taps.logged.CompareAndSwap(last, now) {
+		return nil
+	}
+	return b.log.WithLevel(level).Stringer("link", l)
 }
 
 // tend tells each tap how many copies it has lost, if that has changed. The
@@ -173,32 +195,26 @@ func (l *Link) startedTap(body []byte) {
 		b.metrics.droppedStray.Inc() // we called this peer, it doesn't listen to us
 		return
 	case t.kinds == 0:
-		was, _ := b.taps.put(l, nil)
-		dropped := uint64(0)
-		if was != nil {
-			dropped = was.dropped.Load()
-			b.log.Info().Stringer("link", l).Uint64("dropped", dropped).Msg("tap ended")
-		}
-		l.tapState(TapOff, dropped)
+		l.tapState(TapOff, b.endTap(l))
 		return
 	case b.opts.NoTap:
-		b.log.Warn().Stringer("link", l).Msg("refusing a tap: forbidden here")
+		b.tapLog(zerolog.WarnLevel, l).Msg("refusing a tap: forbidden here")
 		l.tapState(TapForbidden, 0)
 		return
 	}
 	was, full := b.taps.put(l, t)
 	if full {
-		b.log.Warn().Int("max", maxTaps).Stringer("link", l).Msg("refusing a tap: too many")
+		b.tapLog(zerolog.WarnLevel, l).Int("max", maxTaps).Msg("refusing a tap: too many")
 		l.tapState(TapTooMany, 0)
 		return
 	}
 	// Its end may have passed by before it was in the set.
 	if l.stateIs(linkDown) {
-		b.taps.remove(l)
+		b.endTap(l)
 		return
 	}
 	if was == nil {
-		b.log.Info().Stringer("link", l).Float64("sample", float64(t.sample)/tapMillion).Int("payload", t.payload).Msg("tap listens in")
+		b.tapLog(zerolog.InfoLevel, l).Float64("sample", float64(t.sample)/tapMillion).Int("payload", t.payload).Msg("tap listens in")
 	}
 	l.tapState(TapOn, t.dropped.Load())
 }

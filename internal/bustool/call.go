@@ -188,7 +188,7 @@ func (r *reply) fail(err error, o *CallOptions) {
 		hint := ""
 		switch remote.Code {
 		case nanobus.CodeExpired:
-			hint = ": the time was up before work began; --timeout gives it longer"
+			hint = ": the time was up; --timeout gives it longer"
 		case nanobus.CodeDraining:
 			hint = ": it is being stopped; call another instance"
 		case nanobus.CodeOverWindow:
