@@ -25,7 +25,7 @@ type tapCommand struct {
 	Target   string        `arg:"" optional:"" placeholder:"TARGET" help:"SERVICE or SERVICE/INSTANCE. Default: all instances."`
 	Sample   float64       `default:"1" range:"0.000001..1" placeholder:"SHARE" help:"Share of requests that are copied, 0.000001 to 1. A request and its response are both in or both out."`
 	Kinds    []string      `sep:"," default:"request,response,cancel" placeholder:"KINDS" help:"Kinds of frames to listen to; all for all."`
-	Payload  string        `default:"head" oneof:"none,head,full" placeholder:"HOW" help:"What is copied of requests and responses: none, head (method, path, status), or full (header and body too, 64 KiB of each)."`
+	Payload  string        `default:"head" oneof:"none,head,full" placeholder:"HOW" help:"What is copied of requests and responses: none, head (the first 4 KiB, for method, path and status), or full (64 KiB; header and body are shown too)."`
 	Match    string        `placeholder:"PATH" help:"Show only requests whose path begins so, and what belongs to them."`
 	Count    int           `default:"0" range:"0..1000000000" placeholder:"N" help:"End after so many frames; 0 for no end."`
 	Duration time.Duration `default:"0s" range:"0s..24h" placeholder:"DURATION" help:"End after so long, up to 24h; 0s for no end."`

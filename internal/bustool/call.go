@@ -13,6 +13,10 @@ import (
 	"nanofront/nanobus"
 )
 
+// linkTime is how long an instance may at least take to be linked, however
+// short the timeout of a request is.
+const linkTime = 500 * time.Millisecond
+
 // settleTime is how long a first request waits for the clocks' offset to be
 // known and for further instances to be linked, once one is.
 const settleTime = 250 * time.Millisecond
@@ -23,7 +27,7 @@ type CallOptions struct {
 	Discovery Discovery
 	Request   *httpmsg.Request // of NewRequest
 	// Timeout is the budget of each request, and how long an instance may take
-	// to be linked.
+	// to be linked, for which it has half a second at least.
 	Timeout time.Duration
 	// Count requests are sent, one after the other.
 	Count int
@@ -51,7 +55,7 @@ func Call(ctx context.Context, o CallOptions) error {
 	if err := bus.SetInstances(list); err != nil {
 		return err
 	}
-	if err := settle(ctx, bus, list, o.Timeout); err != nil {
+	if err := settle(ctx, bus, list, max(o.Timeout, linkTime)); err != nil {
 		return err
 	}
 	p := newCallPrinter(&o)

@@ -251,7 +251,7 @@ func (t *tap) handle() error {
 		}
 		t.summary.add(r)
 		t.printer.print(r)
-		if t.o.Count > 0 && t.summary.shown >= uint64(t.o.Count) { //nolint:gosec // not negative
+		if t.o.Count > 0 && t.summary.shown >= uint64(t.o.Count) {
 			return errDone
 		}
 	}

@@ -122,7 +122,7 @@ func duration(d time.Duration) string {
 
 // grouped is a number with commas: 51,234.
 func grouped[T int | uint64](n T) string {
-	s := strconv.FormatUint(uint64(n), 10) //nolint:gosec // a count
+	s := strconv.FormatUint(uint64(n), 10)
 	for i := len(s) - 3; i > 0; i -= 3 {
 		s = s[:i] + "," + s[i:]
 	}

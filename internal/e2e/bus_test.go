@@ -99,7 +99,7 @@ func TestTap_SeesARequestWithItsResponse(t *testing.T) {
 		resp.Latency == nil || *resp.Latency < 0 || *resp.Latency > 10_000_000 || !strings.Contains(resp.Body, `"query":"x=1"`) {
 		t.Errorf("response: %+v", resp)
 	}
-	for _, want := range []string{"4 frames in", "2 shown", "1 response with their requests", "0 dropped by the instances, 0 here"} {
+	for _, want := range []string{"4 frames in", "2 shown", ", of 1 response whose request was seen", "0 dropped by the instances, 0 here"} {
 		if !tap.out.has(want) {
 			t.Errorf("the summary doesn't say %q:\n%s", want, tap.out.tail())
 		}
