@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -52,6 +53,28 @@ func interrupt(t *testing.T, p *process) {
 	if code := p.wait(t, testutil.Patience); code != 0 {
 		t.Errorf("%s: exit code %d:\n%s", p, code, p.out.tail())
 	}
+}
+
+// suspend stops a program in its tracks and waits until every thread of it
+// stands still: on a busy machine some run on for a while.
+func suspend(t *testing.T, p *process) {
+	t.Helper()
+	t.Cleanup(func() { p.signal(t, syscall.SIGCONT) }) // else it could not be ended
+	p.signal(t, syscall.SIGSTOP)
+	testutil.Eventually(t, p.String()+" stands still", func() bool {
+		stats, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", p.pid()))
+		if err != nil || len(stats) == 0 {
+			t.Skip("seeing that a process has stopped needs /proc")
+		}
+		for _, name := range stats {
+			stat, err := os.ReadFile(name)
+			// tid (name) state …: the name may have anything in it.
+			if err == nil && !bytes.HasPrefix(stat[bytes.LastIndexByte(stat, ')')+1:], []byte(" T")) {
+				return false
+			}
+		}
+		return true
+	})
 }
 
 // frames are the frames that a tap has printed.
@@ -161,7 +184,7 @@ func TestTap_Stalled(t *testing.T) {
 	t.Parallel()
 	f := startFront(t, frontOptions{})
 	tap := startTap(t, "--payload", "full", "--static", f.table)
-	tap.signal(t, syscall.SIGSTOP)
+	suspend(t, tap)
 	c := client{addr: f.http}
 	defer c.close()
 	slowest, lost := time.Duration(0), uint64(0)
@@ -375,8 +398,7 @@ func TestCall_Fails(t *testing.T) {
 		t.Errorf("%v: %s", err, got.out)
 	}
 	// A handler that is stopped answers nobody: the time-out is the caller's.
-	f.echo[0].signal(t, syscall.SIGSTOP)
-	defer f.echo[0].signal(t, syscall.SIGCONT)
+	suspend(t, f.echo[0].process)
 	got = finish(t, "nanofront", "bus", "call", "echo", "/hello", "--timeout", "300ms", "--static", f.table)
 	if got.code != 1 || !strings.Contains(got.out, "can't be reached") || !strings.Contains(got.out, "doesn't greet") {
 		t.Errorf("a stopped handler: exit code %d:\n%s", got.code, got.out)
