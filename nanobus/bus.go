@@ -31,6 +31,8 @@ type Bus struct {
 	served  atomic.Int64 // peers' requests that are not answered yet
 	taps    tapSet
 
+	bodiesIn, bodiesOut atomic.Int64 // bodies under way in chunks
+
 	epoch       time.Time
 	epochMicros int64
 
@@ -266,8 +268,9 @@ func (b *Bus) helloFor(l *Link) *Hello {
 	h := &Hello{
 		Version: ProtocolVersion, Service: b.opts.Service, CodeVersion: b.opts.Version, Instance: b.opts.Instance,
 		EventsOnly: l.instance != nil && l.instance.EventsOnly,
+		Bodies:     b.opts.Bodies,
 	}
-	if b.opts.Serve != nil {
+	if b.opts.Serve != nil && !b.draining {
 		h.Window = uint32(l.granted) //nolint:gosec // bounded by the window
 	}
 	for t := range b.opts.Subscriptions {

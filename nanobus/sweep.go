@@ -29,12 +29,37 @@ func (b *Bus) sweep() {
 				b.abort(id, ErrTimeout)
 			}
 		}
+		if b.bodiesOut.Load() > 0 {
+			b.sweepBodies(now)
+		}
 		if now < nextSecond {
 			continue
 		}
 		nextSecond = now + int64(pingInterval)
 		b.table.trim()
 		b.tend(now)
+	}
+}
+
+// sweepBodies ends what is sent in chunks and stands still, and the calls
+// whose request's body is complete and whose time is up.
+func (b *Bus) sweepBodies(now int64) {
+	for _, l := range b.snapshotLinks() {
+		var overdue []*BodyWriter
+		l.mu.Lock()
+		for _, w := range l.writers {
+			if w.overdue(now) {
+				w.halt(ErrTimeout)
+				overdue = append(overdue, w)
+			}
+		}
+		l.mu.Unlock()
+		l.space.Broadcast()
+		for _, w := range overdue {
+			if !w.key.response {
+				b.abort(w.key.id, ErrTimeout)
+			}
+		}
 	}
 }
 
@@ -47,6 +72,7 @@ func (b *Bus) tend(now int64) {
 		} else {
 			l.repliesSeen = n
 		}
+		l.endStalled(now)
 		switch {
 		case l.stateIs(linkGreeting) && now-l.attached > int64(helloTimeout):
 			l.close("no_hello")

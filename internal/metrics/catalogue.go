@@ -66,7 +66,7 @@ var (
 	BusBytesIn     = counter("bus.bytes_in", "bytes", "bytes of bus messages received", onBus)
 	BusBytesOut    = counter("bus.bytes_out", "bytes", "bytes of bus messages sent", onBus)
 	BusCalls       = counter("bus.calls", "calls", "requests put on the bus that expect a reply", onBus)
-	BusDropped     = counter("bus.dropped.<reason>", "frames", "frames or messages dropped, by reason: late, stray, malformed, unknown_kind, over_window, link_down, no_handler, event_overflow, tap_overflow, oversized", onBus)
+	BusDropped     = counter("bus.dropped.<reason>", "frames", "frames or messages dropped, by reason: late, stray, malformed, unknown_kind, over_window, link_down, no_handler, event_overflow, tap_overflow, oversized, over_bodies", onBus)
 	BusCancelsIn   = counter("bus.cancels_in", "frames", "cancels received", onBus)
 	BusCancelsOut  = counter("bus.cancels_out", "frames", "cancels sent", onBus)
 	BusExpired     = counter("bus.expired", "calls", "calls whose deadline passed before the reply came", onBus)
