@@ -82,6 +82,10 @@ type Options struct {
 	// one after the other.
 	Subscriptions map[string]func(nanobus.Event)
 
+	// NoTap forbids operators to listen in on requests and responses over the
+	// bus (nanofront bus tap).
+	NoTap bool
+
 	Discovery Discovery
 	// DrainTimeout bounds how long Run waits for requests at work when it is
 	// told to end. 0: DefaultDrainTimeout.

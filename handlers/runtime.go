@@ -59,8 +59,8 @@ func New(opts Options) (*Runtime, error) {
 	rt.bus, err = nanobus.New(nanobus.Options{
 		Service: opts.Service, Instance: opts.Instance, Version: opts.Version,
 		Serve: rt.arrived, Window: opts.Window, Bodies: opts.Bodies, Subscriptions: opts.Subscriptions,
-		Security: opts.Security,
-		Logger:   opts.Logger, Metrics: opts.Metrics,
+		Security: opts.Security, NoTap: opts.NoTap,
+		Logger: opts.Logger, Metrics: opts.Metrics,
 	})
 	if err != nil {
 		return nil, err

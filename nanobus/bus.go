@@ -35,6 +35,7 @@ type Bus struct {
 	table   *table
 	events  chan Event
 	served  atomic.Int64 // peers' requests that are not answered yet
+	taps    tapSet
 
 	bodiesIn, bodiesOut atomic.Int64 // bodies under way in chunks
 
@@ -87,6 +88,7 @@ func New(opts Options) (*Bus, error) {
 		return float64(len(b.links))
 	})
 	opts.Metrics.GaugeFunc(metrics.BusSlotsInUse, func() float64 { return float64(b.table.used.Load()) })
+	opts.Metrics.GaugeFunc(metrics.BusTaps, func() float64 { return float64(len(b.taps.list())) })
 	b.workers.Add(2)
 	go b.sweep()
 	go b.dispatch()
@@ -348,6 +350,7 @@ func (b *Bus) refresh(l *Link) {
 
 // detach forgets a link and ends what was under way on it. Called by mangos.
 func (b *Bus) detach(l *Link) {
+	b.endTap(l)
 	b.mu.Lock()
 	delete(b.links, l)
 	if l.instance != nil {

@@ -56,6 +56,7 @@ const (
 	kindPing     kind = 9
 	kindPong     kind = 10
 	kindProof    kind = 11
+	kindTap      kind = 12
 )
 
 // Flags. A flag means something only together with its kind.

@@ -60,7 +60,13 @@ func vectors() map[string][]byte {
 		"draining-ack": frame(kindDraining, flagAck, 0),
 		"ping":         frame(kindPing, 0, 0, 0, 6, 0x0a, 0x24, 0x18, 0x1e, 0x40, 0x00),
 		"pong":         frame(kindPong, 0, 0, 0, 6, 0x0a, 0x24, 0x18, 0x1e, 0x40, 0x00, 0, 6, 0x0a, 0x24, 0x18, 0x1e, 0x41, 0x00),
-		"batch":        append(frame(kindRequest, 0, id, 0, 0, 0x27, 0x10, 'a'), frame(kindRequest, 0, id+1, 0, 0, 0x27, 0x10, 'b')...),
+		"tap-start":    frame(kindTap, 0, 0, tapStart(10_000, 1<<kindRequest|1<<kindResponse, 4096)...),
+		"tap-state":    frame(kindTap, 0, 0, tapOpState, byte(TapOn), 0, 0, 0, 0, 0, 0, 0, 3),
+		"tap-copy": frame(kindTap, 0, 0, slices.Concat(
+			[]byte{tapOpCopy, 0, 6, 0x0a, 0x24, 0x18, 0x1e, 0x40, 0, byte(TapReceived)}, appendString8(nil, "terminator-1"),
+			frame(kindRequest, 0, id, append([]byte{0, 0x2d, 0xc6, 0xc0}, "ping"...)...)[:22],
+		)...),
+		"batch": append(frame(kindRequest, 0, id, 0, 0, 0x27, 0x10, 'a'), frame(kindRequest, 0, id+1, 0, 0, 0x27, 0x10, 'b')...),
 	}
 }
 

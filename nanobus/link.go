@@ -251,6 +251,9 @@ func (l *Link) writer() {
 		l.mu.Unlock()
 		l.space.Broadcast()
 
+		if taps := l.taps(); taps != nil {
+			l.tapMessage(taps, buf)
+		}
 		messages := len(cuts) + 1
 		err := l.write(buf, cuts)
 		m.messagesOut.Add(uint64(messages))

@@ -11,6 +11,10 @@ type LinkInfo struct {
 	InFlight  int     `json:"in_flight"`
 	Replies   uint64  `json:"replies"`
 	LatencyMS float64 `json:"latency_ms"` // moving average
+
+	// ClockKnown says whether the peer's clock is known against ours, so that
+	// Timing can tell the way out from the way back.
+	ClockKnown bool `json:"-"`
 }
 
 // Links returns the state of the links that this process dials.
@@ -24,7 +28,7 @@ func (b *Bus) Links() []LinkInfo {
 			Service: l.instance.Service, Instance: l.instance.ID, Version: l.instance.Version, Address: l.instance.Address,
 			State:  [...]string{"greeting", "live", "draining", "down"}[l.state.Load()],
 			Window: int(l.window.Load()), InFlight: l.InFlight(), Replies: l.replies.Load(),
-			LatencyMS: float64(l.latency.Load()) / 1e6,
+			LatencyMS: float64(l.latency.Load()) / 1e6, ClockKnown: l.offsetKnown.Load(),
 		})
 	}
 	return infos

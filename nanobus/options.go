@@ -50,6 +50,14 @@ type Options struct {
 	// have their places kept. 0 means DefaultLinks.
 	MaxLinks int
 
+	// NoTap forbids others to listen in on the process' requests; see
+	// TapOptions. A tap sees payloads.
+	NoTap bool
+
+	// Tap makes the bus listen in on the instances that it is linked with. nil:
+	// it doesn't.
+	Tap *TapOptions
+
 	// Bodies says that the process takes bodies in chunks: as a responder, that
 	// Serve asks for Request.Body; as a caller, that it minds Call.Download.
 	Bodies bool
@@ -110,7 +118,7 @@ func (o *Options) validate() error {
 	if o.Metrics == nil {
 		o.Metrics = metrics.New(metrics.Handler, "")
 	}
-	return nil
+	return o.Tap.validate()
 }
 
 // busMetrics are the handles of what the bus counts.
@@ -124,6 +132,7 @@ type busMetrics struct {
 	droppedLate, droppedStray, droppedMalformed, droppedUnknown      *metrics.Counter
 	droppedWindow, droppedNoHandler, droppedEvents, droppedOversized *metrics.Counter
 	droppedLinkDown, droppedBodies                                   *metrics.Counter
+	droppedTap, tapCopies                                            *metrics.Counter
 }
 
 func newBusMetrics(s *metrics.Set) *busMetrics {
@@ -142,5 +151,6 @@ func newBusMetrics(s *metrics.Set) *busMetrics {
 		droppedWindow: dropped("over_window"), droppedNoHandler: dropped("no_handler"),
 		droppedEvents: dropped("event_overflow"), droppedOversized: dropped("oversized"),
 		droppedLinkDown: dropped("link_down"), droppedBodies: dropped("over_bodies"),
+		droppedTap: dropped("tap_overflow"), tapCopies: s.Counter(metrics.BusTapCopies),
 	}
 }

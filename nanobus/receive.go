@@ -37,6 +37,7 @@ func (l *Link) reader() {
 // receive acts on the frames of one message. arrived is scratch.
 func (l *Link) receive(msg *mangos.Message, now int64, arrived []*Request) ([]*Request, error) {
 	m := l.bus.metrics
+	taps := l.taps()
 	frames := uint64(0)
 	defer func() { m.framesIn.Add(frames) }()
 	if len(msg.Body) == 0 {
@@ -47,6 +48,9 @@ func (l *Link) receive(msg *mangos.Message, now int64, arrived []*Request) ([]*R
 		if err != nil {
 			l.admit(arrived)
 			return arrived[:0], err
+		}
+		if taps != nil {
+			tapFrames(taps, l, TapReceived, rest[:headerSize+len(f.body)], now)
 		}
 		rest = more
 		frames++
@@ -149,6 +153,10 @@ func (l *Link) receive(msg *mangos.Message, now int64, arrived []*Request) ([]*R
 				continue // a stock peer's to another, or too late to be of use
 			}
 			l.pong(int64(binary.BigEndian.Uint64(f.body)), int64(binary.BigEndian.Uint64(f.body[8:])), now) //nolint:gosec // clocks
+		case kindTap:
+			if err := l.tapFrame(f.body); err != nil {
+				return arrived, err
+			}
 		default:
 			m.droppedUnknown.Inc() // a later minor revision's; docs/protocol.md, "Unknown kinds"
 		}
@@ -183,6 +191,7 @@ func (l *Link) accept(h *Hello) {
 	l.window.Store(clampWindow(h.Window))
 	if before == nil {
 		l.ping(l.bus.now())
+		l.listenIn()
 	}
 	// The lock of the bus only for what matters to others.
 	if before == nil || before.EventsOnly != h.EventsOnly || (before.Window == 0) != (h.Window == 0) {

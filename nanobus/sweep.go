@@ -85,6 +85,7 @@ func (b *Bus) tend(now int64) {
 			l.ping(now)
 		}
 	}
+	b.taps.tend()
 	b.mu.Lock()
 	b.prune(now)
 	b.mu.Unlock()

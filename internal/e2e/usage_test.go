@@ -76,6 +76,14 @@ func TestPrograms_BadInput(t *testing.T) {
 		{"etcd's own URL", "nanofront", []string{"etcd", "--client-url", "2379", statsd}, nil, 2, []string{"--client-url", "2379", "http://IP:PORT"}},
 		{"a cluster without peer URL", "nanofront", []string{"etcd", "--initial-cluster", "a=http://127.0.0.1:1", "--data", filepath.Join(dir, "e"), statsd}, nil, 2, []string{"--initial-cluster", "--peer-url"}},
 		{"up's etcd URL", "nanofront", up("--etcd-url", "2379"), nil, 2, []string{"--etcd-url", "2379", "http://IP:PORT"}},
+		{"a sample of nothing", "nanofront", []string{"bus", "tap", "--sample", "0"}, nil, 2, []string{"--sample", "0", "0.000001 to 1"}},
+		{"kind of frame", "nanofront", []string{"bus", "tap", "--kinds", "request,reply", static, table}, nil, 2, []string{"--kinds", "reply", "response"}},
+		{"payload", "nanofront", []string{"bus", "tap", "--payload", "some"}, nil, 2, []string{"--payload", "some", "none, head, full"}},
+		{"match without payload", "nanofront", []string{"bus", "tap", "--match", "/a", "--payload", "none", static, table}, nil, 2, []string{"--match", "--payload none"}},
+		{"target of a tap", "nanofront", []string{"bus", "tap", "a/b/c", static, table}, nil, 2, []string{"a/b/c", "SERVICE/INSTANCE"}},
+		{"nobody to listen to", "nanofront", []string{"bus", "tap", static, table}, nil, 1, []string{"no instance", "nanofront up"}},
+		{"no path", "nanofront", []string{"bus", "call", "echo"}, nil, 2, []string{"<path>"}},
+		{"timeout of a call", "nanofront", []string{"bus", "call", "echo", "/", "--timeout", "0s"}, nil, 2, []string{"--timeout", "0s", "1ms to 5m"}},
 		{"revision", "nanofront", []string{"routes", "apply", badRoutes, "--revision", "x"}, nil, 2, []string{"--revision", "x"}},
 
 		// The environment.
@@ -198,6 +206,8 @@ func TestPrograms_Help(t *testing.T) {
 		{"nanofront", "--version"},
 		{"nanofront", "up", "--help"},
 		{"nanofront", "routes", "apply", "--help"},
+		{"nanofront", "bus", "tap", "--help"},
+		{"nanofront", "bus", "call", "--help"},
 	} {
 		f := finish(t, c[0], c[1:]...)
 		if f.code != 0 || !strings.Contains(f.out, c[0]) {
