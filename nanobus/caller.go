@@ -73,6 +73,9 @@ func (b *Bus) start(l *Link, c *Call, p Payload, budget time.Duration) error {
 	// open: whoever closes it looks for armed calls after that.
 	b.table.arm(s, id)
 	b.metrics.calls.Inc()
+	if l.inFlight.Load() == 1 {
+		return l.commitNow(start)
+	}
 	return l.commit(start)
 }
 

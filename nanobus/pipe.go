@@ -68,6 +68,7 @@ type busPipe struct {
 	parts [2][]byte   // scratch of Send: size and body, for one writev
 	bufs  net.Buffers // scratch of Send
 	buf   []byte      // scratch of Send over TLS: one record
+	now   nowWriter
 
 	armed time.Time     // the write deadline that is set
 	wrote time.Time     // the end of the last write
@@ -137,37 +138,61 @@ func (p *busPipe) handshake(proto transport.ProtocolInfo) error {
 }
 
 func (p *busPipe) Send(m *mangos.Message) error {
-	n := 8
-	binary.BigEndian.PutUint64(p.head[1:], uint64(len(m.Header)+len(m.Body)))
-	if p.ipc {
-		p.head[0] = 1
-		n = 9
-	}
 	if len(m.Header) != 0 {
 		return mangos.ErrProtoOp // BUS has no header; nanobus sets none
 	}
+	head := p.head[p.setHead(len(m.Body)):]
 	allowed := time.Duration(len(m.Body)) * slowByte
 	if err := p.arm(allowed); err != nil {
 		return err
 	}
 	var err error
 	if p.tls {
-		err = p.writeRecords(p.head[9-n:], m.Body)
+		err = p.writeRecords(head, m.Body)
 	} else {
-		p.parts = [2][]byte{p.head[9-n:], m.Body}
+		p.parts = [2][]byte{head, m.Body}
 		p.bufs = p.parts[:]
 		_, err = p.bufs.WriteTo(p.c)
 	}
 	if err != nil {
-		var network net.Error
-		if errors.As(err, &network) && network.Timeout() {
-			p.end.CompareAndSwap(nil, ptr("write"))
-		}
-		return err
+		return p.ended(err)
 	}
 	p.settle(allowed)
 	m.Free()
 	return nil
+}
+
+// setHead makes what stands before a message of size bytes, and returns where
+// in head it begins.
+func (p *busPipe) setHead(size int) int {
+	binary.BigEndian.PutUint64(p.head[1:], uint64(size)) //nolint:gosec // not negative
+	if p.ipc {
+		p.head[0] = 1
+		return 0
+	}
+	return 1
+}
+
+// finish sends the rest of a message that tryWrite began.
+func (p *busPipe) finish(rest []byte) error {
+	allowed := time.Duration(len(rest)) * slowByte
+	if err := p.arm(allowed); err != nil {
+		return err
+	}
+	if _, err := p.c.Write(rest); err != nil {
+		return p.ended(err)
+	}
+	p.settle(allowed)
+	return nil
+}
+
+// ended notes that it was a write's deadline that ended the connection, if so.
+func (p *busPipe) ended(err error) error {
+	var network net.Error
+	if errors.As(err, &network) && network.Timeout() {
+		p.end.CompareAndSwap(nil, ptr("write"))
+	}
+	return err
 }
 
 // arm sets the deadline of a write that begins now. Most writes find one that
@@ -244,6 +269,8 @@ func (p *busPipe) Close() error {
 
 func (p *busPipe) option(name string) (any, error) {
 	switch name {
+	case optionPipe:
+		return p, nil
 	case optionEnd:
 		if r := p.end.Load(); r != nil {
 			return *r, nil

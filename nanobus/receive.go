@@ -25,7 +25,9 @@ func (l *Link) reader() {
 		m.messagesIn.Inc()
 		m.bytesIn.Add(uint64(len(msg.Body)))
 		var err error
+		l.cork()
 		arrived, err = l.receive(msg, now, arrived[:0])
+		l.uncork()
 		msg.Free()
 		if err != nil {
 			l.fail(err)
