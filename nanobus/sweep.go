@@ -42,11 +42,7 @@ func (b *Bus) sweep() {
 // are not asked.
 func (b *Bus) tend(now int64) {
 	for _, l := range b.snapshotLinks() {
-		if n := l.replies.Load(); n == l.repliesSeen {
-			l.latency.Store(l.latency.Load() / 2)
-		} else {
-			l.repliesSeen = n
-		}
+		l.forgive()
 		switch {
 		case l.stateIs(linkGreeting) && now-l.attached > int64(helloTimeout):
 			l.close("no_hello")
