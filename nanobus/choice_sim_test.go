@@ -217,7 +217,7 @@ func TestSim_SharesFollowWeights(t *testing.T) {
 			{"some", 16, uneven(2 * time.Millisecond), false, 0.06},
 			{"many", 256, fixed(2 * time.Millisecond), false, 0.02},
 			{"many, uneven", 256, uneven(2 * time.Millisecond), false, 0.05},
-			{"saturating", 800, uneven(2 * time.Millisecond), true, 0.02},
+			{"saturating", 800, uneven(2 * time.Millisecond), true, 0.05},
 		} {
 			t.Run(fmt.Sprintf("%v/%s", weights, c.load), func(t *testing.T) {
 				s := &sim{callers: c.callers}

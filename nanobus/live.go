@@ -27,9 +27,10 @@ type live struct {
 // member is an instance in a view.
 type member struct {
 	link   *Link
-	weight int64  // 1..MaxWeight
-	hash   uint64 // of the instance ID: the same in every process
-	second bool   // a younger link has the same instance ID; keys are for that one
+	weight int64   // 1..MaxWeight
+	rate   float64 // the same, for bids
+	hash   uint64  // of the instance ID: the same in every process
+	second bool    // a younger link has the same instance ID; keys are for that one
 }
 
 // newLive makes a view of links, whose weights are beside them. keys says
@@ -44,7 +45,7 @@ func newLive(members []member, before *live, keys bool) *live {
 	equal := true
 	for i := range members {
 		m := &members[i]
-		m.hash = xxhash.Sum64String(m.link.instance.ID)
+		m.rate, m.hash = float64(m.weight), xxhash.Sum64String(m.link.instance.ID)
 		m.second = i+1 < len(members) && members[i+1].link.instance.ID == m.link.instance.ID
 		v.weight += m.weight
 		equal = equal && m.weight == members[0].weight

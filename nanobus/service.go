@@ -24,8 +24,9 @@ func (s *Service) Name() string { return s.name }
 func (s *Service) Live() int { return len(s.live.Load().members) }
 
 // UseKeys prepares the service for calls with a Key. The first of them would
-// do it, too, but have to wait: with hundreds of instances linked it takes
-// some 50 ms, with none it takes nothing. Idempotent.
+// do it, too, but it and those beside it would have to wait, which is felt when
+// there are hundreds of instances already (BenchmarkKeyTable/build=anew).
+// Idempotent.
 func (s *Service) UseKeys() {
 	s.bus.mu.Lock()
 	defer s.bus.mu.Unlock()

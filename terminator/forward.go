@@ -127,6 +127,7 @@ func (t *Terminator) forward(ctx *fasthttp.RequestCtx, conn *guardConn, f *fligh
 	defer func() { t.admission.leave(latency) }()
 
 	t.identify(conn, f)
+	f.call.Key = keyOf(up.hash, f)
 	up.requests.Inc()
 	err = t.exchange(conn, f, up, start)
 	if err == nil {

@@ -31,6 +31,7 @@ type flags struct {
 	Instance  string `placeholder:"NAME" help:"Name of this process. Default: the role and the process id."`
 	Version   string `placeholder:"V" help:"Version of this backend's code, to announce."`
 	Window    int    `default:"1024" range:"1..65536" placeholder:"N" help:"Requests taken at once."`
+	Weight    int    `default:"100" range:"0..1000" placeholder:"N" help:"Share of the requests among the instances of the role: twice the weight, twice the requests. 0: none."`
 	Workers   int    `default:"256" range:"1..65536" placeholder:"N" help:"Goroutines that work on them at once."`
 
 	Data       string `default:"data/profile" type:"path" placeholder:"DIR" help:"profile: where the store is."`
@@ -70,7 +71,7 @@ func run(ctx context.Context, args []string, std cli.IO) error {
 	defer func() { _ = source.Close() }() // nothing is lost with it
 	opts := handlers.Options{
 		Instance: name, Version: f.Version, Listen: f.Bus, Advertise: f.Advertise,
-		Window: f.Window, Workers: min(f.Workers, f.Window),
+		Window: f.Window, Weight: registry.WeightOf(f.Weight), Workers: min(f.Workers, f.Window),
 		Discovery: source, DrainTimeout: max(f.DrainTimeout, time.Millisecond),
 		Logger: base.Log, Metrics: base.Metrics,
 	}
