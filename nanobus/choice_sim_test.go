@@ -187,18 +187,6 @@ func (s *sim) shares() []float64 {
 	return parts
 }
 
-func weighted(weights []int, servers func(w int) int, takes func() time.Duration) []*simInstance {
-	var list []*simInstance
-	for i, w := range weights {
-		in := &simInstance{id: fmt.Sprintf("s-%d", i), weight: w, takes: takes}
-		if servers != nil {
-			in.servers = servers(w)
-		}
-		list = append(list, in)
-	}
-	return list
-}
-
 // Shares follow the weights at every load: with one request at a time, with
 // some, and with so many that they wait. The bounds are what the coarseness
 // of few requests explains: two under way can't be divided by 3 to 1.
@@ -262,7 +250,10 @@ func TestSim_SlowIsAvoidedAndRecovers(t *testing.T) {
 		callers int
 		atMost  float64
 	}{
-		{[]int{100, 100, 100}, 1, 0.01}, {[]int{100, 100, 100}, 64, 0.02}, {[]int{300, 100, 100}, 1, 0.01}, {[]int{300, 100, 100}, 64, 0.02},
+		{[]int{100, 100, 100}, 1, 0.01},
+		{[]int{100, 100, 100}, 64, 0.02},
+		{[]int{300, 100, 100}, 1, 0.01},
+		{[]int{300, 100, 100}, 64, 0.02},
 		{[]int{100, 100}, 400, 0.02},
 		// 15 requests are a lot for a weight of 10: its weight says that it is
 		// a hundredth as able, so a slow one of 1000 isn't so bad beside it.

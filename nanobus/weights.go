@@ -80,7 +80,7 @@ func (a *alias) draw(r uint32) int {
 	x := uint64(r) * uint64(len(a.keep))
 	i := x >> 32
 	if uint32(x) < a.keep[i] { //nolint:gosec // the lower half
-		return int(i) //nolint:gosec // below len
+		return int(i)
 	}
 	return int(a.other[i])
 }
