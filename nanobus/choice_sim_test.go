@@ -222,7 +222,7 @@ func TestSim_SharesFollowWeights(t *testing.T) {
 				switch {
 				case c.callers == 1:
 					// Which of two looks slow lasts for a second or so: many of these.
-					long = 200 * time.Second
+					long = 120 * time.Second
 				case c.callers > 100:
 					warm, long = 300*time.Millisecond, 700*time.Millisecond
 				}
@@ -254,7 +254,7 @@ func TestSim_SlowIsAvoidedAndRecovers(t *testing.T) {
 		{[]int{100, 100, 100}, 64, 0.02},
 		{[]int{300, 100, 100}, 1, 0.01},
 		{[]int{300, 100, 100}, 64, 0.02},
-		{[]int{100, 100}, 400, 0.02},
+		{[]int{100, 100}, 200, 0.02},
 		// 15 requests are a lot for a weight of 10: its weight says that it is
 		// a hundredth as able, so a slow one of 1000 isn't so bad beside it.
 		{[]int{1000, 10}, 16, 0.1},
@@ -263,13 +263,13 @@ func TestSim_SlowIsAvoidedAndRecovers(t *testing.T) {
 			s := &sim{callers: c.callers}
 			sum := 0
 			for i, w := range c.weights {
-				s.instances = append(s.instances, &simInstance{id: fmt.Sprint(i), weight: w, takes: fixed(2 * time.Millisecond)})
+				s.instances = append(s.instances, &simInstance{id: fmt.Sprint(i), weight: w, takes: fixed(10 * time.Millisecond)})
 				sum += w
 			}
 			s.run(time.Second)
 			slow := s.instances[0]
-			slow.takes = fixed(100 * time.Millisecond)
-			s.run(time.Second) // to find out
+			slow.takes = fixed(500 * time.Millisecond)
+			s.run(2 * time.Second) // to find out
 			s.shares()
 			s.run(10 * time.Second)
 			// With k under way at the others, k/50 here are as good; and it is
@@ -277,7 +277,7 @@ func TestSim_SlowIsAvoidedAndRecovers(t *testing.T) {
 			if got := s.shares()[0]; got > c.atMost {
 				t.Errorf("the slow one has %.3f of all", got)
 			}
-			slow.takes = fixed(2 * time.Millisecond)
+			slow.takes = fixed(10 * time.Millisecond)
 			s.run(8 * time.Second)
 			s.shares()
 			s.run(2 * time.Second)
