@@ -1,9 +1,11 @@
 package handlers
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 	"time"
 
@@ -62,6 +64,16 @@ var callPool = sync.Pool{New: func() any {
 // AcquireCall returns an empty Call.
 func AcquireCall() *Call {
 	return callPool.Get().(*Call) //nolint:forcetypeassert // the pool has nothing else
+}
+
+// Body returns the answer's whole body. Only with Options.Bodies may it be more
+// than Response.Body, which is its beginning then; reading blocks while the
+// rest comes. For calls of Do, until Release.
+func (c *Call) Body() io.Reader {
+	if c.bus.Download == nil {
+		return bytes.NewReader(c.Response.Body)
+	}
+	return io.MultiReader(bytes.NewReader(c.Response.Body), c.bus.Download)
 }
 
 // Release makes the Call reusable. It and its Response must not be used

@@ -17,8 +17,10 @@ type Exchange struct {
 	bus     *nanobus.Request
 	req     httpmsg.Request
 	resp    httpmsg.Response
-	started time.Duration // bus time
-	state   atomic.Uint64 // which use of this Exchange it is, and the flags below
+	started time.Duration       // bus time
+	out     *nanobus.BodyWriter // of a response that was begun
+	gone    bool                // Begin has failed, and with it the exchange
+	state   atomic.Uint64       // which use of this Exchange it is, and the flags below
 
 	// User is the handler's own; nil for each new exchange.
 	User any
@@ -189,7 +191,7 @@ func (x *Exchange) replied(status int, err error) {
 }
 
 func (x *Exchange) recycle() {
-	x.rt, x.bus, x.User = nil, nil, nil
+	x.rt, x.bus, x.User, x.out, x.gone = nil, nil, nil, nil, false
 	x.req.Reset()
 	x.resp.Reset()
 	exchangePool.Put(x)

@@ -74,6 +74,10 @@ type Options struct {
 	// answers from memory, or only starts calls.
 	Inline bool
 
+	// Bodies says that the handler is a StreamHandler: it takes and gives bodies
+	// in chunks, larger than MaxWhole.
+	Bodies bool
+
 	// Calls are the services that this one calls.
 	Calls []string
 	// Subscriptions are the topics wanted and what to do with their events,

@@ -59,7 +59,7 @@ func New(opts Options) (*Runtime, error) {
 	var err error
 	rt.bus, err = nanobus.New(nanobus.Options{
 		Service: opts.Service, Instance: opts.Instance, Version: opts.Version,
-		Serve: rt.arrived, Window: opts.Window, Subscriptions: opts.Subscriptions,
+		Serve: rt.arrived, Window: opts.Window, Bodies: opts.Bodies, Subscriptions: opts.Subscriptions,
 		Logger: opts.Logger, Metrics: opts.Metrics,
 	})
 	if err != nil {
@@ -111,12 +111,18 @@ func (rt *Runtime) Links() []nanobus.LinkInfo { return rt.bus.Links() }
 // its callers, answers what is at work (within DrainTimeout), and returns. A
 // Runtime can be run once.
 func (rt *Runtime) Run(ctx context.Context, h Handler) error {
+	if rt.opts.Bodies {
+		return errNotBodies
+	}
 	rt.pool = newPool(rt.opts.Workers, 1, func(batch []*Exchange) { rt.runOne(h, batch[0]) })
 	return rt.run(ctx, rt.pool.submit)
 }
 
 // RunBatch is Run for a BatchHandler.
 func (rt *Runtime) RunBatch(ctx context.Context, h BatchHandler) error {
+	if rt.opts.Bodies {
+		return errNotBodies
+	}
 	run := func(batch []*Exchange) { rt.runBatch(h, batch) }
 	if rt.opts.Inline {
 		return rt.run(ctx, func(batch []*Exchange) {

@@ -30,6 +30,8 @@ type Bus struct {
 	events  chan Event
 	served  atomic.Int64 // peers' requests that are not answered yet
 
+	bodiesIn, bodiesOut atomic.Int64 // bodies under way in chunks
+
 	epoch       time.Time
 	epochMicros int64
 
@@ -268,8 +270,9 @@ func (b *Bus) helloFor(l *Link) *Hello {
 	h := &Hello{
 		Version: ProtocolVersion, Service: b.opts.Service, CodeVersion: b.opts.Version, Instance: b.opts.Instance,
 		EventsOnly: l.instance != nil && l.instance.EventsOnly,
+		Bodies:     b.opts.Bodies,
 	}
-	if b.opts.Serve != nil {
+	if b.opts.Serve != nil && !b.draining {
 		h.Window = uint32(l.granted) //nolint:gosec // bounded by the window
 	}
 	for t := range b.opts.Subscriptions {

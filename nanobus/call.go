@@ -45,6 +45,19 @@ type Call struct {
 	// its share to do. Any number does, it is hashed.
 	Key uint64
 
+	// SendMore, set before the call is started, announces that the request's
+	// body goes on after the payload, in chunks. Upload is there then, when the
+	// call was started, and must be ended; the budget counts from its end.
+	//
+	// With StopOnReply the rest of that body is given up as soon as a reply
+	// begins, for a caller that can't send and receive at once.
+	SendMore    bool
+	StopOnReply bool
+	Upload      *BodyWriter
+	// Download, if not nil, is the rest of the reply's body, that goes on after
+	// Payload. It must be read to its end or closed; Release closes it.
+	Download *BodyReader
+
 	// Err is nil if Payload is a reply; else one of the package's errors or a
 	// *RemoteError.
 	Err error
@@ -91,6 +104,11 @@ func (c *Call) Release() {
 	if c.kept {
 		c.msg.Free()
 	}
+	if c.Download != nil {
+		_ = c.Download.Close() // it can't fail
+		c.Download = nil
+	}
+	c.SendMore, c.StopOnReply, c.Upload = false, false, nil
 	c.msg, c.kept = nil, false
 	c.Payload, c.Err, c.Link, c.Timing, c.Received = nil, nil, nil, Timing{}, 0
 	c.id, c.sent, c.batch, c.Key = 0, 0, 0, 0
@@ -99,6 +117,13 @@ func (c *Call) Release() {
 // finish hands the ended call over. m is the message that Payload aliases.
 func (c *Call) finish(m *mangos.Message) {
 	c.msg = m
+	if c.Upload != nil && (c.Download == nil || c.StopOnReply) {
+		if c.Err != nil {
+			c.Upload.stop(c.Err)
+		} else {
+			c.Upload.stop(ErrAnswered)
+		}
+	}
 	if c.Done != nil {
 		c.Done(c)
 		return

@@ -1,6 +1,9 @@
 package nanobus
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // failAll ends all calls under way on a link, or on any if l is nil.
 func (b *Bus) failAll(l *Link, err error) {
@@ -22,6 +25,14 @@ func (b *Bus) failAll(l *Link, err error) {
 // start sends a request on a link one of whose credits the caller has taken.
 // On error the credit is given back and nothing was sent.
 func (b *Bus) start(l *Link, c *Call, p Payload, budget time.Duration) error {
+	flags := uint8(0)
+	if c.SendMore {
+		if h := l.hello.Load(); h == nil || !h.Bodies {
+			l.refund()
+			return ErrNoBodies
+		}
+		flags = flagMore
+	}
 	s, id := b.table.take()
 	if s == nil {
 		l.refund()
@@ -32,7 +43,7 @@ func (b *Bus) start(l *Link, c *Call, p Payload, budget time.Duration) error {
 	s.call = c
 	s.link.Store(l)
 	s.deadline.Store(now + int64(budget))
-	start, err := l.begin(kindRequest, 0, id)
+	start, err := l.begin(kindRequest, flags, id)
 	if err == nil && start > maxGathered {
 		l.abandon(start)
 		err = ErrNoCredit
@@ -52,12 +63,21 @@ func (b *Bus) start(l *Link, c *Call, p Payload, budget time.Duration) error {
 		l.refund()
 		return err
 	}
+	if c.SendMore {
+		// The sweep goes by the body from here on.
+		s.deadline.Store(noDeadline)
+		c.Upload = &BodyWriter{budget: int64(budget)}
+		c.Upload.register(l, bodyKey{id: id}, now)
+	}
 	// Armed before the frame can leave, and while the link is known to be
 	// open: whoever closes it looks for armed calls after that.
 	b.table.arm(s, id)
 	b.metrics.calls.Inc()
 	return l.commit(start)
 }
+
+// noDeadline is that of a request whose body is under way.
+const noDeadline = math.MaxInt64 / 2
 
 // Abort gives up the call with this id, if it is still under way: it ends with
 // ErrCancelled and the peer is told. It reports whether it was.
@@ -76,7 +96,9 @@ func (b *Bus) abort(id uint64, err error) bool {
 	c.Timing.Total = time.Duration(b.now() - c.sent)
 	if err == ErrTimeout { //nolint:errorlint // ours, never wrapped
 		b.metrics.expired.Inc()
-		l.observe(int64(c.Timing.Total))
+		if c.Upload == nil {
+			l.observe(int64(c.Timing.Total))
+		}
 	}
 	b.metrics.cancelsOut.Inc()
 	l.control(kindCancel, 0, id)

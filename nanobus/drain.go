@@ -36,7 +36,10 @@ func (b *Bus) Drain(ctx context.Context) error {
 func (b *Bus) drained() bool {
 	for _, l := range b.snapshotLinks() {
 		l.mu.Lock()
-		ok := l.drainAck || l.closed || !l.calls() || l.stateIs(linkGreeting)
+		// A link without the peer's hello counts: the peer may have ours, and
+		// have sent requests behind its own. One that stays silent is ended
+		// by its helloTimeout.
+		ok := l.drainAck || l.closed || !l.calls()
 		l.mu.Unlock()
 		if !ok {
 			return false

@@ -22,6 +22,14 @@ var (
 	ErrLinkDown = errors.New("nanobus: link broke with the request under way")
 	// ErrTooLarge: the payload doesn't fit a frame (MaxPayload).
 	ErrTooLarge = fmt.Errorf("nanobus: payload larger than %d bytes", MaxPayload)
+	// ErrNoBodies: the peer takes no bodies in chunks, only whole ones.
+	ErrNoBodies = errors.New("nanobus: the peer takes no bodies in chunks")
+	// ErrTooManyBodies: the reply's body comes in chunks, and as many as may
+	// are coming in already (Options.MaxBodies). The peer was told to stop.
+	ErrTooManyBodies = errors.New("nanobus: too many bodies are coming in at once")
+	// ErrAnswered: the request has been answered, and the rest of its body is
+	// not wanted.
+	ErrAnswered = errors.New("nanobus: answered, the rest of the body is not wanted")
 	// ErrClosed: the bus was closed.
 	ErrClosed = errors.New("nanobus: closed")
 	// ErrMalformed: bytes that are not what docs/protocol.md says.

@@ -22,6 +22,10 @@ const (
 	// never split over messages.
 	MaxFrame = MaxMessage
 
+	// MaxBodyCredit is the most that may be granted at once for one body, in
+	// bytes.
+	MaxBodyCredit = 16 << 20
+
 	// MaxPayload is the largest request or response payload in bytes: what
 	// is left of a frame after the longest fixed parts.
 	MaxPayload = MaxFrame - 64
@@ -44,7 +48,7 @@ const (
 	kindHello    kind = 1
 	kindRequest  kind = 2
 	kindResponse kind = 3
-	kindData     kind = 4 // reserved for chunked bodies
+	kindData     kind = 4
 	kindCancel   kind = 5
 	kindCredit   kind = 6
 	kindEvent    kind = 7
@@ -55,8 +59,12 @@ const (
 
 // Flags. A flag means something only together with its kind.
 const (
-	flagError uint8 = 1 << 0 // response: the body is an error code and a text
-	flagAck   uint8 = 1 << 0 // draining: the peer has understood and sends no more requests
+	flagError    uint8 = 1 << 0 // response: the body is an error code and a text
+	flagMore     uint8 = 1 << 1 // request, response: data frames follow
+	flagEnd      uint8 = 1 << 0 // data: the last of its body
+	flagBroken   uint8 = 1 << 1 // data: the body ends here and is not complete; an error code and a text
+	flagResponse uint8 = 1 << 2 // data, credit: of the response's body, not the request's
+	flagAck      uint8 = 1 << 0 // draining: the peer has understood and sends no more requests
 )
 
 // Sizes of the fixed parts that follow the header.

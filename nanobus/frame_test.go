@@ -39,6 +39,11 @@ func vectors() map[string][]byte {
 		"response-error": frame(kindResponse, flagError, id, append([]byte{
 			0, 6, 0x0a, 0x24, 0x18, 0x1e, 0x40, 0x00, 0, 0, 0, 0, 0, 0, 0, 0,
 		}, (&errorPayload{code: CodeExpired, text: "too late"}).AppendTo(nil)...)...),
+		"request-more": frame(kindRequest, flagMore, id+1, append([]byte{0, 0x2d, 0xc6, 0xc0}, "one "...)...),
+		"data":         frame(kindData, 0, id+1, []byte("two ")...),
+		"data-end":     frame(kindData, flagEnd, id+1, []byte("three")...),
+		"data-broken":  frame(kindData, flagBroken|flagResponse, id+1, (&errorPayload{code: CodeInternal, text: "disk full"}).AppendTo(nil)...),
+		"credit-body":  frame(kindCredit, flagResponse, id+1, 0, 1, 0, 0),
 		"cancel":       frame(kindCancel, 0, id),
 		"credit":       frame(kindCredit, 0, 0, 0, 0, 2, 0),
 		"event":        frame(kindEvent, 0, 0, append(appendString8(nil, "profile.updated"), `{"id":42}`...)...),

@@ -8,8 +8,11 @@ import (
 // maxTopics bounds the subscriptions that one hello may list.
 const maxTopics = 64
 
-// helloEventsOnly is the flag in a hello's body; the others are ignored.
-const helloEventsOnly = 1 << 0
+// The flags in a hello's body; the others are ignored.
+const (
+	helloEventsOnly = 1 << 0
+	helloBodies     = 1 << 1
+)
 
 // Hello is how a process introduces itself on a link. It is the first frame
 // that either side sends; a later one replaces it.
@@ -19,6 +22,8 @@ type Hello struct {
 	// EventsOnly says that the peer sends no requests on this link, so that
 	// none of the window needs to be kept for it.
 	EventsOnly bool
+	// Bodies says that the peer takes bodies in chunks: data frames.
+	Bodies bool
 	// Window is how many requests the peer takes at once on this link.
 	// 0 means that it takes none (a pure caller).
 	Window uint32
@@ -37,6 +42,9 @@ func (h *Hello) appendTo(dst []byte) []byte {
 	flags := uint16(0)
 	if h.EventsOnly {
 		flags |= helloEventsOnly
+	}
+	if h.Bodies {
+		flags |= helloBodies
 	}
 	dst = binary.BigEndian.AppendUint16(dst, flags)
 	dst = binary.BigEndian.AppendUint32(dst, h.Window)
@@ -60,6 +68,7 @@ func decodeHello(b []byte) (*Hello, error) {
 	h := &Hello{
 		Version:    binary.BigEndian.Uint16(b),
 		EventsOnly: binary.BigEndian.Uint16(b[2:])&helloEventsOnly != 0,
+		Bodies:     binary.BigEndian.Uint16(b[2:])&helloBodies != 0,
 		Window:     binary.BigEndian.Uint32(b[4:]),
 	}
 	b = b[8:]

@@ -20,7 +20,8 @@ const (
 	// batchSize is where a batch is cut into messages; only a frame that is
 	// larger by itself makes a larger message. mangos' pool has nothing for
 	// messages of 64 KiB and more: batches of 1 MiB cost five times as much
-	// per request, for their garbage (BenchmarkBus/callers=256/body=4096).
+	// per request, for their garbage
+	// (BenchmarkRequestReply/peer=nanobus/callers=256/body=4096).
 	batchSize = 60 << 10
 
 	// smallBuffer is what each of a link's two buffers may always keep. A
@@ -97,6 +98,8 @@ type Link struct {
 	active   []*Request // requests of the peer that are not answered yet
 	freeSlot []int32    // free indexes of active
 	drainAck bool       // the peer has said that it sends no more requests
+	readers  map[bodyKey]*BodyReader
+	writers  map[bodyKey]*BodyWriter
 
 	wake        chan struct{}
 	closeReason atomic.Pointer[string]
@@ -307,7 +310,16 @@ func (l *Link) detached() {
 			r.cancel()
 		}
 	}
+	readers := l.readers
+	l.readers = nil
+	for _, w := range l.writers {
+		w.halt(ErrLinkDown)
+	}
 	l.mu.Unlock()
+	for _, r := range readers {
+		r.end(ErrLinkDown)
+		r.gone()
+	}
 	l.space.Broadcast()
 	if wake {
 		l.wake <- struct{}{}

@@ -14,6 +14,7 @@ const (
 	MaxWindow     = 1 << 16
 	DefaultSlots  = 1 << 15
 	DefaultLinks  = 1024
+	DefaultBodies = 1024
 
 	// minShare is the least window that a caller's link gets when many
 	// callers share the bus' window.
@@ -48,6 +49,15 @@ type Options struct {
 	// MaxLinks bounds the links, dialled and accepted. 0 means DefaultLinks.
 	MaxLinks int
 
+	// Bodies says that the process takes bodies in chunks: as a responder, that
+	// Serve asks for Request.Body; as a caller, that it minds Call.Download.
+	Bodies bool
+
+	// MaxBodies bounds the bodies that are received in chunks at once; each
+	// may hold 64 KiB, and all together 32 MiB more. A request or a reply over it
+	// fails. 1..65536, 0 means DefaultBodies.
+	MaxBodies int
+
 	// Logger gets a line when a link comes or goes. The zero Logger is silent.
 	Logger zerolog.Logger
 
@@ -81,6 +91,7 @@ func (o *Options) validate() error {
 		{"window", &o.Window, DefaultWindow, MaxWindow},
 		{"slots", &o.Slots, DefaultSlots, maxSlots},
 		{"links", &o.MaxLinks, DefaultLinks, 1 << 16},
+		{"bodies", &o.MaxBodies, DefaultBodies, 1 << 16},
 	} {
 		if *f.value == 0 {
 			*f.value = f.def
@@ -105,7 +116,7 @@ type busMetrics struct {
 
 	droppedLate, droppedStray, droppedMalformed, droppedUnknown      *metrics.Counter
 	droppedWindow, droppedNoHandler, droppedEvents, droppedOversized *metrics.Counter
-	droppedLinkDown                                                  *metrics.Counter
+	droppedLinkDown, droppedBodies                                   *metrics.Counter
 }
 
 func newBusMetrics(s *metrics.Set) *busMetrics {
@@ -124,6 +135,6 @@ func newBusMetrics(s *metrics.Set) *busMetrics {
 		droppedMalformed: dropped("malformed"), droppedUnknown: dropped("unknown_kind"),
 		droppedWindow: dropped("over_window"), droppedNoHandler: dropped("no_handler"),
 		droppedEvents: dropped("event_overflow"), droppedOversized: dropped("oversized"),
-		droppedLinkDown: dropped("link_down"),
+		droppedLinkDown: dropped("link_down"), droppedBodies: dropped("over_bodies"),
 	}
 }

@@ -62,6 +62,11 @@ func (l *Link) receive(msg *mangos.Message, now int64, arrived []*Request) ([]*R
 				l.admit(arrived)
 				return arrived[:0], err
 			}
+			if f.flags&flagMore != 0 && !r.takesBody(now) {
+				l.bus.served.Add(1)
+				r.refuse(CodeOverWindow)
+				continue
+			}
 			arrived = append(arrived, r)
 		case kindResponse:
 			if err := l.response(f, msg, now); err != nil {
@@ -84,7 +89,18 @@ func (l *Link) receive(msg *mangos.Message, now int64, arrived []*Request) ([]*R
 			if len(f.body) < 4 {
 				return arrived, fmt.Errorf("%w: credit of %d bytes", ErrMalformed, len(f.body))
 			}
-			l.window.Store(clampWindow(binary.BigEndian.Uint32(f.body)))
+			n := binary.BigEndian.Uint32(f.body)
+			if f.id != 0 {
+				if err := l.bodyCredit(bodyKey{f.id, f.flags&flagResponse != 0}, n); err != nil {
+					return arrived, err
+				}
+				continue
+			}
+			l.window.Store(clampWindow(n))
+		case kindData:
+			if err := l.data(f, now); err != nil {
+				return arrived, err
+			}
 		case kindEvent:
 			topic, payload, ok := takeString8(f.body)
 			if !ok {
@@ -94,6 +110,10 @@ func (l *Link) receive(msg *mangos.Message, now int64, arrived []*Request) ([]*R
 			l.bus.deliver(string(topic), payload)
 		case kindDraining:
 			if f.flags&flagAck != 0 {
+				// The requests before it first: with the ack of all and
+				// nothing to answer, draining is over.
+				l.admit(arrived)
+				arrived = arrived[:0]
 				l.mu.Lock()
 				l.drainAck = true
 				l.mu.Unlock()
@@ -153,8 +173,31 @@ func (l *Link) request(f frame, msg *mangos.Message, now int64) (*Request, error
 	r.link, r.msg, r.id = l, msg, f.id
 	r.payload = f.body[requestFixed:]
 	r.received = now
-	r.deadline = now + int64(binary.BigEndian.Uint32(f.body))*1000
+	r.budget = int64(binary.BigEndian.Uint32(f.body)) * 1000
+	r.deadline.Store(now + r.budget)
 	return r, nil
+}
+
+// takesBody makes the request one whose body goes on in data frames. It
+// returns false if the bus takes no more of those.
+func (r *Request) takesBody(now int64) bool {
+	r.body = newBodyReader(r.link, bodyKey{id: r.id}, now)
+	r.deadline.Store(noDeadline)
+	return r.body != nil
+}
+
+// bodyComplete starts the budget of the peer's request with this id, if it is
+// still at work: all of it is here.
+func (l *Link) bodyComplete(id uint64, now int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, r := range l.active { // a scan, as for a cancel
+		if r != nil && r.id == id {
+			r.deadline.Store(now + r.budget)
+			r.ctx.moved()
+			return
+		}
+	}
 }
 
 // admit takes the requests that arrived into the link's table, refuses what
@@ -200,32 +243,41 @@ func (l *Link) response(f frame, msg *mangos.Message, now int64) error {
 		b.metrics.droppedStray.Inc()
 		return nil
 	}
-	if !l.refund() {
+	more := f.flags&(flagMore|flagError) == flagMore
+	if !more && !l.refund() { // else the end of the body gives the credit back
 		b.metrics.droppedStray.Inc() // a reply too many
 		return nil
 	}
 	c := b.table.claim(f.id)
 	if c == nil {
 		b.metrics.droppedLate.Inc()
+		if more {
+			l.unwanted(f.id, now)
+		}
 		return nil
+	}
+	if more {
+		if c.Download = newBodyReader(l, bodyKey{f.id, true}, now); c.Download == nil {
+			l.refund()
+			l.control(kindCancel, 0, f.id)
+			c.Err = ErrTooManyBodies
+			c.finish(nil)
+			return nil
+		}
 	}
 	c.Received = time.Duration(now)
 	l.timing(c, f.body, now)
 	body := f.body[responseFixed:]
 	if f.flags&flagError == 0 {
 		c.Payload = body
-		l.observe(int64(c.Timing.Total))
+		if c.Upload == nil { // else it is the caller's pace that was measured
+			l.observe(int64(c.Timing.Total))
+		}
 		l.replies.Add(1)
 		c.finish(msg)
 		return nil
 	}
-	remote := &RemoteError{Code: CodeInternal}
-	if len(body) >= 2 {
-		remote.Code = Code(binary.BigEndian.Uint16(body))
-		if text, _, ok := takeString16(body[2:]); ok {
-			remote.Text = string(text)
-		}
-	}
+	remote := remoteError(body)
 	// An instance that fails quickly must not look like the fastest one.
 	l.observe(min(max(2*l.latency.Load(), int64(c.Timing.Total), int64(10*time.Millisecond)), int64(5*time.Second)))
 	c.Err = remote
@@ -260,13 +312,33 @@ func (l *Link) timing(c *Call, body []byte, now int64) {
 func (l *Link) cancelled(id uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.closed {
+		return // what is answered from here on stays in active, and is used anew
+	}
 	// A scan: cancels are rare, and an index would cost every request.
 	for _, r := range l.active {
 		if r != nil && r.id == id {
 			r.cancel()
-			return
+			break
 		}
 	}
+	if w := l.writers[bodyKey{id, true}]; w != nil {
+		w.halt(ErrCancelled)
+		l.space.Broadcast()
+	}
+	if r := l.readers[bodyKey{id: id}]; r != nil {
+		r.end(ErrCancelled)
+	}
+}
+
+// unwanted takes the body of a reply that came too late: until its end, which
+// gives the credit back and which the cancel makes come soon.
+func (l *Link) unwanted(id uint64, now int64) {
+	if r := newBodyReader(l, bodyKey{id, true}, now); r != nil {
+		r.drop(ErrClosed)
+		return
+	}
+	l.refund()
 }
 
 // ping asks the peer for a sign of life and the time.

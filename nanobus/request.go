@@ -18,10 +18,12 @@ type Request struct {
 	msg      *mangos.Message
 	id       uint64
 	payload  []byte
-	deadline int64 // bus time in ns
-	received int64 // bus time in ns
-	started  int64 // bus time in ns; 0 until Start
-	index    int32 // in link.active
+	deadline atomic.Int64 // bus time in ns
+	budget   int64        // ns, as the caller said
+	body     *BodyReader  // what follows the payload; nil: nothing does
+	received int64        // bus time in ns
+	started  int64        // bus time in ns; 0 until Start
+	index    int32        // in link.active
 
 	cancelled atomic.Bool
 	ctx       requestContext
@@ -40,11 +42,16 @@ func (r *Request) ID() uint64 { return r.id }
 
 // Remaining is what is left of the caller's budget.
 func (r *Request) Remaining() time.Duration {
-	return time.Duration(r.deadline - r.link.bus.now())
+	return time.Duration(r.deadline.Load() - r.link.bus.now())
 }
 
-// Deadline is when the caller's budget runs out, in bus time (Bus.Now).
-func (r *Request) Deadline() time.Duration { return time.Duration(r.deadline) }
+// Deadline is when the caller's budget runs out, in bus time (Bus.Now). For a
+// request with a Body it is far off until that is complete.
+func (r *Request) Deadline() time.Duration { return time.Duration(r.deadline.Load()) }
+
+// Body returns the rest of the body, which goes on after Payload; nil if that
+// is all. It is valid until the reply, which ends it.
+func (r *Request) Body() *BodyReader { return r.body }
 
 // Cancelled reports whether the caller has given up, or is gone.
 func (r *Request) Cancelled() bool { return r.cancelled.Load() }
@@ -100,6 +107,29 @@ func (r *Request) ReplyError(code Code, text string) {
 	r.release()
 }
 
+// ReplyBody answers the request with a reply whose body goes on after p, in
+// chunks: the request is answered when the returned writer is closed or
+// broken, and takes a part of the window until then. Like Reply it may block.
+// With an error there is no writer: ErrNoBodies when the caller takes only
+// whole bodies, and the request is still to be answered then; ErrLinkDown and
+// ErrTooLarge as for Reply.
+func (r *Request) ReplyBody(p Payload) (*BodyWriter, error) {
+	if h := r.link.hello.Load(); h == nil || !h.Bodies {
+		return nil, ErrNoBodies
+	}
+	w := &BodyWriter{request: r}
+	_, err := r.sendBody(0, p, true, w)
+	if err == ErrTooLarge { //nolint:errorlint // ours, never wrapped
+		r.link.bus.metrics.droppedOversized.Inc()
+		_, _ = r.send(flagError, &errorPayload{code: CodeTooLarge}, true)
+	}
+	if err != nil {
+		r.release()
+		return nil, err
+	}
+	return w, nil
+}
+
 // errorPayload is the body of an error reply.
 type errorPayload struct {
 	code Code
@@ -115,8 +145,17 @@ func (p *errorPayload) AppendTo(dst []byte) []byte {
 // off the link's table. false: would have to block. Error replies, which are
 // small, never wait.
 func (r *Request) send(flags uint8, p Payload, block bool) (bool, error) {
+	return r.sendBody(flags, p, block, nil)
+}
+
+// sendBody is send for a reply that more, an empty writer, goes on with; the
+// request stays in the table then. more is nil for a whole one.
+func (r *Request) sendBody(flags uint8, p Payload, block bool, more *BodyWriter) (bool, error) {
 	l := r.link
 	now := l.bus.now()
+	if more != nil {
+		flags |= flagMore
+	}
 	start, err := l.begin(kindResponse, flags, r.id)
 	if err != nil {
 		return true, err
@@ -150,7 +189,14 @@ func (r *Request) send(flags uint8, p Payload, block bool) (bool, error) {
 		l.abandon(start)
 		return true, ErrTooLarge
 	}
-	l.forget(r)
+	if more != nil {
+		more.register(l, bodyKey{r.id, true}, now)
+		if r.cancelled.Load() {
+			more.err = ErrCancelled
+		}
+	} else {
+		l.forget(r)
+	}
 	return true, l.commit(start)
 }
 
@@ -162,13 +208,18 @@ func micros32(ns int64) uint32 {
 func (r *Request) release() {
 	r.link.bus.served.Add(-1)
 	r.msg.Free()
+	if r.body != nil {
+		r.link.forgetBody(r.body)
+		r.body = nil
+	}
 	// Who asked for the context's channel may still hold it: leave such a
 	// request to the garbage collector.
 	if r.ctx.used() {
 		return
 	}
 	r.link, r.msg, r.payload, r.id = nil, nil, nil, 0
-	r.deadline, r.received, r.started, r.index = 0, 0, 0, 0
+	r.deadline.Store(0)
+	r.budget, r.received, r.started, r.index = 0, 0, 0, 0
 	r.cancelled.Store(false)
 	r.ctx.err = nil
 	requestPool.Put(r)
@@ -247,9 +298,18 @@ func (c *requestContext) finish(err error) {
 	}
 }
 
+// moved is called when the request's deadline has become another.
+func (c *requestContext) moved() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.timer != nil && c.err == nil {
+		c.timer.Reset(c.r.Remaining())
+	}
+}
+
 // Deadline implements context.Context.
 func (c *requestContext) Deadline() (time.Time, bool) {
-	return c.r.link.bus.epoch.Add(time.Duration(c.r.deadline)), true
+	return c.r.link.bus.epoch.Add(c.r.Deadline()), true
 }
 
 // Done implements context.Context.

@@ -29,6 +29,9 @@ func (b *Bus) sweep() {
 				b.abort(id, ErrTimeout)
 			}
 		}
+		if b.bodiesOut.Load() > 0 {
+			b.sweepBodies(now)
+		}
 		if now < nextSecond {
 			continue
 		}
@@ -38,11 +41,34 @@ func (b *Bus) sweep() {
 	}
 }
 
+// sweepBodies ends what is sent in chunks and stands still, and the calls
+// whose request's body is complete and whose time is up.
+func (b *Bus) sweepBodies(now int64) {
+	for _, l := range b.snapshotLinks() {
+		var overdue []*BodyWriter
+		l.mu.Lock()
+		for _, w := range l.writers {
+			if w.overdue(now) {
+				w.halt(ErrTimeout)
+				overdue = append(overdue, w)
+			}
+		}
+		l.mu.Unlock()
+		l.space.Broadcast()
+		for _, w := range overdue {
+			if !w.key.response {
+				b.abort(w.key.id, ErrTimeout)
+			}
+		}
+	}
+}
+
 // tend pings the links, ends those that are silent, and forgives those that
 // are not asked.
 func (b *Bus) tend(now int64) {
 	for _, l := range b.snapshotLinks() {
 		l.forgive()
+		l.endStalled(now)
 		switch {
 		case l.stateIs(linkGreeting) && now-l.attached > int64(helloTimeout):
 			l.close("no_hello")

@@ -51,11 +51,15 @@ func (a *accessLog) write(ctx *fasthttp.RequestCtx, conn *guardConn, f *flight, 
 	if client == nil && conn != nil {
 		client = conn.peerText // refused before anybody asked who it is
 	}
+	size := ctx.Response.Header.ContentLength() // -1: not known in advance
+	if !ctx.Response.IsBodyStream() {
+		size = len(ctx.Response.Body()) // of a stream this would read all of it
+	}
 	e := a.log.Info().
 		Bytes(logging.Method, ctx.Method()).
 		Bytes(logging.Path, f.msg.Path).
 		Int(logging.Status, ctx.Response.StatusCode()).
-		Int(logging.BytesOut, len(ctx.Response.Body())).
+		Int(logging.BytesOut, size).
 		Dur(logging.Duration, took).
 		Bytes(logging.Peer, client).
 		Bytes(logging.RequestID, f.requestID)

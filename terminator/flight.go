@@ -17,6 +17,9 @@ type flight struct {
 	requestID []byte
 	instance  string // who answered
 	madeID    [32]byte
+	body      []byte // of the request, if whole
+	lost      bool   // the guard has answered: there is nothing to count
+	unread    bool   // the client's body was left unread
 
 	pathScratch, forwardedScratch []byte
 }
@@ -33,5 +36,9 @@ func (f *flight) release() {
 	f.reply.Release()
 	f.header.reset()
 	f.requestID, f.instance = nil, ""
+	f.lost, f.unread = false, false
+	if cap(f.body) > keepWhole {
+		f.body = nil
+	}
 	flights.Put(f)
 }

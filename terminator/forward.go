@@ -37,9 +37,15 @@ func (t *Terminator) serve(ctx *fasthttp.RequestCtx) {
 	f := takeFlight()
 	defer t.finish(ctx, conn, f, start)
 	t.metrics.requests.Inc()
+	if conn != nil {
+		conn.serving = true
+	}
 
 	o := t.forward(ctx, conn, f, start)
 	if o != answered {
+		if f.lost = o == clientGone && conn != nil && conn.ended(); f.lost {
+			return
+		}
 		t.metrics.outcomes[o].Inc()
 		refuse(ctx, o)
 		if o == badMethod {
@@ -52,6 +58,9 @@ func (t *Terminator) serve(ctx *fasthttp.RequestCtx) {
 
 // finish ends a request, also one whose handling panicked.
 func (t *Terminator) finish(ctx *fasthttp.RequestCtx, conn *guardConn, f *flight, start time.Duration) {
+	if conn != nil {
+		conn.serving = false
+	}
 	if p := recover(); p != nil {
 		t.metrics.outcomes[handlerFailed].Inc()
 		if t.limit.Allow("panic") {
@@ -62,8 +71,12 @@ func (t *Terminator) finish(ctx *fasthttp.RequestCtx, conn *guardConn, f *flight
 		// garbage collector.
 		f = nil
 	}
-	if t.guard.draining() {
+	if t.guard.draining() || (f != nil && f.unread) {
 		ctx.SetConnectionClose()
+	}
+	if f != nil && f.lost {
+		f.release()
+		return // the guard has answered
 	}
 	status := ctx.Response.StatusCode()
 	t.metrics.classes[status/100].Inc()
@@ -101,7 +114,6 @@ func (t *Terminator) forward(ctx *fasthttp.RequestCtx, conn *guardConn, f *fligh
 	}
 	f.msg.Method, f.msg.Path, f.msg.Query = header.Method(), target.path, target.query
 	f.msg.Host = header.Host()
-	f.msg.Body = ctx.Request.Body()
 
 	routing := t.routing.Load()
 	if routing == nil {
@@ -116,20 +128,41 @@ func (t *Terminator) forward(ctx *fasthttp.RequestCtx, conn *guardConn, f *fligh
 		return noRoute
 	}
 	up := routing.routes[route]
-	if len(f.msg.Body) > up.maxBody {
-		return bodyTooLarge
+	rest, err := f.requestBody(ctx, up.maxBody)
+	if err != nil {
+		// Neither is its body read nor known where it ends.
+		ctx.SetConnectionClose()
+		return outcomeOf(err)
 	}
 
 	if !t.admission.enter() {
+		f.unread = rest != nil
 		return shed
 	}
 	latency := time.Duration(0)
-	defer func() { t.admission.leave(latency) }()
+	if rest == nil {
+		defer func() { t.admission.leave(latency) }()
+	} else {
+		t.admission.leave(0) // it may be under way for hours: the bus' own limits bound those
+	}
 
 	t.identify(conn, f)
 	f.call.Key = keyOf(up.hash, f)
 	up.requests.Inc()
-	err = t.exchange(conn, f, up, start)
+	if rest == nil {
+		err = t.exchange(conn, f, up, start)
+	} else {
+		err = t.upload(ctx, conn, f, up, rest)
+	}
+	if err == nil && f.streams() {
+		if err = f.reply.Decode(f.call.Payload); err == nil {
+			f.instance = f.call.Link.Peer().Instance
+			return t.respond(ctx, f)
+		}
+		t.badReply(f, err)
+		up.errors.Inc()
+		return badReply
+	}
 	if err == nil {
 		latency = t.bus.Now() - start
 		up.latency.Observe(f.call.Timing.Total)
@@ -256,7 +289,16 @@ func (t *Terminator) respond(ctx *fasthttp.RequestCtx, f *flight) outcome {
 		}
 	}
 	resp.SetStatusCode(f.reply.Status)
-	resp.SetBody(f.reply.Body)
+	if f.call.Download == nil {
+		resp.SetBody(f.reply.Body)
+		return answered
+	}
+	d := &download{head: bytes.Clone(f.reply.Body), rest: f.call.Download, left: max(f.reply.Length, -1)}
+	f.call.Download = nil // its end is that of the response
+	if d.left == 0 {
+		d.left = -1
+	}
+	resp.SetBodyStream(d, int(d.left))
 	return answered
 }
 

@@ -259,8 +259,8 @@ func TestForward_BodyLimits(t *testing.T) {
 		{"/large", 11, 200},
 		{"/large", 1000, 200},
 		{"/large", 1001, 413},
-		{"/large", registry.MaxBodyLimit, 413},
-		{"/large", registry.MaxBodyLimit + 1, 413},
+		{"/large", httpmsg.MaxWhole, 413},
+		{"/large", httpmsg.MaxWhole + 1, 413},
 	} {
 		conn := f.dial(t)
 		conn.send(fmt.Sprintf("POST %s HTTP/1.1\nHost: h\nContent-Length: %d\n\n", c.path, c.n))

@@ -41,14 +41,15 @@ type guardOptions struct {
 
 	idleTimeout time.Duration // between requests, and before the first
 	headTimeout time.Duration // from a request's first byte to the end of its header section
-	bodyTimeout time.Duration // from there to the end of its body
+	bodyTimeout time.Duration // from there on, for each 64 KiB of its body
 	writeTime   time.Duration // to take 64 KiB of a response, or what there is of it
 	linger      time.Duration // after an error response, for the client to read it before the socket is closed
 
 	// respond returns the whole response to a refused request, with Connection: close. It is called once for each
 	// refused request, from the goroutine that serves the connection, which makes it the place to count; what
 	// it returns is written and not kept. reason is one of a small fixed set. Nil means a bare status line.
-	respond func(status int, reason string) []byte
+	// begun says that the request was already handed on, up to a part of its body.
+	respond func(status int, reason string, begun bool) []byte
 
 	// trusted reports whether a peer is a trusted proxy. It is called once for each connection. Nil means none is.
 	trusted func(netip.Addr) bool
@@ -93,7 +94,7 @@ func (o guardOptions) withDefaults() guardOptions {
 		o.metrics = metrics.New(metrics.Terminator, "")
 	}
 	if o.respond == nil {
-		o.respond = func(status int, _ string) []byte { return guardBareResponse(status) }
+		o.respond = func(status int, _ string, _ bool) []byte { return guardBareResponse(status) }
 	}
 	return o
 }

@@ -45,7 +45,7 @@ func newGuardTestServer(tb testing.TB, opt guardOptions) *guardTestServer {
 	ts := &guardTestServer{inner: inner}
 	opt.maxBody = guardTestBody
 	opt.maxHead = guardTestHead
-	opt.respond = func(status int, reason string) []byte {
+	opt.respond = func(status int, reason string, _ bool) []byte {
 		ts.mu.Lock()
 		ts.faults = append(ts.faults, reason)
 		ts.mu.Unlock()

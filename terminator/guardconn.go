@@ -64,8 +64,11 @@ type guardConn struct {
 	scanner   guardScanner
 	verdict   guardFault
 	began     int64  // when the part being read of a request, head or body, began
+	bodyBytes int    // bytes of a body since then
+	handedAt  int64  // when the last of a body's bytes were handed on
 	wasInHead bool   // it is a head
 	held      []byte // bytes read and scanned but not handed on yet
+	serving   bool   // the terminator has begun with the request whose body is being read
 	answered  bool   // a response was begun before the request's body had come
 	dead      bool   // nothing more goes either way
 }
@@ -124,7 +127,7 @@ func (c *guardConn) Read(p []byte) (int, error) {
 	}
 	switch {
 	case c.scanner.inBody():
-		c.state.Store(guardPack(guardBody, c.began))
+		c.state.Store(guardPack(guardBody, c.bodyBegan()))
 	case c.scanner.inHead():
 		c.state.Store(guardPack(guardHead, c.began))
 	default:
@@ -139,6 +142,10 @@ func (c *guardConn) Read(p []byte) (int, error) {
 			}
 			// An error that came with bytes comes again without.
 			if n = c.check(p[:n]); n > 0 {
+				if c.scanner.inBody() {
+					c.bodyBytes += n
+					c.handedAt = c.listener.sweeper.now()
+				}
 				c.state.Store(guardPack(guardServing, 0))
 				return n, nil
 			}
@@ -166,6 +173,25 @@ func (c *guardConn) Read(p []byte) (int, error) {
 		c.verdict = guardFaultEarly
 		return c.refuse()
 	}
+}
+
+// guardBodyPiece is what the body timeout is for: what bounds the time is the
+// slowest rate that is borne, so that a body of any size may come.
+const guardBodyPiece = 64 << 10
+
+// bodyBegan is since when the client is being waited for, for the next piece
+// of a body. The time in which nobody read doesn't count.
+func (c *guardConn) bodyBegan() int64 {
+	if c.handedAt == 0 {
+		return c.began
+	}
+	now := c.listener.sweeper.now()
+	c.began += now - c.handedAt
+	c.handedAt = 0
+	if c.bodyBytes >= guardBodyPiece {
+		c.began, c.bodyBytes = now, 0
+	}
+	return c.began
 }
 
 // check scans what was just read and returns how much of it may be handed on. 0 means that there is a verdict.
@@ -196,6 +222,7 @@ func (c *guardConn) track(before guardState) {
 	}
 	c.wasInHead = inHead
 	c.began = c.listener.sweeper.now()
+	c.bodyBytes, c.handedAt = 0, 0
 	if c.answered {
 		c.answered = false
 		c.lingers.Store(false)
@@ -240,7 +267,8 @@ func (c *guardConn) refuse() (int, error) {
 		// The handler has answered without waiting for the body; Close lingers.
 		return 0, io.EOF
 	}
-	if _, err := c.write(c.listener.opt.respond(c.verdict.response())); err == nil {
+	status, reason := c.verdict.response()
+	if _, err := c.write(c.listener.opt.respond(status, reason, c.serving)); err == nil {
 		c.lingers.Store(false)
 		c.lingerNow()
 	}

@@ -167,26 +167,21 @@ type answer func(req *httpmsg.Request, r *nanobus.Request)
 // goroutine of its own.
 func startNode(t testing.TB, service, id string, window int, f answer) *node {
 	t.Helper()
+	return startNodeWith(t, nanobus.Options{Service: service, Instance: id, Window: window, Bodies: true}, f)
+}
+
+// startPlainNode is startNode for an instance that takes whole bodies only.
+func startPlainNode(t testing.TB, service, id string, window int, f answer) *node {
+	t.Helper()
+	return startNodeWith(t, nanobus.Options{Service: service, Instance: id, Window: window}, f)
+}
+
+func startNodeWith(t testing.TB, o nanobus.Options, f answer) *node {
+	t.Helper()
 	n := &node{got: make(chan string, 10_000)}
 	var err error
-	n.Bus, err = nanobus.New(nanobus.Options{
-		Service: service, Instance: id, Window: window,
-		Serve: func(batch []*nanobus.Request) {
-			for _, r := range batch {
-				n.at.Go(func() {
-					var req httpmsg.Request
-					if err := req.Decode(r.Payload()); err != nil {
-						t.Errorf("request: %v", err)
-					}
-					select {
-					case n.got <- string(req.Method) + " " + string(req.Path):
-					default: // a test of so many requests doesn't look at each
-					}
-					f(&req, r)
-				})
-			}
-		},
-	})
+	o.Serve = n.serve(t, f)
+	n.Bus, err = nanobus.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,10 +198,28 @@ func startNode(t testing.TB, service, id string, window int, f answer) *node {
 		select {
 		case <-answered:
 		case <-time.After(patience):
-			t.Errorf("requests are still at work at %s", id)
+			t.Errorf("requests are still at work at %s", o.Instance)
 		}
 	})
 	return n
+}
+
+func (n *node) serve(t testing.TB, f answer) func([]*nanobus.Request) {
+	return func(batch []*nanobus.Request) {
+		for _, r := range batch {
+			n.at.Go(func() {
+				var req httpmsg.Request
+				if err := req.Decode(r.Payload()); err != nil {
+					t.Errorf("request: %v", err)
+				}
+				select {
+				case n.got <- string(req.Method) + " " + string(req.Path):
+				default: // a test of so many requests doesn't look at each
+				}
+				f(&req, r)
+			})
+		}
+	}
 }
 
 // work adds a started instance of "work" to the front and waits for the link.

@@ -61,15 +61,15 @@ func outcomeOf(err error) outcome {
 		return answered
 	case errors.Is(err, nanobus.ErrNoInstance), errors.Is(err, nanobus.ErrClosed):
 		return noInstance
-	case errors.Is(err, nanobus.ErrNoCredit):
+	case errors.Is(err, nanobus.ErrNoCredit), errors.Is(err, nanobus.ErrTooManyBodies):
 		return noCredit
 	case errors.Is(err, nanobus.ErrLinkDown):
 		return linkBroke
 	case errors.Is(err, nanobus.ErrTimeout):
 		return timedOut
-	case errors.Is(err, nanobus.ErrCancelled):
+	case errors.Is(err, nanobus.ErrCancelled), errors.Is(err, errClientBody):
 		return clientGone
-	case errors.Is(err, nanobus.ErrTooLarge):
+	case errors.Is(err, nanobus.ErrTooLarge), errors.Is(err, nanobus.ErrNoBodies), errors.Is(err, errBodyTooLarge):
 		return bodyTooLarge
 	case errors.As(err, &remote):
 		switch remote.Code {

@@ -77,6 +77,7 @@ func New(opts Options) (*Terminator, error) {
 	t.bus, err = nanobus.New(nanobus.Options{
 		Service: "terminator", Instance: opts.Instance, Version: opts.Version,
 		Slots:  2 * opts.MaxInFlight,
+		Bodies: true,
 		Logger: opts.Logger, Metrics: opts.Metrics,
 	})
 	if err != nil {
@@ -124,6 +125,7 @@ func (t *Terminator) Listen() error {
 		// who says no.
 		ReadBufferSize:     t.opts.MaxHeader + 512,
 		MaxRequestBodySize: registry.MaxBodyLimit + 1,
+		StreamRequestBody:  true, // read by requestBody, or in chunks by upload
 		// The guard keeps the deadlines, without a timer for each request.
 	}
 	return nil
@@ -224,9 +226,12 @@ func (t *Terminator) watchClients(ctx context.Context) {
 	}
 }
 
-// refuseRaw is the response to a request that the guard refused.
-func (t *Terminator) refuseRaw(status int, reason string) []byte {
-	t.metrics.requests.Inc()
+// refuseRaw is the response to a request that the guard refused; begun, if
+// serve has counted it already.
+func (t *Terminator) refuseRaw(status int, reason string, begun bool) []byte {
+	if !begun {
+		t.metrics.requests.Inc()
+	}
 	t.metrics.classes[status/100].Inc()
 	t.opts.Metrics.Counter(metrics.HTTPRefused, reason).Inc()
 	return appendRefusal(nil, status, reason)

@@ -26,7 +26,7 @@ type flags struct {
 	Instance       string        `placeholder:"NAME" help:"Name of this process in metrics and logs. Default: terminator and the process id."`
 	TrustedProxies []string      `sep:"," placeholder:"NETS" help:"Networks whose Forwarded and X-Forwarded-* fields are believed, such as 10.0.0.0/8."`
 	HeaderTimeout  time.Duration `default:"10s" range:"10ms..10m" placeholder:"DURATION" help:"From a request's first byte to the end of its header, 10ms to 10m."`
-	BodyTimeout    time.Duration `default:"30s" range:"10ms..1h" placeholder:"DURATION" help:"From there to the end of its body, 10ms to 1h."`
+	BodyTimeout    time.Duration `default:"30s" range:"10ms..1h" placeholder:"DURATION" help:"From there on, for each 64 KiB of its body, 10ms to 1h."`
 	IdleTimeout    time.Duration `default:"75s" range:"10ms..1h" placeholder:"DURATION" help:"For how long an idle connection stays open, 10ms to 1h."`
 	WriteTimeout   time.Duration `default:"30s" range:"10ms..1h" placeholder:"DURATION" help:"How long a client may take to read a response, 10ms to 1h."`
 	MaxHeader      int           `default:"16384" range:"1024..61440" placeholder:"BYTES" help:"Largest request line and header section in bytes."`

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"io"
 	"unicode/utf8"
 
 	"nanofront/handlers"
@@ -29,17 +30,25 @@ type description struct {
 }
 
 // describe answers with the request as JSON.
-func describe(req *handlers.Request, resp *handlers.Response) error {
+func describe(x *handlers.Exchange) error {
+	req, resp := x.Request(), x.Response()
+	body, total, err := beginning(x.Body())
+	if err != nil {
+		return err
+	}
 	d := description{
 		Method: string(req.Method), Scheme: string(req.Scheme), Host: string(req.Host), Path: string(req.Path),
-		Query: string(req.Query), Client: string(req.Client), Headers: collect(req), BodyBytes: len(req.Body),
+		Query: string(req.Query), Client: string(req.Client), Headers: collect(req), BodyBytes: total,
 	}
-	body := req.Body
 	text := utf8.Valid(body)
-	if len(body) > MaxBody {
-		body, d.BodyTruncated = body[:MaxBody], true
-		for text && !utf8.Valid(body) { // cut through a character
+	if total > len(body) {
+		d.BodyTruncated = true
+		for cut := len(body) - utf8.UTFMax; !text && len(body) > cut; { // cut through a character
 			body = body[:len(body)-1]
+			text = utf8.Valid(body)
+		}
+		if !text {
+			body = body[:MaxBody]
 		}
 	}
 	if text {
@@ -51,6 +60,16 @@ func describe(req *handlers.Request, resp *handlers.Response) error {
 	enc := json.NewEncoder(resp)
 	enc.SetEscapeHTML(false)
 	return enc.Encode(&d)
+}
+
+// beginning reads all of a body and keeps what is to be shown of it.
+func beginning(r io.Reader) (body []byte, total int, err error) {
+	body, err = io.ReadAll(io.LimitReader(r, MaxBody))
+	if err != nil {
+		return nil, 0, err
+	}
+	rest, err := io.Copy(io.Discard, r)
+	return body, len(body) + int(rest), err
 }
 
 // header is one name and its values.

@@ -5,7 +5,8 @@
 //	/echo/status/NNN      an empty answer, or an error, of that status (200..599)
 //	/echo/sleep?ms=N      answers after N milliseconds (0..60000), or never if
 //	                      the client gives up before
-//	/echo/bytes?n=N       N bytes (0..900000)
+//	/echo/bytes?n=N       N bytes, up to a terabyte
+//	/echo/digest          how many bytes of body came, and their SHA-256, as JSON
 //	/echo/panic           panics: the client gets a 500, the process lives
 //	anything else         the request as JSON
 //

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"strconv"
-	"strings"
 	"time"
 
 	"nanofront/handlers"
@@ -18,8 +17,8 @@ const (
 	HelloBytes = 512
 	// MaxSleep is the longest /echo/sleep.
 	MaxSleep = 60 * time.Second
-	// MaxBytes is the largest /echo/bytes.
-	MaxBytes = 900_000
+	// MaxBytes is the largest /echo/bytes: 1 TiB.
+	MaxBytes = 1 << 40
 )
 
 var (
@@ -30,6 +29,7 @@ var (
 
 	helloPath  = []byte("/hello")
 	bytesPath  = []byte("/echo/bytes")
+	digestPath = []byte("/echo/digest")
 	panicPath  = []byte("/echo/panic")
 	sleepPath  = []byte("/echo/sleep")
 	statusPath = []byte("/echo/status/")
@@ -53,38 +53,31 @@ func makeHello() []byte {
 	return append(b, '\n')
 }
 
-// handler is the role as a handlers.Handler. It is not a BatchHandler so that
-// a request which sleeps keeps no other waiting.
+// handler is the role as a handlers.StreamHandler: each request has a
+// goroutine, so that one which sleeps, or whose body is long, keeps no other
+// waiting.
 type handler struct{}
 
-// Serve implements handlers.Handler.
-func (handler) Serve(ctx context.Context, req *handlers.Request, resp *handlers.Response) error {
+// ServeStream implements handlers.StreamHandler.
+func (handler) ServeStream(x *handlers.Exchange) error {
+	req, resp := x.Request(), x.Response()
 	switch {
 	case bytes.Equal(req.Path, helloPath):
 		resp.Add(headerType, typeText)
 		resp.Body = append(resp.Body, helloBody...)
 		return nil
 	case bytes.Equal(req.Path, bytesPath):
-		return fill(req, resp)
+		return fill(x)
+	case bytes.Equal(req.Path, digestPath):
+		return digest(x)
 	case bytes.Equal(req.Path, sleepPath):
-		return sleep(ctx, req, resp)
+		return sleep(x.Context(), req, resp)
 	case bytes.Equal(req.Path, panicPath):
 		panic("echo: asked to")
 	case bytes.HasPrefix(req.Path, statusPath):
 		return status(req, resp)
 	}
-	return describe(req, resp)
-}
-
-func fill(req *handlers.Request, resp *handlers.Response) error {
-	n, err := number(req, "n", MaxBytes)
-	if err != nil {
-		return err
-	}
-	resp.Add(headerType, typeBytes)
-	const pattern = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-\n"
-	resp.Body = append(resp.Body, strings.Repeat(pattern, n/len(pattern)+1)[:n]...)
-	return nil
+	return describe(x)
 }
 
 func sleep(ctx context.Context, req *handlers.Request, resp *handlers.Response) error {

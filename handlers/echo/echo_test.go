@@ -94,15 +94,15 @@ func TestEcho_Statuses(t *testing.T) {
 		{"/echo/sleep?ms=60001", 400, "ms is \\\"60001\\\": want a number from 0 to 60000"},
 		{"/echo/sleep?ms=-1", 400, "0 to 60000"},
 		{"/echo/sleep", 400, "0 to 60000"},
-		{"/echo/bytes?n=900001", 400, "0 to 900000"},
-		{"/echo/bytes?n=x", 400, "0 to 900000"},
+		{"/echo/bytes?n=1099511627777", 400, "0 to 1099511627776"},
+		{"/echo/bytes?n=x", 400, "0 to 1099511627776"},
 	} {
 		got := c.Get(t, "echo", x.target)
 		if got.Status != x.status || !strings.Contains(string(got.Body), x.want) {
 			t.Errorf("%s: got %d %.100s, want %d with %s", x.target, got.Status, got.Body, x.status, x.want)
 		}
 	}
-	for _, n := range []int{0, 1, 64, 1000, echo.MaxBytes} {
+	for _, n := range []int{0, 1, 64, 1000, handlers.MaxWhole} {
 		if got := c.Get(t, "echo", fmt.Sprintf("/echo/bytes?n=%d", n)); len(got.Body) != n {
 			t.Errorf("%d bytes: got %d", n, len(got.Body))
 		}

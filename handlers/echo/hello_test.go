@@ -1,18 +1,17 @@
 package echo
 
 import (
-	"context"
 	"testing"
 
 	"nanofront/handlers"
 )
 
 func TestHello_NoAllocations(t *testing.T) {
-	req := &handlers.Request{Method: []byte("GET"), Path: []byte("/hello")}
-	var resp handlers.Response
+	var x handlers.Exchange
+	x.Request().Method, x.Request().Path = []byte("GET"), []byte("/hello")
 	serve := func() {
-		resp.Reset()
-		if err := (handler{}).Serve(context.Background(), req, &resp); err != nil {
+		x.Response().Reset()
+		if err := (handler{}).ServeStream(&x); err != nil {
 			t.Error(err)
 		}
 	}
@@ -20,5 +19,5 @@ func TestHello_NoAllocations(t *testing.T) {
 	if n := testing.AllocsPerRun(100, serve); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
-	t.Logf("%s", resp.Body)
+	t.Logf("%s", x.Response().Body)
 }

@@ -14,6 +14,7 @@ func New(ho handlers.Options) (*Role, error) {
 	if ho.Service == "" {
 		ho.Service = Service
 	}
+	ho.Bodies = true
 	rt, err := handlers.New(ho)
 	if err != nil {
 		return nil, err
@@ -25,7 +26,7 @@ func New(ho handlers.Options) (*Role, error) {
 func (r *Role) Runtime() *handlers.Runtime { return r.rt }
 
 // Run serves until ctx ends and leaves as handlers.Runtime.Run does.
-func (r *Role) Run(ctx context.Context) error { return r.rt.Run(ctx, handler{}) }
+func (r *Role) Run(ctx context.Context) error { return r.rt.RunStream(ctx, handler{}) }
 
 // Run makes the role and runs it.
 func Run(ctx context.Context, ho handlers.Options) error {

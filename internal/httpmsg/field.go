@@ -13,6 +13,10 @@ const (
 	// MaxName and MaxValue are the longest field name and value in bytes.
 	MaxName  = 255
 	MaxValue = 1<<16 - 1
+	// MaxWhole is the largest body in bytes that goes in one piece with its
+	// head; a larger one goes on in chunks. It leaves room in a frame for the
+	// head.
+	MaxWhole = 900_000
 )
 
 // ErrMalformed: bytes that are not what docs/protocol.md says.
@@ -129,18 +133,27 @@ func take16(b []byte) (s, rest []byte, ok bool) {
 	return b[2:n:n], b[n:], true
 }
 
-func takeBody(b []byte) ([]byte, error) {
+// takeBody takes the body, and its whole length if that is said.
+func takeBody(b []byte) (body []byte, length int64, err error) {
 	if len(b) < 4 {
-		return nil, fmt.Errorf("%w: ends before the body's length", ErrMalformed)
+		return nil, 0, fmt.Errorf("%w: ends before the body's length", ErrMalformed)
 	}
 	n := uint64(binary.BigEndian.Uint32(b))
 	if uint64(len(b)-4) < n { //nolint:gosec // 4 at least, see above
-		return nil, fmt.Errorf("%w: body of %d bytes announced, %d there", ErrMalformed, n, len(b)-4)
+		return nil, 0, fmt.Errorf("%w: body of %d bytes announced, %d there", ErrMalformed, n, len(b)-4)
 	}
-	return b[4 : 4+n : 4+n], nil
+	body, b = b[4:4+n:4+n], b[4+n:]
+	if len(b) >= 8 {
+		length = max(int64(binary.BigEndian.Uint64(b)), -1) //nolint:gosec // -1 is on the wire as 2^64-1
+	}
+	return body, length, nil
 }
 
-func appendBody(dst, body []byte) []byte {
+func appendBody(dst, body []byte, length int64) []byte {
 	dst = binary.BigEndian.AppendUint32(dst, uint32(len(body))) //nolint:gosec // bounded by the frame
-	return append(dst, body...)
+	dst = append(dst, body...)
+	if length != 0 {
+		dst = binary.BigEndian.AppendUint64(dst, uint64(length)) //nolint:gosec // as above
+	}
+	return dst
 }

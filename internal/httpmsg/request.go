@@ -8,7 +8,7 @@ import (
 
 // Request is an HTTP request as it travels on the bus.
 //
-//	method(8) scheme(8) host(16) path(16) query(16) client(8) fields body(32)
+//	method(8) scheme(8) host(16) path(16) query(16) client(8) fields body(32) [length(64)]
 //
 // where (n) is a length of n bits before the bytes, and fields is a 16-bit
 // count, then name(8) value(16) for each.
@@ -21,6 +21,10 @@ type Request struct {
 	Client []byte // textual IP address of the client
 	Header Fields
 	Body   []byte
+	// Length is the whole body's, of which Body is the beginning then and the
+	// rest comes in chunks: in bytes, -1 if it isn't known. 0: Body is all, or
+	// nothing is said.
+	Length int64
 }
 
 // Check reports what in the request can't be encoded.
@@ -54,7 +58,7 @@ func (r *Request) AppendTo(dst []byte) []byte {
 	dst = append16(dst, r.Query)
 	dst = append8(dst, r.Client)
 	dst = r.Header.appendTo(dst)
-	return appendBody(dst, r.Body)
+	return appendBody(dst, r.Body, r.Length)
 }
 
 // Decode reads a request. All fields alias b; Header's memory is used again.
@@ -82,7 +86,7 @@ func (r *Request) Decode(b []byte) (err error) {
 	if r.Header, b, err = r.Header.decode(b); err != nil {
 		return err
 	}
-	r.Body, err = takeBody(b)
+	r.Body, r.Length, err = takeBody(b)
 	return err
 }
 

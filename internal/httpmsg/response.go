@@ -7,12 +7,16 @@ import (
 
 // Response is an HTTP response as it travels on the bus.
 //
-//	status(16 bits) fields body(32)
+//	status(16 bits) fields body(32) [length(64)]
 type Response struct {
 	// Status is 200..599; 0 is taken for 200.
 	Status int
 	Header Fields
 	Body   []byte
+	// Length is the whole body's, of which Body is the beginning then and the
+	// rest comes in chunks: in bytes, -1 if it isn't known. 0: Body is all, or
+	// nothing is said.
+	Length int64
 
 	arena []byte // holds what Set was given
 }
@@ -68,7 +72,7 @@ func (r *Response) AppendTo(dst []byte) []byte {
 	}
 	dst = binary.BigEndian.AppendUint16(dst, uint16(status))
 	dst = r.Header.appendTo(dst)
-	return appendBody(dst, r.Body)
+	return appendBody(dst, r.Body, r.Length)
 }
 
 // Decode reads a response. Header and Body alias b; Header's memory is used
@@ -84,7 +88,7 @@ func (r *Response) Decode(b []byte) (err error) {
 	if r.Header, b, err = r.Header.decode(b[2:]); err != nil {
 		return err
 	}
-	r.Body, err = takeBody(b)
+	r.Body, r.Length, err = takeBody(b)
 	return err
 }
 

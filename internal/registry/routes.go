@@ -25,9 +25,10 @@ const (
 	// DefaultMaxBody is how many bytes of request body a route takes when
 	// it doesn't say.
 	DefaultMaxBody = 256 << 10
-	// MaxBodyLimit is the most that a route may allow: a request is one bus
-	// message, whose limit is 1 MiB with head and framing.
-	MaxBodyLimit = 900_000
+	// MaxBodyLimit is the most that a route may allow, 1 TiB: bodies travel in
+	// chunks, and nobody holds a whole one. Above 900,000 bytes the service's
+	// handler must be one that takes them so.
+	MaxBodyLimit = 1 << 40
 
 	maxMethods    = 16
 	maxMethodLen  = 32

@@ -1,0 +1,324 @@
+package nanobus
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+)
+
+const (
+	// BodyCredit is how many bytes of a body may be sent before the reader has
+	// granted any: part of the protocol.
+	BodyCredit = 64 << 10
+
+	// maxBodyCredit is what a reader that keeps up has granted at any time. On
+	// loopback the throughput of one body grows until here and not beyond.
+	maxBodyCredit = 256 << 10
+
+	// bodyMemory is what all bodies that a bus receives may hold together,
+	// beyond BodyCredit for each.
+	bodyMemory = 32 << 20
+
+	// bodyBlock is the unit in which received bytes are kept.
+	bodyBlock = 32 << 10
+
+	// bodyIdle is for how long a body may stand still: without data though
+	// there is credit, or without credit.
+	bodyIdle = 60 * time.Second
+)
+
+// bodyKey finds a body on its link. The two ends number their requests apart,
+// so the direction belongs to it.
+type bodyKey struct {
+	id       uint64
+	response bool
+}
+
+// BodyReader is the rest of a request's or a response's body, as it comes in
+// chunks. What has come and was not read yet is held here, never more than was
+// granted to the sender; a reader that is slow or stops makes its own sender
+// wait, and nothing else on the link.
+//
+// It is for one goroutine at a time, except that Close may be called from any.
+type BodyReader struct {
+	link *Link
+	key  bodyKey
+
+	mu      sync.Mutex
+	more    sync.Cond
+	blocks  [][]byte // received and not read, the first from off on
+	off     int
+	held    int   // bytes in blocks
+	credit  int   // granted and not yet arrived
+	last    int64 // bus time of the last progress
+	err     error // io.EOF when the body is complete
+	dropped bool  // nobody reads any more: what comes is thrown away
+}
+
+var blockPool = sync.Pool{New: func() any { return new([bodyBlock]byte) }}
+
+func newBlock() []byte {
+	return blockPool.Get().(*[bodyBlock]byte)[:0] //nolint:forcetypeassert // the pool has nothing else
+}
+
+func freeBlock(b []byte) {
+	blockPool.Put((*[bodyBlock]byte)(b[:bodyBlock]))
+}
+
+// newBodyReader registers a reader with its link. It returns nil if the bus
+// has as many as it may.
+func newBodyReader(l *Link, key bodyKey, now int64) *BodyReader {
+	if l.bus.bodiesIn.Add(1) > int64(l.bus.opts.MaxBodies) {
+		l.bus.bodiesIn.Add(-1)
+		l.bus.metrics.droppedBodies.Inc()
+		return nil
+	}
+	r := &BodyReader{link: l, key: key, credit: BodyCredit, last: now}
+	r.more.L = &r.mu
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		l.bus.bodiesIn.Add(-1)
+		r.err = ErrLinkDown
+		return r
+	}
+	if l.readers == nil {
+		l.readers = make(map[bodyKey]*BodyReader)
+	}
+	l.readers[key] = r
+	return r
+}
+
+// Read implements io.Reader. It blocks until there is data, the body's end
+// (io.EOF), or an error: ErrLinkDown, ErrTimeout when the body stood still for
+// a minute, ErrClosed after Close, a *RemoteError when the sender broke it off.
+func (r *BodyReader) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	r.mu.Lock()
+	for r.held == 0 && r.err == nil {
+		r.more.Wait() // ended by data, by the sweep, and with the link
+	}
+	if r.held == 0 || r.dropped {
+		err := r.err
+		r.mu.Unlock()
+		return 0, err
+	}
+	n := 0
+	for n < len(p) && r.held > 0 {
+		b := r.blocks[0]
+		k := copy(p[n:], b[r.off:])
+		n += k
+		r.off += k
+		r.held -= k
+		if r.off == len(b) {
+			freeBlock(b)
+			r.blocks = append(r.blocks[:0], r.blocks[1:]...)
+			r.off = 0
+		}
+	}
+	grant := r.grant()
+	r.mu.Unlock()
+	if grant > 0 {
+		r.link.sendCredit(r.key, grant)
+	}
+	return n, nil
+}
+
+// grant works out what to grant now: nothing until it is worth a frame. mu is
+// held.
+func (r *BodyReader) grant() int {
+	if r.err != nil {
+		return 0
+	}
+	target := int(min(max(bodyMemory/max(r.link.bus.bodiesIn.Load(), 1), BodyCredit), maxBodyCredit))
+	n := target - r.credit - r.held
+	if n < target/4 {
+		return 0
+	}
+	if r.credit == 0 {
+		r.last = r.link.bus.now() // from now on it is the sender who may stand still
+	}
+	r.credit += n
+	return n
+}
+
+// Close says that nothing more is wanted of the body: the sender of a response
+// is told to stop. Idempotent.
+func (r *BodyReader) Close() error {
+	if r.drop(ErrClosed) && r.key.response {
+		r.link.bus.metrics.cancelsOut.Inc()
+		r.link.control(kindCancel, 0, r.key.id)
+	}
+	return nil
+}
+
+// drop throws away what is held and what will come. It reports whether the
+// body was still under way.
+func (r *BodyReader) drop(err error) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	under := r.err == nil
+	if under || r.held > 0 {
+		r.err = err
+	}
+	r.dropped = true
+	for _, b := range r.blocks {
+		freeBlock(b)
+	}
+	r.blocks, r.held, r.off = nil, 0, 0
+	r.more.Broadcast()
+	return under
+}
+
+// arrived takes the bytes of a data frame, which it copies. Called by the
+// link's reader; it doesn't block.
+func (r *BodyReader) arrived(b []byte, now int64) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(b) > r.credit {
+		return fmt.Errorf("%w: %d bytes of a body, and %d were granted", ErrMalformed, len(b), r.credit)
+	}
+	r.credit -= len(b)
+	r.last = now
+	if r.dropped {
+		// Nobody will grant more, but who was cancelled has yet to see it.
+		return nil
+	}
+	r.held += len(b)
+	for len(b) > 0 {
+		n := len(r.blocks)
+		if n == 0 || len(r.blocks[n-1]) == bodyBlock {
+			r.blocks = append(r.blocks, newBlock())
+			n++
+		}
+		last := r.blocks[n-1]
+		k := copy(last[len(last):bodyBlock], b)
+		r.blocks[n-1] = last[:len(last)+k]
+		b = b[k:]
+	}
+	r.more.Signal()
+	return nil
+}
+
+// end is the end of the body: io.EOF, or why there is none.
+func (r *BodyReader) end(err error) {
+	r.mu.Lock()
+	if r.err == nil {
+		r.err = err
+	}
+	r.more.Broadcast()
+	r.mu.Unlock()
+}
+
+// stalled reports whether the sender has had credit, or was told to stop, and
+// sent nothing for too long.
+func (r *BodyReader) stalled(now int64) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return (r.credit > 0 || r.err != nil) && now-r.last > int64(bodyIdle)
+}
+
+// endStalled gives up the bodies whose senders stand still.
+func (l *Link) endStalled(now int64) {
+	var stalled []*BodyReader
+	l.mu.Lock()
+	for key, r := range l.readers {
+		if r.stalled(now) {
+			delete(l.readers, key)
+			stalled = append(stalled, r)
+		}
+	}
+	l.mu.Unlock()
+	for _, r := range stalled {
+		r.end(ErrTimeout)
+		r.gone()
+	}
+}
+
+// data acts on a data frame. Called by the link's reader.
+func (l *Link) data(f frame, now int64) error {
+	key := bodyKey{f.id, f.flags&flagResponse != 0}
+	l.mu.Lock()
+	r := l.readers[key]
+	if r != nil && f.flags&(flagEnd|flagBroken) != 0 {
+		delete(l.readers, key)
+	}
+	l.mu.Unlock()
+	if r == nil {
+		// Of a request that was answered meanwhile.
+		l.bus.metrics.droppedLate.Inc()
+		return nil
+	}
+	if f.flags&flagBroken != 0 {
+		r.end(remoteError(f.body))
+		r.gone()
+		return nil
+	}
+	if err := r.arrived(f.body, now); err != nil {
+		return err
+	}
+	if f.flags&flagEnd != 0 {
+		r.end(io.EOF)
+		r.gone()
+		if !key.response {
+			l.bodyComplete(f.id, now)
+		}
+	}
+	return nil
+}
+
+// gone is called once, by who took the reader off its link's table. The end of
+// a response's body is the end of the exchange: it gives back the credit.
+func (r *BodyReader) gone() {
+	l := r.link
+	l.bus.bodiesIn.Add(-1)
+	if !r.key.response {
+		return
+	}
+	l.refund()
+	l.mu.Lock()
+	if w := l.writers[bodyKey{id: r.key.id}]; w != nil {
+		w.halt(ErrAnswered)
+	}
+	l.mu.Unlock()
+	l.space.Broadcast()
+}
+
+// forgetBody ends the reader of a request's body: the request was answered.
+func (l *Link) forgetBody(r *BodyReader) {
+	l.mu.Lock()
+	there := l.readers[r.key] == r
+	if there {
+		delete(l.readers, r.key)
+	}
+	l.mu.Unlock()
+	if there {
+		r.gone()
+	}
+	r.drop(ErrClosed)
+}
+
+// sendCredit grants the sender of a body n more bytes.
+func (l *Link) sendCredit(key bodyKey, n int) {
+	flags := uint8(0)
+	if key.response {
+		flags = flagResponse
+	}
+	l.control(kindCredit, flags, key.id, byte(n>>24), byte(n>>16), byte(n>>8), byte(n)) //nolint:gosec // four bytes of a number
+}
+
+// remoteError reads the body of an error: a code and a text.
+func remoteError(body []byte) *RemoteError {
+	e := &RemoteError{Code: CodeInternal}
+	if len(body) >= 2 {
+		e.Code = Code(binary.BigEndian.Uint16(body))
+		if text, _, ok := takeString16(body[2:]); ok {
+			e.Text = string(text)
+		}
+	}
+	return e
+}
