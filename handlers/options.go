@@ -61,6 +61,10 @@ type Options struct {
 	// Window is how many requests the process takes at once, those that wait
 	// for a worker included. 0: nanobus.DefaultWindow.
 	Window int
+	// Weight is the process' share of the requests among the instances of its
+	// service, 1 to registry.MaxWeight. 0: registry.DefaultWeight.
+	// registry.NoWeight: it gets none until Runtime.SetWeight.
+	Weight registry.Weight
 	// Workers is how many goroutines run the handler at once at most. 0:
 	// DefaultWorkers, or Window if that is less.
 	Workers int

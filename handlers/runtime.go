@@ -30,6 +30,7 @@ type Runtime struct {
 	bus     *nanobus.Bus
 	pool    *pool
 	ready   atomic.Bool
+	weight  weight
 
 	serve func(batch []*Exchange)
 }
@@ -51,7 +52,7 @@ func New(opts Options) (*Runtime, error) {
 	}
 	rt := &Runtime{opts: opts, log: opts.Logger, metrics: newHandlerMetrics(opts.Metrics)}
 	rt.limit = logging.NewLimiter(opts.Logger, 5, time.Second)
-	probe := registry.Instance{Service: opts.Service, ID: opts.Instance, Address: "tcp://127.0.0.1:1", Version: opts.Version, Window: opts.Window, Started: time.Now()}
+	probe := registry.Instance{Service: opts.Service, ID: opts.Instance, Address: "tcp://127.0.0.1:1", Version: opts.Version, Window: opts.Window, Weight: opts.Weight, Started: time.Now()}
 	if err := probe.Validate(); err != nil {
 		return nil, err
 	}
@@ -166,7 +167,7 @@ func (rt *Runtime) run(ctx context.Context, serve func([]*Exchange)) error {
 	}
 	self := registry.Instance{
 		Service: rt.opts.Service, ID: rt.opts.Instance, Address: addr, Version: rt.opts.Version,
-		Window: rt.opts.Window, Admin: rt.opts.Admin, Started: time.Now().UTC(),
+		Window: rt.opts.Window, Weight: rt.opts.Weight, Admin: rt.opts.Admin, Started: time.Now().UTC(),
 	}
 	// What follows must outlive ctx: the process is still found, and still
 	// finds others, until it has been withdrawn.
@@ -181,7 +182,9 @@ func (rt *Runtime) run(ctx context.Context, serve func([]*Exchange)) error {
 		stop()
 		<-watched
 	}()
-	reg, err := rt.opts.Discovery.Register(live, self)
+	reg, err := rt.weight.register(self, func(self registry.Instance) (Registration, error) {
+		return rt.opts.Discovery.Register(live, self)
+	})
 	if err != nil {
 		return err
 	}
@@ -238,7 +241,8 @@ func (rt *Runtime) discovered(s registry.Snapshot) {
 			continue
 		}
 		list = append(list, nanobus.Instance{
-			Service: in.Service, ID: in.ID, Address: in.Address, Version: in.Version, EventsOnly: !called,
+			Service: in.Service, ID: in.ID, Address: in.Address, Version: in.Version,
+			Weight: int(in.Weight), EventsOnly: !called,
 		})
 	}
 	if err := rt.bus.SetInstances(list); err != nil {

@@ -156,7 +156,7 @@ func (b *Bus) service(name string) *Service {
 	s := b.services[name]
 	if s == nil {
 		s = &Service{bus: b, name: name}
-		s.live.Store(new([]*Link))
+		s.live.Store(&live{})
 		b.services[name] = s
 	}
 	return s
@@ -183,6 +183,10 @@ func (b *Bus) SetInstances(list []Instance) error {
 		if have := b.instances[in.key()]; have != nil {
 			have.missing = 0
 			have.Version = in.Version
+			if have.Weight != in.Weight {
+				have.Weight = in.Weight
+				b.service(in.Service).rebuild()
+			}
 			continue
 		}
 		if err := b.dial(*in); err != nil {
@@ -332,20 +336,11 @@ func (b *Bus) setDraining(l *Link) {
 	}
 }
 
-// refresh makes the list of live links of the service behind l anew. mu is held.
+// refresh makes the view of the service behind l anew. mu is held.
 func (b *Bus) refresh(l *Link) {
-	if l.instance == nil {
-		return
+	if l.instance != nil {
+		b.service(l.instance.Service).rebuild()
 	}
-	s := b.service(l.instance.Service)
-	live := make([]*Link, 0, len(*s.live.Load())+1)
-	for k := range b.links {
-		if k.instance != nil && !k.instance.EventsOnly && k.instance.Service == s.name &&
-			k.stateIs(linkLive) && k.window.Load() > 0 {
-			live = append(live, k)
-		}
-	}
-	s.live.Store(&live)
 }
 
 // detach forgets a link and ends what was under way on it. Called by mangos.

@@ -15,6 +15,10 @@ type Instance struct {
 	Address string
 	// Version is the version of its code.
 	Version string
+	// Weight is its share of the requests among the service's instances, 1 to
+	// MaxWeight. 0 means DefaultWeight, NoWeight that it gets none. It may
+	// change from one SetInstances to the next; the link stays.
+	Weight int
 	// EventsOnly: no requests will be sent to it.
 	EventsOnly bool
 }

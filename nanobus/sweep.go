@@ -67,11 +67,7 @@ func (b *Bus) sweepBodies(now int64) {
 // are not asked.
 func (b *Bus) tend(now int64) {
 	for _, l := range b.snapshotLinks() {
-		if n := l.replies.Load(); n == l.repliesSeen {
-			l.latency.Store(l.latency.Load() / 2)
-		} else {
-			l.repliesSeen = n
-		}
+		l.forgive()
 		l.endStalled(now)
 		l.chores.Store(0)
 		switch {

@@ -33,6 +33,7 @@ type flags struct {
 	Version   string `placeholder:"V" help:"Version of this backend's code, to announce."`
 	Window    int    `default:"1024" range:"1..65536" placeholder:"N" help:"Requests taken at once."`
 	BusTap    bool   `default:"true" help:"Let nanofront bus tap listen in on the requests of this process, which shows their content; --bus-tap=false forbids it."`
+	Weight    int    `default:"100" range:"0..1000" placeholder:"N" help:"Share of the requests among the instances of the role: twice the weight, twice the requests. 0: none."`
 	Workers   int    `default:"256" range:"1..65536" placeholder:"N" help:"Goroutines that work on them at once."`
 
 	Data       string `default:"data/profile" type:"path" placeholder:"DIR" help:"profile: where the store is."`
@@ -76,7 +77,7 @@ func run(ctx context.Context, args []string, std cli.IO) error {
 	}
 	opts := handlers.Options{
 		Instance: name, Version: f.Version, Listen: f.Bus, Advertise: f.Advertise, Security: security,
-		Window: f.Window, Workers: min(f.Workers, f.Window), NoTap: !f.BusTap,
+		Window: f.Window, Weight: registry.WeightOf(f.Weight), Workers: min(f.Workers, f.Window), NoTap: !f.BusTap,
 		Discovery: source, DrainTimeout: max(f.DrainTimeout, time.Millisecond),
 		Logger: base.Log, Metrics: base.Metrics,
 	}

@@ -67,6 +67,8 @@ var (
 	BusBytesIn     = counter("bus.bytes_in", "bytes", "bytes of bus messages received", onBus)
 	BusBytesOut    = counter("bus.bytes_out", "bytes", "bytes of bus messages sent", onBus)
 	BusCalls       = counter("bus.calls", "calls", "requests put on the bus that expect a reply", onBus)
+	BusKeyed       = counter("bus.keyed", "calls", "calls sent to an instance chosen by their key", onBus)
+	BusKeyMoved    = counter("bus.key_moved", "calls", "of those, calls that went elsewhere because their key's instance was over its bounded load or without credit, or had just failed", onBus)
 	BusDropped     = counter("bus.dropped.<reason>", "frames", "frames or messages dropped, by reason: late, stray, malformed, unknown_kind, over_window, link_down, no_handler, event_overflow, tap_overflow, oversized, over_bodies", onBus)
 	BusCancelsIn   = counter("bus.cancels_in", "frames", "cancels received", onBus)
 	BusCancelsOut  = counter("bus.cancels_out", "frames", "cancels sent", onBus)

@@ -20,6 +20,9 @@ type Instance struct {
 	Version string `json:"version,omitempty"`
 	// Window is how many requests the instance takes at once; at least 1.
 	Window int `json:"window"`
+	// Weight is its share of the requests among the service's instances. It
+	// may change while the instance lives. Zero means DefaultWeight.
+	Weight Weight `json:"weight,omitempty"`
 	// Admin is the instance's admin address ("host:port"), empty if it has
 	// none. The operator's tool reads live figures from there.
 	Admin string `json:"admin,omitempty"`

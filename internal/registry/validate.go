@@ -50,6 +50,9 @@ func (i Instance) check(p *problems, place string) {
 	if i.Window < 1 || i.Window > MaxWindow {
 		p.at(place, "window", "%d: want 1 to %d requests", i.Window, MaxWindow)
 	}
+	if !i.Weight.valid() {
+		p.at(place, "weight", "%d: want %s", int(i.Weight), weightRule())
+	}
 	if i.Admin != "" {
 		if err := validHostPort(i.Admin); err != nil {
 			p.at(place, "admin", "%q %v: want HOST:PORT, or nothing", clip(i.Admin), err)
