@@ -92,26 +92,31 @@ func (c *collector) take() {
 	c.in = nil
 	c.mu.Unlock()
 	for _, v := range in {
-		sum := c.parts[v.second]
+		second := v.second // v is emptied below
+		sum := c.parts[second]
 		if sum == nil {
-			c.parts[v.second] = v
+			c.parts[second] = v
 			sum = v
 		} else {
-			sum.offered += v.offered
-			sum.sent += v.sent
-			sum.ok += v.ok
-			sum.errors.add(&v.errors)
-			sum.backlog += v.backlog
-			sum.latency.Merge(v.latency)
+			sum.add(v)
 			c.recycle(v)
 		}
-		if c.counts[v.second]++; c.counts[v.second] == c.workers {
-			c.finish(v.second, sum)
+		if c.counts[second]++; c.counts[second] == c.workers {
+			c.finish(second, sum)
 			c.recycle(sum)
-			delete(c.parts, v.second)
-			delete(c.counts, v.second)
+			delete(c.parts, second)
+			delete(c.counts, second)
 		}
 	}
+}
+
+func (v *interval) add(o *interval) {
+	v.offered += o.offered
+	v.sent += o.sent
+	v.ok += o.ok
+	v.errors.add(&o.errors)
+	v.backlog += o.backlog
+	v.latency.Merge(o.latency)
 }
 
 // recycle empties an interval for a worker to take.

@@ -2,6 +2,7 @@ package load
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"maps"
 	"net/http"
@@ -40,7 +41,7 @@ func compileRequest(r *Request, host string, churn bool, seqs *int) (*entry, err
 		return nil, fmt.Errorf("path: %q must begin with / and have no blank, control character or #", r.Path)
 	}
 	if r.BodySize < 0 || r.BodySize > MaxBody || len(r.Body) > MaxBody {
-		return nil, fmt.Errorf("body_size: %d is out of range: it must be from 0 to %d", max(r.BodySize, len(r.Body)), MaxBody)
+		return nil, fmt.Errorf("body_size: %d is out of range: it must be from 0 to %d", cmp.Or(r.BodySize, len(r.Body)), MaxBody)
 	}
 	if r.BodySize > 0 && r.Body != "" {
 		return nil, fmt.Errorf("body and body_size exclude each other")

@@ -195,6 +195,7 @@ func (w *worker) turn(d time.Duration) error {
 			w.send(now)
 		}
 	}
+	w.flushDirty()
 	return nil
 }
 
