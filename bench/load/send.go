@@ -11,6 +11,9 @@ func (w *worker) send(now int64) int64 {
 	if w.planner == nil {
 		return w.sendClosed(now)
 	}
+	if now >= w.rollAt { // what came due after the second is not offered in it
+		w.roll(now)
+	}
 	w.countOffered(now)
 	sent := false
 	for w.planner.next <= now && w.planner.next < w.end {

@@ -249,10 +249,13 @@ func floorSecond(t int64) int64 {
 
 // roll gives the second that has ended over.
 func (w *worker) roll(now int64) {
-	w.iv.backlog = w.backlog
 	second := floorSecond(now)
 	// A worker that slept through whole seconds leaves none out.
 	for s := w.iv.second + 1; s <= second; s++ {
+		if w.offered != nil {
+			w.countOffered(s*int64(time.Second) - 1)
+		}
+		w.iv.backlog = w.backlog
 		w.iv = w.collect.put(w.iv, s)
 	}
 	w.rollAt = (second + 1) * int64(time.Second)
