@@ -35,7 +35,7 @@ func serveIfAsked() {
 	fmt.Println(ln.Addr())
 	if n, err := strconv.Atoi(mode); err == nil {
 		// A sleeping thread keeps its P for a while: there must be others.
-		runtime.GOMAXPROCS(128)
+		runtime.GOMAXPROCS(256)
 		fmt.Printf("%s\n", serveDelays(ln, n, os.Stdin))
 		os.Exit(0)
 	}

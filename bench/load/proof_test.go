@@ -89,7 +89,7 @@ func TestProof_ExponentialLatencies(t *testing.T) {
 	url, end := child(t, strconv.Itoa(n))
 	r := runs(t, Options{
 		URL: url, Rate: rate, Arrivals: Poisson, Seed: 5, Duration: time.Duration(float64(n) / rate * float64(time.Second)),
-		Connections: 512, Timeout: 20 * time.Second,
+		Connections: 256, Timeout: 20 * time.Second,
 	})
 	if r.Errors.Total() > 0 || r.Unsent > uint64(n/100) {
 		t.Fatalf("errors %v, %d unsent", r.Examples, r.Unsent)
@@ -141,9 +141,14 @@ func serveDelays(ln net.Listener, n int, in io.Reader) []byte {
 				return
 			}
 			go func() {
+				c, err := blocking(c)
+				if err != nil {
+					return
+				}
+				defer c.Close()
 				buf := make([]byte, 4096)
 				for {
-					if _, err := c.Read(buf); err != nil {
+					if n, err := c.Read(buf); n == 0 || err != nil {
 						return
 					}
 					from := time.Now()
