@@ -1,0 +1,95 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+
+	"nanofront/bench/result"
+)
+
+// group is what is comparable: the subjects and steps of a scenario under one driver and loop.
+type group struct {
+	scenario, driver, loop string
+	rows                   []*result.Summary
+	rounds                 int
+}
+
+func groupsOf(all []*result.Summary) []*group {
+	type key struct{ scenario, driver, loop string }
+	byKey := make(map[key]*group)
+	var groups []*group
+	for _, s := range all {
+		k := key{s.Scenario, s.Driver, s.Loop}
+		g := byKey[k]
+		if g == nil {
+			g = &group{scenario: s.Scenario, driver: s.Driver, loop: s.Loop}
+			byKey[k] = g
+			groups = append(groups, g)
+		}
+		g.rows = append(g.rows, s)
+		g.rounds = max(g.rounds, len(s.Runs))
+	}
+	return groups
+}
+
+// title is a group's line above its rows.
+func (g *group) title() string {
+	parts := []string{g.scenario, g.loop + " loop", "by " + g.driver, plural(g.rounds, "round")}
+	r := g.rows[0].Runs[0]
+	if r.Connections > 0 {
+		parts = append(parts, plural(r.Connections, "connection"))
+	}
+	return strings.Join(append(parts, "of "+span(r.Duration)), " · ")
+}
+
+// explain says what the figures of a loop are, and what they aren't.
+func (g *group) explain() string {
+	if g.loop == result.Closed {
+		return "Closed loop: each connection waits for its answer. req/s is the most it gave; latency hides what a stall does to those who would have come."
+	}
+	return "Open loop: requests come at planned times, and latency counts from there."
+}
+
+// subjects returns who is in the group, in their order.
+func (g *group) subjects() []string {
+	var names []string
+	seen := make(map[string]bool)
+	for _, s := range g.rows {
+		if !seen[s.Subject] {
+			seen[s.Subject] = true
+			names = append(names, s.Subject)
+		}
+	}
+	return names
+}
+
+// of returns the rows of a subject.
+func (g *group) of(subject string) []*result.Summary {
+	var rows []*result.Summary
+	for _, s := range g.rows {
+		if s.Subject == subject {
+			rows = append(rows, s)
+		}
+	}
+	return rows
+}
+
+// failures writes "timeout 12, reset 3" for what failed, most frequent first, or nothing.
+func failures(s *result.Summary) string {
+	type reason struct {
+		why string
+		n   uint64
+	}
+	var all []reason
+	for _, why := range sortedKeys(s.Failed) {
+		all = append(all, reason{why, s.Failed[why]})
+	}
+	if s.NotSent > 0 {
+		all = append(all, reason{"not sent", s.NotSent})
+	}
+	parts := make([]string, len(all))
+	for i, r := range all {
+		parts[i] = fmt.Sprintf("%s %s", r.why, count(r.n))
+	}
+	return strings.Join(parts, ", ")
+}
