@@ -1,7 +1,6 @@
 package report
 
 import (
-	"fmt"
 	"strings"
 
 	"nanofront/bench/result"
@@ -39,7 +38,7 @@ func (g *group) title() string {
 	if r.Connections > 0 {
 		parts = append(parts, plural(r.Connections, "connection"))
 	}
-	return strings.Join(append(parts, "of "+span(r.Duration)), " · ")
+	return strings.Join(append(parts, span(r.Duration)+" each"), " · ")
 }
 
 // explain says what the figures of a loop are, and what they aren't.
@@ -74,22 +73,23 @@ func (g *group) of(subject string) []*result.Summary {
 	return rows
 }
 
-// failures writes "timeout 12, reset 3" for what failed, most frequent first, or nothing.
+// failures writes "timeout 12, reset 3" for what failed without being refused, most frequent first, or nothing.
 func failures(s *result.Summary) string {
-	type reason struct {
-		why string
-		n   uint64
-	}
-	var all []reason
+	var parts []string
 	for _, why := range sortedKeys(s.Failed) {
-		all = append(all, reason{why, s.Failed[why]})
+		n := s.Failed[why]
+		if why == reasonStatus {
+			n -= min(n, s.Refused)
+		}
+		if n > 0 {
+			parts = append(parts, why+" "+count(n))
+		}
 	}
 	if s.NotSent > 0 {
-		all = append(all, reason{"not sent", s.NotSent})
-	}
-	parts := make([]string, len(all))
-	for i, r := range all {
-		parts[i] = fmt.Sprintf("%s %s", r.why, count(r.n))
+		parts = append(parts, "not sent "+count(s.NotSent))
 	}
 	return strings.Join(parts, ", ")
 }
+
+// reasonStatus is the reason of a failure by a status that wasn't expected, refusals among them.
+const reasonStatus = "status"

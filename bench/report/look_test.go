@@ -8,10 +8,16 @@ import (
 )
 
 func TestLook(t *testing.T) {
+	dir := os.Getenv("LOOK")
 	rep := resulttest.Report(resulttest.Options{Seed: 1})
-	for _, w := range []int{80, 130} {
-		if err := Terminal(os.Stdout, rep, w, false); err != nil {
-			t.Fatal(err)
-		}
+	f, err := os.Create(dir + "/page.html")
+	if err != nil {
+		t.Fatal(err)
 	}
+	defer f.Close()
+	if err := HTML(f, rep); err != nil {
+		t.Fatal(err)
+	}
+	files, err := Plots(dir+"/plots", rep)
+	t.Log(files, err)
 }

@@ -26,8 +26,13 @@ func Terminal(w io.Writer, rep *result.Report, width int, colour bool) error {
 	t := &terminal{width: max(width, MinWidth), colour: colour}
 	t.paragraph(Headline(rep), "", toneStrong)
 	t.line()
+	explained := make(map[string]string)
 	for _, g := range groupsOf(result.Summarize(rep.Runs)) {
 		t.group(g)
+		explained[g.loop] = g.explain()
+	}
+	for _, loop := range []string{result.Closed, result.Open} {
+		t.paragraph(explained[loop], "", toneFaint)
 	}
 	t.paragraph(environmentLine(rep), "", toneFaint)
 	for _, n := range rep.Notes {
@@ -121,7 +126,6 @@ func (t *terminal) group(g *group) {
 			t.paragraph("failed: "+why, tableIndent+tableIndent, toneWarn)
 		}
 	}
-	t.paragraph(g.explain(), tableIndent, toneFaint)
 	t.line()
 }
 
