@@ -57,12 +57,20 @@ func (d *drawing) bars(rows []bar, keys []key, label string, format func(float64
 		barHeight, n = 22, 6
 		for _, r := range rows {
 			left = max(left, textWidth(r.name, sizeText, r.bold)+12)
-			right = max(right, textWidth(r.note, sizeText, r.bold)+16)
 		}
 	}
 	s, values := linear(highest, n)
 	s.a, s.b = left, d.width-right
-	// The axis may end above the longest bar; notes begin behind the bar, so there is always room for them.
+	if roomy {
+		// As long as leaves room for each bar's note behind it.
+		for _, r := range rows {
+			if v := max(r.total(), r.high); v > 0 && r.note != "" {
+				room := d.width - left - textWidth(r.note, sizeText, r.bold) - 10
+				s.b = min(s.b, left+room*s.hi/v)
+			}
+		}
+		s.b = max(s.b, left+100)
+	}
 	top := d.height + 6
 	y := top
 	type line struct{ from, to float64 }

@@ -144,9 +144,13 @@ func (c *chart) endNames(all []curve) {
 		place := point{c.x.at(l.line.points[len(l.line.points)-1].x), c.y.at(l.line.points[len(l.line.points)-1].y)}
 		at := c.right + 16
 		if place.x < c.right-2 || math.Abs(place.y-l.y) > 3 {
-			c.line(rule, 1, point{place.x + 6, place.y}, point{at - 4, l.y})
+			c.line(rule, 1, point{place.x + 6, place.y}, point{at - 6, l.y})
 		}
-		c.mark(point{at + 4, l.y}, l.line.style.marker, l.line.style.paint, "")
+		if l.line.plain {
+			c.add(shape{points: []point{{at - 5, l.y}, {at + 10, l.y}}, stroke: l.line.style.paint, strokeWidth: l.line.width, dash: l.line.style.dash})
+		} else {
+			c.mark(point{at + 4, l.y}, l.line.style.marker, l.line.style.paint, "")
+		}
 		c.add(shape{points: []point{{at + 14, l.y + 4.5}}, text: l.line.name, fill: ink, size: sizeText, bold: l.line.bold})
 	}
 }

@@ -16,8 +16,7 @@ func cpuPlot(g *group) *plot {
 		return nil
 	}
 	slices.SortStableFunc(rows, func(a, b *result.Summary) int { return cmp.Compare(a.CPU.Median, b.CPU.Median) })
-	looks := make(map[string]key)
-	var keys []key
+	looks := newRoleLooks(g.subjects())
 	var bars []bar
 	for _, s := range rows {
 		b := bar{name: s.Subject, bold: s.Subject == result.Nanofront, note: fmt.Sprintf("%.1f µs", s.CPU.Median), low: s.CPU.Low, high: s.CPU.High}
@@ -34,13 +33,7 @@ func cpuPlot(g *group) *plot {
 			if r.Role == result.RoleLoad {
 				continue
 			}
-			look, ok := looks[r.Role]
-			if !ok {
-				n := len(looks)
-				look = key{r.Role, series(n), hatch(n) % hatchCount}
-				looks[r.Role] = look
-				keys = append(keys, look)
-			}
+			look := looks.of(s.Subject, r.Role)
 			b.parts = append(b.parts, part{r.PerRequest.Median, look.paint, look.hatch, r.Role, fmt.Sprintf("%s, %s: %.1f µs of CPU per request", s.Subject, r.Role, r.PerRequest.Median)})
 		}
 		bars = append(bars, b)
@@ -50,10 +43,38 @@ func cpuPlot(g *group) *plot {
 		caption: "Microseconds of CPU for one answered request, of all processes behind the load generator added up (its own aren't in it): shorter is cheaper. On a machine whose cores are all busy, this decides the rate.",
 		draw: func(width float64) *drawing {
 			d := &drawing{width: width}
-			d.bars(bars, keys, "CPU in µs per request", trimZero)
+			d.bars(bars, looks.keys, "CPU in µs per request", trimZero)
 			return d
 		},
 	}
+}
+
+// roleLooks gives each role the colour of the subject that it is a part of, and a hatch of its own; a
+// role that is called as a subject looks as that one does.
+type roleLooks struct {
+	styles map[string]style
+	byRole map[string]key
+	parts  map[paint]int
+	keys   []key
+}
+
+func newRoleLooks(subjects []string) *roleLooks {
+	return &roleLooks{styles: styles(append(slices.Clone(subjects), result.Plain)), byRole: make(map[string]key), parts: make(map[paint]int)}
+}
+
+func (l *roleLooks) of(subject, role string) key {
+	if k, ok := l.byRole[role]; ok {
+		return k
+	}
+	st, ok := l.styles[role]
+	if !ok {
+		st = l.styles[subject]
+	}
+	k := key{role, st.paint, hatch(l.parts[st.paint]) % hatchCount}
+	l.parts[st.paint]++
+	l.byRole[role] = k
+	l.keys = append(l.keys, k)
+	return k
 }
 
 // cpuTitle holds nanofront against its cheapest rival.

@@ -9,8 +9,7 @@ import (
 	"golang.org/x/image/font/opentype"
 )
 
-// The Go fonts measure all text and paint that of pictures. They are a little wider than what browsers
-// use in their place, so what fits here fits there.
+// The Go fonts measure all text and paint that of pictures.
 var (
 	regular = sync.OnceValue(func() *opentype.Font { return parsed(goregular.TTF) })
 	strong  = sync.OnceValue(func() *opentype.Font { return parsed(gobold.TTF) })
@@ -42,6 +41,10 @@ type measure struct {
 
 const measureSize = 100.0
 
+// safety is how much wider the font of a browser may be: DejaVu Sans, the only one on many a Linux, is
+// wider by a tenth, most others are narrower.
+const safety = 1.12
+
 func newMeasure(bold bool) *measure {
 	face, err := newFace(measureSize, bold)
 	if err != nil {
@@ -62,9 +65,9 @@ func textWidth(s string, size float64, bold bool) float64 {
 		m = measureBold()
 	}
 	if m.face == nil {
-		return float64(letters(s)) * size * 0.6
+		return float64(letters(s)) * size * 0.65
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return float64(font.MeasureString(m.face, s)) / 64 * size / measureSize
+	return float64(font.MeasureString(m.face, s)) / 64 * size / measureSize * safety
 }

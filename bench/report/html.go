@@ -24,7 +24,7 @@ var pageTemplate = template.Must(template.New("page").Parse(pageSource))
 func HTML(w io.Writer, rep *result.Report) error {
 	all := result.Summarize(rep.Runs)
 	page := pageData{
-		Name: rep.Name, Headline: Headline(rep), Notes: rep.Notes, Commands: rep.Commands,
+		Name: rep.Name, Headline: unbroken(Headline(rep)), Notes: rep.Notes, Commands: rep.Commands,
 		Elapsed: span(rep.Elapsed), Machine: environmentLine(rep),
 		Started: rep.Started.UTC().Format("2 January 2006, 15:04 UTC"),
 		Tiles:   tilesOf(all), Environment: environmentRows(&rep.Environment), Noise: noiseWords(rep.Environment.Noise),
@@ -34,8 +34,14 @@ func HTML(w io.Writer, rep *result.Report) error {
 	if rep.Started.IsZero() {
 		page.Started = "at an unknown time"
 	}
+	explained := make(map[string]bool)
 	for _, g := range groupsOf(all) {
-		page.Tables = append(page.Tables, tableOf(g))
+		t := tableOf(g)
+		if explained[g.loop] {
+			t.Explain = "" // once is enough
+		}
+		explained[g.loop] = true
+		page.Tables = append(page.Tables, t)
 	}
 	for _, p := range plotsOf(rep) {
 		f, err := figureOf(p)
@@ -117,7 +123,7 @@ func tableOf(g *group) htmlTable {
 }
 
 func figureOf(p plot) (figure, error) {
-	f := figure{Name: p.name, Title: p.title, Caption: p.caption}
+	f := figure{Name: p.name, Title: unbroken(p.title), Caption: unbroken(p.caption)}
 	for _, v := range []struct {
 		class string
 		width float64
@@ -130,6 +136,14 @@ func figureOf(p plot) (figure, error) {
 		*v.out = template.HTML(b.String()) //nolint:gosec // svg.go escapes every text that it writes
 	}
 	return f, nil
+}
+
+// unbroken keeps units on the line of their numbers.
+func unbroken(s string) string {
+	for _, unit := range []string{"%", "×", "ms", "µs", "s", "req/s"} {
+		s = strings.ReplaceAll(s, " "+unit+" ", "\u00a0"+unit+" ")
+	}
+	return strings.ReplaceAll(s, "× ", "×\u00a0")
 }
 
 // mostTiles are shown: more than a glance takes is for the table.

@@ -80,7 +80,7 @@ func curvePlot(g *group) *plot {
 		y, ys := logarithmic(lo, hi)
 		// What is behind the lines goes first.
 		under := len(d.shapes)
-		c := newChart(d, axis{x, withLabels(xs, shortRate), "requests per second offered"}, axis{y, withLabels(ys, latency), "latency"}, 300, gutter)
+		c := newChart(d, axis{x, withLabels(xs, shortRate), "requests per second offered"}, axis{y, withLabels(ys, latencyTick), "latency"}, 300, gutter)
 		if own != nil {
 			c.knee(own, ownSteps, under)
 		}

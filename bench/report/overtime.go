@@ -75,7 +75,7 @@ func overtimePlot(s *result.Summary) *plot {
 		}
 		xAxis := axis{x, withLabels(xs, trimZero), "seconds from the start"}
 		y, ys := linear(highest, 5)
-		c := newChart(d, xAxis, axis{y, withLabels(ys, milliTick), "latency in ms"}, 240, gutter)
+		c := newChart(d, xAxis, axis{y, withLabels(ys, trimZero), "latency in ms"}, 240, gutter)
 		c.events(run.Events)
 		c.curves(lines, roomy)
 		if errors > 0 {
@@ -92,8 +92,6 @@ func overtimePlot(s *result.Summary) *plot {
 		return d
 	}}
 }
-
-func milliTick(v float64) string { return trimZero(v) }
 
 // isStepOf reports whether a measurement is one of the steps of a curve or an overload, which have plots
 // of their own.

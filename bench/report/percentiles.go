@@ -22,7 +22,7 @@ const least = 10
 // percentilesPlot shows the distribution of latency of each subject, at the highest step that all of
 // a group have. A group of many steps is a curve, and has a plot of its own.
 func percentilesPlot(g *group) *plot {
-	if isCurve(g) || isOverload(g) {
+	if isCurve(g) || isOverload(g) || g.loop == result.Closed && len(g.subjects()) < 2 {
 		return nil
 	}
 	var all []curve
@@ -87,17 +87,23 @@ func percentilesPlot(g *group) *plot {
 					ticks = append(ticks, t)
 				}
 			}
-			c := newChart(d, axis{xs, ticks, "percent of requests answered within"}, axis{y, withLabels(values, latency), "latency"}, 300, gutter)
-			c.curves(thinned(all), roomy)
+			xs.hi = max(ticks[len(ticks)-1].v, nines(90))
+			c := newChart(d, axis{xs, ticks, "percent of requests answered within this time"}, axis{y, withLabels(values, latencyTick), "latency"}, 300, gutter)
+			c.curves(thinned(all, xs.hi), roomy)
 			return d
 		},
 	}
 }
 
-// thinned leaves markers at the ticks only, by splitting each curve into a line and its marks.
-func thinned(all []curve) []curve {
+// thinned leaves markers at the ticks only, and nothing beyond the last tick.
+func thinned(all []curve, last float64) []curve {
 	out := make([]curve, len(all))
 	for i, l := range all {
+		n := len(l.points)
+		for n > 1 && l.points[n-1].x > last+1e-9 {
+			n--
+		}
+		l.points, l.tips = l.points[:n], l.tips[:n]
 		var marks []point
 		for _, p := range l.points {
 			for _, t := range percentileTicks {

@@ -38,10 +38,8 @@ func plotsOf(rep *result.Report) []plot {
 		}
 	}
 	groups := groupsOf(all)
-	for _, g := range groups {
-		if g.loop == result.Closed {
-			add(throughputPlot(g))
-		}
+	for _, p := range throughputPlots(groups) {
+		add(p)
 	}
 	for _, g := range groups {
 		add(percentilesPlot(g))

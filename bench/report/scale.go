@@ -80,11 +80,15 @@ func logarithmic(lo, hi float64) (scale, []float64) {
 	if top <= lo {
 		top = lo * 10
 	}
-	// All of 1, 2, 5 within two and a half decades, else powers of ten.
-	all := math.Log10(top/lo) <= 2.5
+	// All of 1, 2, 5 within two and a half decades, else powers of ten; and more within one.
+	decades := math.Log10(top / lo)
+	all, between := decades <= 2.5, []float64{1, 2, 5}
+	if decades < 1.01 {
+		between = []float64{1, 1.5, 2, 3, 4, 5, 7}
+	}
 	var ticks []float64
 	for e := math.Floor(math.Log10(lo) + 1e-9); e <= math.Ceil(math.Log10(top)); e++ {
-		for _, f := range steps[:3] {
+		for _, f := range between {
 			v := f * math.Pow(10, e)
 			if v < lo*(1-1e-9) || v > top*(1+1e-9) || f != 1 && !all {
 				continue

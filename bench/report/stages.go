@@ -75,7 +75,7 @@ func (d *drawing) stageList(stages []listedStage) {
 	d.height += sizeText * textHeight
 	const swatch, column = 44.0, 68.0
 	// The figures stand near their names, however wide the drawing is.
-	width := min(d.width, 560)
+	width := min(d.width, 480)
 	d.small(swatch, d.height, "stage", muted, start)
 	d.small(width-column, d.height, "mean", muted, end)
 	d.small(width, d.height, "p99", muted, end)

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// fontFamily is what letters of plots and page are shown in: whatever the reader's system has.
-const fontFamily = `system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,"Liberation Sans",sans-serif`
+// fontFamily is what letters of plots are shown in, as in page.css: whatever the reader's system has.
+const fontFamily = `-apple-system,BlinkMacSystemFont,"Segoe UI",Roboto,"Helvetica Neue",Arial,"Liberation Sans",sans-serif`
 
 // writeSVG writes a drawing as an SVG element. id tells the elements of one page apart; class may be empty.
 func (d *drawing) writeSVG(w io.Writer, id, class, title, desc, css string) error {

@@ -44,11 +44,17 @@ func columnsFor(g *group) []column {
 		}
 		return cell{text: s.Subject}
 	}}}
-	if slices.ContainsFunc(g.rows, func(s *result.Summary) bool { return s.Step != "" }) {
+	// A step that is called by its rate says no more than that.
+	named := slices.ContainsFunc(g.rows, func(s *result.Summary) bool { return s.Step != "" && !stepIsRate(s) })
+	if named {
 		columns = append(columns, column{head: "step", left: true, help: "part of the scenario", cell: func(s *result.Summary) cell { return cell{text: s.Step} }})
 	}
 	if open {
-		columns = append(columns, column{head: "offered/s", rank: 4, help: "planned requests per second", cell: func(s *result.Summary) cell { return cell{text: rate(s.Offered)} }})
+		rank := 0
+		if named {
+			rank = 4
+		}
+		columns = append(columns, column{head: "offered/s", rank: rank, help: "planned requests per second", cell: func(s *result.Summary) cell { return cell{text: rate(s.Offered)} }})
 	}
 	columns = append(columns,
 		column{head: "req/s", help: "requests that succeeded per second, median of the rounds", cell: func(s *result.Summary) cell { return cell{rate(s.Rate.Median), strongIf(s)} }},
@@ -71,6 +77,10 @@ func columnsFor(g *group) []column {
 		column{head: "refused", help: "turned away with 503 or 429", cell: func(s *result.Summary) cell { return countCell(s.Refused, toneWarn) }},
 		column{head: "failed", help: "failed in any other way, or never sent", cell: func(s *result.Summary) cell { return countCell(s.Broken, toneBad) }},
 	)
+}
+
+func stepIsRate(s *result.Summary) bool {
+	return s.Loop == result.Open && s.Step == fmt.Sprintf("%.0f/s", s.Offered)
 }
 
 func strongIf(s *result.Summary) tone {

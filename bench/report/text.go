@@ -97,6 +97,17 @@ func latency(v float64) string {
 	return trimZero(v/1e3) + " s"
 }
 
+// latencyTick is the same for an axis, of round values: "5 ms".
+func latencyTick(v float64) string {
+	switch {
+	case v < 0.9995:
+		return trimZero(v*1e3) + " µs"
+	case v < 999.5:
+		return trimZero(v) + " ms"
+	}
+	return trimZero(v/1e3) + " s"
+}
+
 // count is a number of requests: exact where that is short.
 func count(n uint64) string {
 	if n < 100_000 {

@@ -4,45 +4,80 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"nanofront/bench/result"
 )
 
-// throughputPlot shows how much each subject answered in a closed loop.
-func throughputPlot(g *group) *plot {
-	rows := slices.Clone(g.rows)
-	slices.SortStableFunc(rows, func(a, b *result.Summary) int { return cmp.Compare(b.Rate.Median, a.Rate.Median) })
-	styled := styles(g.subjects())
-	bars := make([]bar, len(rows))
-	for i, s := range rows {
-		b := bar{name: s.Subject, bold: s.Subject == result.Nanofront, note: rate(s.Rate.Median)}
-		if s.Step != "" {
-			b.name += ", " + s.Step
+// throughputPlots show how much each subject answered in closed loops, one plot for each driver.
+func throughputPlots(groups []*group) []*plot {
+	var drivers []string
+	byDriver := make(map[string][]*group)
+	for _, g := range groups {
+		if g.loop != result.Closed {
+			continue
 		}
-		if s.Ratio.N > 0 && s.Subject != result.Plain {
-			b.note += fmt.Sprintf("  (%.2f × plain)", s.Ratio.Median)
+		if byDriver[g.driver] == nil {
+			drivers = append(drivers, g.driver)
 		}
-		if s.Rate.N > 1 {
-			b.low, b.high = s.Rate.Low, s.Rate.High
-		}
-		if lost := s.Refused + s.Broken; lost > 0 {
-			b.note += ", " + count(lost) + " failed"
-		}
-		b.parts = []part{{value: s.Rate.Median, paint: styled[s.Subject].paint, tip: fmt.Sprintf("%s: %s req/s, rounds from %s to %s", b.name, rate(s.Rate.Median), rate(s.Rate.Low), rate(s.Rate.High))}}
-		bars[i] = b
+		byDriver[g.driver] = append(byDriver[g.driver], g)
 	}
-	caption := fmt.Sprintf("Requests that succeeded per second with all connections always busy (closed loop, %s): the bar is the median, the whisker goes from the slowest to the fastest of %s.", g.driver, plural(g.rounds, "round"))
-	if g.rounds == 1 {
-		caption = fmt.Sprintf("Requests that succeeded per second with all connections always busy (closed loop, %s), in one round: how much of a difference is chance can't be told.", g.driver)
+	plots := make([]*plot, len(drivers))
+	for i, name := range drivers {
+		plots[i] = throughputPlot(name, byDriver[name])
+	}
+	return plots
+}
+
+// throughputPlot shows groups of one driver.
+func throughputPlot(driver string, groups []*group) *plot {
+	var bars []bar
+	var titles []string
+	rounds := 0
+	for _, g := range groups {
+		rows := slices.Clone(g.rows)
+		slices.SortStableFunc(rows, func(a, b *result.Summary) int { return cmp.Compare(b.Rate.Median, a.Rate.Median) })
+		styled := styles(g.subjects())
+		for _, s := range rows {
+			b := throughputBar(s, styled[s.Subject].paint)
+			if len(groups) > 1 {
+				b.name = g.scenario + ": " + b.name
+			}
+			bars = append(bars, b)
+		}
+		titles = append(titles, g.scenario+": "+throughputTitle(rows))
+		rounds = max(rounds, g.rounds)
+	}
+	caption := fmt.Sprintf("Requests that succeeded per second with all connections always busy (closed loop, %s): the bar is the median, the whisker goes from the slowest to the fastest of %s.", driver, plural(rounds, "round"))
+	if rounds == 1 {
+		caption = fmt.Sprintf("Requests that succeeded per second with all connections always busy (closed loop, %s), in one round: how much of a difference is chance can't be told.", driver)
 	}
 	return &plot{
-		name: "throughput-" + g.scenario + "-" + g.driver, title: g.scenario + ": " + throughputTitle(rows), caption: caption,
+		name: "throughput-" + driver, title: strings.Join(titles[:min(len(titles), 2)], "; "), caption: caption,
 		draw: func(width float64) *drawing {
 			d := &drawing{width: width}
 			d.bars(bars, nil, "requests per second", shortRate)
 			return d
 		},
 	}
+}
+
+func throughputBar(s *result.Summary, p paint) bar {
+	b := bar{name: s.Subject, bold: s.Subject == result.Nanofront, note: rate(s.Rate.Median)}
+	if s.Step != "" {
+		b.name += ", " + s.Step
+	}
+	if s.Ratio.N > 0 && s.Subject != result.Plain {
+		b.note += fmt.Sprintf("  (%.2f × plain)", s.Ratio.Median)
+	}
+	if s.Rate.N > 1 {
+		b.low, b.high = s.Rate.Low, s.Rate.High
+	}
+	if lost := s.Refused + s.Broken; lost > 0 {
+		b.note += ", " + count(lost) + " failed"
+	}
+	b.parts = []part{{value: s.Rate.Median, paint: p, tip: fmt.Sprintf("%s: %s req/s, rounds from %s to %s", b.name, rate(s.Rate.Median), rate(s.Rate.Low), rate(s.Rate.High))}}
+	return b
 }
 
 // throughputTitle says who is where, of rows by falling rate.
