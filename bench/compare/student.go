@@ -64,7 +64,7 @@ func studentQuantile(p, df float64) float64 {
 	for studentCDF(hi, df) < p && hi < 1e6 {
 		lo, hi = hi, hi*2
 	}
-	for range 100 {
+	for range 50 {
 		mid := (lo + hi) / 2
 		if studentCDF(mid, df) < p {
 			lo = mid
