@@ -9,8 +9,15 @@ import (
 // Values of the usual tables.
 func TestStudentQuantile_IsThatOfTheTables(t *testing.T) {
 	for _, c := range []struct{ p, df, want float64 }{
-		{0.975, 1, 12.706}, {0.975, 2, 4.303}, {0.975, 4, 2.776}, {0.975, 8, 2.306}, {0.975, 30, 2.042}, {0.975, 1e6, 1.960},
-		{0.995, 3, 5.841}, {0.95, 10, 1.812}, {0.9995, 8, 5.041},
+		{0.975, 1, 12.706},
+		{0.975, 2, 4.303},
+		{0.975, 4, 2.776},
+		{0.975, 8, 2.306},
+		{0.975, 30, 2.042},
+		{0.975, 1e6, 1.960},
+		{0.995, 3, 5.841},
+		{0.95, 10, 1.812},
+		{0.9995, 8, 5.041},
 	} {
 		if got := studentQuantile(c.p, c.df); math.Abs(got-c.want) > 0.001 {
 			t.Errorf("studentQuantile(%v, %v) = %.4f, want %.3f", c.p, c.df, got, c.want)

@@ -166,9 +166,8 @@ func room(all []curve) float64 {
 
 // legendItem is a name with what it looks like.
 type legendItem struct {
-	name  string
-	draw  func(d *drawing, x, y float64) // 26 by 12 pixels, y in the middle
-	value string
+	name string
+	draw func(d *drawing, x, y float64) // 26 by 12 pixels, y in the middle
 }
 
 // legend writes names in lines at the end of the drawing.

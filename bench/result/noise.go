@@ -9,17 +9,17 @@ import (
 )
 
 const (
-	spinPiece    = 100 * time.Microsecond // aimed at for one piece of work
-	spinMin      = 10 * time.Millisecond
-	spinMaxTotal = time.Minute
-	spinBest     = 0.05 // the share of the quickest pieces that count as undisturbed
+	spinPiece = 100 * time.Microsecond // aimed at for one piece of work
+	spinLeast = 10 * time.Millisecond
+	spinMost  = time.Minute
+	spinBest  = 0.05 // the share of the quickest pieces that count as undisturbed
 )
 
 // MeasureNoise keeps all cores busy for d, 10 ms to a minute, with equal pieces of work of about 100 µs, and
 // tells how unequal they were in time: what other programs, virtual machines and the clock of
 // the CPU take. Nothing else of the benchmark should run meanwhile.
 func MeasureNoise(d time.Duration) Noise {
-	d = min(max(d, spinMin), spinMaxTotal)
+	d = min(max(d, spinLeast), spinMost)
 	turns := calibrate()
 	var (
 		mu  sync.Mutex
@@ -86,8 +86,9 @@ var spinSink atomic.Uint64
 
 // spin does a piece of work (xorshift64, Marsaglia 2003) and returns the microseconds that it took.
 func spin(turns int) float64 {
+	const seed = 88172645463325252
 	start := time.Now()
-	x := uint64(turns) | 1
+	x := uint64(seed)
 	for range turns {
 		x ^= x << 13
 		x ^= x >> 7

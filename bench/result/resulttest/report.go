@@ -40,9 +40,8 @@ var peers = []peer{
 }
 
 type maker struct {
-	rng    *rand.Rand
-	opts   Options
-	rounds int
+	rng  *rand.Rand
+	opts Options
 }
 
 // Report makes a report with everything in it that a report can show.
@@ -53,7 +52,7 @@ func Report(opts Options) *result.Report {
 	if opts.Noise == 0 {
 		opts.Noise = 0.02
 	}
-	m := &maker{rng: rand.New(rand.NewPCG(opts.Seed, 1)), opts: opts}
+	m := &maker{rng: rand.New(rand.NewPCG(opts.Seed, 1)), opts: opts} //nolint:gosec // it must be the same each time
 	rep := &result.Report{
 		Format:   result.Format,
 		Name:     "bench run",
