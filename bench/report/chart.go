@@ -18,6 +18,8 @@ type axis struct {
 	ticks []tick
 	// label says what is counted, with its unit.
 	label string
+	// above is room in pixels between the label of an upright axis and its top.
+	above float64
 }
 
 // withLabels makes ticks of values.
@@ -47,7 +49,7 @@ func newChart(d *drawing, x, y axis, height, room float64) *chart {
 		c.left = max(c.left, textWidth(t.label, sizeSmall, false))
 	}
 	c.left += 10
-	c.top = d.height + sizeText*textHeight + 10
+	c.top = d.height + sizeText*textHeight + 10 + y.above
 	c.bottom = c.top + height
 	c.right = d.width - max(room, 14)
 	c.y, c.x = y.scale, x.scale

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	_ "embed"
 	"fmt"
 	"html/template"
@@ -152,24 +153,34 @@ const mostTiles = 6
 // tilesOf are the figures of nanofront that people ask for first.
 func tilesOf(all []*result.Summary) []tile {
 	var tiles []tile
-	for _, s := range all {
-		if s.Subject == result.Nanofront && s.Loop == result.Closed && s.Rate.N > 0 {
-			what := s.Scenario + ", closed loop by " + s.Driver
-			if s.Ratio.N > 0 {
-				what += fmt.Sprintf("; %.2f × plain fasthttp", s.Ratio.Median)
-			}
-			tiles = append(tiles, tile{rate(s.Rate.Median), "req/s", what})
+	groups := groupsOf(all)
+	for _, g := range groups {
+		rows := g.of(result.Nanofront)
+		if g.loop != result.Closed || len(rows) == 0 {
+			continue
 		}
+		s := slices.MaxFunc(rows, func(a, b *result.Summary) int { return cmp.Compare(a.Rate.Median, b.Rate.Median) })
+		what := s.Scenario + ", closed loop by " + s.Driver
+		if s.Ratio.N > 0 {
+			what += fmt.Sprintf("; %.2f × plain fasthttp", s.Ratio.Median)
+		}
+		tiles = append(tiles, tile{rate(s.Rate.Median), "req/s", unbroken(what)})
 	}
-	for _, s := range all {
-		if s.Subject == result.Nanofront && s.Loop == result.Open && s.P99.N > 0 && !isStepOf(s) {
+	for _, g := range groups {
+		steps := result.ByOffered(g.of(result.Nanofront))
+		switch {
+		case len(steps) == 0 || isOverload(g):
+		case isCurve(g):
+			if knee := result.Knee(steps, result.KneeLimits{}); knee != nil {
+				tiles = append(tiles, tile{rate(knee.Offered), "req/s knee", g.scenario + ": the most it follows"})
+			}
+		default:
+			s := steps[len(steps)-1]
+			if s.P99.N == 0 {
+				continue
+			}
 			v, unit, _ := strings.Cut(latency(s.P99.Median), " ")
 			tiles = append(tiles, tile{v, unit + " p99", fmt.Sprintf("%s at %s req/s offered", s.Scenario, rate(s.Offered))})
-		}
-	}
-	for _, g := range groupsOf(all) {
-		if knee := result.Knee(g.of(result.Nanofront), result.KneeLimits{}); isCurve(g) && knee != nil {
-			tiles = append(tiles, tile{rate(knee.Offered), "req/s knee", g.scenario + ": the most it follows"})
 		}
 	}
 	return tiles[:min(len(tiles), mostTiles)]

@@ -80,7 +80,7 @@ func curvePlot(g *group) *plot {
 		y, ys := logarithmic(lo, hi)
 		// What is behind the lines goes first.
 		under := len(d.shapes)
-		c := newChart(d, axis{x, withLabels(xs, shortRate), "requests per second offered"}, axis{y, withLabels(ys, latencyTick), "latency"}, 300, gutter)
+		c := newChart(d, axis{scale: x, ticks: withLabels(xs, shortRate), label: "requests per second offered"}, axis{scale: y, ticks: withLabels(ys, latencyTick), label: "latency"}, 300, gutter)
 		if own != nil {
 			c.knee(own, ownSteps, under)
 		}

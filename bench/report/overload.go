@@ -20,6 +20,9 @@ func overloadPlot(g *group) *plot {
 			broken := s.Offered * s.BrokenShare()
 			refusedAny, brokenAny = refusedAny || refused > 0, brokenAny || broken > 0
 			b := bar{name: s.Step, note: "p99 of answered " + latency(s.P99.Median)}
+			if s.P99.N == 0 {
+				b.note = "none answered"
+			}
 			if b.name == "" {
 				b.name = rate(s.Offered) + "/s"
 			}

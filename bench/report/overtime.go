@@ -73,9 +73,13 @@ func overtimePlot(s *result.Summary) *plot {
 		for len(xs) > 0 && xs[len(xs)-1] > span {
 			xs = xs[:len(xs)-1]
 		}
-		xAxis := axis{x, withLabels(xs, trimZero), "seconds from the start"}
+		xAxis := axis{scale: x, ticks: withLabels(xs, trimZero), label: "seconds from the start"}
 		y, ys := linear(highest, 5)
-		c := newChart(d, xAxis, axis{y, withLabels(ys, trimZero), "latency in ms"}, 240, gutter)
+		latencies := axis{scale: y, ticks: withLabels(ys, trimZero), label: "latency in ms"}
+		if len(run.Events) > 0 {
+			latencies.above = 18 // for the numbers of events
+		}
+		c := newChart(d, xAxis, latencies, 240, gutter)
 		c.events(run.Events)
 		c.curves(lines, roomy)
 		if errors > 0 {
@@ -85,7 +89,7 @@ func overtimePlot(s *result.Summary) *plot {
 				d.lineLegend(lines)
 			}
 			y, ys = linear(most, 3)
-			c = newChart(d, xAxis, axis{y, withLabels(ys, shortRate), "requests per second"}, 110, gutter)
+			c = newChart(d, xAxis, axis{scale: y, ticks: withLabels(ys, shortRate), label: "requests per second"}, 110, gutter)
 			c.curves(lines, roomy)
 		}
 		d.eventList(run.Events, span)
@@ -132,15 +136,15 @@ func (c *chart) events(events []result.Event) {
 			continue
 		}
 		px := c.x.at(e.At)
-		c.add(shape{points: []point{{px, c.top}, {px, c.bottom}}, stroke: muted, strokeWidth: 1.2, dash: []float64{2, 3}, tip: e.Text})
+		c.add(shape{points: []point{{px, c.top - 9}, {px, c.bottom}}, stroke: muted, strokeWidth: 1.2, dash: []float64{2, 3}, tip: e.Text})
 		label := strconv.Itoa(i + 1)
 		half := textWidth(label, sizeSmall, true)/2 + 4
 		if px-half < before {
 			continue // its neighbour's number is there
 		}
 		before = px + half
-		c.add(shape{points: corners(px-half, c.top-17, 2*half, 16), closed: true, fill: muted, tip: e.Text})
-		c.add(shape{points: []point{{px, c.top - 4.5}}, text: label, fill: surface, size: sizeSmall, bold: true, anchor: middle, tip: e.Text})
+		c.add(shape{points: corners(px-half, c.top-25, 2*half, 16), closed: true, fill: muted, tip: e.Text})
+		c.add(shape{points: []point{{px, c.top - 12.5}}, text: label, fill: surface, size: sizeSmall, bold: true, anchor: middle, tip: e.Text})
 	}
 }
 

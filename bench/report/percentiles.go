@@ -88,7 +88,7 @@ func percentilesPlot(g *group) *plot {
 				}
 			}
 			xs.hi = max(ticks[len(ticks)-1].v, nines(90))
-			c := newChart(d, axis{xs, ticks, "percent of requests answered within this time"}, axis{y, withLabels(values, latencyTick), "latency"}, 300, gutter)
+			c := newChart(d, axis{scale: xs, ticks: ticks, label: "percent of requests answered within this time"}, axis{scale: y, ticks: withLabels(values, latencyTick), label: "latency"}, 300, gutter)
 			c.curves(thinned(all, xs.hi), roomy)
 			return d
 		},

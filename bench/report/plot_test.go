@@ -87,13 +87,22 @@ func TestPlots_LettersCanBeRead(t *testing.T) {
 func checkLetters(t *testing.T, name string, d *drawing) {
 	t.Helper()
 	var texts []shape
-	for _, s := range d.shapes {
+	for i := range d.shapes {
+		s := d.shapes[i]
 		for _, p := range s.points {
 			if math.IsNaN(p.x) || math.IsNaN(p.y) || p.x < -1 || p.x > d.width+1 || p.y < -1 || p.y > d.height+1 {
 				t.Fatalf("%s: a point at %v, outside of %v × %v (text %q)", name, p, d.width, d.height, s.text)
 			}
 		}
 		if s.text == "" {
+			if s.closed && s.opacity == 0 {
+				area := bounds([][]point{s.points})
+				for _, other := range texts {
+					if lo, hi := box(other); overlap(lo, hi, area[0], area[1]) {
+						t.Errorf("%s: something covers %q", name, other.text)
+					}
+				}
+			}
 			continue
 		}
 		if s.size < sizeSmall {
@@ -105,12 +114,16 @@ func checkLetters(t *testing.T, name string, d *drawing) {
 		}
 		for _, other := range texts {
 			olo, ohi := box(other)
-			if lo.x < ohi.x && olo.x < hi.x && lo.y < ohi.y && olo.y < hi.y {
+			if overlap(lo, hi, olo, ohi) {
 				t.Errorf("%s: %q is written over %q", name, s.text, other.text)
 			}
 		}
 		texts = append(texts, s)
 	}
+}
+
+func overlap(alo, ahi, blo, bhi point) bool {
+	return alo.x < bhi.x && blo.x < ahi.x && alo.y < bhi.y && blo.y < ahi.y
 }
 
 func TestPlotsOf_ShowsWhatThereIs(t *testing.T) {

@@ -11,7 +11,8 @@ import (
 // stagesPlot shows which part of its way costs a request its time, hop by hop.
 func stagesPlot(s *result.Summary) *plot {
 	stages := s.Typical.Stages
-	if len(stages) == 0 || isStepOf(s) {
+	timed := slices.ContainsFunc(stages, func(st result.Stage) bool { return st.P99 > 0 || st.Mean > 0 })
+	if !timed || isStepOf(s) {
 		return nil
 	}
 	type hop struct {
