@@ -21,8 +21,8 @@ type turn struct {
 	rest  []byte // of a message that the system didn't take at once; guarded by Link.mu
 }
 
-// take takes all that has gathered. mu is held, and released.
-func (l *Link) take() (buf []byte, frames int) {
+// takeOut takes all that has gathered. mu is held, and released.
+func (l *Link) takeOut() (buf []byte, frames int) {
 	t := &l.turn
 	buf, frames = l.out, l.frames
 	t.cuts = append(t.cuts[:0], l.cuts...)
@@ -81,7 +81,7 @@ func (l *Link) writer() {
 			}
 			continue
 		}
-		buf, _ := l.take()
+		buf, _ := l.takeOut()
 		l.space.Broadcast()
 		err := l.write(buf, l.turn.cuts)
 		l.turn.spare = buf
@@ -107,7 +107,7 @@ func (l *Link) failed() {
 // mu is held, and released.
 func (l *Link) writeNow() {
 	l.parked = false
-	buf, _ := l.take()
+	buf, _ := l.takeOut()
 	rest, err := l.pipeNow.tryWrite(buf)
 	l.mu.Lock()
 	l.turn.spare = buf
