@@ -171,6 +171,7 @@ func (r *Request) sendBody(flags uint8, p Payload, block bool, more *BodyWriter)
 		}
 		l.out = l.out[:start]
 		for len(l.out) > maxGathered && !l.closed {
+			l.rouse()
 			l.space.Wait() // the writer's deadline ends this at the latest
 		}
 		if l.closed {

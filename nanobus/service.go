@@ -166,19 +166,26 @@ func (l *Link) forgive() {
 // shared by weight, load and latency. If c.Link is set, as after a call that
 // failed, another instance is preferred to that one.
 func (s *Service) Go(c *Call, p Payload, budget time.Duration) error {
+	_, err := s.send(c, p, budget, false)
+	return err
+}
+
+// send is Go. It returns where the request went; by then c may have ended and
+// be in other use. more says that further requests follow at once.
+func (s *Service) send(c *Call, p Payload, budget time.Duration, more bool) (*Link, error) {
 	avoid := c.Link
 	for range 3 {
 		l, err := s.pick(c.Key, avoid)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		err = s.bus.start(l, c, p, budget)
+		err = s.bus.start(l, c, p, budget, more)
 		if err != ErrLinkDown { //nolint:errorlint // ours, never wrapped
-			return err
+			return l, err
 		}
-		avoid = l // died between pick and start: nothing was sent
+		avoid = l // gone, or draining, since it was picked: nothing was sent
 	}
-	return ErrNoInstance
+	return nil, ErrNoInstance
 }
 
 // GoAll sends the requests, calls[i] with payloads[i], in as few messages as
@@ -190,7 +197,7 @@ func (s *Service) GoAll(calls []*Call, payloads []Payload, budget time.Duration)
 	var l *Link
 	for i, c := range calls {
 		if c.Key == 0 && l != nil && l.stateIs(linkLive) && l.credit() {
-			err := s.bus.start(l, c, payloads[i], budget)
+			err := s.bus.start(l, c, payloads[i], budget, true)
 			if err == nil {
 				continue
 			}
@@ -201,13 +208,14 @@ func (s *Service) GoAll(calls []*Call, payloads []Payload, budget time.Duration)
 			}
 		}
 		// The first, one with a key, or the link is full or gone: choose anew.
-		if err := s.Go(c, payloads[i], budget); err != nil {
+		keyed := c.Key != 0
+		to, err := s.send(c, payloads[i], budget, true)
+		switch {
+		case err != nil:
 			c.Err = err
 			c.finish(nil)
-			continue
-		}
-		if c.Key == 0 {
-			l = c.Link
+		case !keyed:
+			l = to
 		}
 	}
 }

@@ -38,6 +38,7 @@ func listen(t testing.TB, o TapOptions, instances ...Instance) *ear {
 	o.Copy = func(c TapCopy) {
 		e.mu.Lock()
 		defer e.mu.Unlock()
+		c.Peer, c.Body = bytes.Clone(c.Peer), bytes.Clone(c.Body) // valid until we return
 		e.copies = append(e.copies, heardCopy{TapCopy: c, peer: string(c.Peer), body: string(c.Body)})
 	}
 	o.State = func(s TapState) {

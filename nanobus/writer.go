@@ -132,6 +132,15 @@ func (l *Link) canNow() bool {
 	return l.pipeNow != nil && l.parked && !l.closed && len(l.cuts) == 0 && len(l.out) <= maxNow
 }
 
+// rouse sees to it that what has gathered is being written, corked or not:
+// the caller is about to wait for that. mu is held.
+func (l *Link) rouse() {
+	if l.parked && len(l.out) > 0 {
+		l.parked = false
+		l.wake <- struct{}{} // has room for one, and there is one for each clearing of parked
+	}
+}
+
 // cork has what is sent on the link wait until uncork. Called by the reader,
 // before it acts on a message: what comes of that goes out as one.
 func (l *Link) cork() {
