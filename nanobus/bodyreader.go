@@ -1,7 +1,6 @@
 package nanobus
 
 import (
-	"encoding/binary"
 	"fmt"
 	"io"
 	"sync"
@@ -254,7 +253,7 @@ func (l *Link) data(f frame, now int64) error {
 		return nil
 	}
 	if f.flags&flagBroken != 0 {
-		r.end(remoteError(f.body))
+		r.end(decodeRemoteError(f.body))
 		r.gone()
 		return nil
 	}
@@ -309,16 +308,4 @@ func (l *Link) sendCredit(key bodyKey, n int) {
 		flags = flagResponse
 	}
 	l.control(kindCredit, flags, key.id, byte(n>>24), byte(n>>16), byte(n>>8), byte(n)) //nolint:gosec // four bytes of a number
-}
-
-// remoteError reads the body of an error: a code and a text.
-func remoteError(body []byte) *RemoteError {
-	e := &RemoteError{Code: CodeInternal}
-	if len(body) >= 2 {
-		e.Code = Code(binary.BigEndian.Uint16(body))
-		if text, _, ok := takeString16(body[2:]); ok {
-			e.Text = string(text)
-		}
-	}
-	return e
 }

@@ -316,7 +316,7 @@ func (l *Link) response(f frame, msg *mangos.Message, now int64) error {
 		c.finish(msg)
 		return nil
 	}
-	remote := remoteError(body)
+	remote := decodeRemoteError(body)
 	// An instance that fails quickly must not look like the fastest one.
 	l.observe(min(max(2*l.latency.Load(), int64(c.Timing.Total), int64(10*time.Millisecond)), int64(5*time.Second)))
 	c.Err = remote

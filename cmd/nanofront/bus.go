@@ -13,6 +13,7 @@ import (
 	"nanofront/internal/bustool"
 	"nanofront/internal/cli"
 	"nanofront/internal/discovery"
+	"nanofront/nanobus"
 )
 
 type busCommand struct {
@@ -49,11 +50,7 @@ func (c *tapCommand) Run(ctx context.Context, std cli.IO) error {
 	case c.Match != "" && !strings.HasPrefix(c.Match, "/"):
 		return cli.Usagef("--match: %q is no beginning of a path: it begins with /", c.Match)
 	}
-	security, err := c.Bus.Security(zerolog.Nop())
-	if err != nil {
-		return err
-	}
-	src, err := discovery.Open(ctx, &c.Discovery, zerolog.Nop(), nil)
+	src, security, err := openBus(ctx, &c.Discovery, &c.Bus)
 	if err != nil {
 		return err
 	}
@@ -88,11 +85,7 @@ func (c *callCommand) Run(ctx context.Context, std cli.IO) error {
 	if err != nil {
 		return &cli.UsageError{Err: err}
 	}
-	security, err := c.Bus.Security(zerolog.Nop())
-	if err != nil {
-		return err
-	}
-	src, err := discovery.Open(ctx, &c.Discovery, zerolog.Nop(), nil)
+	src, security, err := openBus(ctx, &c.Discovery, &c.Bus)
 	if err != nil {
 		return err
 	}
@@ -101,6 +94,16 @@ func (c *callCommand) Run(ctx context.Context, std cli.IO) error {
 		Target: bustool.Target{Service: c.Service, Instance: c.Instance}, Discovery: src, Security: security, Request: req,
 		Timeout: c.Timeout, Count: c.Count, JSON: c.JSON, Color: !c.JSON && bustool.Colours(std.Out), Out: std.Out,
 	})
+}
+
+// openBus is what both commands need to find and link with instances.
+func openBus(ctx context.Context, d *cli.Discovery, b *cli.Bus) (discovery.Source, nanobus.Security, error) {
+	security, err := b.Security(zerolog.Nop())
+	if err != nil {
+		return nil, security, err
+	}
+	src, err := discovery.Open(ctx, d, zerolog.Nop(), nil)
+	return src, security, err
 }
 
 // readBody is the body that a flag means; nil for none.
