@@ -1,0 +1,9 @@
+//go:build !linux
+
+package load
+
+import "net"
+
+func newNativePoller(conns int, addr *net.TCPAddr) (poller, error) {
+	return newNetPoller(conns, addr), nil
+}

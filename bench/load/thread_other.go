@@ -1,0 +1,5 @@
+//go:build !linux
+
+package load
+
+func threadUsage() float64 { return 0 }

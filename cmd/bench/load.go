@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"nanofront/bench/load"
+	"nanofront/internal/cli"
+)
+
+type loadCommand struct {
+	URL string `arg:"" help:"What is measured, http://host[:port][/path]."`
+
+	Rate        string        `placeholder:"PLAN" help:"Requests per second of an open loop: 50000, steps such as 1000,2000, or a ramp such as 1000..50000; each with its own duration if you like, such as 1000@10s. Default: a closed loop, as fast as it goes."`
+	Arrivals    string        `default:"constant" oneof:"constant,poisson" placeholder:"KIND" help:"How an open loop's requests are spread: constant or poisson."`
+	Connections int           `default:"256" range:"1..60000" placeholder:"N" help:"Connections: the number of them in a closed loop, the bound in an open one."`
+	Duration    time.Duration `default:"10s" range:"10ms..168h" placeholder:"DURATION" help:"What is counted, 10ms to 168h."`
+	Warmup      time.Duration `default:"1s" range:"0s..168h" placeholder:"DURATION" help:"The same load before that, not counted, 0s to 168h."`
+	Timeout     time.Duration `default:"1s" range:"10ms..10m" placeholder:"DURATION" help:"How long a request may take from when it was sent, 10ms to 10m."`
+	LateAfter   time.Duration `default:"10ms" range:"10us..10m" placeholder:"DURATION" help:"A request that leaves that much after its planned time is reported as late, 10us to 10m."`
+	Mix         string        `type:"path" placeholder:"FILE" help:"YAML file with the requests that are sent. Default: GET of the URL."`
+	Pipeline    int           `default:"1" range:"1..1024" placeholder:"N" help:"Requests under way on one connection."`
+	Churn       bool          `help:"Open a connection for each request."`
+	Seed        uint64        `default:"1" placeholder:"N" help:"Seed of whatever is random; the same seed sends the same."`
+	Workers     int           `default:"0" range:"0..64" placeholder:"N" help:"Threads that generate load; 0 for as many as it takes."`
+	Portable    bool          `help:"Use no epoll: for finding out whether it makes a difference."`
+	MaxErrors   float64       `default:"0.01" range:"0..1" placeholder:"SHARE" help:"Share of failed requests above which the exit code is 1, 0 to 1."`
+	JSON        string        `name:"json" type:"path" placeholder:"FILE" help:"File that the result is written to; - for standard output."`
+}
+
+// options makes load.Options of the flags.
+func (c *loadCommand) options() (load.Options, error) {
+	o := load.Options{
+		URL: c.URL, Arrivals: load.Arrivals(c.Arrivals), Connections: c.Connections, Duration: c.Duration, Warmup: c.Warmup,
+		Timeout: c.Timeout, LateAfter: c.LateAfter, Pipeline: c.Pipeline, Churn: c.Churn, Seed: c.Seed, Workers: c.Workers, Portable: c.Portable,
+	}
+	if c.Rate != "" {
+		stages, err := load.ParseStages(c.Rate, c.Duration)
+		if err != nil {
+			return o, cli.Usagef("--rate: %w", err)
+		}
+		o.Stages = stages
+	}
+	if c.Mix != "" {
+		mix, err := load.ReadMix(c.Mix)
+		if err != nil {
+			return o, cli.Usagef("--mix: %w", err)
+		}
+		o.Mix = mix
+	}
+	return o, nil
+}
+
+// Run implements command.
+func (c *loadCommand) Run(ctx context.Context, std cli.IO) error {
+	o, err := c.options()
+	if err != nil {
+		return err
+	}
+	file, err := createJSON(c.JSON, std.Out)
+	if err != nil {
+		return cli.Usagef("--json: %w", err)
+	}
+	out := std.Out
+	if c.JSON == "-" {
+		out = std.Err
+	}
+	p := newProgress(std.Err)
+	r, err := load.Run(ctx, o, p.show)
+	p.end()
+	if err != nil {
+		_ = file.Close() // there is nothing to write to it
+		if errors.Is(err, load.ErrOptions) {
+			return cli.Usagef("%s", strings.TrimPrefix(err.Error(), load.ErrOptions.Error()+": "))
+		}
+		return err
+	}
+	printSummary(out, r, c.LateAfter)
+	if c.JSON != "" {
+		if err := writeJSON(file, r); err != nil {
+			return fmt.Errorf("--json: %w", err)
+		}
+	}
+	return c.verdict(r)
+}
+
+// verdict is an error if too much has failed.
+func (c *loadCommand) verdict(r *load.Result) error {
+	failed := r.Errors.Total()
+	switch {
+	case r.Sent == 0 && !r.Interrupted:
+		return errors.New("not one request was sent")
+	case r.Sent > 0 && r.OK == 0:
+		return errors.New("not one request was answered as expected")
+	case float64(failed) > c.MaxErrors*float64(r.Sent):
+		return fmt.Errorf("%s of %s requests failed, more than --max-errors %v allows", grouped(failed), grouped(r.Sent), c.MaxErrors)
+	}
+	return nil
+}

@@ -1,0 +1,211 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"nanofront/bench/load"
+	"nanofront/internal/cli"
+)
+
+func newServer(t *testing.T) string {
+	t.Helper()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/bad" {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		w.Write([]byte("hello"))
+	}))
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+func bench(t *testing.T, args ...string) (out, messages string, err error) {
+	t.Helper()
+	var o, e bytes.Buffer
+	err = run(t.Context(), args, cli.IO{In: strings.NewReader(""), Out: &o, Err: &e})
+	return o.String(), e.String(), err
+}
+
+func TestLoad_PrintsASummaryAndWritesJSON(t *testing.T) {
+	url := newServer(t)
+	name := filepath.Join(t.TempDir(), "result.json")
+	out, _, err := bench(t, "load", url, "--rate", "200", "--duration", "500ms", "--warmup", "0s", "--connections", "8", "--timeout", "20s", "--json", name)
+	if err != nil {
+		t.Fatal(err, out)
+	}
+	for _, want := range []string{
+		`(?m)^http://127.*  open loop, 500ms counted, 8 connections, 1 threads?$`,
+		`(?m)^  planned +200/s   100 requests$`,
+		`(?m)^  sent +\d+/s   \d+, \d+ of them more than 10ms late`,
+		`(?m)^  ok +\d+/s   \d+ answered as expected$`,
+		`(?m)^ +mean +p50 +p90 +p99 +p99.9 +p99.99 +max$`,
+		`(?m)^  latency( +[\d.]+ (µs|ms|s)){7}  from the planned time$`,
+		`(?m)^  delay `,
+		`cost: .* of CPU for a request here`,
+	} {
+		if !regexp.MustCompile(want).MatchString(out) {
+			t.Errorf("no %s in\n%s", want, out)
+		}
+	}
+	raw, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var d document
+	if err := json.Unmarshal(raw, &d); err != nil {
+		t.Fatal(err)
+	}
+	h, err := hdrhistogram.Decode([]byte(d.Times["latency"].Histogram))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d.Planned != 100 || d.Sent+d.Unsent != 100 || d.Mode != "open" || h.TotalCount() != int64(d.OK) || len(d.Series) == 0 || d.Statuses[200] != d.OK {
+		t.Errorf("the file has %+v", d)
+	}
+}
+
+func TestLoad_ClosedLoopSaysWhatItIs(t *testing.T) {
+	out, _, err := bench(t, "load", newServer(t), "--duration", "300ms", "--warmup", "100ms", "--connections", "2", "--timeout", "20s", "--json", "-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var d document
+	if err := json.Unmarshal([]byte(out), &d); err != nil || d.Mode != "closed" || d.OK == 0 {
+		t.Errorf("--json - gives %v, %.200s", err, out)
+	}
+}
+
+func TestLoad_MixWithFailures(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "mix.yaml")
+	if err := os.WriteFile(name, []byte("requests:\n- {name: good, path: '/{rand:1-9}'}\n- {name: bad, path: /bad}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"load", newServer(t), "--rate", "200", "--duration", "500ms", "--warmup", "0s", "--connections", "8", "--timeout", "20s", "--mix", name}
+	out, _, err := bench(t, args...)
+	if err == nil || !regexp.MustCompile(`^\d+ of \d+ requests failed, more than --max-errors 0.01 allows$`).MatchString(err.Error()) {
+		t.Errorf("half of it failed, and the error is %v", err)
+	}
+	for _, want := range []string{`(?m)^  failed +\d+     status \d+$`, `status, first: bad: status 503`, `(?m)^  good( +\d+){2} +0 `, `(?m)^  bad +\d+ +0 .*status \d+$`} {
+		if !regexp.MustCompile(want).MatchString(out) {
+			t.Errorf("no %s in\n%s", want, out)
+		}
+	}
+	if _, _, err := bench(t, append(args, "--max-errors", "1")...); err != nil {
+		t.Errorf("with all failures allowed: %v", err)
+	}
+}
+
+func TestLoad_SaysWhatIsWrong(t *testing.T) {
+	dir := t.TempDir()
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"load"}, "url"},
+		{[]string{"load", "x"}, `"x" is not a URL`},
+		{[]string{"load", "http://a/", "--rate", "fast"}, `--rate: "fast" is not a rate`},
+		{[]string{"load", "http://a/", "--mix", dir + "/none"}, "--mix: open "},
+		{[]string{"load", "http://a/", "--json", dir}, "--json: open "},
+		{[]string{"load", "http://a/", "--arrivals", "odd"}, `--arrivals: "odd" is not one of constant, poisson`},
+		{[]string{"load", "http://a/", "--timeout", "1us"}, "--timeout: 1us is out of range"},
+		{[]string{"load", "http://a/", "--churn", "--pipeline", "2"}, "pipeline: 2 requests can't share"},
+	} {
+		_, _, err := bench(t, c.args...)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%q gives %v, want %q", c.args, err, c.want)
+		} else if !usageError(err) {
+			t.Errorf("%q gives no usage error but %v", c.args, err)
+		}
+	}
+	_, _, err := bench(t, "load", "http://127.0.0.1:1/", "--duration", "100ms")
+	if err == nil || usageError(err) || !strings.Contains(err.Error(), "nobody listens on 127.0.0.1:1") {
+		t.Errorf("without a server: %v", err)
+	}
+}
+
+func TestLoad_InterruptedPrintsTheReport(t *testing.T) {
+	url := newServer(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var out bytes.Buffer
+	done := make(chan error)
+	seen := &seer{what: "sent", saw: cancel}
+	go func() {
+		done <- run(ctx, []string{"load", url, "--rate", "100", "--duration", "1h", "--warmup", "0s", "--timeout", "20s"}, cli.IO{Out: &out, Err: seen})
+	}()
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(60 * time.Second):
+		t.Fatal("it doesn't end")
+	}
+	if !strings.Contains(out.String(), "open loop, interrupted") || !strings.Contains(out.String(), "latency ") {
+		t.Errorf("the report is\n%s", out.String())
+	}
+}
+
+func usageError(err error) bool { return errors.As(err, new(*cli.UsageError)) }
+
+// seer calls saw when something is written that has what in it.
+type seer struct {
+	what string
+	saw  func()
+}
+
+func (s *seer) Write(b []byte) (int, error) {
+	if strings.Contains(string(b), s.what) {
+		s.saw()
+	}
+	return len(b), nil
+}
+
+func TestProgressLine(t *testing.T) {
+	var out bytes.Buffer
+	p := newProgress(&out)
+	p.terminal = true
+	s := load.Snapshot{Elapsed: 3 * time.Second, Total: 30 * time.Second, Second: load.Second{Sent: 50_000, OK: 49_999, P50: 950, P99: 12_345, Backlog: 7}}
+	s.Second.Errors[load.CauseTimeout] = 1
+	p.show(s)
+	want := "\r3s of 30s          sent    50,000/s  ok    49,999/s  p50    950 µs  p99   12.3 ms  failed 1  waiting 7"
+	if got := out.String(); got != want {
+		t.Errorf("got %q\nwant %q", got, want)
+	}
+	p.end()
+	if got := out.String()[len(want):]; strings.Trim(got, "\r ") != "" {
+		t.Errorf("end writes %q", got)
+	}
+}
+
+func TestFigures(t *testing.T) {
+	for us, want := range map[int64]string{0: "0 µs", 999: "999 µs", 1000: "1.00 ms", 12_345: "12.3 ms", 999_400: "999 ms", 1_000_000: "1.00 s", 60_000_000: "60.0 s"} {
+		if got := micros(us); got != want {
+			t.Errorf("micros(%d) = %q, want %q", us, got, want)
+		}
+	}
+	for n, want := range map[uint64]string{0: "0", 999: "999", 1000: "1,000", 1234567: "1,234,567"} {
+		if got := grouped(n); got != want {
+			t.Errorf("grouped(%d) = %q, want %q", n, got, want)
+		}
+	}
+	for n, want := range map[uint64]string{0: "0.00 B", 999: "999 B", 46_120_000: "46.1 MB", 5e9: "5.00 GB"} {
+		if got := size(n, time.Second); got != want {
+			t.Errorf("size(%d) = %q, want %q", n, got, want)
+		}
+	}
+}
