@@ -1,0 +1,95 @@
+package report
+
+import (
+	"strings"
+
+	"nanofront/bench/result"
+)
+
+// group is what is comparable: the subjects and steps of a scenario under one driver and loop.
+type group struct {
+	scenario, driver, loop string
+	rows                   []*result.Summary
+	rounds                 int
+}
+
+func groupsOf(all []*result.Summary) []*group {
+	type key struct{ scenario, driver, loop string }
+	byKey := make(map[key]*group)
+	var groups []*group
+	for _, s := range all {
+		k := key{s.Scenario, s.Driver, s.Loop}
+		g := byKey[k]
+		if g == nil {
+			g = &group{scenario: s.Scenario, driver: s.Driver, loop: s.Loop}
+			byKey[k] = g
+			groups = append(groups, g)
+		}
+		g.rows = append(g.rows, s)
+		g.rounds = max(g.rounds, len(s.Runs))
+	}
+	return groups
+}
+
+// title is a group's line above its rows.
+func (g *group) title() string {
+	parts := []string{g.scenario, g.loop + " loop", "by " + g.driver, plural(g.rounds, "round")}
+	r := g.rows[0].Runs[0]
+	if r.Connections > 0 {
+		parts = append(parts, plural(r.Connections, "connection"))
+	}
+	return strings.Join(append(parts, span(r.Duration)+" each"), " · ")
+}
+
+// explain says what the figures of a loop are, and what they aren't.
+func (g *group) explain() string {
+	if g.loop == result.Closed {
+		return "Closed loop: each connection waits for its answer. req/s is the most it gave; latency hides what a stall does to those who would have come."
+	}
+	return "Open loop: requests come at planned times, and latency counts from there."
+}
+
+// subjects returns who is in the group, in their order.
+func (g *group) subjects() []string {
+	var names []string
+	seen := make(map[string]bool)
+	for _, s := range g.rows {
+		if !seen[s.Subject] {
+			seen[s.Subject] = true
+			names = append(names, s.Subject)
+		}
+	}
+	return names
+}
+
+// of returns the rows of a subject.
+func (g *group) of(subject string) []*result.Summary {
+	var rows []*result.Summary
+	for _, s := range g.rows {
+		if s.Subject == subject {
+			rows = append(rows, s)
+		}
+	}
+	return rows
+}
+
+// failures writes "timeout 12, reset 3" for what failed without being refused, most frequent first, or nothing.
+func failures(s *result.Summary) string {
+	var parts []string
+	for _, why := range sortedKeys(s.Failed) {
+		n := s.Failed[why]
+		if why == reasonStatus {
+			n -= min(n, s.Refused)
+		}
+		if n > 0 {
+			parts = append(parts, why+" "+count(n))
+		}
+	}
+	if s.NotSent > 0 {
+		parts = append(parts, "not sent "+count(s.NotSent))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// reasonStatus is the reason of a failure by a status that wasn't expected, refusals among them.
+const reasonStatus = "status"

@@ -1,0 +1,135 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"nanofront/bench/result"
+)
+
+// plot is a picture with what is to be said of it.
+type plot struct {
+	// name is the plot's file and anchor: lower case, digits, hyphens.
+	name string
+	// title says in words what is seen.
+	title string
+	// caption says in a sentence how to read it.
+	caption string
+	draw    func(width float64) *drawing
+}
+
+// Widths in pixels that plots are laid out for.
+const (
+	widthWide   = 920.0
+	widthNarrow = 360.0
+	widthFile   = 860.0
+)
+
+// plotsOf returns the plots for which a report has figures.
+func plotsOf(rep *result.Report) []plot {
+	all := result.Summarize(rep.Runs)
+	var plots []plot
+	add := func(p *plot) {
+		if p != nil {
+			plots = append(plots, *p)
+		}
+	}
+	groups := groupsOf(all)
+	for _, p := range throughputPlots(groups) {
+		add(p)
+	}
+	for _, g := range groups {
+		add(percentilesPlot(g))
+	}
+	for _, g := range groups {
+		add(curvePlot(g))
+		add(overloadPlot(g))
+	}
+	for _, g := range groups {
+		for _, s := range g.rows {
+			if s.Subject != result.Nanofront {
+				continue
+			}
+			add(stagesPlot(s))
+			add(overtimePlot(s))
+		}
+	}
+	for _, g := range groups {
+		add(cpuPlot(g))
+	}
+	return named(plots)
+}
+
+// named makes the names of plots good for files, and no two the same.
+func named(plots []plot) []plot {
+	seen := make(map[string]int)
+	for i := range plots {
+		name := slug(plots[i].name)
+		seen[name]++
+		if n := seen[name]; n > 1 {
+			name = fmt.Sprintf("%s-%d", name, n)
+		}
+		plots[i].name = name
+	}
+	return plots
+}
+
+const maxSlug = 80
+
+// slug keeps letters and digits, with hyphens for what is between.
+func slug(s string) string {
+	var b strings.Builder
+	for _, r := range strings.ToLower(s) {
+		switch {
+		case r >= 'a' && r <= 'z' || r >= '0' && r <= '9':
+			b.WriteRune(r)
+		case b.Len() > 0 && !strings.HasSuffix(b.String(), "-"):
+			b.WriteByte('-')
+		}
+		if b.Len() >= maxSlug {
+			break
+		}
+	}
+	return strings.TrimSuffix(b.String(), "-")
+}
+
+// Plots writes each plot of a report as an SVG and a PNG file into a folder, which it makes if need be, and
+// returns the names of the files. An SVG follows the reader's choice of light or dark; a PNG is light.
+func Plots(dir string, rep *result.Report) ([]string, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // pictures are for everybody
+		return nil, fmt.Errorf("report: %w", err)
+	}
+	var files []string
+	for _, p := range plotsOf(rep) {
+		d := p.draw(widthFile).framed(p.title, p.caption)
+		for _, f := range []struct {
+			ext   string
+			write func(w io.Writer) error
+		}{
+			{".svg", func(w io.Writer) error { return d.writeSVG(w, p.name, "", p.title, p.caption, paintCSS()) }},
+			{".png", d.writePNG},
+		} {
+			name := filepath.Join(dir, p.name+f.ext)
+			if err := writeFile(name, f.write); err != nil {
+				return files, fmt.Errorf("report: %w", err)
+			}
+			files = append(files, name)
+		}
+	}
+	return files, nil
+}
+
+func writeFile(name string, write func(io.Writer) error) error {
+	f, err := os.Create(name) //nolint:gosec // in the folder that the user names
+	if err != nil {
+		return err
+	}
+	err = write(f)
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	return err
+}

@@ -1,0 +1,229 @@
+package report
+
+import (
+	"bytes"
+	"errors"
+	"regexp"
+	"strings"
+	"testing"
+
+	"nanofront/bench/result"
+	"nanofront/bench/result/resulttest"
+)
+
+func terminalText(t *testing.T, rep *result.Report, width int, colour bool) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := Terminal(&b, rep, width, colour); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func TestTerminal_Fits(t *testing.T) {
+	for name, rep := range reports() {
+		for _, width := range []int{60, 80, 100, 120, 200} {
+			text := terminalText(t, rep, width, false)
+			for line := range strings.Lines(text) {
+				if n := letters(strings.TrimRight(line, "\n")); n > width {
+					t.Errorf("%s, width %d: %d columns in %q", name, width, n, line)
+				}
+			}
+			// What went wrong is never left out.
+			if name != "empty" && (!strings.Contains(text, "refused") || !strings.Contains(text, "failed")) {
+				t.Errorf("%s, width %d: no refused or failed in\n%s", name, width, text)
+			}
+			if strings.ContainsRune(text, 0x1b) {
+				t.Errorf("%s, width %d: colours that nobody asked for", name, width)
+			}
+		}
+	}
+}
+
+func TestTerminal_SaysWhatCounts(t *testing.T) {
+	rep := reports()["whole"]
+	narrow, full := terminalText(t, rep, 80, false), terminalText(t, rep, 140, false)
+	if !strings.HasPrefix(narrow, rep.Headline[:40]) {
+		t.Errorf("the headline isn't on top:\n%.200s", narrow)
+	}
+	for _, want := range []string{"× plain", "± %", "p99 ms", "CPU µs", "Closed loop: ", "Open loop: ", "not sent 43,200", "3 rounds", "note: haproxy"} {
+		if !strings.Contains(narrow, want) {
+			t.Errorf("no %q at 80 columns", want)
+		}
+	}
+	for _, want := range []string{"p99.9 ms", "CPU × plain", "late", "offered/s"} {
+		if !strings.Contains(full, want) {
+			t.Errorf("no %q at 140 columns", want)
+		}
+	}
+	if colour := terminalText(t, rep, 80, true); !strings.Contains(colour, "\x1b[1m") {
+		t.Error("no colours though they were asked for")
+	} else if plain := regexp.MustCompile("\x1b\\[[0-9;]*m").ReplaceAllString(colour, ""); strings.Join(strings.Fields(plain), " ") != strings.Join(strings.Fields(narrow), " ") {
+		t.Error("colours change more than the colour")
+	}
+}
+
+// A name from a file must not reach a terminal as an order to it.
+func TestTerminal_ObeysNoName(t *testing.T) {
+	rep := reports()["single"]
+	rep.Headline = "a\x1b]0;title\x07b"
+	rep.Runs[0].Subject = "evil\x1b[2J\nname"
+	rep.Notes = []string{"c\u009bd"}
+	for _, r := range terminalText(t, rep, 80, false) {
+		if r < ' ' && r != '\n' || r >= 0x7f && r < 0xa0 {
+			t.Errorf("control character %q", r)
+		}
+	}
+}
+
+type brokenWriter struct{}
+
+var errBroken = errors.New("broken")
+
+func (brokenWriter) Write([]byte) (int, error) { return 0, errBroken }
+
+func TestReport_TellsThatWritingFails(t *testing.T) {
+	rep := reports()["single"]
+	if err := Terminal(brokenWriter{}, rep, 80, false); !errors.Is(err, errBroken) {
+		t.Errorf("Terminal: %v", err)
+	}
+	if err := HTML(brokenWriter{}, rep); !errors.Is(err, errBroken) {
+		t.Errorf("HTML: %v", err)
+	}
+}
+
+func page(t *testing.T, rep *result.Report) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := HTML(&b, rep); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func TestHTML_NeedsNothingElse(t *testing.T) {
+	for name, rep := range reports() {
+		text := page(t, rep)
+		text = strings.ReplaceAll(text, `xmlns="http://www.w3.org/2000/svg"`, "")
+		for _, not := range []string{"http://", "https://", "src=", "url(", "@import", "<link", "<script"} {
+			if strings.Contains(text, not) {
+				t.Errorf("%s: the page has %q in it", name, not)
+			}
+		}
+		for _, want := range []string{"prefers-color-scheme:dark", "max-width:760px", `name="viewport"`, "closed loop"} {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s: the page has no %q", name, want)
+			}
+		}
+	}
+}
+
+func TestHTML_ShowsAll(t *testing.T) {
+	rep := reports()["whole"]
+	text := page(t, rep)
+	for _, want := range []string{
+		"43,200", "What each process used", "voluntary switches", "frames per message out", "AMD EPYC 7B13", "bin/bench run --rounds 3 --json bench.json",
+		"haproxy 2.6 was found", "Noise of the machine", "7a57c2a0b1d2",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the page has no %q", want)
+		}
+	}
+	plots := len(plotsOf(rep))
+	if n := strings.Count(text, "<svg "); n != 2*plots {
+		t.Errorf("%d drawings for %d plots, want a wide and a narrow one of each", n, plots)
+	}
+	ids := make(map[string]bool)
+	for _, m := range regexp.MustCompile(` id="([^"]*)"`).FindAllStringSubmatch(text, -1) {
+		if ids[m[1]] {
+			t.Errorf("two elements have the id %q", m[1])
+		}
+		ids[m[1]] = true
+	}
+	for _, m := range regexp.MustCompile(` (?:href="#|aria-labelledby=")([^"]*)"`).FindAllStringSubmatch(text, -1) {
+		for id := range strings.FieldsSeq(m[1]) {
+			if !ids[id] {
+				t.Errorf("something refers to %q, which isn't there", id)
+			}
+		}
+	}
+}
+
+func TestHTML_TakesNamesForText(t *testing.T) {
+	rep := reports()["whole"]
+	const evil = `<img onerror="x">`
+	rep.Name, rep.Headline, rep.Notes, rep.Commands = evil, evil, []string{evil}, []string{evil}
+	rep.Environment.CPU = evil
+	for i := range rep.Runs {
+		r := &rep.Runs[i]
+		r.Subject, r.Scenario, r.Step, r.Driver = r.Subject+evil, r.Scenario+evil, r.Step+evil, r.Driver+evil
+		for k := range r.Stages {
+			r.Stages[k].Name, r.Stages[k].Hop = evil, evil
+		}
+		for k := range r.Processes {
+			r.Processes[k].Name = evil
+		}
+		r.Counters = map[string]float64{evil: 1}
+		r.Events = []result.Event{{At: 1, Text: evil}}
+		r.Failed = map[string]uint64{evil: 1}
+	}
+	if text := page(t, rep); strings.Contains(text, "<img") {
+		t.Error("a name became an element")
+	}
+}
+
+func TestHeadline(t *testing.T) {
+	rep := resulttest.Report(resulttest.Options{Seed: 1})
+	if got := Headline(rep); got != rep.Headline {
+		t.Errorf("headline %q, want the report's own", got)
+	}
+	rep.Headline = ""
+	if got := Headline(rep); !regexp.MustCompile(`^profile: 7\d,\d00 req/s in a closed loop, p99 4\.\d ms at 50,000 req/s offered$`).MatchString(got) {
+		t.Errorf("headline %q", got)
+	}
+	if got := Headline(&result.Report{}); got != "nothing was measured" {
+		t.Errorf("headline of nothing %q", got)
+	}
+}
+
+func TestText(t *testing.T) {
+	for _, c := range []struct{ got, want string }{
+		{rate(71_234), "71,200"},
+		{rate(999_999), "1,000,000"},
+		{rate(0), "0"},
+		{rate(3.14), "3.1"},
+		{rate(512), "512"},
+		{shortRate(71_234), "71.2 k"},
+		{shortRate(1_250_000), "1.25 M"},
+		{shortRate(500), "500"},
+		{shortRate(999_900), "1 M"},
+		{latency(0.224), "224 µs"},
+		{latency(6.12), "6.1 ms"},
+		{latency(59.8), "60 ms"},
+		{latency(1200), "1.2 s"},
+		{latency(0), "0"},
+		{latency(0.9999), "1.0 ms"},
+		{latencyTick(5), "5 ms"},
+		{latencyTick(0.5), "500 µs"},
+		{latencyTick(2000), "2 s"},
+		{millis(0.224), "0.22"},
+		{millis(59.84), "59.8"},
+		{millis(1234.4), "1,234"},
+		{percent(0), "0 %"},
+		{percent(0.00001), "< 0.01 %"},
+		{percent(0.0012), "0.12 %"},
+		{percent(0.034), "3.4 %"},
+		{percent(0.42), "42 %"},
+		{percent(0.9996), "99.96 %"},
+		{percent(1), "100 %"},
+		{grouped(-1234.4), "-1,234"},
+		{grouped(123), "123"},
+		{grouped(-0.2), "0"},
+		{count(99_999), "99,999"},
+		{count(2_250_000), "2.25 M"},
+	} {
+		if c.got != c.want {
+			t.Errorf("got %q, want %q", c.got, c.want)
+		}
+	}
+}
