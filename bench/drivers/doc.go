@@ -6,6 +6,6 @@
 // A closed loop says how much a server can do. Its latencies are of requests that waited for each
 // other, and hide what a stall does to those who would have come meanwhile.
 //
-// wrk tells percentiles, h2load least, mean and most, weighttp nothing of latency. weighttp has no duration: it gets as many
+// wrk and weighttp tell percentiles, h2load least, mean and most. weighttp has no duration: it gets as many
 // requests as its warm-up lets expect.
 package drivers

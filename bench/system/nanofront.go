@@ -23,6 +23,9 @@ const (
 // startTries is how often a start is tried: a port that was free may be taken when it is used.
 const startTries = 3
 
+// endGrace is above the programs' own --drain-timeout.
+const endGrace = 12 * time.Second
+
 // NanofrontOptions say what of nanofront is started.
 type NanofrontOptions struct {
 	// Bin is the folder of the built programs.
@@ -129,7 +132,7 @@ func (n *Nanofront) startHandler(o *NanofrontOptions, h handlerSpec, common []st
 		args = append(args, "--data", o.Data)
 	}
 	n.Admins[h.name] = Admin{Addr: h.admin, Role: h.role}
-	_, err := n.Start(Spec{Name: h.name, Role: h.role, Path: filepath.Join(o.Bin, "handler"), Args: append(args, common...), Env: handlerEnv()})
+	_, err := n.Start(Spec{Name: h.name, Role: h.role, Path: filepath.Join(o.Bin, "handler"), Args: append(args, common...), Env: handlerEnv(), Grace: endGrace})
 	return err
 }
 
@@ -137,7 +140,7 @@ func (n *Nanofront) startTerminator(o *NanofrontOptions, http, admin string, com
 	n.URL = "http://" + http
 	n.Admins[RoleTerminator] = Admin{Addr: admin, Role: RoleTerminator}
 	_, err := n.Start(Spec{
-		Name: RoleTerminator, Role: RoleTerminator, Path: filepath.Join(o.Bin, "terminator"), Grace: 12 * time.Second,
+		Name: RoleTerminator, Role: RoleTerminator, Path: filepath.Join(o.Bin, "terminator"), Grace: endGrace,
 		Args: append([]string{
 			"--instance", "terminator-1", "--http", http, "--admin", admin, "--handover", filepath.Join(o.Dir, "handover.sock"), "--access-log=0",
 		}, common...),

@@ -250,3 +250,19 @@ func (t distribution) quantile(q float64) float64 {
 	}
 	return 0
 }
+
+// RoleOf asks an admin port what role its process has: that of its program, or of its instance's name, as in web-1.
+// It is "unknown" if it doesn't answer.
+func RoleOf(ctx context.Context, addr string) string {
+	body, err := ask(ctx, "http://"+addr+"/metrics.json")
+	var r metrics.Report
+	if err != nil || json.Unmarshal(body, &r) != nil {
+		return "unknown"
+	}
+	for _, role := range []string{RoleEcho, RoleWeb, RoleProfile} {
+		if strings.HasPrefix(r.Instance, role) {
+			return role
+		}
+	}
+	return r.Program
+}
