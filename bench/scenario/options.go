@@ -132,9 +132,16 @@ func (o *Options) applyTo(s *Scenario) error {
 	return nil
 }
 
-// Estimate is about how long a plan takes.
-func Estimate(p *Plan) time.Duration {
-	const start = 1500 * time.Millisecond
+// Estimate is about how long a plan takes with these options; 0 if they don't fit together.
+func Estimate(plan *Plan, o Options) time.Duration {
+	p := *plan
+	if o.apply(&p) != nil {
+		return 0
+	}
+	const (
+		start      = 1500 * time.Millisecond
+		curveSteps = 9 // nobody knows how many
+	)
 	var total time.Duration
 	for _, s := range p.Scenarios {
 		each := start
@@ -142,7 +149,7 @@ func Estimate(p *Plan) time.Duration {
 			each += t.Duration + s.Warmup
 		}
 		if c := s.Curve; c != nil {
-			each += 12 * (c.Duration + s.Warmup) // some steps; nobody knows how many
+			each += curveSteps * (c.Duration + s.Warmup)
 		}
 		if v := s.Overload; v != nil {
 			each += time.Duration(len(v.Times)) * (v.Duration + s.Warmup)

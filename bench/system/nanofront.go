@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -112,17 +113,25 @@ func startNanofront(ctx context.Context, o NanofrontOptions) (_ *Nanofront, err 
 	return n, n.WaitFor(ctx, "nanofront", func(ctx context.Context) error { return n.ready(ctx, &o) })
 }
 
-// tableOf is the static table of the handlers and the usual routes.
+// tableOf is the static table of the handlers, and of the usual routes to those that there are: a terminator isn't ready
+// while a route has nobody behind it.
 func tableOf(handlers []handlerSpec) string {
 	var b strings.Builder
 	b.WriteString("version: 1\ninstances:\n")
 	for _, h := range handlers {
 		fmt.Fprintf(&b, "  - {service: %s, id: %s, address: \"tcp://%s\", admin: \"%s\"}\n", h.role, h.name, h.bus, h.admin)
 	}
-	b.WriteString("routes:\n" +
-		"  - {name: hello, match: {path: /hello}, service: echo}\n" +
-		"  - {name: echo, match: {prefix: /echo}, service: echo}\n" +
-		"  - {name: web, match: {prefix: /}, service: web}\n")
+	list := ""
+	for _, r := range []struct{ service, match string }{
+		{RoleEcho, "path: /hello"}, {RoleEcho, "prefix: /echo"}, {RoleWeb, "prefix: /"},
+	} {
+		if slices.ContainsFunc(handlers, func(h handlerSpec) bool { return h.role == r.service }) {
+			list += fmt.Sprintf("  - {match: {%s}, service: %s}\n", r.match, r.service)
+		}
+	}
+	if list != "" {
+		b.WriteString("routes:\n" + list)
+	}
 	return b.String()
 }
 

@@ -13,7 +13,7 @@ import (
 
 const (
 	// ReadyTimeout is how long a system may take to be ready, making members included.
-	ReadyTimeout = 2 * time.Minute
+	ReadyTimeout = time.Minute
 	readyEach    = 20 * time.Millisecond
 	askTimeout   = 2 * time.Second
 	maxAnswer    = 16 << 20
@@ -50,10 +50,14 @@ func (g *Group) WaitFor(ctx context.Context, what string, try func(context.Conte
 	defer cancel()
 	tick := time.NewTicker(readyEach)
 	defer tick.Stop()
+	var last error // that says more than that the time is over
 	for {
 		err := try(ctx)
 		if err == nil {
 			return nil
+		}
+		if ctx.Err() == nil || last == nil {
+			last = err
 		}
 		for _, p := range g.Processes() {
 			if p.Ended() {
@@ -63,7 +67,7 @@ func (g *Group) WaitFor(ctx context.Context, what string, try func(context.Conte
 		select {
 		case <-ctx.Done():
 			if errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
-				return fmt.Errorf("system: waited %v for %s in vain: %w", ReadyTimeout, what, err)
+				return fmt.Errorf("system: waited %v for %s in vain: %w", ReadyTimeout, what, last)
 			}
 			return context.Cause(ctx)
 		case <-tick.C:

@@ -62,7 +62,7 @@ func (c *runCommand) Run(ctx context.Context, std cli.IO) error {
 		return err
 	}
 	began := time.Now()
-	say(fmt.Sprintf("%s: about %v; ctrl-C ends it and reports what there is", plan.Name, scenario.Estimate(plan).Round(10*time.Second)))
+	say(fmt.Sprintf("%s: about %v; ctrl-C ends it and reports what there is", plan.Name, scenario.Estimate(plan, o).Round(time.Second)))
 	rep, err := scenario.RunBounded(ctx, plan, o)
 	p.end()
 	if rep == nil || len(rep.Runs) == 0 {
