@@ -21,7 +21,7 @@ TOOL := CGO_ENABLED=0 $(GO) tool -modfile=tools.mod
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: build ## Build, and run the whole system on this machine until ctrl-C
@@ -69,6 +69,10 @@ bench: build ## Measure the system, beside others, and report (some five minutes
 gobench: ## Run the Go benchmarks; benchstat reads the output
 	@$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -count $(BENCH_COUNT) \
 		./nanobus/... ./terminator/... ./internal/httpmsg/... ./handlers/...
+
+.PHONY: bench-peers
+bench-peers: ## Compare the bus with others' request/reply: ARGS='-rounds 5 -callers 256'
+	$(GO) run ./internal/peerbench $(ARGS)
 
 .PHONY: clean
 clean: ## Remove what build made (the data in data/ stays)

@@ -2,6 +2,7 @@ package etcd
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -20,14 +21,17 @@ func TestRegistration_LifeCycle(t *testing.T) {
 	w.ids(t, "a")
 
 	i := inst("a")
-	i.Window = 99
+	i.Window, i.Weight = 99, registry.NoWeight
 	if err := r.Update(i); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the new window arrives", func() bool {
 		s := w.last()
-		return len(s.Instances) == 1 && s.Instances[0].Window == 99
+		return len(s.Instances) == 1 && s.Instances[0].Window == 99 && s.Instances[0].Weight == registry.NoWeight
 	})
+	if resp, err := c.etcd.Get(t.Context(), instanceKey(i)); err != nil || len(resp.Kvs) != 1 || !strings.Contains(string(resp.Kvs[0].Value), `"weight":0`) {
+		t.Errorf("the record is %v, %v: want the weight 0 in it", resp, err)
+	}
 	list, err := c.Instances(t.Context())
 	if err != nil || len(list) != 1 || !sameInstance(list[0], i) {
 		t.Errorf("Instances() = %v, %v, want %v", list, err, i)

@@ -136,3 +136,32 @@ func FuzzDecodeInstance(f *testing.F) {
 		}
 	})
 }
+
+// A record with another weight is news, one without a weight, of a handler
+// that knows of none, is as good as any, and one with a bad weight is left out.
+func TestView_Weights(t *testing.T) {
+	v, said := quietView(time.Second)
+	key := instanceKey(inst("a"))
+	plain := `{"service":"web","id":"a","address":"tcp://127.0.0.1:7000","window":8`
+	for i, c := range []struct {
+		fields  string
+		changed bool
+		want    registry.Weight
+	}{
+		{`}`, true, 0},
+		{`,"weight":30}`, true, 30},
+		{`,"weight":30}`, false, 30},
+		{`,"weight":0}`, true, registry.NoWeight},
+	} {
+		if changed := v.put(kv(key, plain+c.fields, int64(i+1))); changed != c.changed {
+			t.Errorf("%s: changed %v, want %v", c.fields, changed, c.changed)
+		}
+		if got := v.snapshot().Instances[0].Weight; got != c.want {
+			t.Errorf("%s: weight %d, want %d", c.fields, int(got), int(c.want))
+		}
+	}
+	v.put(kv(key, plain+`,"weight":1001}`, 9))
+	if len(v.snapshot().Instances) != 0 || said.String() != "invalid " {
+		t.Errorf("weight 1001: %q, said %q", ids(v.snapshot()), said)
+	}
+}

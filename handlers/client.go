@@ -1,9 +1,11 @@
 package handlers
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 	"time"
 
@@ -40,6 +42,11 @@ type Call struct {
 	Done func(*Call)
 	// User is the caller's own.
 	User any
+	// Key, if not 0, chooses the instance: calls with the same key go to the
+	// same one, from every process, as long as it lives and has not more than
+	// its share to do. For instances that keep some data at hand, or work that
+	// is cheaper together. Any number does, it is hashed. Release resets it.
+	Key uint64
 
 	client *Client
 	bus    *nanobus.Call
@@ -59,13 +66,23 @@ func AcquireCall() *Call {
 	return callPool.Get().(*Call) //nolint:forcetypeassert // the pool has nothing else
 }
 
+// Body returns the answer's whole body. Only with Options.Bodies may it be more
+// than Response.Body, which is its beginning then; reading blocks while the
+// rest comes. For calls of Do, until Release.
+func (c *Call) Body() io.Reader {
+	if c.bus.Download == nil {
+		return bytes.NewReader(c.Response.Body)
+	}
+	return io.MultiReader(bytes.NewReader(c.Response.Body), c.bus.Download)
+}
+
 // Release makes the Call reusable. It and its Response must not be used
 // afterwards.
 func (c *Call) Release() {
 	c.bus.Release()
 	c.Request.Reset()
 	c.Response.Release()
-	c.Err, c.Done, c.User, c.client, c.turn = nil, nil, nil, nil, 0
+	c.Err, c.Done, c.User, c.Key, c.client, c.turn = nil, nil, nil, 0, nil, 0
 	callPool.Put(c)
 }
 
@@ -84,6 +101,8 @@ func (cl *Client) Go(c *Call, budget time.Duration) {
 
 // GoAll starts the calls so that they reach an instance in as few messages as
 // its window allows: what the other side's BatchHandler gets as one batch.
+// Calls with a Key go each to its own instance, those for the same one
+// together.
 func (cl *Client) GoAll(calls []*Call, budget time.Duration) {
 	bus := make([]*nanobus.Call, 0, len(calls))
 	payloads := make([]nanobus.Payload, 0, len(calls))
@@ -101,7 +120,7 @@ func (cl *Client) GoAll(calls []*Call, budget time.Duration) {
 
 // begin notes what the call's end needs.
 func (cl *Client) begin(c *Call) {
-	c.client = cl
+	c.client, c.bus.Key = cl, c.Key
 	if x, ok := c.User.(*Exchange); ok {
 		c.turn = x.state.Load()
 	}

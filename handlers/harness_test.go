@@ -63,7 +63,7 @@ func (r *recorder) Register(ctx context.Context, in registry.Instance) (handlers
 	return r.Discovery.Register(ctx, in)
 }
 
-// serve starts a runtime of service "work" with h, a Handler or BatchHandler,
+// serve starts a runtime of service "work" with h, one of the three kinds of handler,
 // and links a caller.
 func serve(t testing.TB, opts handlers.Options, h any) *backend {
 	t.Helper()
@@ -88,6 +88,9 @@ func serve(t testing.TB, opts handlers.Options, h any) *backend {
 		if h, ok := h.(handlers.BatchHandler); ok {
 			return rt.RunBatch(ctx, h)
 		}
+		if h, ok := h.(handlers.StreamHandler); ok {
+			return rt.RunStream(ctx, h)
+		}
 		return rt.Run(ctx, h.(handlers.Handler)) //nolint:forcetypeassert // what tests pass
 	})
 	in := <-r.in
@@ -98,7 +101,7 @@ func serve(t testing.TB, opts handlers.Options, h any) *backend {
 // linked returns a bus that calls the instance.
 func linked(t testing.TB, in registry.Instance) (*nanobus.Bus, *nanobus.Service) {
 	t.Helper()
-	bus, err := nanobus.New(nanobus.Options{Service: "caller", Instance: "caller-1"})
+	bus, err := nanobus.New(nanobus.Options{Service: "caller", Instance: "caller-1", Bodies: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -46,9 +46,11 @@ type Options struct {
 	Instance string
 	// Version of the backend's code; free text.
 	Version string
-	// Listen is the bus address: tcp://HOST:PORT, port 0 for any free one, or
-	// ipc:///PATH. Empty: DefaultListen.
+	// Listen is the bus address: tcp://HOST:PORT or tls+tcp://HOST:PORT, port 0
+	// for any free one, or ipc:///PATH. Empty: DefaultListen.
 	Listen string
+	// Security says how peers on the bus are told from strangers.
+	Security nanobus.Security
 	// Advertise is the address to announce, if others reach the process under
 	// another one than it listens on.
 	Advertise string
@@ -59,6 +61,10 @@ type Options struct {
 	// Window is how many requests the process takes at once, those that wait
 	// for a worker included. 0: nanobus.DefaultWindow.
 	Window int
+	// Weight is the process' share of the requests among the instances of its
+	// service, 1 to registry.MaxWeight. 0: registry.DefaultWeight.
+	// registry.NoWeight: it gets none until Runtime.SetWeight.
+	Weight registry.Weight
 	// Workers is how many goroutines run the handler at once at most. 0:
 	// DefaultWorkers, or Window if that is less.
 	Workers int
@@ -79,6 +85,10 @@ type Options struct {
 	// Subscriptions are the topics wanted and what to do with their events,
 	// one after the other.
 	Subscriptions map[string]func(nanobus.Event)
+
+	// NoTap forbids operators to listen in on requests and responses over the
+	// bus (nanofront bus tap).
+	NoTap bool
 
 	Discovery Discovery
 	// DrainTimeout bounds how long Run waits for requests at work when it is

@@ -30,6 +30,7 @@ type Runtime struct {
 	bus     *nanobus.Bus
 	pool    *pool
 	ready   atomic.Bool
+	weight  weight
 
 	serve func(batch []*Exchange)
 }
@@ -51,7 +52,7 @@ func New(opts Options) (*Runtime, error) {
 	}
 	rt := &Runtime{opts: opts, log: opts.Logger, metrics: newHandlerMetrics(opts.Metrics)}
 	rt.limit = logging.NewLimiter(opts.Logger, 5, time.Second)
-	probe := registry.Instance{Service: opts.Service, ID: opts.Instance, Address: "tcp://127.0.0.1:1", Version: opts.Version, Window: opts.Window, Started: time.Now()}
+	probe := registry.Instance{Service: opts.Service, ID: opts.Instance, Address: "tcp://127.0.0.1:1", Version: opts.Version, Window: opts.Window, Weight: opts.Weight, Started: time.Now()}
 	if err := probe.Validate(); err != nil {
 		return nil, err
 	}
@@ -59,6 +60,7 @@ func New(opts Options) (*Runtime, error) {
 	rt.bus, err = nanobus.New(nanobus.Options{
 		Service: opts.Service, Instance: opts.Instance, Version: opts.Version,
 		Serve: rt.arrived, Window: opts.Window, Bodies: opts.Bodies, Subscriptions: opts.Subscriptions,
+		Security: opts.Security, NoTap: opts.NoTap,
 		Logger: opts.Logger, Metrics: opts.Metrics,
 	})
 	if err != nil {
@@ -160,12 +162,12 @@ func (rt *Runtime) run(ctx context.Context, serve func([]*Exchange)) error {
 	}
 	if rt.opts.Advertise != "" {
 		addr = rt.opts.Advertise
-	} else if host, _, err := net.SplitHostPort(strings.TrimPrefix(addr, "tcp://")); err == nil && net.ParseIP(host).IsUnspecified() {
+	} else if host, _, err := net.SplitHostPort(strings.TrimPrefix(strings.TrimPrefix(addr, "tls+"), "tcp://")); err == nil && net.ParseIP(host).IsUnspecified() {
 		return fmt.Errorf("handlers: listening on all addresses (%s), so others can't be told which to use: give the one to announce with --advertise tcp://HOST:PORT", addr)
 	}
 	self := registry.Instance{
 		Service: rt.opts.Service, ID: rt.opts.Instance, Address: addr, Version: rt.opts.Version,
-		Window: rt.opts.Window, Admin: rt.opts.Admin, Started: time.Now().UTC(),
+		Window: rt.opts.Window, Weight: rt.opts.Weight, Admin: rt.opts.Admin, Started: time.Now().UTC(),
 	}
 	// What follows must outlive ctx: the process is still found, and still
 	// finds others, until it has been withdrawn.
@@ -180,7 +182,9 @@ func (rt *Runtime) run(ctx context.Context, serve func([]*Exchange)) error {
 		stop()
 		<-watched
 	}()
-	reg, err := rt.opts.Discovery.Register(live, self)
+	reg, err := rt.weight.register(self, func(self registry.Instance) (Registration, error) {
+		return rt.opts.Discovery.Register(live, self)
+	})
 	if err != nil {
 		return err
 	}
@@ -237,7 +241,8 @@ func (rt *Runtime) discovered(s registry.Snapshot) {
 			continue
 		}
 		list = append(list, nanobus.Instance{
-			Service: in.Service, ID: in.ID, Address: in.Address, Version: in.Version, EventsOnly: !called,
+			Service: in.Service, ID: in.ID, Address: in.Address, Version: in.Version,
+			Weight: int(in.Weight), EventsOnly: !called,
 		})
 	}
 	if err := rt.bus.SetInstances(list); err != nil {

@@ -58,9 +58,8 @@ func (rt *Runtime) runStream(h StreamHandler, x *Exchange) {
 	case x.out != nil:
 		x.endStream(err)
 	case x.gone:
-		if x.finish() {
+		if x.finish() { // answered by Begin, or nobody is there any more
 			rt.metrics.errors.Inc()
-			rt.logFailure(x, err)
 			x.recycle()
 		}
 	case err != nil:
@@ -118,18 +117,19 @@ func (x *Exchange) endStream(err error) {
 	if status == 0 {
 		status = 200
 	}
-	if err == nil {
-		err = x.out.Close()
-	} else {
-		code := nanobus.CodeInternal
-		if errors.Is(err, nanobus.ErrCancelled) || errors.Is(err, context.Canceled) || errors.Is(err, nanobus.ErrLinkDown) {
-			code = nanobus.CodeCancelled
-		}
-		x.out.Break(code, "")
-	}
-	if err != nil && !errors.Is(err, nanobus.ErrCancelled) && !errors.Is(err, context.Canceled) && !errors.Is(err, nanobus.ErrLinkDown) {
+	code := nanobus.CodeInternal
+	switch {
+	case err == nil:
+	case errors.Is(err, nanobus.ErrCancelled), errors.Is(err, context.Canceled), errors.Is(err, nanobus.ErrLinkDown):
+		code = nanobus.CodeCancelled // nobody wants it any more
+	default:
 		rt.metrics.errors.Inc()
-		rt.logFailure(x, err)
+		rt.logFailure(x, err) // while the request is still there to be named
+	}
+	if err == nil {
+		_ = x.out.Close() // an error says that nobody wants it any more
+	} else {
+		x.out.Break(code, "")
 	}
 	rt.metrics.class(status).Inc()
 	rt.metrics.serviceTime.Observe(rt.bus.Now() - x.started)

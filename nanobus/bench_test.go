@@ -2,26 +2,14 @@ package nanobus
 
 import (
 	"fmt"
-	"io"
-	"net"
 	"runtime"
 	"sync"
 	"testing"
 	"time"
 )
 
-// BenchmarkBus is request/reply over loopback tcp, both ends in this process.
-func BenchmarkBus(b *testing.B) {
-	for _, body := range []int{128, 4096} {
-		for _, callers := range []int{1, 16, 256, 1024} {
-			b.Run(fmt.Sprintf("callers=%d/body=%d", callers, body), func(b *testing.B) {
-				requestReply(b, callers, body, false)
-			})
-		}
-	}
-}
-
-// BenchmarkLink_Yield is what the writer's yield is for.
+// BenchmarkLink_Yield is what the writer's yield is for. How the bus does beside
+// others is BenchmarkRequestReply's to say.
 func BenchmarkLink_Yield(b *testing.B) {
 	for _, yield := range []bool{true, false} {
 		b.Run(fmt.Sprintf("yield=%v/callers=256/body=128", yield), func(b *testing.B) {
@@ -39,7 +27,6 @@ func requestReply(b *testing.B, callers, body int, noYield bool) {
 	s := c.Service("s")
 	payload := &bytesPayload{b: make([]byte, body)}
 	b.ReportAllocs()
-	b.SetBytes(int64(body))
 	b.ResetTimer()
 	var wg sync.WaitGroup
 	for g := range callers {
@@ -63,39 +50,6 @@ func requestReply(b *testing.B, callers, body int, noYield bool) {
 	}
 	wg.Wait()
 	b.ReportMetric(float64(c.metrics.framesOut.Value())/float64(c.metrics.messagesOut.Value()), "frames/msg")
-}
-
-// BenchmarkTCPPingPong is what one caller's round trip is to be held against:
-// the same bytes over a raw connection.
-func BenchmarkTCPPingPong(b *testing.B) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	go func() {
-		c, err := l.Accept()
-		if err != nil {
-			return
-		}
-		defer func() { _ = c.Close() }()
-		_, _ = io.Copy(c, c) // until the other side closes
-	}()
-	c, err := net.Dial("tcp", l.Addr().String())
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer func() { _ = c.Close() }()
-	buf := make([]byte, 128+headerSize+requestFixed+8)
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := c.Write(buf); err != nil {
-			b.Fatal(err)
-		}
-		if _, err := io.ReadFull(c, buf); err != nil {
-			b.Fatal(err)
-		}
-	}
 }
 
 // bytesPayload is a Payload that costs no allocation to pass.

@@ -50,6 +50,7 @@ func (w *BodyWriter) Write(p []byte) (int, error) {
 	for done < len(p) {
 		l.mu.Lock()
 		for w.err == nil && !l.closed && (w.credit == 0 || len(l.out) > bulkGathered) {
+			l.rouse()
 			l.space.Wait() // ended by credit, by the link's writer, by the sweep, and with the link
 		}
 		if err := w.failed(); err != nil {

@@ -1,8 +1,10 @@
 package nanobus
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -11,6 +13,7 @@ import (
 	"go.nanomsg.org/mangos/v3"
 	"go.nanomsg.org/mangos/v3/protocol"
 
+	"nanofront/internal/logging"
 	"nanofront/internal/metrics"
 )
 
@@ -25,10 +28,14 @@ const removeGrace = 10 * time.Second
 type Bus struct {
 	opts    Options
 	log     zerolog.Logger
+	limit   *logging.Limiter
 	metrics *busMetrics
+	wire    *wire
+	undial  context.CancelFunc // ends what is being dialled
 	table   *table
 	events  chan Event
 	served  atomic.Int64 // peers' requests that are not answered yet
+	taps    tapSet
 
 	bodiesIn, bodiesOut atomic.Int64 // bodies under way in chunks
 
@@ -57,6 +64,7 @@ func New(opts Options) (*Bus, error) {
 	b := &Bus{
 		opts:      opts,
 		log:       opts.Logger,
+		limit:     newLimiter(opts.Logger),
 		metrics:   newBusMetrics(opts.Metrics),
 		table:     newTable(opts.Slots, uint16(rand.Uint32())), //nolint:gosec // distinct, not secret
 		events:    make(chan Event, eventQueue),
@@ -67,12 +75,20 @@ func New(opts Options) (*Bus, error) {
 		services:  make(map[string]*Service),
 	}
 	b.epochMicros = b.epoch.UnixMicro()
+	ctx, undial := context.WithCancel(context.Background())
+	var err error
+	if b.wire, err = b.newWire(ctx); err != nil {
+		undial()
+		return nil, err
+	}
+	b.undial = undial
 	opts.Metrics.GaugeFunc(metrics.BusLinks, func() float64 {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		return float64(len(b.links))
 	})
 	opts.Metrics.GaugeFunc(metrics.BusSlotsInUse, func() float64 { return float64(b.table.used.Load()) })
+	opts.Metrics.GaugeFunc(metrics.BusTaps, func() float64 { return float64(len(b.taps.list())) })
 	b.workers.Add(2)
 	go b.sweep()
 	go b.dispatch()
@@ -92,18 +108,23 @@ func (b *Bus) wallMicros(ns int64) uint64 {
 // Served is the number of peers' requests that are not answered yet.
 func (b *Bus) Served() int { return int(b.served.Load()) }
 
-// Listen takes links at addr (tcp://HOST:PORT, port 0 for any free one, or
-// ipc:///PATH) and returns the address to announce.
+// Listen takes links at addr (tcp://HOST:PORT or tls+tcp://HOST:PORT, port 0
+// for any free one, or ipc:///PATH) and returns the address to announce.
 func (b *Bus) Listen(addr string) (string, error) {
 	url, err := transportURL(addr)
 	if err != nil {
 		return "", err
 	}
+	if strings.HasPrefix(url, schemeTLS+"://") {
+		if err := b.wire.tls.canListen(); err != nil {
+			return "", fmt.Errorf("nanobus: can't listen on %s: %w", addr, err)
+		}
+	}
 	s, err := newSocket(b, nil)
 	if err != nil {
 		return "", err
 	}
-	l, err := s.NewListener(url, nil)
+	l, err := s.NewListener(url, b.wireFor(nil))
 	if err == nil {
 		err = l.Listen()
 	}
@@ -135,7 +156,7 @@ func (b *Bus) service(name string) *Service {
 	s := b.services[name]
 	if s == nil {
 		s = &Service{bus: b, name: name}
-		s.live.Store(new([]*Link))
+		s.live.Store(&live{})
 		b.services[name] = s
 	}
 	return s
@@ -162,6 +183,10 @@ func (b *Bus) SetInstances(list []Instance) error {
 		if have := b.instances[in.key()]; have != nil {
 			have.missing = 0
 			have.Version = in.Version
+			if have.Weight != in.Weight {
+				have.Weight = in.Weight
+				b.service(in.Service).rebuild()
+			}
 			continue
 		}
 		if err := b.dial(*in); err != nil {
@@ -191,7 +216,7 @@ func (b *Bus) dial(i Instance) error {
 	if err != nil {
 		return err
 	}
-	if err := s.Dial(url); err != nil {
+	if err := s.DialOptions(url, b.wireFor(in)); err != nil {
 		_ = s.Close()
 		return fmt.Errorf("nanobus: dialling %s: %w", i.Address, err)
 	}
@@ -231,22 +256,28 @@ func (b *Bus) attach(p protocol.Pipe, in *instance) error {
 	if b.closed || (in != nil && b.instances[in.key()] != in) {
 		return mangos.ErrClosed
 	}
-	if len(b.links) >= b.opts.MaxLinks {
-		b.log.Warn().Int("max", b.opts.MaxLinks).Msg("refusing a link: too many")
+	l := newLink(b, p, in)
+	if !b.room(in) {
+		b.refusedConnection("too_many", l.remote, in != nil, fmt.Errorf("nanobus: more than %d links", b.opts.MaxLinks))
 		return mangos.ErrClosed
 	}
-	l := newLink(b, p, in)
 	p.SetPrivate(l)
 	if in != nil {
 		in.link.Store(l)
 	}
 	b.links[l] = struct{}{}
 	b.metrics.opened.Inc()
-	b.share()
+	if in == nil && b.opts.Serve != nil {
+		l.granted = b.part(b.callers() + 1)
+	}
 	hello := b.helloFor(l)
+	if len(b.opts.Security.Secret) > 0 {
+		hello.Nonce = newNonce()
+	}
+	l.challenge.mine = hello
 	l.out = hello.appendTo(l.out)
 	l.frames = 1
-	if b.draining {
+	if b.draining && hello.Nonce == nil {
 		start := len(l.out)
 		l.out = beginFrame(l.out, kindDraining, 0, 0)
 		endFrame(l.out, start)
@@ -268,7 +299,7 @@ func (b *Bus) helloFor(l *Link) *Hello {
 		EventsOnly: l.instance != nil && l.instance.EventsOnly,
 		Bodies:     b.opts.Bodies,
 	}
-	if b.opts.Serve != nil {
+	if b.opts.Serve != nil && !b.draining {
 		h.Window = uint32(l.granted) //nolint:gosec // bounded by the window
 	}
 	for t := range b.opts.Subscriptions {
@@ -277,25 +308,22 @@ func (b *Bus) helloFor(l *Link) *Hello {
 	return h
 }
 
-// event begins a log line about the link. Who calls is told at level info; the
-// other end of the same link, and links for events alone, are for who looks
-// for a fault.
-func (l *Link) event() *zerolog.Event {
-	if l.instance != nil && !l.instance.EventsOnly {
-		return l.bus.log.Info()
-	}
-	return l.bus.log.Debug()
-}
-
-// greeted makes a link usable.
+// greeted makes a link usable, or takes note of another hello.
 func (b *Bus) greeted(l *Link, first bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if first {
-		l.state.CompareAndSwap(int32(linkGreeting), int32(linkLive))
-		l.event().Stringer("link", l).Str("version", l.hello.Load().CodeVersion).Msg("link up")
-		b.share()
+	if first && b.same(l) > maxSame {
+		b.warn("duplicate").Stringer("link", l).Int("max", maxSame).Msg("refusing a link: too many of this service and instance; are two processes of one name?")
+		l.close("duplicate")
+		return
 	}
+	if first && l.state.CompareAndSwap(int32(linkGreeting), int32(linkLive)) {
+		l.event("up").Stringer("link", l).Str("version", l.hello.Load().CodeVersion).Msg("link up")
+		if b.draining && l.challenge.mine.Nonce != nil {
+			l.control(kindDraining, 0, 0) // before the proof it would have been dropped
+		}
+	}
+	b.share()
 	b.refresh(l)
 }
 
@@ -303,41 +331,36 @@ func (b *Bus) setDraining(l *Link) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if l.state.CompareAndSwap(int32(linkLive), int32(linkDraining)) {
-		l.event().Stringer("link", l).Msg("peer is draining")
+		l.event("draining").Stringer("link", l).Msg("peer is draining")
 		b.refresh(l)
 	}
 }
 
-// refresh makes the list of live links of the service behind l anew. mu is held.
+// refresh makes the view of the service behind l anew. mu is held.
 func (b *Bus) refresh(l *Link) {
-	if l.instance == nil {
-		return
+	if l.instance != nil {
+		b.service(l.instance.Service).rebuild()
 	}
-	s := b.service(l.instance.Service)
-	live := make([]*Link, 0, len(*s.live.Load())+1)
-	for k := range b.links {
-		if k.instance != nil && !k.instance.EventsOnly && k.instance.Service == s.name &&
-			k.stateIs(linkLive) && k.window.Load() > 0 {
-			live = append(live, k)
-		}
-	}
-	s.live.Store(&live)
 }
 
 // detach forgets a link and ends what was under way on it. Called by mangos.
 func (b *Bus) detach(l *Link) {
+	b.endTap(l)
 	b.mu.Lock()
 	delete(b.links, l)
 	if l.instance != nil {
 		l.instance.link.CompareAndSwap(l, nil)
 	}
-	b.refresh(l)
-	b.share()
+	if l.hello.Load() != nil { // else nobody has known it
+		b.refresh(l)
+		b.share()
+	}
+	l.judge(l.reason())
 	b.metrics.set.Counter(metrics.BusLinkClosed, l.reason()).Inc()
 	closed := b.closed
 	b.mu.Unlock()
 	if !closed {
-		l.event().Stringer("link", l).Str("reason", l.reason()).Int("in_flight", l.InFlight()).Msg("link down")
+		l.event("down").Stringer("link", l).Str("reason", l.reason()).Int("in_flight", l.InFlight()).Msg("link down")
 	}
 	err := ErrLinkDown
 	if closed {
@@ -372,11 +395,13 @@ func (b *Bus) Close() error {
 		sockets = append(sockets, in.socket)
 	}
 	b.mu.Unlock()
+	b.undial()
 	close(b.done)
 	for _, s := range sockets {
 		_ = s.Close()
 	}
 	b.workers.Wait()
 	b.failAll(nil, ErrClosed)
+	b.limit.Close()
 	return nil
 }

@@ -531,10 +531,10 @@ func TestOptions_BadOnesAreNamed(t *testing.T) {
 	}
 	b := newBus(t, Options{})
 	for addr, want := range map[string]string{
-		"udp://x:1":      `nanobus: address "udp://x:1": want tcp://HOST:PORT or ipc:///PATH`,
+		"udp://x:1":      `nanobus: address "udp://x:1": want tcp://HOST:PORT, tls+tcp://HOST:PORT or ipc:///PATH`,
 		"tcp://nowhere":  `nanobus: address "tcp://nowhere": want tcp://HOST:PORT`,
 		"ipc://":         `nanobus: address "ipc://": want ipc:///PATH`,
-		"127.0.0.1:8000": `nanobus: address "127.0.0.1:8000": want tcp://HOST:PORT or ipc:///PATH`,
+		"127.0.0.1:8000": `nanobus: address "127.0.0.1:8000": want tcp://HOST:PORT, tls+tcp://HOST:PORT or ipc:///PATH`,
 	} {
 		if _, err := b.Listen(addr); err == nil || err.Error() != want {
 			t.Errorf("got %v, want %s", err, want)

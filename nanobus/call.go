@@ -40,6 +40,10 @@ type Call struct {
 	Done func(*Call)
 	// User is the caller's own.
 	User any
+	// Key, if not 0, chooses the instance: calls with the same key go to the
+	// same one, from every process, as long as it lives and has not more than
+	// its share to do. Any number does, it is hashed.
+	Key uint64
 
 	// SendMore, set before the call is started, announces that the request's
 	// body goes on after the payload, in chunks. Upload is there then, when the
@@ -95,7 +99,7 @@ func (c *Call) Keep() {
 }
 
 // Release gives the reply's memory back and makes the Call ready for another
-// request. Done and User stay.
+// request. Done and User stay; Key, which belongs to the request, doesn't.
 func (c *Call) Release() {
 	if c.kept {
 		c.msg.Free()
@@ -107,7 +111,7 @@ func (c *Call) Release() {
 	c.SendMore, c.StopOnReply, c.Upload = false, false, nil
 	c.msg, c.kept = nil, false
 	c.Payload, c.Err, c.Link, c.Timing, c.Received = nil, nil, nil, Timing{}, 0
-	c.id, c.sent, c.batch = 0, 0, 0
+	c.id, c.sent, c.batch, c.Key = 0, 0, 0, 0
 }
 
 // finish hands the ended call over. m is the message that Payload aliases.

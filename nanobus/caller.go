@@ -23,8 +23,9 @@ func (b *Bus) failAll(l *Link, err error) {
 }
 
 // start sends a request on a link one of whose credits the caller has taken.
-// On error the credit is given back and nothing was sent.
-func (b *Bus) start(l *Link, c *Call, p Payload, budget time.Duration) error {
+// On error the credit is given back and nothing was sent. more says that
+// further requests follow at once: they are to leave together.
+func (b *Bus) start(l *Link, c *Call, p Payload, budget time.Duration, more bool) error {
 	flags := uint8(0)
 	if c.SendMore {
 		if h := l.hello.Load(); h == nil || !h.Bodies {
@@ -44,6 +45,11 @@ func (b *Bus) start(l *Link, c *Call, p Payload, budget time.Duration) error {
 	s.link.Store(l)
 	s.deadline.Store(now + int64(budget))
 	start, err := l.begin(kindRequest, flags, id)
+	if err == nil && l.stateIs(linkDraining) {
+		// Since it was picked. What stands behind our ack would be lost.
+		l.abandon(start)
+		err = ErrLinkDown
+	}
 	if err == nil && start > maxGathered {
 		l.abandon(start)
 		err = ErrNoCredit
@@ -73,6 +79,9 @@ func (b *Bus) start(l *Link, c *Call, p Payload, budget time.Duration) error {
 	// open: whoever closes it looks for armed calls after that.
 	b.table.arm(s, id)
 	b.metrics.calls.Inc()
+	if !more && l.inFlight.Load() == 1 {
+		return l.commitNow(start)
+	}
 	return l.commit(start)
 }
 

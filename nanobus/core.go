@@ -14,7 +14,7 @@ import (
 //
 // It must never close a pipe within mangos' attaching hook (the listener
 // would hang for ever), so it uses no hooks: what is to be refused is refused
-// by AddPipe.
+// after AddPipe.
 type core struct {
 	bus      *Bus
 	instance *instance // what this socket dials; nil when it listens
@@ -40,7 +40,14 @@ func newSocket(b *Bus, in *instance) (protocol.Socket, error) {
 }
 
 // AddPipe is called by mangos when a connection has shaken hands.
-func (c *core) AddPipe(p protocol.Pipe) error { return c.bus.attach(p, c.instance) }
+// One that is refused is closed a moment later: mangos never gives back what
+// it notes down of a pipe that AddPipe itself refuses.
+func (c *core) AddPipe(p protocol.Pipe) error {
+	if c.bus.attach(p, c.instance) != nil {
+		go func() { _ = p.Close() }()
+	}
+	return nil
+}
 
 // RemovePipe is called by mangos, once, when a connection has gone.
 func (c *core) RemovePipe(p protocol.Pipe) {

@@ -39,6 +39,13 @@
 // is no queue that can overflow: overload shows at the caller, at once, as
 // [ErrNoCredit].
 //
+// # Peers that can't be trusted
+//
+// [Options.Security] says who may take part: certificates on tls+tcp
+// addresses, a shared secret on any. Whatever a peer sends is bounded by
+// itself (limits.go), costs its own link at worst, is counted, and is logged
+// once a second at most.
+//
 // # Pitfalls
 //
 // [Options.Serve] and [Call.Done] run on the goroutine that reads a link:

@@ -1,6 +1,7 @@
 package nanobus
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 )
@@ -88,4 +89,16 @@ func (e *RemoteError) Error() string {
 		return "nanobus: peer answered " + e.Code.String()
 	}
 	return "nanobus: peer answered " + e.Code.String() + ": " + e.Text
+}
+
+// decodeRemoteError reads the body of an error reply.
+func decodeRemoteError(body []byte) *RemoteError {
+	remote := &RemoteError{Code: CodeInternal}
+	if len(body) >= 2 {
+		remote.Code = Code(binary.BigEndian.Uint16(body))
+		if text, _, ok := takeString16(body[2:]); ok {
+			remote.Text = string(text)
+		}
+	}
+	return remote
 }

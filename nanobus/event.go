@@ -2,6 +2,7 @@ package nanobus
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -16,6 +17,8 @@ const (
 type Event struct {
 	Topic   string
 	Payload []byte // the subscriber's own
+
+	from *Link // nil: this process
 }
 
 // Publish sends an event to every linked process that subscribed to its topic,
@@ -31,9 +34,21 @@ func (b *Bus) Publish(topic string, payload []byte) (int, error) {
 	}
 	sent := 0
 	seen := make(map[[2]string]bool)
-	for _, l := range b.snapshotLinks() {
+	links := b.snapshotLinks()
+	// What we dialled is at the address that discovery gave; of accepted links
+	// the newest is the least likely to be half-open.
+	slices.SortFunc(links, func(x, y *Link) int {
+		if (x.instance != nil) != (y.instance != nil) {
+			if x.instance != nil {
+				return -1
+			}
+			return 1
+		}
+		return int(min(max(y.attached-x.attached, -1), 1))
+	})
+	for _, l := range links {
 		h := l.hello.Load()
-		if h == nil || !h.wants(topic) || seen[[2]string{h.Service, h.Instance}] {
+		if h == nil || !h.wants(topic) || (h.Instance != "" && seen[[2]string{h.Service, h.Instance}]) {
 			continue
 		}
 		start, err := l.begin(kindEvent, 0, 0)
@@ -52,7 +67,7 @@ func (b *Bus) Publish(topic string, payload []byte) (int, error) {
 			sent++
 		}
 	}
-	if b.deliver(topic, payload) {
+	if b.deliver(topic, payload, nil) {
 		sent++
 	}
 	return sent, nil
@@ -65,16 +80,24 @@ func checkTopic(topic string) error {
 	return nil
 }
 
-// deliver queues an event for this process's subscribers. It reports whether
-// there is one and the queue had room.
-func (b *Bus) deliver(topic string, payload []byte) bool {
+// deliver queues an event that came on a link, or is our own (nil), for this
+// process's subscribers. It reports whether there is one and there was room.
+func (b *Bus) deliver(topic string, payload []byte, from *Link) bool {
 	if b.opts.Subscriptions[topic] == nil {
 		return false
 	}
+	if from != nil && from.events.Add(1) > maxLinkEvents {
+		from.events.Add(-1)
+		b.metrics.droppedEvents.Inc()
+		return false
+	}
 	select {
-	case b.events <- Event{Topic: topic, Payload: append([]byte(nil), payload...)}:
+	case b.events <- Event{Topic: topic, Payload: append([]byte(nil), payload...), from: from}:
 		return true
 	default:
+		if from != nil {
+			from.events.Add(-1)
+		}
 		b.metrics.droppedEvents.Inc()
 		return false
 	}
@@ -87,6 +110,10 @@ func (b *Bus) dispatch() {
 	for {
 		select {
 		case e := <-b.events:
+			if e.from != nil {
+				e.from.events.Add(-1)
+				e.from = nil
+			}
 			b.runSubscriber(e)
 		case <-b.done:
 			return

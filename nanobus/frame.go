@@ -55,6 +55,8 @@ const (
 	kindDraining kind = 8
 	kindPing     kind = 9
 	kindPong     kind = 10
+	kindProof    kind = 11
+	kindTap      kind = 12
 )
 
 // Flags. A flag means something only together with its kind.

@@ -27,7 +27,16 @@ func vectors() map[string][]byte {
 	const id = 0x00a1_00000b_00000c
 	hello := Hello{Version: 1, Window: 1024, Service: "profile", CodeVersion: "v7", Instance: "profile-1", Topics: []string{"profile.updated"}}
 	caller := Hello{Version: 1, EventsOnly: true, Service: "web", Instance: "web-2"}
+	// The two hellos behind the proofs; the secret is "correct horse battery staple".
+	connecting := Hello{Version: 1, Service: "web", Instance: "web-2", Nonce: counting(0)}
+	accepting := Hello{Version: 1, Window: 1024, Service: "profile", Instance: "profile-1", Nonce: counting(32)}
+	secret := []byte("correct horse battery staple")
 	return map[string][]byte{
+		"hello-nonce":        connecting.appendTo(nil),
+		"hello-nonce-answer": accepting.appendTo(nil),
+		"proof-connecting":   frame(kindProof, 0, 0, proof(secret, roleConnecting, &connecting, &accepting)...),
+		"proof-accepting":    frame(kindProof, 0, 0, proof(secret, roleAccepting, &accepting, &connecting)...),
+
 		"hello":             hello.appendTo(nil),
 		"hello-events-only": caller.appendTo(nil),
 		"request":           frame(kindRequest, 0, id, append([]byte{0, 0x2d, 0xc6, 0xc0}, "ping"...)...),
@@ -51,8 +60,23 @@ func vectors() map[string][]byte {
 		"draining-ack": frame(kindDraining, flagAck, 0),
 		"ping":         frame(kindPing, 0, 0, 0, 6, 0x0a, 0x24, 0x18, 0x1e, 0x40, 0x00),
 		"pong":         frame(kindPong, 0, 0, 0, 6, 0x0a, 0x24, 0x18, 0x1e, 0x40, 0x00, 0, 6, 0x0a, 0x24, 0x18, 0x1e, 0x41, 0x00),
-		"batch":        append(frame(kindRequest, 0, id, 0, 0, 0x27, 0x10, 'a'), frame(kindRequest, 0, id+1, 0, 0, 0x27, 0x10, 'b')...),
+		"tap-start":    frame(kindTap, 0, 0, tapStart(10_000, 1<<kindRequest|1<<kindResponse, 4096)...),
+		"tap-state":    frame(kindTap, 0, 0, tapOpState, byte(TapOn), 0, 0, 0, 0, 0, 0, 0, 3),
+		"tap-copy": frame(kindTap, 0, 0, slices.Concat(
+			[]byte{tapOpCopy, 0, 6, 0x0a, 0x24, 0x18, 0x1e, 0x40, 0, byte(TapReceived)}, appendString8(nil, "terminator-1"),
+			frame(kindRequest, 0, id, append([]byte{0, 0x2d, 0xc6, 0xc0}, "ping"...)...)[:22],
+		)...),
+		"batch": append(frame(kindRequest, 0, id, 0, 0, 0x27, 0x10, 'a'), frame(kindRequest, 0, id+1, 0, 0, 0x27, 0x10, 'b')...),
 	}
+}
+
+// counting is a nonce that can be written down: first, first+1, and so on.
+func counting(first byte) []byte {
+	n := make([]byte, nonceSize)
+	for i := range n {
+		n[i] = first + byte(i)
+	}
+	return n
 }
 
 func TestFrames_GoldenVectors(t *testing.T) {
@@ -117,6 +141,11 @@ func TestNextFrame_RefusesWhatIsNone(t *testing.T) {
 
 func TestHello_RoundTripAndTruncation(t *testing.T) {
 	want := &Hello{Version: 1, Window: 7, EventsOnly: true, Service: "s", CodeVersion: "v", Instance: "i", Topics: []string{"a", "b"}}
+	withNonce := *want
+	withNonce.Nonce = counting(7)
+	if got, err := decodeHello(withNonce.appendTo(nil)[headerSize:]); err != nil || !cmp.Equal(&withNonce, got) {
+		t.Errorf("with a nonce: got %+v, %v", got, err)
+	}
 	body := want.appendTo(nil)[headerSize:]
 	got, err := decodeHello(body)
 	if err != nil {
@@ -157,6 +186,7 @@ func FuzzNextFrame(f *testing.F) {
 
 func FuzzHello(f *testing.F) {
 	f.Add(vectors()["hello"][headerSize:])
+	f.Add(vectors()["hello-nonce"][headerSize:])
 	f.Fuzz(func(t *testing.T, b []byte) {
 		h, err := decodeHello(b)
 		if err != nil {

@@ -33,6 +33,9 @@ type Hello struct {
 	Service, CodeVersion, Instance string
 	// Topics are the events it wants. At most 64, 255 bytes each.
 	Topics []string
+	// Nonce is 32 random bytes, drawn for the link, of a peer that wants the
+	// shared secret proven (Security.Secret); nil if it doesn't.
+	Nonce []byte
 }
 
 func (h *Hello) appendTo(dst []byte) []byte {
@@ -54,6 +57,9 @@ func (h *Hello) appendTo(dst []byte) []byte {
 	dst = append(dst, byte(len(h.Topics))) //nolint:gosec // maxTopics at most
 	for _, t := range h.Topics {
 		dst = appendString8(dst, t)
+	}
+	if h.Nonce != nil {
+		dst = appendString8(dst, string(h.Nonce))
 	}
 	endFrame(dst, start)
 	return dst
@@ -94,6 +100,11 @@ func decodeHello(b []byte) (*Hello, error) {
 		}
 		h.Topics = append(h.Topics, string(s))
 		b = rest
+	}
+	// Of another length it is no nonce, but something that this version
+	// doesn't know.
+	if nonce, _, ok := takeString8(b); ok && len(nonce) == nonceSize {
+		h.Nonce = append([]byte(nil), nonce...)
 	}
 	return h, nil
 }

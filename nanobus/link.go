@@ -3,7 +3,6 @@ package nanobus
 import (
 	"fmt"
 	"net"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,7 +19,8 @@ const (
 	// batchSize is where a batch is cut into messages; only a frame that is
 	// larger by itself makes a larger message. mangos' pool has nothing for
 	// messages of 64 KiB and more: batches of 1 MiB cost five times as much
-	// per request, for their garbage (BenchmarkBus/callers=256/body=4096).
+	// per request, for their garbage
+	// (BenchmarkRequestReply/peer=nanobus/callers=256/body=4096).
 	batchSize = 60 << 10
 
 	// smallBuffer is what each of a link's two buffers may always keep. A
@@ -59,9 +59,15 @@ type Link struct {
 	remote   string
 	attached int64
 
-	state   atomic.Int32
-	hello   atomic.Pointer[Hello]
-	down    chan struct{}
+	state atomic.Int32
+	hello atomic.Pointer[Hello]
+	down  chan struct{}
+
+	challenge challenge
+	unproven  atomic.Bool  // the peer has said hello and owes its proof
+	chores    atomic.Int32 // of this second, see maxChores
+	events    atomic.Int32 // its events in the queue
+
 	writing sync.WaitGroup
 
 	// Caller's side: credit and what choosing needs.
@@ -80,6 +86,7 @@ type Link struct {
 	bestAt      int64 // reader only
 
 	unanswered atomic.Int32    // pings since the last message came in
+	pinged     atomic.Uint64   // t0 of the last ping
 	sentAt     [sentRing]int64 // bus time of the writes, atomically accessed
 	writes     atomic.Uint32   // number of the write that will take what gathers now
 
@@ -91,16 +98,23 @@ type Link struct {
 	cuts     []int     // where out is cut into messages
 	cut      int       // where the current message began in out
 	frames   int       // frames in out
-	parked   bool      // the writer waits for wake
+	parked   bool      // the writer waits for wake, and nobody writes
+	corked   bool      // the reader is at a message, and sends what comes of it afterwards
 	closed   bool
 	granted  int        // window announced to the peer
+	formerly int        // what it was before it shrank
+	shrunkAt int64      // bus time of that
+	cancels  int        // requests that the peer has not cancelled
 	active   []*Request // requests of the peer that are not answered yet
 	freeSlot []int32    // free indexes of active
 	drainAck bool       // the peer has said that it sends no more requests
 	readers  map[bodyKey]*BodyReader
 	writers  map[bodyKey]*BodyWriter
 
-	wake        chan struct{}
+	wake    chan struct{}
+	turn    turn
+	pipeNow *busPipe // can write without blocking; nil: it can't
+
 	closeReason atomic.Pointer[string]
 }
 
@@ -122,6 +136,7 @@ func newLink(b *Bus, p protocol.Pipe, in *instance) *Link {
 	if in != nil {
 		l.remote = in.Address
 	}
+	l.pipeNow = pipeNow(p)
 	return l
 }
 
@@ -167,8 +182,10 @@ func (l *Link) commit(start int) error {
 		l.cut = start
 	}
 	l.frames++
-	wake := l.parked
-	l.parked = false
+	wake := l.parked && !l.corked
+	if wake {
+		l.parked = false
+	}
 	l.mu.Unlock()
 	if wake {
 		l.wake <- struct{}{}
@@ -189,104 +206,12 @@ func (l *Link) control(k kind, flags uint8, id uint64, body ...byte) {
 	if err != nil {
 		return
 	}
-	if start > 2*maxGathered {
+	if l.overrun(start) {
 		l.abandon(start)
-		l.close("overrun")
 		return
 	}
 	l.out = append(l.out, body...)
 	_ = l.commit(start)
-}
-
-// writer sends what has gathered, again and again, until the link closes.
-//
-// It yields once before it takes the gathered frames. The sender that woke it
-// put it next in line, ahead of everybody who is about to send too; after the
-// yield they have run and their frames are there. With 256 callers that makes
-// 46 frames a message instead of 4, and two to three times the throughput
-// (BenchmarkLink_Yield).
-func (l *Link) writer() {
-	defer l.writing.Done()
-	m := l.bus.metrics
-	var spare []byte
-	var cuts []int
-	loose := 0 // writes in a row that needed little of their buffer
-	for {
-		l.mu.Lock()
-		for len(l.out) == 0 {
-			if l.closed {
-				l.mu.Unlock()
-				return
-			}
-			l.parked = true
-			l.mu.Unlock()
-			<-l.wake
-			if !l.bus.opts.noYield {
-				runtime.Gosched()
-			}
-			l.mu.Lock()
-		}
-		buf, frames := l.out, l.frames
-		cuts = append(cuts[:0], l.cuts...)
-		if loose++; cap(buf) <= smallBuffer || len(buf) > cap(buf)/4 {
-			loose = 0
-		}
-		if loose > shrinkAfter {
-			spare, loose = nil, 0
-		}
-		l.out, l.cuts, l.cut, l.frames = spare[:0], l.cuts[:0], 0, 0
-		n := l.writes.Load()
-		atomic.StoreInt64(&l.sentAt[n%sentRing], l.bus.now())
-		l.writes.Store(n + 1)
-		l.mu.Unlock()
-		l.space.Broadcast()
-
-		messages := len(cuts) + 1
-		err := l.write(buf, cuts)
-		m.messagesOut.Add(uint64(messages))
-		m.framesOut.Add(uint64(frames)) //nolint:gosec // a count
-		m.bytesOut.Add(uint64(len(buf)))
-		spare = buf
-		if err != nil {
-			l.close("write")
-			l.mu.Lock()
-			l.out = nil
-			l.mu.Unlock()
-			return
-		}
-	}
-}
-
-// write sends buf as the messages that cuts say.
-func (l *Link) write(buf []byte, cuts []int) error {
-	from := 0
-	for i := 0; i <= len(cuts); i++ {
-		to := len(buf)
-		if i < len(cuts) {
-			to = cuts[i]
-		}
-		m := mangos.NewMessage(0)
-		m.Body = buf[from:to]
-		if err := l.pipe.SendMsg(m); err != nil {
-			m.Free()
-			return err
-		}
-		from = to
-	}
-	return nil
-}
-
-// flush waits until all that was gathered has been given to the system.
-func (l *Link) flush(deadline time.Time) {
-	for time.Now().Before(deadline) {
-		l.mu.Lock()
-		done := l.closed || (len(l.out) == 0 && l.parked)
-		l.mu.Unlock()
-		if done {
-			return
-		}
-		time.Sleep(time.Millisecond)
-	}
 }
 
 // close ends the link: its pipe closes, both goroutines end, calls under way
@@ -330,6 +255,11 @@ func (l *Link) detached() {
 func (l *Link) reason() string {
 	if r := l.closeReason.Load(); r != nil {
 		return *r
+	}
+	if mp, ok := l.pipe.(mangos.Pipe); ok {
+		if v, err := mp.GetOption(optionEnd); err == nil {
+			return v.(string) //nolint:forcetypeassert // our own pipe's
+		}
 	}
 	return "peer"
 }

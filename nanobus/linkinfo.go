@@ -7,24 +7,33 @@ type LinkInfo struct {
 	Version   string  `json:"version,omitempty"`
 	Address   string  `json:"address"`
 	State     string  `json:"state"`
+	Weight    int     `json:"weight"` // 0: it is taken out
 	Window    int     `json:"window"`
 	InFlight  int     `json:"in_flight"`
 	Replies   uint64  `json:"replies"`
 	LatencyMS float64 `json:"latency_ms"` // moving average
+
+	// ClockKnown says whether the peer's clock is known against ours, so that
+	// Timing can tell the way out from the way back.
+	ClockKnown bool `json:"-"`
 }
 
 // Links returns the state of the links that this process dials.
 func (b *Bus) Links() []LinkInfo {
-	var infos []LinkInfo
-	for _, l := range b.snapshotLinks() {
-		if l.instance == nil {
+	b.mu.Lock() // weights and versions change under it
+	defer b.mu.Unlock()
+	infos := make([]LinkInfo, 0, len(b.links))
+	for l := range b.links {
+		in := l.instance
+		if in == nil {
 			continue
 		}
 		infos = append(infos, LinkInfo{
-			Service: l.instance.Service, Instance: l.instance.ID, Version: l.instance.Version, Address: l.instance.Address,
+			Service: in.Service, Instance: in.ID, Version: in.Version, Address: in.Address,
 			State:  [...]string{"greeting", "live", "draining", "down"}[l.state.Load()],
+			Weight: effectiveWeight(in.Weight),
 			Window: int(l.window.Load()), InFlight: l.InFlight(), Replies: l.replies.Load(),
-			LatencyMS: float64(l.latency.Load()) / 1e6,
+			LatencyMS: float64(l.latency.Load()) / 1e6, ClockKnown: l.offsetKnown.Load(),
 		})
 	}
 	return infos

@@ -46,8 +46,17 @@ type Options struct {
 	// Slots bounds the calls under way. 1..1048576, 0 means DefaultSlots.
 	Slots int
 
-	// MaxLinks bounds the links, dialled and accepted. 0 means DefaultLinks.
+	// MaxLinks bounds the links, dialled and accepted. Those that are dialled
+	// have their places kept. 0 means DefaultLinks.
 	MaxLinks int
+
+	// NoTap forbids others to listen in on the process' requests; see
+	// TapOptions. A tap sees payloads.
+	NoTap bool
+
+	// Tap makes the bus listen in on the instances that it is linked with. nil:
+	// it doesn't.
+	Tap *TapOptions
 
 	// Bodies says that the process takes bodies in chunks: as a responder, that
 	// Serve asks for Request.Body; as a caller, that it minds Call.Download.
@@ -57,6 +66,9 @@ type Options struct {
 	// may hold 64 KiB, and all together 32 MiB more. A request or a reply over it
 	// fails. 1..65536, 0 means DefaultBodies.
 	MaxBodies int
+
+	// Security says how peers are told from strangers.
+	Security Security
 
 	// Logger gets a line when a link comes or goes. The zero Logger is silent.
 	Logger zerolog.Logger
@@ -100,10 +112,13 @@ func (o *Options) validate() error {
 			return fmt.Errorf("nanobus: %s %d: want 1 to %d", f.name, *f.value, f.max)
 		}
 	}
+	if err := o.Security.validate(); err != nil {
+		return err
+	}
 	if o.Metrics == nil {
 		o.Metrics = metrics.New(metrics.Handler, "")
 	}
-	return nil
+	return o.Tap.validate()
 }
 
 // busMetrics are the handles of what the bus counts.
@@ -112,11 +127,12 @@ type busMetrics struct {
 
 	messagesIn, messagesOut, framesIn, framesOut, bytesIn, bytesOut *metrics.Counter
 	calls, expired, cancelsIn, cancelsOut, eventsIn, eventsOut      *metrics.Counter
-	opened                                                          *metrics.Counter
+	opened, keyed, keyMoved                                         *metrics.Counter
 
 	droppedLate, droppedStray, droppedMalformed, droppedUnknown      *metrics.Counter
 	droppedWindow, droppedNoHandler, droppedEvents, droppedOversized *metrics.Counter
 	droppedLinkDown, droppedBodies                                   *metrics.Counter
+	droppedTap, tapCopies                                            *metrics.Counter
 }
 
 func newBusMetrics(s *metrics.Set) *busMetrics {
@@ -129,11 +145,13 @@ func newBusMetrics(s *metrics.Set) *busMetrics {
 		calls: s.Counter(metrics.BusCalls), expired: s.Counter(metrics.BusExpired),
 		cancelsIn: s.Counter(metrics.BusCancelsIn), cancelsOut: s.Counter(metrics.BusCancelsOut),
 		eventsIn: s.Counter(metrics.BusEventsIn), eventsOut: s.Counter(metrics.BusEventsOut),
-		opened:      s.Counter(metrics.BusLinkOpened),
+		opened: s.Counter(metrics.BusLinkOpened),
+		keyed:  s.Counter(metrics.BusKeyed), keyMoved: s.Counter(metrics.BusKeyMoved),
 		droppedLate: dropped("late"), droppedStray: dropped("stray"),
 		droppedMalformed: dropped("malformed"), droppedUnknown: dropped("unknown_kind"),
 		droppedWindow: dropped("over_window"), droppedNoHandler: dropped("no_handler"),
 		droppedEvents: dropped("event_overflow"), droppedOversized: dropped("oversized"),
 		droppedLinkDown: dropped("link_down"), droppedBodies: dropped("over_bodies"),
+		droppedTap: dropped("tap_overflow"), tapCopies: s.Counter(metrics.BusTapCopies),
 	}
 }

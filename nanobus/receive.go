@@ -25,12 +25,12 @@ func (l *Link) reader() {
 		m.messagesIn.Inc()
 		m.bytesIn.Add(uint64(len(msg.Body)))
 		var err error
+		l.cork()
 		arrived, err = l.receive(msg, now, arrived[:0])
+		l.uncork()
 		msg.Free()
 		if err != nil {
-			m.droppedMalformed.Inc()
-			l.bus.log.Warn().Err(err).Stringer("link", l).Msg("closing a link whose peer doesn't keep to the protocol")
-			l.close("malformed")
+			l.fail(err)
 			return
 		}
 	}
@@ -39,17 +39,30 @@ func (l *Link) reader() {
 // receive acts on the frames of one message. arrived is scratch.
 func (l *Link) receive(msg *mangos.Message, now int64, arrived []*Request) ([]*Request, error) {
 	m := l.bus.metrics
+	taps := l.taps()
 	frames := uint64(0)
 	defer func() { m.framesIn.Add(frames) }()
+	if len(msg.Body) == 0 {
+		return arrived, l.chore(1)
+	}
 	for rest := msg.Body; len(rest) > 0; {
 		f, more, err := nextFrame(rest)
 		if err != nil {
 			l.admit(arrived)
 			return arrived[:0], err
 		}
+		if taps != nil {
+			tapFrames(taps, l, TapReceived, rest[:headerSize+len(f.body)], now)
+		}
 		rest = more
 		frames++
-		if f.kind != kindHello && l.stateIs(linkGreeting) {
+		if cost := chores[f.kind]; cost != 0 {
+			if err := l.chore(cost); err != nil {
+				l.admit(arrived)
+				return arrived[:0], err
+			}
+		}
+		if f.kind != kindHello && f.kind != kindProof && l.stateIs(linkGreeting) {
 			// A stock BUS peer sends its replies to everybody, to us too,
 			// maybe before it has said hello.
 			m.droppedStray.Inc()
@@ -85,6 +98,14 @@ func (l *Link) receive(msg *mangos.Message, now int64, arrived []*Request) ([]*R
 			if err := l.greeted(h); err != nil {
 				return arrived, err
 			}
+		case kindProof:
+			h, err := l.proven(f.body)
+			if err != nil {
+				return arrived, err
+			}
+			if h != nil {
+				l.accept(h)
+			}
 		case kindCredit:
 			if len(f.body) < 4 {
 				return arrived, fmt.Errorf("%w: credit of %d bytes", ErrMalformed, len(f.body))
@@ -107,12 +128,14 @@ func (l *Link) receive(msg *mangos.Message, now int64, arrived []*Request) ([]*R
 				return arrived, fmt.Errorf("%w: event ends inside its topic", ErrMalformed)
 			}
 			m.eventsIn.Inc()
-			l.bus.deliver(string(topic), payload)
+			l.bus.deliver(string(topic), payload, l)
 		case kindDraining:
 			if f.flags&flagAck != 0 {
-				l.mu.Lock()
-				l.drainAck = true
-				l.mu.Unlock()
+				// The requests before it first: with the ack of all and
+				// nothing to answer, draining is over.
+				l.admit(arrived)
+				arrived = arrived[:0]
+				l.bus.drainAcked(l)
 				continue
 			}
 			l.bus.setDraining(l)
@@ -128,7 +151,14 @@ func (l *Link) receive(msg *mangos.Message, now int64, arrived []*Request) ([]*R
 			if len(f.body) < 16 {
 				return arrived, fmt.Errorf("%w: pong of %d bytes", ErrMalformed, len(f.body))
 			}
+			if binary.BigEndian.Uint64(f.body) != l.pinged.Load() {
+				continue // a stock peer's to another, or too late to be of use
+			}
 			l.pong(int64(binary.BigEndian.Uint64(f.body)), int64(binary.BigEndian.Uint64(f.body[8:])), now) //nolint:gosec // clocks
+		case kindTap:
+			if err := l.tapFrame(f.body); err != nil {
+				return arrived, err
+			}
 		default:
 			m.droppedUnknown.Inc() // a later minor revision's; docs/protocol.md, "Unknown kinds"
 		}
@@ -150,13 +180,25 @@ func (l *Link) greeted(h *Hello) error {
 		return fmt.Errorf("%w: wanted service %q, found %q: is the address of instance %q out of date?",
 			ErrMalformed, l.instance.Service, h.Service, l.instance.ID)
 	}
-	first := l.hello.Swap(h) == nil
-	l.window.Store(clampWindow(h.Window))
-	if first {
-		l.ping(l.bus.now())
+	ready, err := l.introduced(h)
+	if ready {
+		l.accept(h)
 	}
-	l.bus.greeted(l, first)
-	return nil
+	return err
+}
+
+// accept believes a hello.
+func (l *Link) accept(h *Hello) {
+	before := l.hello.Swap(h)
+	l.window.Store(clampWindow(h.Window))
+	if before == nil {
+		l.ping(l.bus.now())
+		l.listenIn()
+	}
+	// The lock of the bus only for what matters to others.
+	if before == nil || before.EventsOnly != h.EventsOnly || (before.Window == 0) != (h.Window == 0) {
+		l.bus.greeted(l, before == nil)
+	}
 }
 
 // request makes a Request of a frame.
@@ -206,6 +248,7 @@ func (l *Link) admit(arrived []*Request) {
 	b.served.Add(int64(len(arrived)))
 	n := 0
 	l.mu.Lock()
+	l.cancels += len(arrived)
 	for i, r := range arrived {
 		if !l.remember(r) {
 			break
@@ -244,7 +287,7 @@ func (l *Link) response(f frame, msg *mangos.Message, now int64) error {
 		b.metrics.droppedStray.Inc() // a reply too many
 		return nil
 	}
-	c := b.table.claim(f.id)
+	c := b.table.claimOn(f.id, l)
 	if c == nil {
 		b.metrics.droppedLate.Inc()
 		if more {
@@ -285,12 +328,13 @@ func (l *Link) response(f frame, msg *mangos.Message, now int64) error {
 func (l *Link) timing(c *Call, body []byte, now int64) {
 	t := &c.Timing
 	t.Total = time.Duration(now - c.sent)
-	t.HandlerQueue = time.Duration(binary.BigEndian.Uint32(body[8:])) * time.Microsecond
-	t.Handler = time.Duration(binary.BigEndian.Uint32(body[12:])) * time.Microsecond
-	rest := t.Total - t.HandlerQueue - t.Handler
-	if rest < 0 { // measured in whole µs, and by another clock
-		rest = 0
-	}
+	// Whatever the peer says, and by whatever clock: no stage is longer than
+	// what is left of the whole.
+	rest := t.Total
+	t.HandlerQueue = min(time.Duration(binary.BigEndian.Uint32(body[8:]))*time.Microsecond, rest)
+	rest -= t.HandlerQueue
+	t.Handler = min(time.Duration(binary.BigEndian.Uint32(body[12:]))*time.Microsecond, rest)
+	rest -= t.Handler
 	if l.writes.Load()-c.batch < sentRing {
 		t.Queue = min(time.Duration(max(atomic.LoadInt64(&l.sentAt[c.batch%sentRing])-c.sent, 0)), rest)
 		rest -= t.Queue
@@ -308,6 +352,14 @@ func (l *Link) timing(c *Call, body []byte, now int64) {
 func (l *Link) cancelled(id uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.closed {
+		return // what is answered from here on stays in active, and is used anew
+	}
+	if l.cancels == 0 {
+		l.bus.metrics.droppedStray.Inc() // more of them than requests
+		return
+	}
+	l.cancels--
 	// A scan: cancels are rare, and an index would cost every request.
 	for _, r := range l.active {
 		if r != nil && r.id == id {
@@ -337,7 +389,9 @@ func (l *Link) unwanted(id uint64, now int64) {
 // ping asks the peer for a sign of life and the time.
 func (l *Link) ping(now int64) {
 	l.unanswered.Add(1)
-	l.control(kindPing, 0, 0, binary.BigEndian.AppendUint64(nil, l.bus.wallMicros(now))...)
+	t0 := l.bus.wallMicros(now)
+	l.pinged.Store(t0)
+	l.control(kindPing, 0, 0, binary.BigEndian.AppendUint64(nil, t0)...)
 }
 
 // pong estimates how far the peer's clock is from ours, from the answer with

@@ -160,6 +160,10 @@ func (r *Request) sendBody(flags uint8, p Payload, block bool, more *BodyWriter)
 	if err != nil {
 		return true, err
 	}
+	if flags&flagError != 0 && l.overrun(start) {
+		l.abandon(start)
+		return true, ErrLinkDown
+	}
 	if flags&flagError == 0 && start > maxGathered {
 		if !block {
 			l.abandon(start)
@@ -167,6 +171,7 @@ func (r *Request) sendBody(flags uint8, p Payload, block bool, more *BodyWriter)
 		}
 		l.out = l.out[:start]
 		for len(l.out) > maxGathered && !l.closed {
+			l.rouse()
 			l.space.Wait() // the writer's deadline ends this at the latest
 		}
 		if l.closed {
@@ -234,16 +239,14 @@ func (r *Request) cancel() {
 // remember puts the request into the link's table. Called with link.mu held.
 // It returns false if the peer has more requests under way than it may.
 func (l *Link) remember(r *Request) bool {
+	if len(l.active)-len(l.freeSlot) >= l.limit(r.received) {
+		return false
+	}
 	if n := len(l.freeSlot); n > 0 {
 		r.index = l.freeSlot[n-1]
 		l.freeSlot = l.freeSlot[:n-1]
 		l.active[r.index] = r
 		return true
-	}
-	// granted may have shrunk while requests sent under the old one were on
-	// their way; the window of the bus as a whole is what can't be exceeded.
-	if len(l.active) >= l.bus.opts.Window {
-		return false
 	}
 	r.index = int32(len(l.active)) //nolint:gosec // bounded by the window
 	l.active = append(l.active, r)
@@ -343,7 +346,11 @@ func (c *requestContext) Value(any) any { return nil }
 // refuse answers a request that was not admitted to the link's table.
 func (r *Request) refuse(code Code) {
 	l := r.link
-	if start, err := l.begin(kindResponse, flagError, r.id); err == nil {
+	if start, err := l.begin(kindResponse, flagError, r.id); err != nil {
+		// It is gone, and so is who asked.
+	} else if l.overrun(start) {
+		l.abandon(start)
+	} else {
 		l.out = binary.BigEndian.AppendUint64(l.out, l.bus.wallMicros(r.received))
 		l.out = append(l.out, 0, 0, 0, 0, 0, 0, 0, 0)
 		l.out = (&errorPayload{code: code}).AppendTo(l.out)

@@ -8,9 +8,9 @@ import (
 // linkTo returns the caller's link to an instance.
 func linkTo(t *testing.T, b *Bus, id string) *Link {
 	t.Helper()
-	for _, l := range *b.Service("s").live.Load() {
-		if l.instance.ID == id {
-			return l
+	for _, m := range b.Service("s").live.Load().members {
+		if m.link.instance.ID == id {
+			return m.link
 		}
 	}
 	t.Fatalf("no link to %s", id)

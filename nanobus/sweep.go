@@ -67,13 +67,12 @@ func (b *Bus) sweepBodies(now int64) {
 // are not asked.
 func (b *Bus) tend(now int64) {
 	for _, l := range b.snapshotLinks() {
-		if n := l.replies.Load(); n == l.repliesSeen {
-			l.latency.Store(l.latency.Load() / 2)
-		} else {
-			l.repliesSeen = n
-		}
+		l.forgive()
 		l.endStalled(now)
+		l.chores.Store(0)
 		switch {
+		case l.unproven.Load() && now-l.attached > int64(helloTimeout):
+			l.close("no_proof")
 		case l.stateIs(linkGreeting) && now-l.attached > int64(helloTimeout):
 			l.close("no_hello")
 		case l.unanswered.Load() >= maxUnanswered:
@@ -82,6 +81,7 @@ func (b *Bus) tend(now int64) {
 			l.ping(now)
 		}
 	}
+	b.taps.tend()
 	b.mu.Lock()
 	b.prune(now)
 	b.mu.Unlock()

@@ -126,6 +126,19 @@ func (t *table) claim(id uint64) *Call {
 	return c
 }
 
+// claimOn is claim for a reply that came on a link. It returns nil for a call
+// that waits for its reply on another one: ids can be guessed, and one peer
+// must not answer for the next.
+func (t *table) claimOn(id uint64, l *Link) *Call {
+	if i := id & slotMask; i < uint64(len(t.slots)) {
+		// In this order: while the slot has the id, its link is the call's.
+		if s := &t.slots[i]; s.id.Load() != id || s.link.Load() != l {
+			return nil
+		}
+	}
+	return t.claim(id)
+}
+
 // mine reports whether the id was issued by this table's process.
 func (t *table) mine(id uint64) bool { return id>>48 == t.origin }
 

@@ -1,36 +1,34 @@
 package nanobus
 
 import (
-	"bufio"
-	"encoding/binary"
+	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
-	"os"
 	"strings"
-	"sync"
 	"time"
 
 	"go.nanomsg.org/mangos/v3"
 	"go.nanomsg.org/mangos/v3/transport"
 )
 
-// The transports are wire-compatible with mangos' own tcp and ipc, and differ
-// in what happens around the wire:
+// The transports are wire-compatible with mangos' own tcp, ipc and tls+tcp,
+// and differ in what happens around the wire:
 //
 //   - reads are buffered. The stock one makes three system calls for each
 //     message (the 8-byte size by itself, the body, and the one that finds
 //     nothing); here a whole burst costs one or two.
-//   - connecting and the SP handshake have a deadline, and so has every
+//   - connecting and the handshakes have a deadline, and so has every
 //     write: a peer that stops reading costs its own link, not a goroutine.
 //   - nothing is allocated per message.
+//   - over TLS a message is one record where it fits, not two.
 //
 // They are registered under schemes of their own, so that a process that also
 // uses stock mangos sockets keeps the stock transports for those.
 const (
 	schemeTCP = "nanobus-tcp"
 	schemeIPC = "nanobus-ipc"
+	schemeTLS = "nanobus-tls+tcp"
 )
 
 const (
@@ -49,34 +47,62 @@ const (
 func init() {
 	transport.RegisterTransport(busTransport{scheme: schemeTCP, network: "tcp"})
 	transport.RegisterTransport(busTransport{scheme: schemeIPC, network: "unix"})
+	transport.RegisterTransport(busTransport{scheme: schemeTLS, network: "tcp", tls: true})
 }
 
 // transportURL turns the address that people write into one that selects our
 // transports, and checks it.
 func transportURL(addr string) (string, error) {
 	switch scheme, rest, _ := strings.Cut(addr, "://"); scheme {
-	case "tcp":
+	case "tcp", "tls+tcp":
 		if _, _, err := net.SplitHostPort(rest); err != nil {
-			return "", fmt.Errorf("nanobus: address %q: want tcp://HOST:PORT", addr)
+			return "", fmt.Errorf("nanobus: address %q: want %s://HOST:PORT", addr, scheme)
 		}
-		return schemeTCP + "://" + rest, nil
+		return "nanobus-" + addr, nil
 	case "ipc":
 		if rest == "" {
 			return "", fmt.Errorf("nanobus: address %q: want ipc:///PATH", addr)
 		}
-		return schemeIPC + "://" + rest, nil
+		return "nanobus-" + addr, nil
 	default:
-		return "", fmt.Errorf("nanobus: address %q: want tcp://HOST:PORT or ipc:///PATH", addr)
+		return "", fmt.Errorf("nanobus: address %q: want tcp://HOST:PORT, tls+tcp://HOST:PORT or ipc:///PATH", addr)
 	}
 }
 
 // publicURL is the inverse of transportURL.
 func publicURL(url string) string { return strings.TrimPrefix(url, "nanobus-") }
 
+// optionWire is the option by which a bus hands its wire to our transports.
+const optionWire = "NANOBUS-WIRE"
+
+// optionEnd asks a connection why it has ended. mangos closes a pipe before it
+// says that a read or a write has failed.
+const optionEnd = "NANOBUS-END"
+
+// wire is what connections need to know of the bus to which they belong.
+type wire struct {
+	ctx context.Context // ends with the bus, and what is being dialled with it
+	tls *credentials
+
+	// refused is told of connections that ended before they were links, and
+	// why in one word; mine: we had dialled.
+	refused func(reason, remote string, mine bool, err error)
+	// broken is told of what makes the bytes of a link unreadable.
+	broken func(remote string, err error)
+	// wait returns an error while the address is not to be dialled again.
+	// nil: it always is.
+	wait func() error
+}
+
 // busTransport implements mangos' transport.Transport.
-type busTransport struct{ scheme, network string }
+type busTransport struct {
+	scheme, network string
+	tls             bool
+}
 
 func (t busTransport) Scheme() string { return t.scheme }
+
+func (t busTransport) ipc() bool { return t.network == "unix" }
 
 func (t busTransport) NewDialer(url string, sock mangos.Socket) (transport.Dialer, error) {
 	addr, err := transport.StripScheme(t, url)
@@ -94,7 +120,7 @@ func (t busTransport) NewListener(url string, sock mangos.Socket) (transport.Lis
 	return &busListener{
 		t: t, addr: addr, proto: sock.Info(),
 		ready: make(chan transport.Pipe), closed: make(chan struct{}),
-		pending: make(map[net.Conn]struct{}),
+		pending: make(map[net.Conn]time.Time),
 	}, nil
 }
 
@@ -103,257 +129,47 @@ type busDialer struct {
 	t     busTransport
 	addr  string
 	proto transport.ProtocolInfo
+	wire  *wire
 }
 
 func (d *busDialer) Dial() (transport.Pipe, error) {
-	c, err := net.DialTimeout(d.t.network, d.addr, dialTimeout)
+	if d.wire.wait != nil {
+		if err := d.wire.wait(); err != nil {
+			return nil, err
+		}
+	}
+	dialer := net.Dialer{Timeout: dialTimeout}
+	c, err := dialer.DialContext(d.wire.ctx, d.t.network, d.addr)
 	if err != nil {
 		return nil, err
 	}
-	return newBusPipe(c, d.proto, d.t.network == "unix")
-}
-
-func (d *busDialer) SetOption(string, any) error      { return mangos.ErrBadOption }
-func (d *busDialer) GetOption(string) (any, error)    { return nil, mangos.ErrBadOption }
-func (l *busListener) SetOption(string, any) error    { return mangos.ErrBadOption }
-func (l *busListener) GetOption(string) (any, error)  { return nil, mangos.ErrBadOption }
-func (p *busPipe) GetOption(name string) (any, error) { return p.option(name) }
-
-// busListener accepts connections and shakes hands with each on a goroutine
-// of its own, which ends with the handshake or its deadline.
-type busListener struct {
-	t     busTransport
-	addr  string
-	proto transport.ProtocolInfo
-	ready chan transport.Pipe
-
-	mu      sync.Mutex
-	l       net.Listener
-	pending map[net.Conn]struct{} // in the handshake
-	done    bool
-	closed  chan struct{}
-}
-
-func (l *busListener) Listen() error {
-	if l.t.network == "unix" {
-		removeStaleSocket(l.addr)
-	}
-	nl, err := net.Listen(l.t.network, l.addr)
+	// The handshakes end with the bus too.
+	stop := context.AfterFunc(d.wire.ctx, func() { _ = c.Close() })
+	defer stop()
+	p, err := newBusPipe(c, d.t, d.proto, d.wire, d.addr)
 	if err != nil {
-		return err
-	}
-	l.mu.Lock()
-	if l.done {
-		l.mu.Unlock()
-		_ = nl.Close()
-		return mangos.ErrClosed
-	}
-	l.l = nl
-	l.mu.Unlock()
-	go l.acceptLoop(nl)
-	return nil
-}
-
-// removeStaleSocket removes a socket file that nobody listens on, which a
-// killed process leaves behind.
-func removeStaleSocket(path string) {
-	st, err := os.Stat(path)
-	if err != nil || st.Mode()&os.ModeSocket == 0 {
-		return
-	}
-	c, err := net.DialTimeout("unix", path, time.Second)
-	if err == nil {
-		_ = c.Close()
-		return
-	}
-	_ = os.Remove(path)
-}
-
-// acceptLoop ends when Close closes the listener.
-func (l *busListener) acceptLoop(nl net.Listener) {
-	for {
-		c, err := nl.Accept()
-		if err != nil {
-			select {
-			case <-l.closed:
-				return
-			case <-time.After(10 * time.Millisecond): // out of descriptors, say: don't spin
-				continue
-			}
-		}
-		l.mu.Lock()
-		if l.done || len(l.pending) >= maxHandshakes {
-			l.mu.Unlock()
-			_ = c.Close()
-			continue
-		}
-		l.pending[c] = struct{}{}
-		l.mu.Unlock()
-		go l.handshake(c)
-	}
-}
-
-func (l *busListener) handshake(c net.Conn) {
-	p, err := newBusPipe(c, l.proto, l.t.network == "unix")
-	l.mu.Lock()
-	delete(l.pending, c)
-	l.mu.Unlock()
-	if err != nil {
-		return
-	}
-	select {
-	case l.ready <- p:
-	case <-l.closed:
-		_ = p.Close()
-	}
-}
-
-func (l *busListener) Accept() (transport.Pipe, error) {
-	select {
-	case p := <-l.ready:
-		return p, nil
-	case <-l.closed:
-		return nil, mangos.ErrClosed
-	}
-}
-
-func (l *busListener) Address() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	addr := l.addr
-	if l.l != nil {
-		addr = l.l.Addr().String()
-	}
-	return l.t.scheme + "://" + addr
-}
-
-func (l *busListener) Close() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.done {
-		return nil
-	}
-	l.done = true
-	close(l.closed)
-	if l.l != nil {
-		_ = l.l.Close()
-	}
-	for c := range l.pending {
-		_ = c.Close()
-	}
-	return nil
-}
-
-// busPipe is one connection after its handshake. Send is called by one
-// goroutine and Recv by one other.
-type busPipe struct {
-	c    net.Conn
-	r    *bufio.Reader
-	ipc  bool
-	once sync.Once
-
-	head  [9]byte     // scratch of Send: ipc's marker byte and the size
-	parts [2][]byte   // scratch of Send: size and body, for one writev
-	bufs  net.Buffers // scratch of Send
-}
-
-// spGreeting is what each side of an SP connection says first: "\0SP\0", the
-// protocol number, two reserved bytes.
-func spGreeting(proto uint16) [8]byte {
-	return [8]byte{0, 'S', 'P', 0, byte(proto >> 8), byte(proto), 0, 0} //nolint:gosec // two bytes of a number
-}
-
-func newBusPipe(c net.Conn, proto transport.ProtocolInfo, ipc bool) (*busPipe, error) {
-	p := &busPipe{c: c, r: bufio.NewReaderSize(c, readBufferSize), ipc: ipc}
-	if err := p.handshake(proto); err != nil {
-		_ = c.Close()
+		d.wire.refused(handshakeReason(err), d.t.public(d.addr), true, err)
 		return nil, err
 	}
 	return p, nil
 }
 
-func (p *busPipe) handshake(proto transport.ProtocolInfo) error {
-	if err := p.c.SetDeadline(time.Now().Add(handshakeTimeout)); err != nil {
-		return err
-	}
-	mine := spGreeting(proto.Self)
-	if _, err := p.c.Write(mine[:]); err != nil {
-		return err
-	}
-	var theirs [8]byte
-	if _, err := io.ReadFull(p.r, theirs[:]); err != nil {
-		return err
-	}
-	if theirs != spGreeting(proto.Peer) {
-		return mangos.ErrBadHeader
-	}
-	return p.c.SetDeadline(time.Time{})
-}
+// public is the address as people write it.
+func (t busTransport) public(addr string) string { return publicURL(t.scheme) + "://" + addr }
 
-func (p *busPipe) Send(m *mangos.Message) error {
-	n := 8
-	binary.BigEndian.PutUint64(p.head[1:], uint64(len(m.Header)+len(m.Body)))
-	if p.ipc {
-		p.head[0] = 1
-		n = 9
+func (d *busDialer) SetOption(name string, v any) error   { return setWire(&d.wire, name, v) }
+func (d *busDialer) GetOption(string) (any, error)        { return nil, mangos.ErrBadOption }
+func (l *busListener) SetOption(name string, v any) error { return setWire(&l.wire, name, v) }
+func (l *busListener) GetOption(string) (any, error)      { return nil, mangos.ErrBadOption }
+func (p *busPipe) GetOption(name string) (any, error)     { return p.option(name) }
+
+func setWire(dst **wire, name string, v any) error {
+	w, ok := v.(*wire)
+	if name != optionWire || !ok {
+		return mangos.ErrBadOption
 	}
-	if len(m.Header) != 0 {
-		return mangos.ErrProtoOp // BUS has no header; nanobus sets none
-	}
-	if err := p.c.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
-		return err
-	}
-	p.parts = [2][]byte{p.head[9-n:], m.Body}
-	p.bufs = p.parts[:]
-	if _, err := p.bufs.WriteTo(p.c); err != nil {
-		return err
-	}
-	m.Free()
+	*dst = w
 	return nil
-}
-
-func (p *busPipe) Recv() (*mangos.Message, error) {
-	n := 8
-	if p.ipc {
-		n = 9
-	}
-	head, err := p.r.Peek(n)
-	if err != nil {
-		return nil, err
-	}
-	size := binary.BigEndian.Uint64(head[n-8:])
-	if size > MaxMessage {
-		return nil, mangos.ErrTooLong
-	}
-	if _, err := p.r.Discard(n); err != nil {
-		return nil, err
-	}
-	m := mangos.NewMessage(int(size))
-	m.Body = m.Body[:size]
-	if _, err := io.ReadFull(p.r, m.Body); err != nil {
-		m.Free()
-		return nil, err
-	}
-	return m, nil
-}
-
-func (p *busPipe) Close() error {
-	var err error
-	p.once.Do(func() { err = p.c.Close() })
-	return err
-}
-
-func (p *busPipe) option(name string) (any, error) {
-	switch name {
-	case mangos.OptionLocalAddr:
-		return p.c.LocalAddr(), nil
-	case mangos.OptionRemoteAddr:
-		return p.c.RemoteAddr(), nil
-	case mangos.OptionMaxRecvSize:
-		return MaxMessage, nil
-	default:
-		return nil, mangos.ErrBadOption
-	}
 }
 
 // listenError puts a failed Listen into the words of who typed the address.

@@ -6,35 +6,44 @@ func (b *Bus) share() {
 	if b.opts.Serve == nil {
 		return
 	}
-	callers := 0
-	for l := range b.links {
-		if l.calls() {
-			callers++
-		}
-	}
-	part := b.opts.Window / max(callers, 1)
-	part = max(part, min(minShare, b.opts.Window))
+	part := b.part(b.callers())
+	now := b.now()
 	for l := range b.links {
 		l.mu.Lock()
 		if !l.calls() || l.granted == part {
 			l.mu.Unlock()
 			continue
 		}
-		first := l.granted == 0
-		l.granted = part
+		l.grant(part, now)
 		l.mu.Unlock()
-		if !first {
-			l.control(kindCredit, 0, 0, byte(part>>24), byte(part>>16), byte(part>>8), byte(part)) //nolint:gosec // four bytes of a window
-		}
+		l.control(kindCredit, 0, 0, byte(part>>24), byte(part>>16), byte(part>>8), byte(part)) //nolint:gosec // four bytes of a window
 	}
 }
 
+// callers counts the links whose peers send requests. mu is held.
+func (b *Bus) callers() int {
+	n := 0
+	for l := range b.links {
+		if l.calls() {
+			n++
+		}
+	}
+	return n
+}
+
+// part is the window of each of so many links.
+func (b *Bus) part(callers int) int {
+	return max(b.opts.Window/max(callers, 1), min(minShare, b.opts.Window))
+}
+
 // calls reports whether requests are to be expected on the link. A link that
-// we dialled carries ours; its peer would dial us to send its own.
+// we dialled carries ours; its peer would dial us to send its own. One that has
+// not introduced itself takes nothing from the others: its part is told in our
+// hello, and theirs shrink when it is known.
 func (l *Link) calls() bool {
 	if l.instance != nil {
 		return false
 	}
 	h := l.hello.Load()
-	return h == nil || !h.EventsOnly
+	return h != nil && !h.EventsOnly
 }

@@ -147,6 +147,7 @@ func (t *Terminator) forward(ctx *fasthttp.RequestCtx, conn *guardConn, f *fligh
 	}
 
 	t.identify(conn, f)
+	f.call.Key = keyOf(up.hash, f)
 	up.requests.Inc()
 	if rest == nil {
 		err = t.exchange(conn, f, up, start)

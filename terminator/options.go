@@ -10,6 +10,7 @@ import (
 
 	"nanofront/internal/metrics"
 	"nanofront/internal/registry"
+	"nanofront/nanobus"
 )
 
 // Defaults of Options.
@@ -44,6 +45,7 @@ type Options struct {
 	Discovery Discovery
 	Instance  string // this process' name, for metrics and its peers
 	Version   string
+	Security  nanobus.Security // how peers on the bus are told from strangers
 
 	// TrustedProxies are networks (10.0.0.0/8) and addresses whose word about
 	// who the client is, in Forwarded or X-Forwarded-*, is taken. From others

@@ -25,6 +25,7 @@ type upstream struct {
 	service *nanobus.Service
 	timeout time.Duration
 	maxBody int
+	hash    registry.Hash // what chooses the instance
 
 	requests, errors *metrics.Counter
 	latency          *metrics.Timer
@@ -42,6 +43,10 @@ func newRouting(doc *registry.Routes, bus *nanobus.Bus, set *metrics.Set) *routi
 			requests: set.Counter(metrics.UpstreamRequests, route.Service),
 			errors:   set.Counter(metrics.UpstreamErrors, route.Service),
 			latency:  set.Timer(metrics.UpstreamLatency, route.Service),
+		}
+		if route.Hash != "" {
+			u.hash, _ = registry.ParseHash(route.Hash) // valid, like all of a document that is compiled
+			s.UseKeys()
 		}
 		r.routes[route] = u
 		if !seen[route.Service] {
@@ -85,7 +90,7 @@ func (t *Terminator) discovered(s registry.Snapshot) {
 	var list []nanobus.Instance
 	for _, in := range s.Instances {
 		if wanted[in.Service] {
-			list = append(list, nanobus.Instance{Service: in.Service, ID: in.ID, Address: in.Address, Version: in.Version})
+			list = append(list, nanobus.Instance{Service: in.Service, ID: in.ID, Address: in.Address, Version: in.Version, Weight: int(in.Weight)})
 		}
 	}
 	if err := t.bus.SetInstances(list); err != nil && t.limit.Allow("instances") {

@@ -76,9 +76,10 @@ func New(opts Options) (*Terminator, error) {
 	t.retries = &retryBudget{requests: t.metrics.requests.Value}
 	t.bus, err = nanobus.New(nanobus.Options{
 		Service: "terminator", Instance: opts.Instance, Version: opts.Version,
-		Slots:  2 * opts.MaxInFlight,
-		Bodies: true,
-		Logger: opts.Logger, Metrics: opts.Metrics,
+		Slots:    2 * opts.MaxInFlight,
+		Bodies:   true,
+		Security: opts.Security,
+		Logger:   opts.Logger, Metrics: opts.Metrics,
 	})
 	if err != nil {
 		return nil, err

@@ -47,10 +47,11 @@ func (f *flight) requestBody(ctx *fasthttp.RequestCtx, maxBody int) (rest io.Rea
 		}
 		n, err := stream.Read(f.body[len(f.body):min(cap(f.body), room)])
 		f.body = f.body[:len(f.body)+n]
-		if err != nil && !errors.Is(err, io.EOF) || err != nil && len(f.body) < length {
+		ended := errors.Is(err, io.EOF)
+		if err != nil && (!ended || len(f.body) < length) {
 			return nil, errClientBody
 		}
-		if err != nil {
+		if ended {
 			break
 		}
 		if length < 0 && len(f.body) == room {

@@ -161,13 +161,13 @@ func TestUpload_Refused(t *testing.T) {
 	// or on the way.
 	c = f.dial(t)
 	c.send("POST / HTTP/1.1\nHost: h\nTransfer-Encoding: chunked\n\n")
-	go func() {
+	go func(c *client) {
 		for range 70 {
 			if _, err := fmt.Fprintf(c, "%x\r\n%s\r\n", len(piece), piece); err != nil {
 				return
 			}
 		}
-	}()
+	}(c)
 	refused(t, c.read("POST"), 413)
 	if err := <-ended; err == nil {
 		t.Error("the handler takes a body that was cut off for a whole one")
@@ -176,13 +176,13 @@ func TestUpload_Refused(t *testing.T) {
 	// A handler that has seen enough.
 	c = f.dial(t)
 	c.send("POST /early HTTP/1.1\nHost: h\nContent-Length: 50000000\n\n" + piece)
-	go func() {
+	go func(c *client) {
 		for range 49 {
 			if _, err := io.WriteString(c, piece); err != nil {
 				return
 			}
 		}
-	}()
+	}(c)
 	if r := c.read("POST"); r.StatusCode != 403 || r.body != "no" || !r.Close {
 		t.Errorf("early reply: got %d %q, close %v", r.StatusCode, r.body, r.Close)
 	}

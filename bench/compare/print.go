@@ -61,9 +61,19 @@ func (o *Outcome) Headline() string {
 		parts = append(parts, fmt.Sprintf("%d better", better))
 	}
 	if len(parts) == 0 {
-		return fmt.Sprintf("No difference beyond the noise in %s.", figureCount(len(o.Changes)-unclear))
+		s := fmt.Sprintf("No difference beyond the noise in %s.", figureCount(len(o.Changes)-unclear))
+		if unclear > 0 {
+			s += fmt.Sprintf(" Of %d more nothing can be told, for too few rounds.", unclear)
+		}
+		return s
 	}
-	return fmt.Sprintf("Of %s: %s, the others without a difference beyond the noise.", figureCount(len(o.Changes)-unclear), strings.Join(parts, ", "))
+	if same := o.count(NoDifference); same > 0 {
+		parts = append(parts, fmt.Sprintf("%d without a difference beyond the noise", same))
+	}
+	if unclear > 0 {
+		parts = append(parts, fmt.Sprintf("%d with too few rounds to tell", unclear))
+	}
+	return fmt.Sprintf("Of %s: %s.", figureCount(len(o.Changes)), strings.Join(parts, ", "))
 }
 
 func figureCount(n int) string {

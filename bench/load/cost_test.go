@@ -8,43 +8,52 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/valyala/fasthttp"
 )
 
-// childEnv makes the test program a plain fasthttp server, so that its CPU
-// time is not the generator's.
+// childEnv makes the test program a server, so that its CPU time and its threads
+// are not the generator's: "plain" for fasthttp answering 512 bytes, or a number of delays for serveDelays.
 const childEnv = "NANOFRONT_LOAD_TEST_SERVER"
 
 func serveIfAsked() {
-	if os.Getenv(childEnv) == "" {
+	mode := os.Getenv(childEnv)
+	if mode == "" {
 		return
 	}
-	body := bytes.Repeat([]byte("x"), 512)
 	ln, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		fmt.Println(err)
 		os.Exit(1)
 	}
 	fmt.Println(ln.Addr())
+	if n, err := strconv.Atoi(mode); err == nil {
+		// A sleeping thread keeps its P for a while: there must be others.
+		runtime.GOMAXPROCS(256)
+		fmt.Printf("%s\n", serveDelays(ln, n, os.Stdin))
+		os.Exit(0)
+	}
 	go func() { // ends with the process, which ends with its parent
-		_, _ = bufio.NewReader(os.Stdin).ReadByte()
+		_, _ = os.Stdin.Read(make([]byte, 1))
 		os.Exit(0)
 	}()
+	body := bytes.Repeat([]byte("x"), 512)
 	s := &fasthttp.Server{Handler: func(c *fasthttp.RequestCtx) { c.Write(body) }}
 	fmt.Println(s.Serve(ln))
 	os.Exit(1)
 }
 
-// child starts a plain fasthttp server in a process of its own.
-func child(t testing.TB) (url string) {
+// child starts a server in a process of its own. end ends it, and returns what it said last.
+func child(t testing.TB, mode string) (url string, end func() string) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), childEnv+"=1")
+	cmd.Env = append(os.Environ(), childEnv+"="+mode)
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -56,22 +65,26 @@ func child(t testing.TB) (url string) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
+	said := bufio.NewReader(out)
+	line, err := said.ReadString('\n')
+	end = sync.OnceValue(func() string {
 		in.Close()
+		text, _ := said.ReadString('\n')
 		cmd.Wait()
+		return text
 	})
-	line, err := bufio.NewReader(out).ReadString('\n')
+	t.Cleanup(func() { end() })
 	if err != nil {
 		t.Fatalf("the server said %q, %v", line, err)
 	}
-	return "http://" + strings.TrimSpace(line) + "/"
+	return "http://" + strings.TrimSpace(line) + "/", end
 }
 
 // BenchmarkCost shows CPU time of the generator for a request, in turns with
 // wrk's. An open loop at a rate is to be held against wrk with so few connections
 // that it has about that rate. Run it with -benchtime 1x -count 5.
 func BenchmarkCost(b *testing.B) {
-	url := child(b)
+	url, _ := child(b, "plain")
 	const duration = 2 * time.Second
 	for _, o := range []Options{
 		{Connections: 256},

@@ -15,7 +15,7 @@ func descriptors() int {
 	if unix.Getrlimit(unix.RLIMIT_NOFILE, &l) != nil || l.Cur > math.MaxInt32 {
 		return math.MaxInt32
 	}
-	return int(l.Cur) //nolint:gosec // checked above
+	return int(l.Cur)
 }
 
 // usage is the CPU time of the process so far.

@@ -2,7 +2,6 @@ package load
 
 import (
 	"errors"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -10,26 +9,8 @@ import (
 	"time"
 )
 
-const sampleMix = `
-requests:
-  - name: profile
-    weight: 95
-    path: /profile/{rand:1-100000}
-    headers: {Accept: application/json}
-    expect: {status: [200, 404], contains: name}
-  - weight: 5
-    method: PUT
-    path: /profile/{seq:5-7}
-    body: '{"n":{rand:10-99}}'
-    expect: {status: [2xx], length: 0}
-`
-
 func TestParseMix(t *testing.T) {
-	name := filepath.Join(t.TempDir(), "mix.yaml")
-	if err := os.WriteFile(name, []byte(sampleMix), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	m, err := ReadMix(name)
+	m, err := ReadMix("testdata/mix.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}

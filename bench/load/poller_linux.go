@@ -62,7 +62,7 @@ func (p *epoller) open(i int) error {
 	err = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
 	if err == nil {
 		err = unix.Connect(fd, p.addr)
-		if err == unix.EINPROGRESS || err == unix.EINTR { //nolint:errorlint // a system call's errors are not wrapped
+		if err == unix.EINPROGRESS || err == unix.EINTR {
 			err = nil
 		}
 	}
@@ -90,7 +90,7 @@ func (p *epoller) connected(i int) error {
 		return err
 	}
 	if v != 0 {
-		return unix.Errno(v) //nolint:gosec // an error number
+		return unix.Errno(v)
 	}
 	return nil
 }
@@ -100,7 +100,7 @@ func (p *epoller) write(i int, b []byte) (int, error) {
 		n, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(p.fds[i]), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), unix.MSG_NOSIGNAL, 0, 0) //nolint:gosec // as package unix does, without the scheduler
 		switch errno {
 		case 0:
-			return int(n), nil //nolint:gosec // at most len(b)
+			return int(n), nil
 		case unix.EINTR:
 			continue
 		case unix.EAGAIN:
@@ -118,7 +118,7 @@ func (p *epoller) read(i int, b []byte) (int, error) {
 			if n == 0 {
 				return 0, io.EOF
 			}
-			return int(n), nil //nolint:gosec // at most len(b)
+			return int(n), nil
 		case unix.EINTR:
 			continue
 		case unix.EAGAIN:
@@ -161,11 +161,12 @@ func (p *epoller) wait(d time.Duration) ([]event, error) {
 func (p *epoller) current(e *event) bool { return p.fds[e.conn] >= 0 && p.gens[e.conn] == e.generation }
 
 func (p *epoller) waitRaw(d time.Duration) (int, unix.Errno) {
-	ts := unix.NsecToTimespec(int64(d))
 	if !p.ppoll {
+		// 64 bits each on all architectures, unlike unix.Timespec.
+		ts := [2]int64{int64(d / time.Second), int64(d % time.Second)}
 		n, _, errno := unix.Syscall6(unix.SYS_EPOLL_PWAIT2, uintptr(p.ep), uintptr(unsafe.Pointer(&p.raw[0])), maxEvents, uintptr(unsafe.Pointer(&ts)), 0, 0) //nolint:gosec // package unix has no EpollPwait2
 		if errno == 0 {
-			return int(n), 0 //nolint:gosec // at most maxEvents
+			return int(n), 0
 		}
 		if errno != unix.ENOSYS {
 			return 0, errno
@@ -173,13 +174,14 @@ func (p *epoller) waitRaw(d time.Duration) (int, unix.Errno) {
 		p.ppoll = true
 	}
 	if d > 0 {
+		ts := unix.NsecToTimespec(int64(d))
 		set := [1]unix.PollFd{{Fd: int32(p.ep), Events: unix.POLLIN}} //nolint:gosec // a descriptor
 		if n, err := unix.Ppoll(set[:], &ts, nil); n <= 0 && err == nil {
 			return 0, 0
 		}
 	}
 	n, err := unix.EpollWait(p.ep, p.raw[:], 0)
-	if errno, ok := err.(unix.Errno); ok { //nolint:errorlint // as above
+	if errno, ok := err.(unix.Errno); ok { //nolint:errorlint // a system call's errors are not wrapped
 		return 0, errno
 	}
 	return max(n, 0), 0

@@ -3,12 +3,15 @@ package load
 import (
 	"bytes"
 	"context"
+	"encoding/json"
+	"io"
 	"math"
 	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -79,54 +82,26 @@ func TestProof_StallShowsInAnOpenLoopOnly(t *testing.T) {
 // Delays are exponentially distributed, exactly so: the quantiles of the
 // distribution, shuffled. What is measured has to be that distribution.
 func TestProof_ExponentialLatencies(t *testing.T) {
-	const mean = 20 * time.Millisecond
 	n, rate := 1500, 500.0
 	if full {
 		n, rate = 30_000, 2000.0
 	}
-	delays := make([]time.Duration, n)
-	for i := range delays {
-		delays[i] = time.Duration(-float64(mean) * math.Log(1-(float64(i)+0.5)/float64(n)))
-	}
-	rng := rand.New(rand.NewPCG(1, 2))
-	rng.Shuffle(n, func(i, j int) { delays[i], delays[j] = delays[j], delays[i] })
-	var mu sync.Mutex
-	next := 0
-	made := make([]time.Duration, 0, n) // the delays that the server really made
-	url := serve(t, func(c *net.TCPConn, _ int) {
-		buf := make([]byte, 4096)
-		for {
-			if _, err := c.Read(buf); err != nil {
-				return
-			}
-			from := time.Now()
-			mu.Lock()
-			d := delays[next%n]
-			next++
-			mu.Unlock()
-			time.Sleep(d)
-			took := time.Since(from)
-			mu.Lock()
-			made = append(made, took)
-			mu.Unlock()
-			if _, err := c.Write([]byte(okText)); err != nil {
-				return
-			}
-		}
-	})
+	url, end := child(t, strconv.Itoa(n))
 	r := runs(t, Options{
 		URL: url, Rate: rate, Arrivals: Poisson, Seed: 5, Duration: time.Duration(float64(n) / rate * float64(time.Second)),
-		Connections: 512, Timeout: 20 * time.Second,
+		Connections: 256, Timeout: 20 * time.Second,
 	})
 	if r.Errors.Total() > 0 || r.Unsent > uint64(n/100) {
 		t.Fatalf("errors %v, %d unsent", r.Examples, r.Unsent)
 	}
-	mu.Lock()
-	defer mu.Unlock()
+	var made []float64 // the delays that the server really made, in seconds
+	if err := json.Unmarshal([]byte(end()), &made); err != nil || uint64(len(made)) != r.Sent {
+		t.Fatalf("the server tells of %d delays, %d were sent: %v", len(made), r.Sent, err)
+	}
 	slices.Sort(made)
 	for _, q := range []float64{50, 90, 99} {
-		truth := made[int(q/100*float64(len(made))+0.5)-1].Seconds() // as the histogram counts
-		ideal := -mean.Seconds() * math.Log(1-q/100)
+		truth := made[int(q/100*float64(len(made))+0.5)-1] // as the histogram counts
+		ideal := -meanDelay.Seconds() * math.Log(1-q/100)
 		got := float64(r.Service.ValueAtQuantile(q)) / 1e6
 		latency := float64(r.Latency.ValueAtQuantile(q)) / 1e6
 		t.Logf("p%v: measured %.2f ms (from plan %.2f ms), made by the server %.2f ms, distribution %.2f ms", q, got*1e3, latency*1e3, truth*1e3, ideal*1e3)
@@ -145,6 +120,61 @@ func TestProof_ExponentialLatencies(t *testing.T) {
 	}
 }
 
+// meanDelay is that of the exponential distribution.
+const meanDelay = 20 * time.Millisecond
+
+// serveDelays answers each request after the next of n delays. It returns those that
+// it made, as JSON, when in has a byte or ends.
+func serveDelays(ln net.Listener, n int, in io.Reader) []byte {
+	delays := make([]time.Duration, n)
+	for i := range delays {
+		delays[i] = time.Duration(-float64(meanDelay) * math.Log(1-(float64(i)+0.5)/float64(n)))
+	}
+	rng := rand.New(rand.NewPCG(1, 2))
+	rng.Shuffle(n, func(i, j int) { delays[i], delays[j] = delays[j], delays[i] })
+	var mu sync.Mutex
+	next, made := 0, make([]float64, 0, n)
+	go func() { // ends with the process
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				c, err := blocking(c)
+				if err != nil {
+					return
+				}
+				defer c.Close()
+				buf := make([]byte, 4096)
+				for {
+					if n, err := c.Read(buf); n == 0 || err != nil {
+						return
+					}
+					from := time.Now()
+					mu.Lock()
+					d := delays[next%n]
+					next++
+					mu.Unlock()
+					sleep(d)
+					took := time.Since(from)
+					mu.Lock()
+					made = append(made, took.Seconds())
+					mu.Unlock()
+					if _, err := c.Write([]byte(okText)); err != nil {
+						return
+					}
+				}
+			}()
+		}
+	}()
+	_, _ = in.Read(make([]byte, 1))
+	mu.Lock()
+	defer mu.Unlock()
+	text, _ := json.Marshal(made)
+	return text
+}
+
 func TestProof_SendsWhatIsPlanned(t *testing.T) {
 	rate, share := 2000.0, 0.05 // a busy machine may be away for a moment at the very end
 	if full {
@@ -154,7 +184,8 @@ func TestProof_SendsWhatIsPlanned(t *testing.T) {
 		if full && portable {
 			t.Skip("epoll is what is meant to hold 50,000 per second")
 		}
-		r := runs(t, Options{URL: child(t), Rate: rate, Duration: 3 * time.Second, Warmup: 500 * time.Millisecond, Timeout: 20 * time.Second, Portable: portable})
+		url, _ := child(t, "plain")
+		r := runs(t, Options{URL: url, Rate: rate, Duration: 3 * time.Second, Warmup: 500 * time.Millisecond, Timeout: 20 * time.Second, Portable: portable})
 		if r.Planned != uint64(3*rate) {
 			t.Errorf("planned %d, want %v", r.Planned, 3*rate)
 		}

@@ -33,7 +33,7 @@ func parseCut(e *entry, text string, first, step int) parsed {
 		if at == 0 && first > 0 {
 			end = min(len(text), first)
 		}
-		n := 0
+		var n int
 		// A fresh copy: the parser must not keep what it was given.
 		n, r.done, r.err = p.feed([]byte(text[at:end]))
 		r.used += n

@@ -196,14 +196,14 @@ func (d *drawing) framed(title, caption string) *drawing {
 	out := &drawing{width: d.width + 2*pad}
 	out.rect(0, 0, 0, 0, surface, "") // sized below
 	y := pad
-	for _, l := range wrapped(title, d.width, func(s string) float64 { return textWidth(s, sizeTitle, true) }) {
+	for _, l := range wrapped(unbroken(title), d.width, func(s string) float64 { return textWidth(s, sizeTitle, true) }) {
 		y += sizeTitle * textHeight
 		out.add(shape{points: []point{{pad, y - 4}}, text: l, fill: ink, size: sizeTitle, bold: true})
 	}
 	y += 6
 	out.moved(d, pad, y)
 	y += d.height + 4
-	for _, l := range wrapped(caption, d.width, func(s string) float64 { return textWidth(s, sizeText, false) }) {
+	for _, l := range wrapped(unbroken(caption), d.width, func(s string) float64 { return textWidth(s, sizeText, false) }) {
 		y += sizeText * textHeight
 		out.text(pad, y-3, l, muted, start)
 	}

@@ -33,24 +33,47 @@ func newFace(size float64, bold bool) (font.Face, error) {
 	return opentype.NewFace(f, &opentype.FaceOptions{Size: size, DPI: 72, Hinting: font.HintingNone})
 }
 
-// measure is how wide letters are at a size of 100 pixels.
+// measure knows how wide letters are at a size of 1 pixel. Pairs that stand closer don't count.
 type measure struct {
-	mu   sync.Mutex
-	face font.Face
+	mu       sync.Mutex
+	face     font.Face
+	advances map[rune]float64
 }
 
-const measureSize = 100.0
+const (
+	measureSize = 100.0 // of the face, to be exact
+	mostRunes   = 4096  // that are remembered
+	guessed     = 0.65  // of the size, for what the font doesn't have
+)
 
 // safety is how much wider the font of a browser may be: DejaVu Sans, the only one on many a Linux, is
 // wider by a tenth, most others are narrower.
 const safety = 1.12
 
 func newMeasure(bold bool) *measure {
-	face, err := newFace(measureSize, bold)
-	if err != nil {
-		return &measure{} // widths are guessed
+	m := &measure{advances: make(map[rune]float64)}
+	if face, err := newFace(measureSize, bold); err == nil {
+		m.face = face
 	}
-	return &measure{face: face}
+	return m
+}
+
+func (m *measure) advance(r rune) float64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if v, ok := m.advances[r]; ok {
+		return v
+	}
+	v := guessed
+	if m.face != nil {
+		if a, ok := m.face.GlyphAdvance(r); ok {
+			v = float64(a) / 64 / measureSize
+		}
+	}
+	if len(m.advances) < mostRunes {
+		m.advances[r] = v
+	}
+	return v
 }
 
 var (
@@ -64,10 +87,9 @@ func textWidth(s string, size float64, bold bool) float64 {
 	if bold {
 		m = measureBold()
 	}
-	if m.face == nil {
-		return float64(letters(s)) * size * 0.65
+	sum := 0.0
+	for _, r := range s {
+		sum += m.advance(r)
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return float64(font.MeasureString(m.face, s)) / 64 * size / measureSize * safety
+	return sum * size * safety
 }

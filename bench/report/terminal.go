@@ -212,13 +212,14 @@ func printable(s string) string {
 	}, s)
 }
 
-// wrapped breaks a text into lines of at most width, measured by measure. A word that is longer
-// has a line of its own.
+// wrapped breaks a text at spaces, though not at those that bind, into lines of at most width, measured by measure. A word
+// that is longer has a line of its own.
 func wrapped[N int | float64](text string, width N, measure func(string) N) []string {
 	var lines []string
 	line := ""
-	for word := range strings.FieldsSeq(text) {
+	for word := range strings.SplitSeq(text, " ") {
 		switch {
+		case word == "":
 		case line == "":
 			line = word
 		case measure(line+" "+word) <= width:

@@ -38,20 +38,20 @@ func TestMeasureNoise(t *testing.T) {
 
 func TestReadMachine(t *testing.T) {
 	root := t.TempDir()
-	for name, text := range map[string]string{
-		"proc/cpuinfo":                            "processor\t: 0\nmodel name\t: A CPU: fast\n\nprocessor\t: 1\nmodel name\t: Another\n",
-		"proc/meminfo":                            "MemTotal:        8000000 kB\nMemFree: 1 kB\n",
-		"proc/sys/kernel/osrelease":               "6.1.0\n",
-		"proc/sys/kernel/sched_autogroup_enabled": "1\n",
-		"sys/devices/system/cpu/cpu0/cpufreq/scaling_governor": "performance\n",
-		"sys/fs/cgroup/cpu.max":                                "150000 100000\n",
-		"sys/fs/cgroup/memory.max":                             "1073741824\n",
+	for _, f := range [][2]string{
+		{"proc/cpuinfo", "processor\t: 0\nmodel name\t: A CPU: fast\n\nprocessor\t: 1\nmodel name\t: Another\n"},
+		{"proc/meminfo", "MemTotal:        8000000 kB\nMemFree: 1 kB\n"},
+		{"proc/sys/kernel/osrelease", "6.1.0\n"},
+		{"proc/sys/kernel/sched_autogroup_enabled", "1\n"},
+		{"sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", "performance\n"},
+		{"sys/fs/cgroup/cpu.max", "150000 100000\n"},
+		{"sys/fs/cgroup/memory.max", "1073741824\n"},
 	} {
-		name = filepath.Join(root, name)
+		name := filepath.Join(root, f[0])
 		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+		if err := os.WriteFile(name, []byte(f[1]), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}

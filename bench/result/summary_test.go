@@ -152,3 +152,23 @@ func TestKnee_IsTheLastStepThatIsFollowed(t *testing.T) {
 		t.Error("a knee of nothing")
 	}
 }
+
+func TestJoin_KeepsRoundsApart(t *testing.T) {
+	a := &result.Report{Name: "a", Headline: "of a", Notes: []string{"n"}, Runs: []result.Run{closedRun("hello", result.Plain, 1, 1000, 1), closedRun("hello", result.Nanofront, 1, 500, 1)}}
+	// The machine was twice as fast for the second one.
+	b := &result.Report{Name: "b", Notes: []string{"n"}, Environment: result.Environment{Commit: "c"}, Runs: []result.Run{closedRun("hello", result.Plain, 1, 2000, 1), closedRun("hello", result.Nanofront, 1, 1000, 1)}}
+	sum := result.Join(a, b)
+	s := summaryOf(t, result.Summarize(sum.Runs), "hello", result.Nanofront)
+	if s.Ratio.N != 2 || s.Ratio.Low != 0.5 || s.Ratio.High != 0.5 || s.Runs[1].Round != 2 {
+		t.Errorf("ratio %+v, rounds %d and %d", s.Ratio, s.Runs[0].Round, s.Runs[1].Round)
+	}
+	if a.Runs[0].Round != 1 || b.Runs[0].Round != 1 {
+		t.Error("joining changed what was joined")
+	}
+	if sum.Name != "a" || sum.Headline != "" || len(sum.Notes) != 2 {
+		t.Errorf("joined: name %q, headline %q, notes %q", sum.Name, sum.Headline, sum.Notes)
+	}
+	if result.Join() != nil || result.Join(a) != a {
+		t.Error("joining none or one")
+	}
+}

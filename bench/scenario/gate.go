@@ -39,15 +39,9 @@ func RunBounded(ctx context.Context, p *Plan, o Options) (*result.Report, error)
 				verdicts[i] = v
 			}
 		}
-		shift := 0
-		for i := range rep.Runs {
-			shift = max(shift, rep.Runs[i].Round)
-		}
-		for i := range more.Runs {
-			more.Runs[i].Round += shift
-		}
-		rep.Runs = append(rep.Runs, more.Runs...)
-		rep.Elapsed += more.Elapsed
+		headline := rep.Headline
+		rep = result.Join(rep, more)
+		rep.Headline = headline
 	}
 	for _, v := range verdicts {
 		rep.Notes = append(rep.Notes, v.String())

@@ -24,13 +24,16 @@ import (
 type flags struct {
 	cli.Common
 	cli.Discovery
+	BusSecurity cli.Bus `embed:""`
 
 	Role      string `arg:"" placeholder:"ROLE" oneof:"echo,profile,web" help:"What to run: echo, profile or web."`
-	Bus       string `default:"tcp://127.0.0.1:0" placeholder:"URL" help:"Where the bus listens: tcp://HOST:PORT (port 0: any free one) or ipc:///PATH."`
+	Bus       string `default:"tcp://127.0.0.1:0" placeholder:"URL" help:"Where the bus listens: tcp://HOST:PORT or tls+tcp://HOST:PORT (port 0: any free one), or ipc:///PATH."`
 	Advertise string `placeholder:"URL" help:"Bus address to announce, if others reach it under another one."`
 	Instance  string `placeholder:"NAME" help:"Name of this process. Default: the role and the process id."`
 	Version   string `placeholder:"V" help:"Version of this backend's code, to announce."`
 	Window    int    `default:"1024" range:"1..65536" placeholder:"N" help:"Requests taken at once."`
+	BusTap    bool   `default:"true" help:"Let nanofront bus tap listen in on the requests of this process, which shows their content; --bus-tap=false forbids it."`
+	Weight    int    `default:"100" range:"0..1000" placeholder:"N" help:"Share of the requests among the instances of the role: twice the weight, twice the requests. 0: none."`
 	Workers   int    `default:"256" range:"1..65536" placeholder:"N" help:"Goroutines that work on them at once."`
 
 	Data       string `default:"data/profile" type:"path" placeholder:"DIR" help:"profile: where the store is."`
@@ -68,9 +71,13 @@ func run(ctx context.Context, args []string, std cli.IO) error {
 		return err
 	}
 	defer func() { _ = source.Close() }() // nothing is lost with it
+	security, err := f.BusSecurity.Security(base.Log)
+	if err != nil {
+		return err
+	}
 	opts := handlers.Options{
-		Instance: name, Version: f.Version, Listen: f.Bus, Advertise: f.Advertise,
-		Window: f.Window, Workers: min(f.Workers, f.Window),
+		Instance: name, Version: f.Version, Listen: f.Bus, Advertise: f.Advertise, Security: security,
+		Window: f.Window, Weight: registry.WeightOf(f.Weight), Workers: min(f.Workers, f.Window), NoTap: !f.BusTap,
 		Discovery: source, DrainTimeout: max(f.DrainTimeout, time.Millisecond),
 		Logger: base.Log, Metrics: base.Metrics,
 	}
@@ -96,6 +103,9 @@ func run(ctx context.Context, args []string, std cli.IO) error {
 // too, to name the flag instead of what they make of it.
 func (f *flags) check(name string) error {
 	if err := checkBus(f.Bus); err != nil {
+		return err
+	}
+	if err := f.BusSecurity.CheckListen("bus", f.Bus); err != nil {
 		return err
 	}
 	for _, c := range []struct {
@@ -125,7 +135,7 @@ func (f *flags) check(name string) error {
 func checkBus(addr string) error {
 	scheme, rest, _ := strings.Cut(addr, "://")
 	switch scheme {
-	case "tcp":
+	case "tcp", "tls+tcp":
 		_, port, err := net.SplitHostPort(rest)
 		if _, perr := strconv.ParseUint(port, 10, 16); err == nil && perr == nil {
 			return nil
@@ -135,7 +145,7 @@ func checkBus(addr string) error {
 			return nil
 		}
 	}
-	return cli.Usagef("--bus: %q is not tcp://HOST:PORT or ipc:///PATH", addr)
+	return cli.Usagef("--bus: %q is not tcp://HOST:PORT, tls+tcp://HOST:PORT or ipc:///PATH", addr)
 }
 
 // role is what each package of a role makes.

@@ -1,5 +1,5 @@
 // Command nanofront is the operator's tool: it runs the whole system on one
-// machine, shows its state, and changes its routes.
+// machine, shows its state, changes its routes, and looks into its bus.
 package main
 
 import (
@@ -13,6 +13,7 @@ type grammar struct {
 	Etcd   etcdCommand   `cmd:"" help:"Run an etcd server."`
 	Status statusCommand `cmd:"" help:"Show who is alive and how they are doing."`
 	Routes routesCommand `cmd:"" help:"Show or change the routes."`
+	Bus    busCommand    `cmd:"" help:"Listen in on the bus, or send a request over it."`
 	cli.Version
 }
 

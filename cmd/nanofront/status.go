@@ -120,15 +120,15 @@ func printInstances(std cli.IO, statuses []instanceStatus) {
 		return
 	}
 	t := table{
-		head:  []string{"SERVICE", "INSTANCE", "VERSION", "STATE", "UPTIME", "WINDOW", "IN FLIGHT", "REQ/S", "P50", "P99", "ADDRESS"},
-		right: map[int]bool{4: true, 5: true, 6: true, 7: true, 8: true, 9: true},
+		head:  []string{"SERVICE", "INSTANCE", "VERSION", "STATE", "UPTIME", "WINDOW", "WEIGHT", "IN FLIGHT", "REQ/S", "P50", "P99", "ADDRESS"},
+		right: map[int]bool{4: true, 5: true, 6: true, 7: true, 8: true, 9: true, 10: true},
 	}
 	for _, s := range statuses {
 		version := s.Version
 		if version == "" {
 			version = "–"
 		}
-		t.add(s.Service, s.ID, version, s.State, uptime(s.Uptime), fmt.Sprint(s.Window),
+		t.add(s.Service, s.ID, version, s.State, uptime(s.Uptime), fmt.Sprint(s.Window), s.Weight.String(),
 			orDash(s.InFlight, count), orDash(s.Rate, count), orDash(s.P50, millis), orDash(s.P99, millis), s.Address)
 	}
 	t.print(std.Out)

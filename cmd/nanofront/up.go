@@ -59,6 +59,8 @@ type upCommand struct {
 	AccessLog  int    `default:"10" range:"0..100000" placeholder:"N" help:"Access log lines per second at most; 0 for none."`
 	Durability string `default:"sync" oneof:"sync,nosync" placeholder:"HOW" help:"Whether a write is on the disk before it is acknowledged: sync, or nosync, with which even a killed process may lose the last ones."`
 
+	cli.Bus
+
 	logFormat string // of the children: to be read on a terminal, else JSON
 }
 
@@ -138,6 +140,9 @@ func siblings() (programs, error) {
 // check finds what would keep a child from starting, to say it in one line
 // instead of in the child's log.
 func (c *upCommand) check() error {
+	if _, err := c.Security(zerolog.Nop()); err != nil {
+		return err
+	}
 	u, err := url.Parse(c.EtcdURL)
 	if err != nil || u.Scheme != "http" || u.Hostname() == "" || u.Port() == "" || u.Host != strings.TrimPrefix(c.EtcdURL, "http://") {
 		return cli.Usagef("--etcd-url: %q is not http://IP:PORT", c.EtcdURL)
@@ -177,6 +182,7 @@ func (c *upCommand) start(ctx context.Context, s *supervisor.Supervisor, bin pro
 		"--etcd", c.EtcdURL, "--static=",
 		"--etcd-user=", "--etcd-password-file=", "--etcd-cert=", "--etcd-key=", "--etcd-ca=",
 	}
+	bus, scheme := c.busFlags()
 	err := s.Start(supervisor.Child{
 		Name: "etcd", Path: bin.nanofront, Stage: stageEtcd, Grace: 2 * time.Second,
 		Args: append([]string{
@@ -192,11 +198,11 @@ func (c *upCommand) start(ctx context.Context, s *supervisor.Supervisor, bin pro
 	}
 	handler := func(name, role string, stage int, args ...string) error {
 		args = append([]string{
-			role, "--instance", name, "--bus", "tcp://127.0.0.1:0", "--advertise=", "--admin", "127.0.0.1:0",
+			role, "--instance", name, "--bus", scheme + "://127.0.0.1:0", "--advertise=", "--admin", "127.0.0.1:0",
 			"--drain-timeout", upHandlerDrain.String(),
 		}, args...)
 		return s.Start(supervisor.Child{
-			Name: name, Path: bin.handler, Args: slices.Concat(args, discovery, common), Env: handlerEnv(),
+			Name: name, Path: bin.handler, Args: slices.Concat(args, discovery, bus, common), Env: handlerEnv(),
 			Stage: stage, Grace: upHandlerDrain + upGrace,
 		})
 	}
@@ -216,12 +222,25 @@ func (c *upCommand) start(ctx context.Context, s *supervisor.Supervisor, bin pro
 		Args: slices.Concat([]string{
 			"--http", c.HTTP, "--admin", c.Admin, "--instance", "terminator-1",
 			"--drain-timeout", upTerminatorDrain.String(), "--access-log=" + strconv.Itoa(c.AccessLog),
-		}, discovery, common),
+		}, discovery, bus, common),
 	})
 	if err != nil {
 		return err
 	}
 	return c.ready(ctx, s)
+}
+
+// busFlags are what the children are told of the bus, and what stands before
+// their addresses.
+func (c *upCommand) busFlags() (flags []string, scheme string) {
+	scheme = "tcp"
+	if c.BusCert != "" {
+		scheme = "tls+tcp"
+	}
+	return []string{
+		"--bus-cert=" + c.BusCert, "--bus-key=" + c.BusKey, "--bus-ca=" + c.BusCA,
+		"--bus-server-name=" + c.BusServerName, "--bus-secret-file=" + c.BusSecretFile,
+	}, scheme
 }
 
 // instances are how many there are to be.

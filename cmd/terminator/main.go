@@ -20,6 +20,7 @@ import (
 type flags struct {
 	cli.Common
 	cli.Discovery
+	cli.Bus
 	cli.Version
 
 	HTTP           string        `name:"http" default:":8080" type:"addr" placeholder:"ADDR" help:"Address for HTTP."`
@@ -69,8 +70,13 @@ func run(ctx context.Context, args []string, std cli.IO) error {
 		return err
 	}
 	defer func() { _ = source.Close() }() // nothing is lost with it
+	security, err := f.Security(base.Log)
+	if err != nil {
+		return err
+	}
 	t, err := terminator.New(terminator.Options{
 		HTTP: f.HTTP, Listener: heir.http(), Discovery: source, Instance: f.Instance, Version: buildinfo.Get().Version,
+		Security:       security,
 		TrustedProxies: f.TrustedProxies,
 		HeaderTimeout:  f.HeaderTimeout, BodyTimeout: f.BodyTimeout, IdleTimeout: f.IdleTimeout,
 		WriteTimeout: f.WriteTimeout, DrainTimeout: max(f.DrainTimeout, 10*time.Millisecond),

@@ -91,6 +91,7 @@ func flagTables(t *testing.T) map[string]string {
 	all := map[string][]flagHelp{}
 	for _, c := range []string{
 		"terminator", "handler", "nanofront up", "nanofront etcd", "nanofront status", "nanofront routes get", "nanofront routes apply",
+		"nanofront bus tap", "nanofront bus call",
 	} {
 		all[c] = flagsOf(t, c)
 	}

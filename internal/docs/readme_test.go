@@ -33,6 +33,7 @@ var commands = map[string]struct {
 	"curl 'localhost:8080/echo/hi?x=1'":                     {needs: "curl", want: []string{`"path":"/echo/hi","query":"x=1"`}},
 	"curl -s localhost:8081/metrics.json":                   {needs: "curl", want: []string{`"stage.total"`}},
 	"bin/nanofront status":                                  {want: []string{"terminator-1", "profile-1", "web-2"}},
+	"bin/nanofront bus call web /profile/42":                {want: []string{"200 OK", `"id":42`, "handler queue", "bus back"}},
 	"bin/nanofront routes get":                              {want: []string{"/hello", "revision"}},
 	"bin/handler echo --instance echo-2":                    {want: []string{"serving"}},
 	"wrk -t2 -c256 -d30s --latency http://localhost:8080/profile/42": {

@@ -60,7 +60,7 @@ func blocks(text string) []block {
 func documents(t *testing.T) []string {
 	t.Helper()
 	var names []string
-	for _, pattern := range []string{"*.md", "docs/*.md"} {
+	for _, pattern := range []string{"*.md", "docs/*.md", "examples/*/*.md"} {
 		found, err := filepath.Glob(filepath.Join(root, pattern))
 		if err != nil {
 			t.Fatal(err)
@@ -78,7 +78,7 @@ func documents(t *testing.T) []string {
 
 var (
 	linkPattern = regexp.MustCompile(`\]\(([^)\s]+)\)`)
-	filePattern = regexp.MustCompile("`((?:cmd|terminator|nanobus|handlers|etcd|internal|docs)/[a-z0-9_/.*-]+)`")
+	filePattern = regexp.MustCompile("`((?:cmd|terminator|nanobus|handlers|etcd|internal|docs|examples)/[a-z0-9_/.*-]+)`")
 )
 
 func TestDocuments_LinksAndFilesExist(t *testing.T) {

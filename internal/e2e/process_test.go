@@ -30,13 +30,27 @@ func start(t *testing.T, name string, args ...string) *process {
 	return startIn(t, programs, nil, name, args...)
 }
 
+// startWith is start with a standard input.
+func startWith(t *testing.T, in *os.File, name string, args ...string) *process {
+	t.Helper()
+	return startFrom(t, in, programs, nil, name, args...)
+}
+
 // startIn is start with the directory of the program and more environment.
 func startIn(t *testing.T, dir string, env []string, name string, args ...string) *process {
+	t.Helper()
+	return startFrom(t, nil, dir, env, name, args...)
+}
+
+func startFrom(t *testing.T, in *os.File, dir string, env []string, name string, args ...string) *process {
 	t.Helper()
 	p := &process{name: name, cmd: exec.Command(filepath.Join(dir, name), args...), out: &output{}, done: make(chan struct{})}
 	p.cmd.Env = environment(env...)
 	p.cmd.Dir = t.TempDir() // for what is relative: nothing lands in the source tree
 	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
+	if in != nil { // a nil *os.File in an interface is not nil
+		p.cmd.Stdin = in
+	}
 	p.cmd.SysProcAttr = attr()
 	p.cmd.WaitDelay = 2 * time.Second
 	if err := p.cmd.Start(); err != nil {

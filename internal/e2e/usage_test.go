@@ -57,6 +57,10 @@ func TestPrograms_BadInput(t *testing.T) {
 		{"StatsD address", "handler", []string{"echo", "--statsd", "nowhere"}, nil, 2, []string{"--statsd", "nowhere", "host:port"}},
 		{"etcd URL", "terminator", []string{"--etcd", "127.0.0.1:2379"}, nil, 2, []string{"--etcd", "http://host:port"}},
 		{"trusted proxies", "terminator", []string{"--trusted-proxies", "10.0.0.0/99", static, table, admin, statsd}, nil, 2, []string{"--trusted-proxies", "10.0.0.0/99", "10.0.0.0/8"}},
+		{"certificate without key", "terminator", []string{"--bus-cert", table}, nil, 2, []string{"--bus-cert", "--bus-key"}},
+		{"no certificate", "nanofront", []string{"up", "--bus-ca", table}, nil, 2, []string{"--bus-ca", "has no certificate in PEM"}},
+		{"TLS without certificate", "handler", []string{"echo", "--bus", "tls+tcp://127.0.0.1:0", static, table, admin, statsd}, nil, 2, []string{"--bus", "give --bus-cert and --bus-key"}},
+		{"short secret", "handler", []string{"echo", "--bus-secret-file", file("short", "too short"), static, table, admin, statsd}, nil, 2, []string{"--bus-secret-file", "9 bytes", "16 to 4096"}},
 		{"log level", "handler", []string{"web", "--log-level", "loud"}, nil, 2, []string{"--log-level", "loud", "debug, info, warn, error"}},
 		{"password without user", "terminator", []string{"--etcd-password-file", table}, nil, 2, []string{"--etcd-password-file", "--etcd-user"}},
 		{"certificate without key", "terminator", []string{"--etcd-cert", table}, nil, 2, []string{"--etcd-cert", "--etcd-key"}},
@@ -72,6 +76,14 @@ func TestPrograms_BadInput(t *testing.T) {
 		{"etcd's own URL", "nanofront", []string{"etcd", "--client-url", "2379", statsd}, nil, 2, []string{"--client-url", "2379", "http://IP:PORT"}},
 		{"a cluster without peer URL", "nanofront", []string{"etcd", "--initial-cluster", "a=http://127.0.0.1:1", "--data", filepath.Join(dir, "e"), statsd}, nil, 2, []string{"--initial-cluster", "--peer-url"}},
 		{"up's etcd URL", "nanofront", up("--etcd-url", "2379"), nil, 2, []string{"--etcd-url", "2379", "http://IP:PORT"}},
+		{"a sample of nothing", "nanofront", []string{"bus", "tap", "--sample", "0"}, nil, 2, []string{"--sample", "0", "0.000001 to 1"}},
+		{"kind of frame", "nanofront", []string{"bus", "tap", "--kinds", "request,reply", static, table}, nil, 2, []string{"--kinds", "reply", "response"}},
+		{"payload", "nanofront", []string{"bus", "tap", "--payload", "some"}, nil, 2, []string{"--payload", "some", "none, head, full"}},
+		{"match without payload", "nanofront", []string{"bus", "tap", "--match", "/a", "--payload", "none", static, table}, nil, 2, []string{"--match", "--payload none"}},
+		{"target of a tap", "nanofront", []string{"bus", "tap", "a/b/c", static, table}, nil, 2, []string{"a/b/c", "SERVICE/INSTANCE"}},
+		{"nobody to listen to", "nanofront", []string{"bus", "tap", static, table}, nil, 1, []string{"no instance", "nanofront up"}},
+		{"no path", "nanofront", []string{"bus", "call", "echo"}, nil, 2, []string{"<path>"}},
+		{"timeout of a call", "nanofront", []string{"bus", "call", "echo", "/", "--timeout", "0s"}, nil, 2, []string{"--timeout", "0s", "1ms to 5m"}},
 		{"revision", "nanofront", []string{"routes", "apply", badRoutes, "--revision", "x"}, nil, 2, []string{"--revision", "x"}},
 
 		// The environment.
@@ -194,6 +206,8 @@ func TestPrograms_Help(t *testing.T) {
 		{"nanofront", "--version"},
 		{"nanofront", "up", "--help"},
 		{"nanofront", "routes", "apply", "--help"},
+		{"nanofront", "bus", "tap", "--help"},
+		{"nanofront", "bus", "call", "--help"},
 	} {
 		f := finish(t, c[0], c[1:]...)
 		if f.code != 0 || !strings.Contains(f.out, c[0]) {

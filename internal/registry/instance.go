@@ -12,14 +12,17 @@ type Instance struct {
 	// ID tells the instances of a service apart. The same alphabet as
 	// Service, plus '.' and '_', 1 to 63 bytes.
 	ID string `json:"id"`
-	// Address is where the instance's bus listens: "tcp://host:port" or
-	// "ipc:///path".
+	// Address is where the instance's bus listens: "tcp://host:port",
+	// "tls+tcp://host:port" or "ipc:///path".
 	Address string `json:"address"`
 	// Version is the version of the handler's code, free text of at most
 	// 63 printable ASCII bytes. Empty means unversioned.
 	Version string `json:"version,omitempty"`
 	// Window is how many requests the instance takes at once; at least 1.
 	Window int `json:"window"`
+	// Weight is its share of the requests among the service's instances. It
+	// may change while the instance lives. Zero means DefaultWeight.
+	Weight Weight `json:"weight,omitempty"`
 	// Admin is the instance's admin address ("host:port"), empty if it has
 	// none. The operator's tool reads live figures from there.
 	Admin string `json:"admin,omitempty"`

@@ -40,7 +40,7 @@ func TestInstance_Validate(t *testing.T) {
 		{"long service", func(i *Instance) { i.Service = strings.Repeat("a", 64) }, `service: "aaa`},
 		{"slash in id", func(i *Instance) { i.ID = "a/b" }, `id: "a/b"`},
 		{"no id", func(i *Instance) { i.ID = "" }, `id: ""`},
-		{"no address", func(i *Instance) { i.Address = "" }, `address: "" has an unknown scheme: want tcp://HOST:PORT or ipc:///PATH`},
+		{"no address", func(i *Instance) { i.Address = "" }, `address: "" has an unknown scheme: want tcp://HOST:PORT, tls+tcp://HOST:PORT or ipc:///PATH`},
 		{"http", func(i *Instance) { i.Address = "http://a:1" }, "unknown scheme"},
 		{"port 0", func(i *Instance) { i.Address = "tcp://a:0" }, "no usable port"},
 		{"port too large", func(i *Instance) { i.Address = "tcp://a:65536" }, "no usable port"},

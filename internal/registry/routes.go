@@ -67,6 +67,10 @@ type Route struct {
 	// MaxBody is the largest request body in bytes, up to MaxBodyLimit.
 	// Zero means DefaultMaxBody.
 	MaxBody int `json:"max_body,omitempty" yaml:"max_body,omitempty"`
+	// Hash is what of a request chooses the instance, so that requests that
+	// are equal in it go to the same one: see ParseHash. Empty: any instance,
+	// by weight, load and latency.
+	Hash string `json:"hash,omitempty" yaml:"hash,omitempty"`
 }
 
 // Match is a conjunction: all that is set must hold.

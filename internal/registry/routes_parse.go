@@ -66,14 +66,27 @@ func readRoute(p *problems, n *node, i int) Route {
 		name = v.text
 	}
 	r := reader{p: p, place: routeLabel(i, name), obj: n}
-	r.only("name", "match", "service", "timeout", "max_body")
+	r.only("name", "match", "service", "timeout", "max_body", "hash")
 	return Route{
 		Name:    r.text("name"),
 		Service: r.text("service"),
 		Timeout: r.duration("timeout"),
 		MaxBody: r.number("max_body", 1, MaxBodyLimit, bodyRule()),
+		Hash:    readHash(r),
 		Match:   readMatch(r),
 	}
+}
+
+// readHash reads the field hash. Written out, the empty text is a mistake.
+func readHash(r reader) string {
+	n, ok := r.field("hash", kindText)
+	if !ok {
+		return ""
+	}
+	if n.text == "" {
+		r.p.at(r.place, "hash", `"": want %s`, hashRule)
+	}
+	return n.text
 }
 
 func readMatch(r reader) Match {

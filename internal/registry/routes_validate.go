@@ -102,6 +102,11 @@ func (rt *Route) check(p *problems, i int) {
 	if rt.MaxBody < 0 || rt.MaxBody > MaxBodyLimit {
 		bad("max_body", fmt.Sprint(rt.MaxBody), bodyRule())
 	}
+	if rt.Hash != "" {
+		if _, err := ParseHash(rt.Hash); err != nil {
+			p.at(routeLabel(i, rt.Name), "hash", "%v", err)
+		}
+	}
 	m := &rt.Match
 	switch {
 	case m.Path == "" && m.Prefix == "":

@@ -85,13 +85,14 @@ func readInstance(p *problems, n *node, i int) (Instance, bool) {
 		id = v.text
 	}
 	r := reader{p: p, place: instanceLabel(i, id), obj: n}
-	r.only("service", "id", "address", "version", "window", "admin", "started")
+	r.only("service", "id", "address", "version", "window", "weight", "admin", "started")
 	inst := Instance{
 		Service: r.text("service"),
 		ID:      r.text("id"),
 		Address: r.text("address"),
 		Version: r.text("version"),
 		Window:  r.number("window", 1, MaxWindow, fmt.Sprintf("1 to %d requests", MaxWindow)),
+		Weight:  readWeight(r),
 		Admin:   r.text("admin"),
 		Started: r.time("started"),
 	}
@@ -99,6 +100,15 @@ func readInstance(p *problems, n *node, i int) (Instance, bool) {
 		inst.Window = DefaultWindow
 	}
 	return inst, true
+}
+
+func readWeight(r reader) Weight {
+	before := len(r.p.list) + r.p.more
+	n := r.number("weight", 0, int(MaxWeight), weightRule())
+	if _, written := r.obj.get("weight"); !written || len(r.p.list)+r.p.more > before {
+		return DefaultWeight
+	}
+	return WeightOf(n)
 }
 
 func instanceLabel(i int, id string) string {

@@ -42,13 +42,16 @@ func (i Instance) check(p *problems, place string) {
 		p.at(place, "id", "%q is not an instance name: want %s", clip(i.ID), idRule)
 	}
 	if err := validAddress(i.Address); err != nil {
-		p.at(place, "address", "%q %v: want tcp://HOST:PORT or ipc:///PATH", clip(i.Address), err)
+		p.at(place, "address", "%q %v: want tcp://HOST:PORT, tls+tcp://HOST:PORT or ipc:///PATH", clip(i.Address), err)
 	}
 	if len(i.Version) > maxNameLen || !printable(i.Version) {
 		p.at(place, "version", "%q: want at most %d printable ASCII bytes", clip(i.Version), maxNameLen)
 	}
 	if i.Window < 1 || i.Window > MaxWindow {
 		p.at(place, "window", "%d: want 1 to %d requests", i.Window, MaxWindow)
+	}
+	if !i.Weight.valid() {
+		p.at(place, "weight", "%d: want %s", int(i.Weight), weightRule())
 	}
 	if i.Admin != "" {
 		if err := validHostPort(i.Admin); err != nil {
@@ -99,7 +102,7 @@ func validAddress(s string) error {
 		return errors.New("has more than a scheme and a place")
 	}
 	switch u.Scheme {
-	case "tcp":
+	case "tcp", "tls+tcp":
 		if u.Path != "" {
 			return errors.New("has a path after the port")
 		}

@@ -257,3 +257,23 @@ func TestTable_IsADiscovery(t *testing.T) {
 		Close() error
 	} = (*Table)(nil)
 }
+
+func TestTable_WeightsFollowTheFile(t *testing.T) {
+	text := func(weight string) string {
+		return "version: 1\ninstances:\n  - {service: web, id: a, address: \"tcp://127.0.0.1:1\"" + weight + "}\n"
+	}
+	tb, file, _ := open(t, text(""))
+	got := watch(t, tb)
+	if s := next(t, got); s.Instances[0].Weight != registry.DefaultWeight {
+		t.Errorf("none written: weight %d, want %d", int(s.Instances[0].Weight), int(registry.DefaultWeight))
+	}
+	replace(t, file, text(", weight: 0"))
+	if s := next(t, got); s.Instances[0].Weight != registry.NoWeight {
+		t.Errorf("0: weight %d, want none", int(s.Instances[0].Weight))
+	}
+	replace(t, file, text(", weight: 2000"))
+	eventually(t, "the file is rejected", func() bool { return !tb.Healthy() })
+	if list, _ := tb.Instances(t.Context()); list[0].Weight != registry.NoWeight {
+		t.Errorf("after a bad weight it is %d", int(list[0].Weight))
+	}
+}

@@ -119,7 +119,7 @@ func (m *maker) latencies(p50, tail float64, n int) result.Histogram {
 	return result.FromHDR(h)
 }
 
-const draws = 20_000
+const draws = 4000
 
 func (m *maker) closed(scenario string, p peer, round int) result.Run {
 	const seconds = 10

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package load
+
+func withoutPwait2(poller) bool { return false }

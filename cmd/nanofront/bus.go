@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"nanofront/internal/bustool"
+	"nanofront/internal/cli"
+	"nanofront/internal/discovery"
+)
+
+type busCommand struct {
+	Tap  tapCommand  `cmd:"" help:"Listen in on the frames between instances and their callers."`
+	Call callCommand `cmd:"" help:"Send a request straight to a service, and show where the time goes."`
+}
+
+type tapCommand struct {
+	cli.Discovery
+	cli.Bus
+	Target   string        `arg:"" optional:"" placeholder:"TARGET" help:"SERVICE or SERVICE/INSTANCE. Default: all instances."`
+	Sample   float64       `default:"1" range:"0.000001..1" placeholder:"SHARE" help:"Share of requests that are copied, 0.000001 to 1. A request and its response are both in or both out."`
+	Kinds    []string      `sep:"," default:"request,response,cancel" placeholder:"KINDS" help:"Kinds of frames to listen to; all for all."`
+	Payload  string        `default:"head" oneof:"none,head,full" placeholder:"HOW" help:"What is copied of requests and responses: none, head (the first 4 KiB, for method, path and status), or full (64 KiB; header and body are shown too)."`
+	Match    string        `placeholder:"PATH" help:"Show only requests whose path begins so, and what belongs to them."`
+	Count    int           `default:"0" range:"0..1000000000" placeholder:"N" help:"End after so many frames; 0 for no end."`
+	Duration time.Duration `default:"0s" range:"0s..24h" placeholder:"DURATION" help:"End after so long, up to 24h; 0s for no end."`
+	JSON     bool          `name:"json" help:"Print a line of JSON for each frame."`
+}
+
+// Run implements command.
+func (c *tapCommand) Run(ctx context.Context, std cli.IO) error {
+	target, err := bustool.ParseTarget(c.Target)
+	if err != nil {
+		return &cli.UsageError{Err: err}
+	}
+	kinds, err := bustool.ParseKinds(c.Kinds)
+	if err != nil {
+		return cli.Usagef("--kinds: %w", err)
+	}
+	switch {
+	case c.Match != "" && c.Payload == string(bustool.PayloadNone):
+		return cli.Usagef("--match %s needs the paths, which --payload none leaves out", c.Match)
+	case c.Match != "" && !strings.HasPrefix(c.Match, "/"):
+		return cli.Usagef("--match: %q is no beginning of a path: it begins with /", c.Match)
+	}
+	security, err := c.Bus.Security(zerolog.Nop())
+	if err != nil {
+		return err
+	}
+	src, err := discovery.Open(ctx, &c.Discovery, zerolog.Nop(), nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = src.Close() }() // nothing is lost with it
+	return bustool.Tap(ctx, bustool.TapOptions{
+		Target: target, Discovery: src, Security: security, Sample: c.Sample, Kinds: kinds, Payload: bustool.Payload(c.Payload), Match: c.Match,
+		Count: c.Count, Duration: c.Duration, JSON: c.JSON, Color: !c.JSON && bustool.Colours(std.Out), Out: std.Out, Err: std.Err,
+	})
+}
+
+type callCommand struct {
+	cli.Discovery
+	cli.Bus
+	Service  string        `arg:"" placeholder:"SERVICE" help:"The service to call."`
+	Path     string        `arg:"" placeholder:"PATH" help:"Path, with a query or not, percent-encoded."`
+	Method   string        `short:"X" placeholder:"METHOD" help:"Method. Default: GET, with a body POST."`
+	Header   []string      `short:"H" sep:"none" placeholder:"FIELD" help:"Header field, 'Name: value'; may be given several times."`
+	Body     string        `short:"d" placeholder:"BODY" help:"Body; @FILE takes it from a file, @- from standard input."`
+	Instance string        `placeholder:"NAME" help:"Call this instance of the service. Default: the one that the bus chooses."`
+	Timeout  time.Duration `default:"2s" range:"1ms..5m" placeholder:"DURATION" help:"The request's whole budget, 1ms to 5m."`
+	Count    int           `default:"1" range:"1..100000" placeholder:"N" help:"Requests to send, one after the other; several are shown in a line each, and summed up."`
+	JSON     bool          `name:"json" help:"Print a line of JSON for each request."`
+}
+
+// Run implements command.
+func (c *callCommand) Run(ctx context.Context, std cli.IO) error {
+	body, err := readBody(c.Body, std.In)
+	if err != nil {
+		return cli.Usagef("--body: %w", err)
+	}
+	req, err := bustool.NewRequest(c.Service, c.Method, c.Path, c.Header, body)
+	if err != nil {
+		return &cli.UsageError{Err: err}
+	}
+	security, err := c.Bus.Security(zerolog.Nop())
+	if err != nil {
+		return err
+	}
+	src, err := discovery.Open(ctx, &c.Discovery, zerolog.Nop(), nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = src.Close() }() // nothing is lost with it
+	return bustool.Call(ctx, bustool.CallOptions{
+		Target: bustool.Target{Service: c.Service, Instance: c.Instance}, Discovery: src, Security: security, Request: req,
+		Timeout: c.Timeout, Count: c.Count, JSON: c.JSON, Color: !c.JSON && bustool.Colours(std.Out), Out: std.Out,
+	})
+}
+
+// readBody is the body that a flag means; nil for none.
+func readBody(flag string, in io.Reader) ([]byte, error) {
+	name, isFile := strings.CutPrefix(flag, "@")
+	switch {
+	case flag == "":
+		return nil, nil
+	case !isFile:
+		return []byte(flag), nil
+	case name != "-":
+		f, err := os.Open(name) //nolint:gosec // what the operator asked for
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = f.Close() }() // it was only read
+		in = f
+	}
+	body, err := io.ReadAll(io.LimitReader(in, bustool.MaxCallBody+1))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if body == nil {
+		body = []byte{}
+	}
+	return body, nil
+}

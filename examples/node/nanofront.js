@@ -1,0 +1,199 @@
+// Serves a handler on the bus, as docs/protocol.md says, without dependencies.
+'use strict'
+const fs = require('fs')
+const net = require('net')
+const { GREETING, MAX_MESSAGE, BATCH, Malformed, Cursor, uint, time, string, none, empty, frame, decode, encode } = require('./wire')
+const { HELLO, REQUEST, RESPONSE, CANCEL, CREDIT, DRAINING, PING, PONG } = require('./wire')
+const { INTERNAL, OVER_WINDOW, EXPIRED, TOO_LARGE, MALFORMED, CANCELLED } = require('./wire')
+
+const WINDOW = 1024 // requests taken at once, divided among the callers: 1 to 65,536
+const DRAIN = 10000 // ms that requests at work may take to finish after SIGTERM
+const MAX_LINKS = 256
+
+// A connection with one caller.
+class Link {
+  constructor (server, socket) {
+    Object.assign(this, { server, socket, got: [], size: 0, need: GREETING.length, jobs: new Set(), out: [] })
+    Object.assign(this, { window: 0, seconds: 0, silent: 0, opened: false, greeted: false, calls: true, acked: false })
+    socket.on('error', () => {}).on('close', () => server.closed(this)).on('drain', () => socket.resume())
+    socket.on('data', data => {
+      try {
+        this.data(data)
+      } catch (e) {
+        if (!(e instanceof Malformed)) throw e
+        console.error('link closed:', e.message)
+        socket.destroy()
+      }
+    })
+    socket.write(GREETING)
+  }
+
+  data (data) {
+    const head = this.server.ipc ? 9 : 8
+    this.got.push(data)
+    this.size += data.length
+    while (this.size >= this.need) { // joined only when what is needed next is there
+      const all = this.got.length > 1 ? Buffer.concat(this.got) : this.got[0]
+      let used = 0
+      if (!this.opened) {
+        if (!all.subarray(0, 8).equals(GREETING)) throw new Malformed("the peer doesn't speak SP's BUS")
+        this.opened = true
+        this.server.greet(this)
+        used = 8
+      } else if ((this.server.ipc && all[0] !== 1) || all.readBigUInt64BE(head - 8) > BigInt(MAX_MESSAGE)) {
+        throw new Malformed('a message that is too large, or not SP')
+      } else {
+        const end = head + Number(all.readBigUInt64BE(head - 8))
+        this.need = end
+        if (this.size >= end) this.message(all.subarray(head, used = end))
+      }
+      if (used > 0) this.need = head
+      this.got = [all.subarray(used)]
+      this.size -= used
+    }
+    if (this.socket.writableNeedDrain) this.socket.pause() // who doesn't read isn't read
+  }
+
+  message (data) {
+    this.silent = 0
+    for (const c = new Cursor(data); c.at < data.length;) {
+      const length = c.number(4), kind = c.number(1), flags = c.number(1), id = c.take(10).subarray(2)
+      this.receive(kind, flags, id, new Cursor(c.take(length - 16)))
+    }
+  }
+
+  receive (kind, flags, id, c) {
+    if (kind === HELLO) {
+      const version = c.number(2), traits = c.number(2)
+      c.take(4)
+      const names = [c.text(1), c.text(1), c.text(1)], topics = c.number(1)
+      if (version !== 1 || topics > 64) throw new Malformed(`${names}: version ${version}, ${topics} topics`)
+      for (let i = 0; i < topics; i++) c.text(1)
+      this.greeted = true
+      this.calls = !(traits & 1)
+      this.server.share()
+    } else if (kind === REQUEST && this.greeted) {
+      this.work({ id, received: Date.now(), arrived: performance.now(), budget: c.number(4) / 1000, gone: new AbortController() }, c)
+    } else if (kind === CANCEL) {
+      for (const job of this.jobs) if (job.id.equals(id)) job.gone.abort()
+    } else if (kind === DRAINING) {
+      if (flags & 1) this.acked = true
+      else this.send(frame(DRAINING, empty, none, 1))
+    } else if (kind === PING) {
+      this.send(frame(PONG, Buffer.concat([c.take(8), time(Date.now())])))
+    } // All else is not for a handler, or of a later revision.
+  }
+
+  // Whatever becomes of a request, one response leaves.
+  async work (job, c) {
+    if (this.jobs.size >= WINDOW) return this.answer(job, job.arrived, OVER_WINDOW)
+    this.jobs.add(job)
+    await null // a cancel may stand behind it in the same message
+    const began = performance.now()
+    if (job.gone.signal.aborted) return this.answer(job, began, CANCELLED)
+    if (began - job.arrived >= job.budget) return this.answer(job, began, EXPIRED)
+    try {
+      const payload = encode(await this.server.handle(decode(c), job.gone.signal))
+      this.answer(job, began, payload.length > MAX_MESSAGE - 64 ? TOO_LARGE : 0, payload)
+    } catch (e) {
+      if (!(e instanceof Malformed)) console.error(e) // for the log, and not for the caller
+      this.answer(job, began, e instanceof Malformed ? MALFORMED : INTERNAL)
+    }
+  }
+
+  answer (job, began, code, payload) {
+    this.jobs.delete(job)
+    const times = [time(job.received), uint(4, Math.round((began - job.arrived) * 1000)), uint(4, Math.round((performance.now() - began) * 1000))]
+    const body = code ? Buffer.from([0, code, 0, 0]) : payload
+    this.send(frame(RESPONSE, Buffer.concat([...times, body]), job.id, code ? 1 : 0))
+  }
+
+  send (data) {
+    if (this.out.length === 0) setImmediate(() => this.flush()) // what one turn sends leaves together
+    this.out.push(data)
+  }
+
+  flush () {
+    let parts = [], size = 0
+    const write = () => {
+      const head = Buffer.concat([Buffer.from(this.server.ipc ? [1] : []), uint(4, 0), uint(4, size)])
+      this.socket.write(Buffer.concat([head, ...parts]))
+    }
+    for (const data of this.out) {
+      if (size > 0 && size + data.length > BATCH) {
+        write()
+        parts = []
+        size = 0
+      }
+      parts.push(data)
+      size += data.length
+    }
+    write()
+    this.out = []
+  }
+}
+
+// Serves requests with handle(request, signal), which returns, or promises,
+// { status, headers, body }, until SIGTERM.
+function serve (handle, address, service, instance) {
+  const [, scheme, host, port, path] = /^(tcp|ipc):\/\/(?:\[?([^\]]*)\]?:(\d+)$|(\/.+))/.exec(address) || []
+  if (!scheme || (scheme === 'ipc') !== (path !== undefined)) {
+    console.error(`address ${address}: want tcp://HOST:PORT or ipc:///PATH`)
+    process.exit(2)
+  }
+  const links = new Set()
+  const part = () => Math.max(1, Math.floor(WINDOW / Math.max(1, [...links].filter(link => link.calls).length)))
+  const server = {
+    handle,
+    ipc: scheme === 'ipc',
+    greet (link) {
+      link.window = part()
+      const names = [service, '', instance].map(name => string(1, name))
+      link.send(frame(HELLO, Buffer.concat([uint(2, 1), uint(2, 0), uint(4, link.window), ...names, uint(1, 0)])))
+    },
+    share () { // the number of callers has changed
+      for (const link of links) {
+        if (!link.opened || !link.calls || link.window === part()) continue
+        link.window = part()
+        link.send(frame(CREDIT, uint(4, link.window)))
+      }
+    },
+    closed (link) {
+      links.delete(link)
+      for (const job of link.jobs) job.gone.abort()
+      server.share()
+    }
+  }
+  const listener = net.createServer({ noDelay: true }, socket => {
+    if (links.size >= MAX_LINKS) return socket.destroy()
+    links.add(new Link(server, socket))
+  })
+  listener.on('error', e => { console.error(`can't listen on ${address}: ${e.message}`); process.exit(1) })
+  if (server.ipc && fs.existsSync(path) && fs.statSync(path).isSocket()) fs.unlinkSync(path) // left by a process that died
+  listener.listen(server.ipc ? { path } : { host, port }, () => console.log('serving'))
+
+  setInterval(() => { // a ping, or the end of a link on which nothing came for five of them
+    for (const link of links) {
+      link.seconds++
+      if (++link.silent > 5 || (link.seconds > 5 && !link.greeted)) link.socket.destroy()
+      else if (link.greeted) link.send(frame(PING, time(Date.now())))
+    }
+  }, 1000)
+
+  let until = 0
+  const end = () => {
+    if (until) process.exit(1)
+    until = Date.now() + DRAIN
+    listener.close()
+    for (const link of links) link.send(frame(DRAINING, empty))
+    setInterval(() => {
+      const busy = [...links].some(link => link.jobs.size || link.out.length || (link.greeted && link.calls && !link.acked))
+      if (busy && Date.now() < until) return
+      const sent = [...links].map(link => new Promise(resolve => link.socket.end(resolve)))
+      Promise.race([Promise.all(sent), new Promise(resolve => setTimeout(resolve, 1000))]).then(() => process.exit(busy ? 1 : 0))
+    }, 10)
+  }
+  process.on('SIGTERM', end).on('SIGINT', end)
+}
+
+module.exports = { serve }

@@ -1,0 +1,101 @@
+package cli
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/rs/zerolog"
+
+	"nanofront/internal/logging"
+	"nanofront/nanobus"
+)
+
+// Bus are the flags that say how peers on the bus are told from strangers. Embed it.
+type Bus struct {
+	BusCert       string `type:"path" placeholder:"FILE" help:"Certificate on tls+tcp:// addresses of the bus, PEM. Read again when it changes."`
+	BusKey        string `type:"path" placeholder:"FILE" help:"Key of --bus-cert, PEM."`
+	BusCA         string `name:"bus-ca" type:"path" placeholder:"FILE" help:"Certificates that those of peers on the bus must be signed by, PEM; who connects must show one then. Default: the system's, and nobody is asked."`
+	BusServerName string `placeholder:"NAME" help:"Name or IP address that the certificates of those we connect to must have. Default: the host of the address."`
+	BusSecretFile string `type:"path" placeholder:"FILE" help:"File with the secret that all processes on the bus share, 16 bytes or more. Each must prove to know it. It never travels."`
+}
+
+// Validate is called by kong: it looks at what one flag alone doesn't show.
+func (b *Bus) Validate() error {
+	switch {
+	case (b.BusCert == "") != (b.BusKey == ""):
+		return errors.New("--bus-cert and --bus-key belong together: give both or none")
+	case strings.ContainsAny(b.BusServerName, " /:") && !strings.Contains(b.BusServerName, "::"):
+		return fmt.Errorf("--bus-server-name: %q is not a host name or IP address", b.BusServerName)
+	}
+	return nil
+}
+
+// CheckListen reports what is missing to listen on a bus address. Its error is
+// a *UsageError.
+func (b *Bus) CheckListen(flag, addr string) error {
+	if strings.HasPrefix(addr, "tls+tcp://") && b.BusCert == "" {
+		return Usagef("--%s: %q needs a certificate: give --bus-cert and --bus-key", flag, addr)
+	}
+	return nil
+}
+
+// Security is what the flags say, for the bus; log gets what is allowed and
+// unwise. Its errors are *UsageErrors that name the flag.
+func (b *Bus) Security(log zerolog.Logger) (nanobus.Security, error) {
+	s := nanobus.Security{TLS: nanobus.TLS{Cert: b.BusCert, Key: b.BusKey, CA: b.BusCA, ServerName: b.BusServerName}}
+	for _, f := range []struct{ flag, name string }{
+		{"bus-cert", b.BusCert}, {"bus-key", b.BusKey}, {"bus-ca", b.BusCA},
+	} {
+		if f.name == "" {
+			continue
+		}
+		r, err := os.Open(f.name)
+		if err != nil {
+			return s, Usagef("--%s: %w", f.flag, err)
+		}
+		_ = r.Close() // it was only to be seen whether it can be read
+	}
+	if err := s.TLS.Check(); err != nil {
+		return s, Usagef("--bus-cert, --bus-key, --bus-ca: %w", err)
+	}
+	if b.BusSecretFile == "" {
+		return s, nil
+	}
+	secret, open, err := readSecret(b.BusSecretFile)
+	if err != nil {
+		return s, Usagef("--bus-secret-file: %w", err)
+	}
+	if open {
+		log.Warn().Str(logging.File, b.BusSecretFile).Msg("others than its owner may read the secret of the bus: chmod 600 it")
+	}
+	s.Secret = secret
+	return s, nil
+}
+
+// readSecret returns what the file holds without the white space around it.
+// open: others than its owner may read it.
+func readSecret(name string) (secret []byte, open bool, err error) {
+	f, err := os.Open(name) //nolint:gosec // what the flag names
+	if err != nil {
+		return nil, false, err
+	}
+	defer func() { _ = f.Close() }() // it was only read
+	st, err := f.Stat()
+	if err != nil {
+		return nil, false, err
+	}
+	content, err := io.ReadAll(io.LimitReader(f, nanobus.MaxSecret+64))
+	if err != nil {
+		return nil, false, err
+	}
+	secret = bytes.TrimSpace(content)
+	if n := len(secret); n < nanobus.MinSecret || n > nanobus.MaxSecret {
+		return nil, false, fmt.Errorf("%s has %d bytes without the white space around them: want %d to %d, such as head -c 32 /dev/urandom | base64 makes",
+			name, n, nanobus.MinSecret, nanobus.MaxSecret)
+	}
+	return secret, st.Mode().IsRegular() && st.Mode().Perm()&0o077 != 0, nil
+}

@@ -1,0 +1,121 @@
+package nanobus
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+)
+
+// appendRequest appends a request as a caller sends it.
+func appendRequest(dst []byte, id uint64, payload string) []byte {
+	start := len(dst)
+	dst = beginFrame(dst, kindRequest, 0, id)
+	dst = append(dst, 0, 0x98, 0x96, 0x80) // 10 s
+	dst = append(dst, payload...)
+	endFrame(dst, start)
+	return dst
+}
+
+func appendAck(dst []byte) []byte {
+	start := len(dst)
+	dst = beginFrame(dst, kindDraining, flagAck, 0)
+	endFrame(dst, start)
+	return dst
+}
+
+// A caller that has our hello may send requests at once, whether we have read
+// its hello or not: draining has to wait for it too.
+func TestBus_DrainWaitsForWhoKnowsUs(t *testing.T) {
+	b, in := server(t, "1", Options{Serve: echo}, tcp)
+	s := stockPeer(t)
+	if err := s.Dial(in.Address); err != nil {
+		t.Fatal(err)
+	}
+	recvFrame(t, s, kindHello)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	result := make(chan error, 1)
+	go func() { result <- b.Drain(ctx) }() // ends with ctx
+	recvFrame(t, s, kindDraining)
+	select {
+	case err := <-result:
+		t.Fatalf("drained (%v) before the peer had understood", err)
+	case <-time.After(100 * time.Millisecond): // it takes some 3 ms to come back too early
+	}
+	hello := Hello{Version: ProtocolVersion, Service: "caller", Instance: "c"}
+	send(t, s, appendAck(appendRequest(hello.appendTo(nil), 7, "ping")))
+	if f := recvFrame(t, s, kindResponse); f.id != 7 || f.flags != 0 {
+		t.Errorf("got response %d with flags %d", f.id, f.flags)
+	}
+	if err := <-result; err != nil {
+		t.Error(err)
+	}
+}
+
+// Who connects while we drain is told at once that there is no window.
+func TestBus_DrainingAnnouncesNoWindow(t *testing.T) {
+	b, in := server(t, "1", Options{Serve: echo}, tcp)
+	if err := b.Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s := stockPeer(t)
+	if err := s.Dial(in.Address); err != nil {
+		t.Fatal(err)
+	}
+	h, err := decodeHello(recvFrame(t, s, kindHello).body)
+	if err != nil || h.Window != 0 {
+		t.Errorf("got window %d, %v", h.Window, err)
+	}
+	recvFrame(t, s, kindDraining)
+}
+
+// Requests and the ack behind them may come in one message: they must have been
+// taken in when the ack is believed.
+func TestBus_DrainAckComesAfterItsRequests(t *testing.T) {
+	served := make(chan bool, 1)
+	_, in := server(t, "1", Options{Serve: func(batch []*Request) {
+		l := batch[0].link
+		l.mu.Lock()
+		served <- l.drainAck
+		l.mu.Unlock()
+		echo(batch)
+	}}, tcp)
+	s := stockPeer(t)
+	if err := s.Dial(in.Address); err != nil {
+		t.Fatal(err)
+	}
+	recvFrame(t, s, kindHello)
+	hello := Hello{Version: ProtocolVersion, Service: "caller", Instance: "c"}
+	send(t, s, appendAck(appendRequest(hello.appendTo(nil), 7, "ping")))
+	if <-served {
+		t.Error("the ack was believed before the request in front of it was taken in")
+	}
+	recvFrame(t, s, kindResponse)
+}
+
+// A request that is answered after its link has closed goes back to the pool:
+// the link must not touch it any more.
+func TestLink_CancelAfterCloseTouchesNoRequest(t *testing.T) {
+	taken := make(chan *Request, 1)
+	_, in := server(t, "1", Options{Serve: func(batch []*Request) { taken <- batch[0] }}, tcp)
+	b := caller(t, in)
+	c := NewCall()
+	if err := b.Service("s").Go(c, Bytes("x"), 10*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	r := <-taken
+	l, id := r.link, r.id
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "the link is down", func() bool { return l.stateIs(linkDown) })
+	if err := r.Reply(Bytes("late")); !errors.Is(err, ErrLinkDown) {
+		t.Errorf("reply: got %v", err)
+	}
+	r.id = id // as its next user might have it
+	l.cancelled(id)
+	if r.Cancelled() {
+		t.Error("a cancel reached a request that was answered")
+	}
+}

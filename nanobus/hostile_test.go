@@ -1,0 +1,607 @@
+package nanobus
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Each of these peers does something that it may not. It is refused or
+// bounded, counted with the reason, and said in the log; and a well-behaved
+// caller on another link notices nothing.
+func TestHostile_PeersHurtOnlyThemselves(t *testing.T) {
+	hello := helloOf("stranger", "s-1")
+	ping := frameOf(kindPing, 0, 0, make([]byte, 8)...)
+	for name, c := range map[string]struct {
+		act  func(t *testing.T, addr string)
+		seen func(b *Bus) bool
+		log  string
+	}{
+		"garbage in place of SP": {
+			func(t *testing.T, addr string) {
+				s := connectTo(t, addr)
+				_ = s.raw([]byte("GET / HTTP/1.1\r\nHost: x\r\n\r\n"))
+				s.closed()
+			},
+			func(b *Bus) bool { return refusedFor(b, "not_sp") == 1 }, "doesn't speak SP",
+		},
+		"another SP protocol": {
+			func(t *testing.T, addr string) {
+				s := connectTo(t, addr)
+				req := spGreeting(48)
+				_ = s.raw(req[:])
+				s.closed()
+			},
+			func(b *Bus) bool { return refusedFor(b, "not_sp") == 1 }, "doesn't speak SP",
+		},
+		"half a greeting": {
+			func(t *testing.T, addr string) {
+				s := connectTo(t, addr)
+				_ = s.raw([]byte{0, 'S', 'P'})
+				_ = s.Close()
+			},
+			func(b *Bus) bool { return refusedFor(b, "handshake_broken") == 1 }, "",
+		},
+		"silence before SP": {
+			func(t *testing.T, addr string) { connectTo(t, addr).closed() },
+			func(b *Bus) bool { return refusedFor(b, "handshake_timeout") == 1 }, "handshake_timeout",
+		},
+		"silence before hello": {
+			func(t *testing.T, addr string) { knock(t, addr).closed() },
+			func(b *Bus) bool { return closedFor(b, "no_hello") == 1 }, "",
+		},
+		"silence after hello": {
+			func(t *testing.T, addr string) {
+				s := knock(t, addr)
+				_ = s.say(hello)
+				s.closed()
+			},
+			func(b *Bus) bool { return closedFor(b, "silent") == 1 }, "",
+		},
+		"half a message, for ever": {
+			func(t *testing.T, addr string) {
+				s := knock(t, addr)
+				_ = s.say(hello)
+				_ = s.raw([]byte{0, 0, 0, 0, 0, 0, 1, 0, 'x'})
+				s.closed()
+			},
+			func(b *Bus) bool { return closedFor(b, "silent") == 1 }, "",
+		},
+		"garbage in place of frames": {
+			func(t *testing.T, addr string) {
+				s := knock(t, addr)
+				_ = s.say([]byte("\xff\xff\xff\xff garbage, garbage, garbage"))
+				s.closed()
+			},
+			func(b *Bus) bool { return closedFor(b, "malformed") == 1 && b.metrics.droppedMalformed.Value() == 1 }, "frame length 4294967295",
+		},
+		"a truncated frame": {
+			func(t *testing.T, addr string) {
+				s := knock(t, addr)
+				_ = s.say(hello, requestOf(1, "x")[:18])
+				s.closed()
+			},
+			func(b *Bus) bool { return closedFor(b, "malformed") == 1 && b.metrics.droppedMalformed.Value() == 1 }, "frame length",
+		},
+		"an oversized message": {
+			func(t *testing.T, addr string) {
+				s := knock(t, addr)
+				_ = s.raw(binary.BigEndian.AppendUint64(nil, MaxMessage+1))
+				s.closed()
+			},
+			func(b *Bus) bool { return closedFor(b, "malformed") == 1 && b.metrics.droppedMalformed.Value() == 1 }, "want a size of at most 1048576",
+		},
+		"another version": {
+			func(t *testing.T, addr string) {
+				s := knock(t, addr)
+				_ = s.say((&Hello{Version: 2, Service: "stranger"}).appendTo(nil))
+				s.closed()
+			},
+			func(b *Bus) bool { return closedFor(b, "malformed") == 1 }, "speaks protocol version 2, this is version 1",
+		},
+		"too many topics": {
+			func(t *testing.T, addr string) {
+				s := knock(t, addr)
+				_ = s.say(frameOf(kindHello, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 65))
+				s.closed()
+			},
+			func(b *Bus) bool { return closedFor(b, "malformed") == 1 }, "65 topics, 64 allowed",
+		},
+		"a short credit": {
+			func(t *testing.T, addr string) {
+				s := knock(t, addr)
+				_ = s.say(hello, frameOf(kindCredit, 0, 0, 1, 2, 3))
+				s.closed()
+			},
+			func(b *Bus) bool { return closedFor(b, "malformed") == 1 }, "credit of 3 bytes",
+		},
+		"a flood of pings": {
+			func(t *testing.T, addr string) {
+				s := knock(t, addr)
+				_ = s.say(hello)
+				s.flood(ping)
+			},
+			func(b *Bus) bool { return closedFor(b, "flood") == 1 }, "flood",
+		},
+		"a flood of pings, and no reader for the pongs": {
+			func(t *testing.T, addr string) {
+				s := knock(t, addr)
+				_ = s.say(hello)
+				for s.say(ping, ping, ping, ping) == nil { //nolint:revive // until it is closed
+				}
+			},
+			func(b *Bus) bool { return closedFor(b, "flood") == 1 }, "flood",
+		},
+		"a flood of hellos": {
+			func(t *testing.T, addr string) { knock(t, addr).flood(hello) },
+			func(b *Bus) bool { return closedFor(b, "flood") == 1 }, "flood",
+		},
+		"a flood of empty messages": {
+			func(t *testing.T, addr string) { knock(t, addr).flood(nil) },
+			func(b *Bus) bool { return closedFor(b, "flood") == 1 }, "flood",
+		},
+		"replies to ids never issued": {
+			func(t *testing.T, addr string) {
+				s := knock(t, addr)
+				_ = s.say(hello)
+				for id := range uint64(1000) {
+					_ = s.say(frameOf(kindResponse, 0, id<<48|id, make([]byte, responseFixed)...))
+				}
+			},
+			func(b *Bus) bool { return b.metrics.droppedStray.Value() == 1000 }, "",
+		},
+		"cancels of what was never asked": {
+			func(t *testing.T, addr string) {
+				s := knock(t, addr)
+				_ = s.say(hello)
+				for id := range uint64(1000) {
+					_ = s.say(frameOf(kindCancel, 0, id+1))
+				}
+			},
+			func(b *Bus) bool { return b.metrics.droppedStray.Value() == 1000 }, "",
+		},
+		"frames of unknown kinds": {
+			func(t *testing.T, addr string) {
+				s := knock(t, addr)
+				_ = s.say(hello)
+				for range 1000 {
+					_ = s.say(frameOf(200, 0xff, 0, 1, 2, 3))
+				}
+			},
+			func(b *Bus) bool { return b.metrics.droppedUnknown.Value() == 1000 }, "",
+		},
+		"requests before hello": {
+			func(t *testing.T, addr string) {
+				s := knock(t, addr)
+				_ = s.say(requestOf(1, "x"), requestOf(2, "y"))
+			},
+			func(b *Bus) bool { return b.metrics.droppedStray.Value() == 2 }, "",
+		},
+		"requests whose replies it doesn't read": {
+			func(t *testing.T, addr string) {
+				s := knock(t, addr)
+				_ = s.say(hello)
+				payload := strings.Repeat("x", 200_000)
+				for id := uint64(1); s.say(requestOf(id, payload)) == nil; id++ { //nolint:revive // until it is closed
+				}
+			},
+			func(b *Bus) bool { return closedFor(b, "write") == 1 }, "",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var log journal
+			b, in := server(t, "1", Options{Serve: echo, Logger: log.logger()}, tcp)
+			n := neighbourOf(t, in)
+			c.act(t, in.Address)
+			waitFor(t, "counted", func() bool { return c.seen(b) })
+			n.goesOn(t)
+			if text := log.String(); !strings.Contains(text, c.log) {
+				t.Errorf("no %q in the log: %s", c.log, text)
+			}
+			waitFor(t, "nothing left to answer", func() bool { return b.Served() <= 1 })
+		})
+	}
+}
+
+func TestHostile_RequestsOverTheWindowAreRefused(t *testing.T) {
+	var h held
+	b, in := server(t, "1", Options{Serve: h.serve, Window: 32}, tcp)
+	s := knock(t, in.Address)
+	batch := [][]byte{helloOf("stranger", "s-1")}
+	for id := range uint64(100) {
+		batch = append(batch, requestOf(id+1, "x"))
+	}
+	if err := s.say(batch...); err != nil {
+		t.Fatal(err)
+	}
+	for range 100 - 32 {
+		f, err := s.hear(kindResponse)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if code := Code(binary.BigEndian.Uint16(f.body[responseFixed:])); f.flags&flagError == 0 || code != CodeOverWindow {
+			t.Fatalf("response to %d: flags %x, %v", f.id, f.flags, code)
+		}
+	}
+	if n := b.metrics.droppedWindow.Value(); n != 100-32 || h.count() != 32 {
+		t.Errorf("%d refused, %d taken; want 68 and 32", n, h.count())
+	}
+	h.answer()
+	for range 32 {
+		if f, err := s.hear(kindResponse); err != nil || f.flags != 0 {
+			t.Fatalf("got flags %x, %v", f.flags, err)
+		}
+	}
+}
+
+// Refusals, too, are held in memory only so far for who doesn't read them.
+func TestHostile_RefusalsThatNobodyReads(t *testing.T) {
+	var h held
+	b, in := server(t, "1", Options{Serve: h.serve, Window: 32}, tcp)
+	s := knock(t, in.Address)
+	_ = s.say(helloOf("stranger", "s-1"))
+	var batch []byte
+	for id := range uint64(10_000) {
+		batch = append(batch, requestOf(id+1, "")...)
+	}
+	for s.say(batch) == nil { //nolint:revive // until it is closed
+	}
+	waitFor(t, "counted", func() bool { return closedFor(b, "overrun") == 1 })
+	h.answer()
+	waitFor(t, "nothing left to answer", func() bool { return b.Served() == 0 })
+}
+
+// A link's window is its own: one that takes more than its part, when there
+// are several, is refused what goes beyond, after the grace for what was on
+// its way.
+func TestLink_LimitFollowsTheWindow(t *testing.T) {
+	b := newBus(t, Options{Serve: echo, Window: 100})
+	l := &Link{bus: b}
+	const second = int64(time.Second)
+	l.grant(100, 0)
+	l.grant(50, 10*second)
+	if got := l.limit(11 * second); got != 100 {
+		t.Errorf("a second after it has shrunk: %d, want 100", got)
+	}
+	l.grant(25, 11*second)
+	if got := l.limit(12 * second); got != 100 {
+		t.Errorf("shrunk twice: %d, want 100", got)
+	}
+	if got := l.limit(14 * second); got != 25 {
+		t.Errorf("when the grace is over: %d, want 25", got)
+	}
+	l.grant(20, 20*second)
+	if got := l.limit(21 * second); got != 25 {
+		t.Errorf("shrunk once more: %d, want 25", got)
+	}
+}
+
+// Who connects and says nothing takes no part of the window from others.
+func TestHostile_SilentConnectionsTakeNoWindow(t *testing.T) {
+	b, in := server(t, "1", Options{Serve: echo, Window: 100}, tcp)
+	c := caller(t, in)
+	for range 20 {
+		knock(t, in.Address)
+	}
+	waitFor(t, "all attached", func() bool { return len(b.snapshotLinks()) == 21 })
+	if w := c.Links()[0].Window; w != 100 {
+		t.Errorf("window %d, want 100", w)
+	}
+}
+
+// Silly credit widens the caller's own idea of the window, up to the bound,
+// and nothing else.
+func TestHostile_CreditIsClamped(t *testing.T) {
+	l := openHouse(t)
+	b := newBus(t, Options{})
+	if err := b.SetInstances([]Instance{{Service: "s", ID: "evil", Address: "tcp://" + l.Addr().String()}}); err != nil {
+		t.Fatal(err)
+	}
+	s := visitor(t, l)
+	hello := Hello{Version: 1, Window: 1 << 31, Service: "s", Instance: "evil"}
+	_ = s.say(hello.appendTo(nil))
+	waitFor(t, "linked", func() bool { return b.Service("s").Live() == 1 })
+	if w := b.Links()[0].Window; w != MaxWindow {
+		t.Errorf("window %d of hello, want %d", w, MaxWindow)
+	}
+	_ = s.say(frameOf(kindCredit, 0, 0, 0, 0, 0, 7))
+	waitFor(t, "credit taken", func() bool { return b.Links()[0].Window == 7 })
+	_ = s.say(frameOf(kindCredit, 0, 0, 0xff, 0xff, 0xff, 0xff))
+	waitFor(t, "silly credit clamped", func() bool { return b.Links()[0].Window == MaxWindow })
+	// Replies to what was never asked give no credit back.
+	for range 10 {
+		_ = s.say(frameOf(kindResponse, 0, b.table.origin<<48|5, make([]byte, responseFixed)...))
+	}
+	waitFor(t, "strays counted", func() bool { return b.metrics.droppedStray.Value() == 10 })
+	if n := b.Links()[0].InFlight; n != 0 {
+		t.Errorf("%d in flight", n)
+	}
+}
+
+// Correlation ids can be guessed: a peer must not answer for another.
+func TestHostile_RepliesForAnotherLinkAreDropped(t *testing.T) {
+	var h held
+	_, good := server(t, "good", Options{Serve: h.serve}, tcp)
+	l := openHouse(t)
+	b := newBus(t, Options{})
+	evil := Instance{Service: "evil", ID: "evil", Address: "tcp://" + l.Addr().String()}
+	if err := b.SetInstances([]Instance{good, evil}); err != nil {
+		t.Fatal(err)
+	}
+	s := visitor(t, l)
+	hello := Hello{Version: 1, Window: 10, Service: "evil", Instance: "evil"}
+	_ = s.say(hello.appendTo(nil))
+	waitFor(t, "both linked", func() bool { return b.Service("s").Live() == 1 && b.Service("evil").Live() == 1 })
+	asked, c := NewCall(), NewCall()
+	if err := b.Service("evil").Go(asked, Bytes("x"), 10*time.Second); err != nil { // a credit to give back
+		t.Fatal(err)
+	}
+	if err := b.Service("s").Go(c, Bytes("x"), 10*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "the request at the good one", func() bool { return h.count() == 1 })
+	_ = s.say(frameOf(kindResponse, 0, c.ID(), append(make([]byte, responseFixed), "forged"...)...))
+	waitFor(t, "the forged reply dropped", func() bool { return b.metrics.droppedLate.Value() == 1 })
+	h.answer()
+	c.Wait()
+	if c.Err != nil || string(c.Payload) != "late" {
+		t.Errorf("got %q, %v", c.Payload, c.Err)
+	}
+	c.Release()
+	_ = s.Close()
+	asked.Wait()
+	if !errors.Is(asked.Err, ErrLinkDown) {
+		t.Errorf("the other's own call: %v", asked.Err)
+	}
+	asked.Release()
+}
+
+// Figures in a reply are the peer's word only.
+func TestHostile_TimingsOfAReplyAreBounded(t *testing.T) {
+	l := openHouse(t)
+	b := newBus(t, Options{})
+	if err := b.SetInstances([]Instance{{Service: "s", ID: "evil", Address: "tcp://" + l.Addr().String()}}); err != nil {
+		t.Fatal(err)
+	}
+	s := visitor(t, l)
+	hello := Hello{Version: 1, Window: 10, Service: "s", Instance: "evil"}
+	_ = s.say(hello.appendTo(nil), frameOf(kindPong, 0, 0, 0x80, 0, 0, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff))
+	waitFor(t, "linked", func() bool { return b.Service("s").Live() == 1 })
+	c := NewCall()
+	if err := b.Service("s").Go(c, Bytes("x"), 10*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	f, err := s.hear(kindRequest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	silly := []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
+	_ = s.say(frameOf(kindResponse, 0, f.id, silly...))
+	c.Wait()
+	g := c.Timing
+	for _, d := range []time.Duration{g.Queue, g.BusOut, g.HandlerQueue, g.Handler, g.BusBack} {
+		if d < 0 || d > g.Total {
+			t.Errorf("a stage is outside of the total: %+v", g)
+		}
+	}
+	if sum := g.Queue + g.BusOut + g.HandlerQueue + g.Handler + g.BusBack; sum != g.Total {
+		t.Errorf("stages add up to %v of %v", sum, g.Total)
+	}
+	c.Release()
+}
+
+// One peer's events don't push out another's.
+func TestHostile_EventsOfOneLinkLeaveRoomForOthers(t *testing.T) {
+	block, got := make(chan struct{}), make(chan string, eventQueue+1)
+	b, in := server(t, "1", Options{Serve: echo, Subscriptions: map[string]func(Event){"t": func(e Event) {
+		<-block
+		if string(e.Payload) == "honest" {
+			got <- string(e.Payload)
+		}
+	}}}, tcp)
+	n := neighbourOf(t, in)
+	s := knock(t, in.Address)
+	_ = s.say(helloOf("stranger", "s-1"))
+	noise := frameOf(kindEvent, 0, 0, append(appendString8(nil, "t"), "noise"...)...)
+	for range 2 * eventQueue {
+		_ = s.say(noise)
+	}
+	waitFor(t, "what is too much dropped", func() bool { return b.metrics.droppedEvents.Value() >= 2*eventQueue-maxLinkEvents-1 })
+	honest := knock(t, in.Address)
+	_ = honest.say(helloOf("honest", "h-1"), frameOf(kindEvent, 0, 0, append(appendString8(nil, "t"), "honest"...)...))
+	waitFor(t, "all events read", func() bool { return b.metrics.eventsIn.Value() == 2*eventQueue+1 })
+	close(block)
+	select {
+	case <-got:
+	case <-time.After(10 * time.Second):
+		t.Error("the honest event was pushed out")
+	}
+	n.goesOn(t)
+}
+
+// However many connections say nothing, an honest one gets in, and memory and
+// goroutines stay bounded.
+func TestHostile_ManySilentConnections(t *testing.T) {
+	b, in := server(t, "1", Options{Serve: echo, MaxLinks: 16}, tcp)
+	n := neighbourOf(t, in)
+	for range maxHandshakes + 20 {
+		connectTo(t, in.Address)
+	}
+	waitFor(t, "the oldest in the handshake evicted", func() bool { return refusedFor(b, "crowded") >= 20 })
+	for range 40 {
+		s := connectTo(t, in.Address) // its greeting may not be answered any more
+		mine := spGreeting(112)
+		_ = s.raw(mine[:])
+	}
+	waitFor(t, "the oldest that have not said hello evicted", func() bool { return closedFor(b, "crowded") >= 20 })
+	if links := len(b.snapshotLinks()); links > 16+maxGreeting {
+		t.Errorf("%d links", links)
+	}
+	if g := runtime.NumGoroutine(); g > 3*(maxHandshakes+maxGreeting)+1000 {
+		t.Errorf("%d goroutines", g)
+	}
+	late := caller(t, in)
+	if got, err := call(t, late, "hi", 5*time.Second); err != nil || got != "hi" {
+		t.Errorf("the honest late-comer: %q, %v", got, err)
+	}
+	n.goesOn(t)
+}
+
+// Links that have introduced themselves are not evicted: then it is full.
+func TestHostile_TooManyLinks(t *testing.T) {
+	var log journal
+	b, in := server(t, "1", Options{Serve: echo, MaxLinks: 8, Logger: log.logger()}, tcp)
+	n := neighbourOf(t, in)
+	for i := range 7 {
+		s := knock(t, in.Address)
+		_ = s.say(helloOf("stranger", fmt.Sprint(i)))
+	}
+	waitFor(t, "full", func() bool {
+		live := 0
+		for _, l := range b.snapshotLinks() {
+			if l.stateIs(linkLive) {
+				live++
+			}
+		}
+		return live == 8
+	})
+	knock(t, in.Address).closed()
+	waitFor(t, "counted", func() bool { return refusedFor(b, "too_many") == 1 })
+	// What this process dials itself has its place kept.
+	_, other := server(t, "other", Options{Serve: echo}, tcp)
+	if err := b.SetInstances([]Instance{other}); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "its own link", func() bool { return b.Service("s").Live() == 1 })
+	if !strings.Contains(log.String(), "more than 8 links") {
+		t.Errorf("log: %s", log.String())
+	}
+	n.goesOn(t)
+}
+
+func TestHostile_TheSameInstanceManyTimes(t *testing.T) {
+	b, in := server(t, "1", Options{Serve: echo}, tcp)
+	n := neighbourOf(t, in)
+	for range maxSame {
+		_ = knock(t, in.Address).say(helloOf("stranger", "twin"))
+	}
+	waitFor(t, "all linked", func() bool {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		return b.callers() == maxSame+1
+	})
+	s := knock(t, in.Address)
+	_ = s.say(helloOf("stranger", "twin"))
+	s.closed()
+	waitFor(t, "counted", func() bool { return closedFor(b, "duplicate") == 1 })
+	n.goesOn(t)
+}
+
+// A line of a kind is logged once a second at most, and what was left out is
+// said.
+func TestHostile_LogIsBounded(t *testing.T) {
+	var log journal
+	b, in := server(t, "1", Options{Serve: echo, Logger: log.logger()}, tcp)
+	start := time.Now()
+	for range 50 {
+		s := connectTo(t, in.Address)
+		_ = s.raw([]byte("not at all SP"))
+		s.closed()
+	}
+	waitFor(t, "all counted", func() bool { return refusedFor(b, "not_sp") == 50 })
+	waitFor(t, "the rest said", func() bool { return strings.Contains(log.String(), `"suppressed":`) })
+	seconds := int(time.Since(start)/time.Second) + 1
+	if lines := strings.Count(log.String(), "doesn't speak SP"); lines < 1 || lines > seconds+1 {
+		t.Errorf("%d lines in %d s: %s", lines, seconds, log.String())
+	}
+}
+
+// A peer that ends each link at once is not dialled twenty times a second.
+func TestHostile_UselessPeerIsDialledLessAndLess(t *testing.T) {
+	l := openHouse(t)
+	b := newBus(t, Options{})
+	start := time.Now()
+	if err := b.SetInstances([]Instance{{Service: "s", ID: "x", Address: "tcp://" + l.Addr().String()}}); err != nil {
+		t.Fatal(err)
+	}
+	for range 5 {
+		_ = visitor(t, l).Close()
+	}
+	if d := time.Since(start); d < (100+200+400+800)*time.Millisecond {
+		t.Errorf("five links within %v", d)
+	}
+	// As soon as it is of use again it is linked with.
+	s := visitor(t, l)
+	hello := Hello{Version: 1, Window: 1, Service: "s", Instance: "x"}
+	_ = s.say(hello.appendTo(nil))
+	waitFor(t, "linked", func() bool { return b.Service("s").Live() == 1 })
+}
+
+// A peer may not hold a writer by taking a little of each message just in
+// time: what it is behind adds up.
+func TestPipe_SlowReadersLagAddsUp(t *testing.T) {
+	here, there := net.Pipe()
+	t.Cleanup(func() { _ = here.Close(); _ = there.Close() })
+	p := &busPipe{c: here, raw: here}
+	for range 3 {
+		if err := p.arm(time.Millisecond); err != nil {
+			t.Fatal(err)
+		}
+		p.wrote = p.wrote.Add(-time.Second) // as if the write took that long
+		p.settle(time.Millisecond)
+	}
+	if p.lag < 2900*time.Millisecond || p.lag > 3100*time.Millisecond {
+		t.Errorf("three writes of a second each: lag %v", p.lag)
+	}
+	if err := p.arm(time.Millisecond); err != nil {
+		t.Fatal(err)
+	}
+	if left := time.Until(p.armed); left > writeTimeout-p.lag+time.Second+50*time.Millisecond {
+		t.Errorf("the next may still take %v", left)
+	}
+	p.wrote = p.wrote.Add(-time.Minute) // a minute in which nothing was sent
+	if err := p.arm(0); err != nil {
+		t.Fatal(err)
+	}
+	if p.lag != 0 {
+		t.Errorf("after a pause: lag %v", p.lag)
+	}
+}
+
+// A half-open connection, as after a power failure or behind a firewall that
+// forgets, looks like a peer that neither sends nor closes: both sides find
+// out by their pings.
+func TestLink_HalfOpenDies(t *testing.T) {
+	t.Parallel()
+	_, in := server(t, "1", Options{Serve: echo}, tcp)
+	l := openHouse(t)
+	var cut flakyNet
+	go cut.relay(l, strings.TrimPrefix(in.Address, "tcp://"))
+	t.Cleanup(func() { _ = l.Close(); cut.close() })
+	in.Address = "tcp://" + l.Addr().String()
+	b := caller(t, in)
+	if got, err := call(t, b, "hi", 5*time.Second); err != nil || got != "hi" {
+		t.Fatalf("before: %q, %v", got, err)
+	}
+	cut.drop.Store(true)
+	c := NewCall()
+	if err := b.Service("s").Go(c, Bytes("x"), 30*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	c.Wait() // its budget is far longer than pings need
+	if !errors.Is(c.Err, ErrLinkDown) {
+		t.Errorf("got %v", c.Err)
+	}
+	c.Release()
+	if n := closedFor(b, "silent"); n != 1 {
+		t.Errorf("%d links found silent", n)
+	}
+	cut.drop.Store(false)
+	waitFor(t, "linked again", func() bool { return b.Service("s").Live() == 1 })
+}

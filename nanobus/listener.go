@@ -1,0 +1,168 @@
+package nanobus
+
+import (
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"go.nanomsg.org/mangos/v3"
+	"go.nanomsg.org/mangos/v3/transport"
+)
+
+// busListener accepts connections and shakes hands with each on a goroutine
+// of its own, which ends with the handshake or its deadline.
+type busListener struct {
+	t     busTransport
+	addr  string
+	proto transport.ProtocolInfo
+	wire  *wire
+	ready chan transport.Pipe
+
+	mu      sync.Mutex
+	l       net.Listener
+	pending map[net.Conn]time.Time // in the handshake, and since when
+	done    bool
+	closed  chan struct{}
+}
+
+func (l *busListener) Listen() error {
+	if l.t.ipc() {
+		removeStaleSocket(l.addr)
+	}
+	nl, err := net.Listen(l.t.network, l.addr)
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	if l.done {
+		l.mu.Unlock()
+		_ = nl.Close()
+		return mangos.ErrClosed
+	}
+	l.l = nl
+	l.mu.Unlock()
+	go l.acceptLoop(nl)
+	return nil
+}
+
+// removeStaleSocket removes a socket file that nobody listens on, which a
+// killed process leaves behind.
+func removeStaleSocket(path string) {
+	st, err := os.Stat(path)
+	if err != nil || st.Mode()&os.ModeSocket == 0 {
+		return
+	}
+	c, err := net.DialTimeout("unix", path, time.Second)
+	if err == nil {
+		_ = c.Close()
+		return
+	}
+	_ = os.Remove(path)
+}
+
+// acceptLoop ends when Close closes the listener.
+func (l *busListener) acceptLoop(nl net.Listener) {
+	for {
+		c, err := nl.Accept()
+		if err != nil {
+			select {
+			case <-l.closed:
+				return
+			case <-time.After(10 * time.Millisecond): // out of descriptors, say: don't spin
+				continue
+			}
+		}
+		l.mu.Lock()
+		if l.done {
+			l.mu.Unlock()
+			_ = c.Close()
+			continue
+		}
+		if len(l.pending) >= maxHandshakes {
+			l.evict()
+		}
+		l.pending[c] = time.Now()
+		l.mu.Unlock()
+		go l.handshake(c)
+	}
+}
+
+// evict gives the place of the connection that has been in its handshake for
+// longest to the next. An honest peer is through in a few round trips: however
+// many connections say nothing, it is not among the oldest. mu is held.
+func (l *busListener) evict() {
+	var oldest net.Conn
+	for c, since := range l.pending {
+		if oldest == nil || since.Before(l.pending[oldest]) {
+			oldest = c
+		}
+	}
+	delete(l.pending, oldest)
+	_ = oldest.Close() // its goroutine finds out
+	l.wire.refused("crowded", l.remote(oldest), false, errCrowded)
+}
+
+func (l *busListener) handshake(c net.Conn) {
+	p, err := newBusPipe(c, l.t, l.proto, l.wire, "")
+	if err == nil {
+		select {
+		case l.ready <- p:
+		case <-l.closed:
+			_ = p.Close()
+		}
+	}
+	// Not before it has been taken: what waits for that is bounded too.
+	l.mu.Lock()
+	_, mine := l.pending[c]
+	delete(l.pending, c)
+	done := l.done
+	l.mu.Unlock()
+	if err != nil && mine && !done { // else it was evicted, and counted then
+		l.wire.refused(handshakeReason(err), l.remote(c), false, err)
+	}
+}
+
+// remote is where an accepted connection comes from.
+func (l *busListener) remote(c net.Conn) string {
+	if l.t.ipc() {
+		return l.t.public(l.addr) // clients of a Unix socket have no address
+	}
+	return c.RemoteAddr().String()
+}
+
+func (l *busListener) Accept() (transport.Pipe, error) {
+	select {
+	case p := <-l.ready:
+		return p, nil
+	case <-l.closed:
+		return nil, mangos.ErrClosed
+	}
+}
+
+func (l *busListener) Address() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	addr := l.addr
+	if l.l != nil {
+		addr = l.l.Addr().String()
+	}
+	return l.t.scheme + "://" + addr
+}
+
+func (l *busListener) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.done {
+		return nil
+	}
+	l.done = true
+	close(l.closed)
+	if l.l != nil {
+		_ = l.l.Close()
+	}
+	for c := range l.pending {
+		_ = c.Close()
+	}
+	return nil
+}

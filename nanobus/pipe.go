@@ -1,0 +1,288 @@
+package nanobus
+
+import (
+	"bufio"
+	"crypto/tls"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.nanomsg.org/mangos/v3"
+	"go.nanomsg.org/mangos/v3/transport"
+)
+
+const (
+	// tlsRecord is the most that fits one record of TLS.
+	tlsRecord = 16 << 10
+
+	// A peer may fall behind the pace of slowByte per byte (1 MB/s) by
+	// writeTimeout, over however many writes: else one that takes a little of
+	// each, just in time, could hold up for ever who answers it.
+	slowByte = time.Microsecond
+)
+
+var (
+	errNotSP   = errors.New("nanobus: the peer doesn't speak SP with the BUS protocol")
+	errCrowded = fmt.Errorf("nanobus: more than %d connections in the handshake", maxHandshakes)
+)
+
+// tlsError tells what went wrong in a TLS handshake from the rest.
+type tlsError struct{ error }
+
+func (e *tlsError) Unwrap() error { return e.error }
+
+// handshakeReason is why a handshake failed, in the word that is counted.
+func handshakeReason(err error) string {
+	var secure *tlsError
+	var network net.Error
+	switch {
+	case errors.As(err, &network) && network.Timeout():
+		return "handshake_timeout"
+	case errors.As(err, &secure):
+		return "tls"
+	case errors.Is(err, errNotSP):
+		return "not_sp"
+	default:
+		return "handshake_broken" // it closed, or was closed
+	}
+}
+
+// busPipe is one connection after its handshake. Send is called by one
+// goroutine and Recv by one other.
+type busPipe struct {
+	c    net.Conn // what is read and written: raw, or a *tls.Conn on it
+	raw  net.Conn
+	r    *bufio.Reader
+	wire *wire
+	ipc  bool
+	tls  bool
+	once sync.Once
+	end  atomic.Pointer[string] // why it has ended, if that was found here
+
+	head  [9]byte     // scratch of Send: ipc's marker byte and the size
+	parts [2][]byte   // scratch of Send: size and body, for one writev
+	bufs  net.Buffers // scratch of Send
+	buf   []byte      // scratch of Send over TLS: one record
+	now   nowWriter
+
+	armed time.Time     // the write deadline that is set
+	wrote time.Time     // the end of the last write
+	lag   time.Duration // how far the peer is behind slowByte's pace
+}
+
+// spGreeting is what each side of an SP connection says first: "\0SP\0", the
+// protocol number, two reserved bytes.
+func spGreeting(proto uint16) [8]byte {
+	return [8]byte{0, 'S', 'P', 0, byte(proto >> 8), byte(proto), 0, 0} //nolint:gosec // two bytes of a number
+}
+
+// newBusPipe shakes hands, within handshakeTimeout all together. dialled is the
+// address that was dialled; "" if the connection was accepted.
+func newBusPipe(c net.Conn, t busTransport, proto transport.ProtocolInfo, w *wire, dialled string) (*busPipe, error) {
+	p := &busPipe{c: c, raw: c, wire: w, ipc: t.ipc(), tls: t.tls}
+	err := c.SetDeadline(time.Now().Add(handshakeTimeout))
+	if err == nil && p.tls {
+		err = p.secure(dialled)
+	}
+	if err == nil {
+		p.r = bufio.NewReaderSize(p.c, readBufferSize)
+		err = p.handshake(proto)
+	}
+	if err == nil {
+		err = c.SetDeadline(time.Time{})
+	}
+	if err != nil {
+		_ = c.Close()
+		return nil, err
+	}
+	return p, nil
+}
+
+// secure puts TLS on the connection.
+func (p *busPipe) secure(dialled string) error {
+	var tc *tls.Conn
+	if dialled == "" {
+		tc = tls.Server(p.raw, p.wire.tls.server())
+	} else {
+		tc = tls.Client(p.raw, p.wire.tls.client(dialled))
+	}
+	if err := tc.Handshake(); err != nil {
+		return &tlsError{err}
+	}
+	p.c = tc
+	p.buf = make([]byte, 0, tlsRecord)
+	return nil
+}
+
+func (p *busPipe) handshake(proto transport.ProtocolInfo) error {
+	mine := spGreeting(proto.Self)
+	if _, err := p.c.Write(mine[:]); err != nil {
+		return err
+	}
+	var theirs [8]byte
+	if _, err := io.ReadFull(p.r, theirs[:]); err != nil {
+		if p.tls && !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) {
+			return &tlsError{err} // TLS 1.3 tells a client of its certificate's refusal only here
+		}
+		return err
+	}
+	if theirs != spGreeting(proto.Peer) {
+		return fmt.Errorf("%w: it began with %x", errNotSP, theirs)
+	}
+	return nil
+}
+
+func (p *busPipe) Send(m *mangos.Message) error {
+	if len(m.Header) != 0 {
+		return mangos.ErrProtoOp // BUS has no header; nanobus sets none
+	}
+	head := p.head[p.setHead(len(m.Body)):]
+	allowed := time.Duration(len(m.Body)) * slowByte
+	if err := p.arm(allowed); err != nil {
+		return err
+	}
+	var err error
+	if p.tls {
+		err = p.writeRecords(head, m.Body)
+	} else {
+		p.parts = [2][]byte{head, m.Body}
+		p.bufs = p.parts[:]
+		_, err = p.bufs.WriteTo(p.c)
+	}
+	if err != nil {
+		return p.ended(err)
+	}
+	p.settle(allowed)
+	m.Free()
+	return nil
+}
+
+// setHead makes what stands before a message of size bytes, and returns where
+// in head it begins.
+func (p *busPipe) setHead(size int) int {
+	binary.BigEndian.PutUint64(p.head[1:], uint64(size)) //nolint:gosec // not negative
+	if p.ipc {
+		p.head[0] = 1
+		return 0
+	}
+	return 1
+}
+
+// finish sends the rest of a message that tryWrite began.
+func (p *busPipe) finish(rest []byte) error {
+	allowed := time.Duration(len(rest)) * slowByte
+	if err := p.arm(allowed); err != nil {
+		return err
+	}
+	if _, err := p.c.Write(rest); err != nil {
+		return p.ended(err)
+	}
+	p.settle(allowed)
+	return nil
+}
+
+// ended notes that it was a write's deadline that ended the connection, if so.
+func (p *busPipe) ended(err error) error {
+	var network net.Error
+	if errors.As(err, &network) && network.Timeout() {
+		p.end.CompareAndSwap(nil, ptr("write"))
+	}
+	return err
+}
+
+// arm sets the deadline of a write that begins now. Most writes find one that
+// does, set a second ago at most: setting it costs more than reading the clock.
+func (p *busPipe) arm(allowed time.Duration) error {
+	now := time.Now()
+	p.lag = max(p.lag-now.Sub(p.wrote), 0)
+	p.wrote = now
+	due := now.Add(writeTimeout - p.lag + allowed)
+	if early := p.armed.Sub(due); early >= 0 && early <= time.Second {
+		return nil
+	}
+	p.armed = due.Add(time.Second)
+	return p.raw.SetWriteDeadline(p.armed)
+}
+
+// settle notes how long the write took that arm was called for.
+func (p *busPipe) settle(allowed time.Duration) {
+	now := time.Now()
+	p.lag = min(max(p.lag+now.Sub(p.wrote)-allowed, 0), writeTimeout)
+	p.wrote = now
+}
+
+// writeRecords writes size and body so that they share their first record.
+func (p *busPipe) writeRecords(head, body []byte) error {
+	first := min(len(body), tlsRecord-len(head))
+	p.buf = append(append(p.buf[:0], head...), body[:first]...)
+	if _, err := p.c.Write(p.buf); err != nil {
+		return err
+	}
+	if first == len(body) {
+		return nil
+	}
+	_, err := p.c.Write(body[first:])
+	return err
+}
+
+func (p *busPipe) Recv() (*mangos.Message, error) {
+	n := 8
+	if p.ipc {
+		n = 9
+	}
+	head, err := p.r.Peek(n)
+	if err != nil {
+		return nil, err
+	}
+	size := binary.BigEndian.Uint64(head[n-8:])
+	if size > MaxMessage || (p.ipc && head[0] != 1) {
+		p.end.CompareAndSwap(nil, ptr("malformed"))
+		p.wire.broken(p.remote(), fmt.Errorf("%w: message header %x: want a size of at most %d", ErrMalformed, head, MaxMessage))
+		return nil, mangos.ErrTooLong
+	}
+	if _, err := p.r.Discard(n); err != nil {
+		return nil, err
+	}
+	m := mangos.NewMessage(int(size))
+	m.Body = m.Body[:size]
+	if _, err := io.ReadFull(p.r, m.Body); err != nil {
+		m.Free()
+		return nil, err
+	}
+	return m, nil
+}
+
+func (p *busPipe) remote() string { return p.raw.RemoteAddr().String() }
+
+// Close closes the connection without TLS's goodbye, which would wait for a
+// peer that doesn't read. Messages have their own ends.
+func (p *busPipe) Close() error {
+	var err error
+	p.once.Do(func() { err = p.raw.Close() })
+	return err
+}
+
+func (p *busPipe) option(name string) (any, error) {
+	switch name {
+	case optionPipe:
+		return p, nil
+	case optionEnd:
+		if r := p.end.Load(); r != nil {
+			return *r, nil
+		}
+		return nil, mangos.ErrBadOption
+	case mangos.OptionLocalAddr:
+		return p.raw.LocalAddr(), nil
+	case mangos.OptionRemoteAddr:
+		return p.raw.RemoteAddr(), nil
+	case mangos.OptionMaxRecvSize:
+		return MaxMessage, nil
+	default:
+		return nil, mangos.ErrBadOption
+	}
+}

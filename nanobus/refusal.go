@@ -1,0 +1,116 @@
+package nanobus
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"nanofront/internal/logging"
+	"nanofront/internal/metrics"
+)
+
+const (
+	// minRedial and maxRedial bound the pause after a link that we dialled and
+	// that was of no use; it doubles from one to the next.
+	minRedial = 50 * time.Millisecond
+	maxRedial = 2 * time.Second
+
+	// provenGood is how long a link must have lived for its end to be a new
+	// story.
+	provenGood = 10 * time.Second
+)
+
+// errTooEarly keeps mangos from dialling an address again so soon.
+var errTooEarly = errors.New("nanobus: waiting before dialling again")
+
+// newWire makes what the bus' connections need to know of it.
+func (b *Bus) newWire(ctx context.Context) (*wire, error) {
+	files, err := newCredentials(b.opts.Security.TLS, func() *zerolog.Event { return b.warn("tls files") })
+	if err != nil {
+		return nil, err
+	}
+	return &wire{ctx: ctx, tls: files, refused: b.refusedConnection, broken: b.unreadable}, nil
+}
+
+// wireFor is the wire of what dials an instance; of what listens for nil.
+func (b *Bus) wireFor(in *instance) map[string]any {
+	w := *b.wire
+	if in != nil {
+		w.wait = func() error {
+			if b.now() < in.holdUntil.Load() {
+				return errTooEarly
+			}
+			return nil
+		}
+	}
+	return map[string]any{optionWire: &w}
+}
+
+// refusedConnection notes a connection that has not become a link. Those that
+// just end are told to who looks for a fault: probes of balancers do that.
+func (b *Bus) refusedConnection(reason, remote string, mine bool, err error) {
+	if b.wire.ctx.Err() != nil {
+		return // we have ended it ourselves
+	}
+	b.metrics.set.Counter(metrics.BusLinkRefused, reason).Inc()
+	kind, text := "connection refused: "+reason, "refusing a connection"
+	if mine {
+		kind, text = "connection failed: "+reason, "connecting to a peer has failed"
+	}
+	e := b.log.Debug()
+	if reason != "handshake_broken" {
+		e = b.warn(kind)
+	}
+	e.Err(err).Str(logging.Peer, remote).Str(logging.Reason, reason).Msg(text)
+}
+
+// unreadable notes that the bytes of a link can't be taken apart any more. The
+// connection is being closed.
+func (b *Bus) unreadable(remote string, err error) {
+	b.metrics.droppedMalformed.Inc()
+	b.warn("unreadable").Err(err).Str(logging.Peer, remote).Msg("closing a link whose peer doesn't keep to the protocol")
+}
+
+// fail ends the link for what its peer has sent.
+func (l *Link) fail(err error) {
+	reason, text := "malformed", "closing a link whose peer doesn't keep to the protocol"
+	switch {
+	case errors.Is(err, errUnproven):
+		reason, text = "auth", "closing a link whose peer is not authenticated"
+	case errors.Is(err, errFlood):
+		reason, text = "flood", "closing a link whose peer floods it"
+	}
+	if reason == "malformed" {
+		l.bus.metrics.droppedMalformed.Inc()
+	}
+	l.bus.warn("link "+reason).Err(err).Stringer(logging.Link, l).Msg(text)
+	l.close(reason)
+}
+
+// judge decides, when a link that we dialled has ended, how long to wait
+// before the next: one that is refused each time must not be tried, and
+// logged, twenty times a second for ever.
+func (l *Link) judge(reason string) {
+	in := l.instance
+	if in == nil {
+		return
+	}
+	now := l.bus.now()
+	useless := l.hello.Load() == nil
+	switch reason {
+	case "malformed", "auth", "flood", "duplicate":
+		useless = true
+	}
+	if !useless || now-l.attached > int64(provenGood) {
+		in.useless.Store(0)
+		return
+	}
+	n := min(in.useless.Add(1), 16)
+	in.holdUntil.Store(now + min(int64(minRedial)<<n, int64(maxRedial)))
+	if l.unproven.Load() && reason == "peer" {
+		l.bus.warn("proof refused").Stringer(logging.Link, l).
+			Msg("the peer has ended the link instead of proving the shared secret: most likely its --bus-secret-file has another content")
+	}
+}

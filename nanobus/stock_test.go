@@ -1,0 +1,64 @@
+package nanobus
+
+import (
+	"context"
+	"encoding/binary"
+	"testing"
+	"time"
+)
+
+// What a stock peer says to another reaches us too, and must not be taken for
+// an answer.
+func TestLink_PassesOverAnswersToOthers(t *testing.T) {
+	srv, in := server(t, "1", Options{Serve: echo}, tcp)
+	s := stockPeer(t)
+	if err := s.Dial(in.Address); err != nil {
+		t.Fatal(err)
+	}
+	recvFrame(t, s, kindHello)
+	send(t, s, (&Hello{Version: ProtocolVersion, Service: "x"}).appendTo(nil))
+	ping := recvFrame(t, s, kindPing)
+	t0 := binary.BigEndian.Uint64(ping.body)
+	pong := func(t0 uint64) []byte {
+		b := beginFrame(nil, kindPong, 0, 0)
+		b = binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(b, t0), t0+3_600_000_000) // an hour ahead
+		endFrame(b, 0)
+		return b
+	}
+	ack := beginFrame(nil, kindDraining, flagAck, 0)
+	endFrame(ack, 0)
+	send(t, s, append(pong(t0-1), ack...))
+	// Behind them on the wire: when it is answered, they have been read.
+	send(t, s, vectors()["batch"])
+	recvFrame(t, s, kindResponse)
+	srv.mu.Lock()
+	var l *Link
+	for l = range srv.links {
+	}
+	srv.mu.Unlock()
+	if l.offsetKnown.Load() {
+		t.Errorf("a pong to another's ping is taken for the clock's offset: %v", time.Duration(l.offset.Load())*time.Microsecond)
+	}
+	l.mu.Lock()
+	if l.drainAck {
+		t.Error("an ack that was not asked for is taken for one")
+	}
+	l.mu.Unlock()
+
+	// The same when they are asked for. A further ping may have come meanwhile.
+	waitFor(t, "the offset is known", func() bool {
+		send(t, s, pong(l.pinged.Load()))
+		return l.offsetKnown.Load()
+	})
+	drained := make(chan error, 1)
+	go func() { // ends with the ack
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		drained <- srv.Drain(ctx)
+	}()
+	recvFrame(t, s, kindDraining)
+	send(t, s, ack)
+	if err := <-drained; err != nil {
+		t.Error(err)
+	}
+}

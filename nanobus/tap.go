@@ -1,0 +1,317 @@
+package nanobus
+
+import (
+	"encoding/binary"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+)
+
+// What a tap is, seen from the process that is listened to. The other end is
+// taplisten.go, the wire docs/protocol.md, "Tap".
+//
+// Copies are made outside every lock of the traffic: of what comes in by the
+// goroutine that reads the link, of what goes out by the link's writer, from
+// the batch that it is about to write. Each is one append to what has gathered
+// for the tap's own link, or is dropped if too much has.
+
+const (
+	// maxTaps bounds the taps of one process.
+	maxTaps = 4
+
+	// tapBuffer is how many bytes of copies may wait for one tap to read
+	// them; what comes on top is dropped and counted.
+	tapBuffer = 1 << 20
+
+	// MaxTapPayload is the most of one frame's payload in bytes that a tap
+	// gets.
+	MaxTapPayload = 1 << 16
+
+	// tapMillion is the sample that stands for everything.
+	tapMillion = 1_000_000
+
+	// maxErrorText is what a tap gets of the text of an error response.
+	maxErrorText = 1024
+)
+
+// What a tap frame says, its body's first byte. Part of the protocol.
+const (
+	tapOpStart = 1
+	tapOpState = 2
+	tapOpCopy  = 3
+)
+
+// Sizes of the bodies' fixed parts, the first byte included.
+const (
+	tapStartFixed = 13 // sample, kinds, payload
+	tapStateFixed = 10 // state, dropped
+	tapCopyFixed  = 10 // time, direction
+)
+
+// tap is one peer that listens in.
+type tap struct {
+	link    *Link
+	sample  uint32 // of a million correlation ids
+	kinds   uint32 // bit n: frames of kind n
+	payload int    // bytes of each payload
+
+	dropped atomic.Uint64
+	told    uint64 // what of dropped the peer knows; the sweep's alone
+}
+
+// tapSet is the taps of a bus. Its lock is taken when one comes or goes, and
+// no other lock under it.
+type tapSet struct {
+	mu     sync.Mutex
+	active atomic.Pointer[[]*tap] // nil when nobody listens in
+	logged atomic.Int64           // bus time of the last line about taps
+}
+
+func (s *tapSet) list() []*tap {
+	if p := s.active.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+// put makes t the tap of its link, or takes that away if t is nil. What the
+// link's tap was before is returned. full: there are maxTaps others.
+func (s *tapSet) put(l *Link, t *tap) (was *tap, full bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var next []*tap
+	for _, other := range s.list() {
+		if other.link == l {
+			was = other
+		} else {
+			next = append(next, other)
+		}
+	}
+	if t != nil {
+		if len(next) >= maxTaps {
+			return was, true
+		}
+		if was != nil {
+			t.dropped.Store(was.dropped.Load())
+		}
+		next = append(next, t)
+	}
+	if len(next) == 0 {
+		s.active.Store(nil)
+	} else {
+		s.active.Store(&next)
+	}
+	return was, false
+}
+
+// endTap ends the tap of the link, if it is one, and returns how many copies
+// it has lost.
+func (b *Bus) endTap(l *Link) (dropped uint64) {
+	if b.taps.active.Load() == nil {
+		return 0
+	}
+	was, _ := b.taps.put(l, nil)
+	if was == nil {
+		return 0
+	}
+	dropped = was.dropped.Load()
+	b.tapLog(zerolog.InfoLevel, l).Uint64("dropped", dropped).Msg("tap ended")
+	return dropped
+}
+
+// tapLog begins a log line about the link's tap: one a second at most, as peers
+// can make us say something as often as they like. nil, which is silent, else.
+func (b *Bus) tapLog(level zerolog.Level, l *Link) *zerolog.Event {
+	now, last := b.now(), b.taps.logged.Load()
+	if last != 0 && now-last < int64(time.Second) || !b.taps.logged.CompareAndSwap(last, now) {
+		return nil
+	}
+	return b.log.WithLevel(level).Stringer("link", l)
+}
+
+// tend tells each tap how many copies it has lost, if that has changed. The
+// sweep calls it once a second.
+func (s *tapSet) tend() {
+	for _, t := range s.list() {
+		if n := t.dropped.Load(); n != t.told {
+			t.told = n
+			t.link.tapState(TapOn, n)
+		}
+	}
+}
+
+// taps are who gets copies of the link's frames: nobody, most of the time,
+// which costs one atomic load. Links that this process dialled carry its own
+// calls and are not listened to; nor are the taps' own links, or each copy
+// would be copied.
+func (l *Link) taps() []*tap {
+	p := l.bus.taps.active.Load()
+	if p == nil || l.instance != nil {
+		return nil
+	}
+	for _, t := range *p {
+		if t.link == l {
+			return nil
+		}
+	}
+	return *p
+}
+
+// tapFrame acts on a frame of kind tap.
+func (l *Link) tapFrame(body []byte) error {
+	if len(body) == 0 {
+		return fmt.Errorf("%w: tap without a body", ErrMalformed)
+	}
+	switch body[0] {
+	case tapOpStart:
+		if len(body) < tapStartFixed {
+			return fmt.Errorf("%w: start of a tap in %d bytes", ErrMalformed, len(body))
+		}
+		l.startedTap(body)
+		return nil
+	case tapOpState, tapOpCopy:
+		return l.heard(body)
+	default:
+		l.bus.metrics.droppedUnknown.Inc()
+		return nil
+	}
+}
+
+// startedTap makes the peer a tap, changes what it gets, or ends it if it wants
+// no kind at all; and says what has come of that.
+func (l *Link) startedTap(body []byte) {
+	b := l.bus
+	t := &tap{
+		link:    l,
+		sample:  binary.BigEndian.Uint32(body[1:]),
+		kinds:   binary.BigEndian.Uint32(body[5:]),
+		payload: int(min(binary.BigEndian.Uint32(body[9:]), MaxTapPayload)),
+	}
+	switch {
+	case l.instance != nil:
+		b.metrics.droppedStray.Inc() // we called this peer, it doesn't listen to us
+		return
+	case t.kinds == 0:
+		l.tapState(TapOff, b.endTap(l))
+		return
+	case b.opts.NoTap:
+		b.tapLog(zerolog.WarnLevel, l).Msg("refusing a tap: forbidden here")
+		l.tapState(TapForbidden, 0)
+		return
+	}
+	was, full := b.taps.put(l, t)
+	if full {
+		b.tapLog(zerolog.WarnLevel, l).Int("max", maxTaps).Msg("refusing a tap: too many")
+		l.tapState(TapTooMany, 0)
+		return
+	}
+	// Its end may have passed by before it was in the set.
+	if l.stateIs(linkDown) {
+		b.endTap(l)
+		return
+	}
+	if was == nil {
+		b.tapLog(zerolog.InfoLevel, l).Float64("sample", float64(t.sample)/tapMillion).Int("payload", t.payload).Msg("tap listens in")
+	}
+	l.tapState(TapOn, t.dropped.Load())
+}
+
+// tapState sends the state of the peer's tap.
+func (l *Link) tapState(s TapStatus, dropped uint64) {
+	body := append(make([]byte, 0, tapStateFixed), tapOpState, byte(s))
+	l.control(kindTap, 0, 0, binary.BigEndian.AppendUint64(body, dropped)...)
+}
+
+// tapMessage copies the frames of a batch that is about to be written.
+func (l *Link) tapMessage(taps []*tap, batch []byte) {
+	now := l.bus.now()
+	for len(batch) > 0 {
+		n := binary.BigEndian.Uint32(batch) // made by us: whole
+		tapFrames(taps, l, TapSent, batch[:n], now)
+		batch = batch[n:]
+	}
+}
+
+// tapFrames copies one whole frame to the taps that want it.
+func tapFrames(taps []*tap, l *Link, d TapDirection, raw []byte, now int64) {
+	for _, t := range taps {
+		if t.wants(raw) {
+			t.copy(l, d, raw, now)
+		}
+	}
+}
+
+func (t *tap) wants(raw []byte) bool {
+	k := kind(raw[4])
+	if k == kindTap || t.kinds>>k&1 == 0 {
+		return false
+	}
+	id := binary.BigEndian.Uint64(raw[8:])
+	return id == 0 || sampled(id, t.sample)
+}
+
+// sampled goes by the correlation id alone, so that a request and all that
+// belongs to it are in together or out together. Ids are counted up and slots
+// used again, so it takes a hash that spreads them (the finaliser of
+// splitmix64).
+func sampled(id uint64, sample uint32) bool {
+	id ^= id >> 30
+	id *= 0xbf58476d1ce4e5b9
+	id ^= id >> 27
+	id *= 0x94d049bb133111eb
+	id ^= id >> 31
+	return ((id>>32)*tapMillion)>>32 < uint64(sample)
+}
+
+// copy gathers one frame for the tap, cut to what it asked for.
+func (t *tap) copy(l *Link, d TapDirection, raw []byte, now int64) {
+	tl, m := t.link, l.bus.metrics
+	start, err := tl.begin(kindTap, 0, 0)
+	if err != nil {
+		return // its end takes it out of the set
+	}
+	if start > tapBuffer {
+		tl.abandon(start)
+		t.dropped.Add(1)
+		m.droppedTap.Inc()
+		return
+	}
+	out := append(tl.out, tapOpCopy)
+	out = binary.BigEndian.AppendUint64(out, l.bus.wallMicros(now))
+	out = append(out, byte(d))
+	peer := ""
+	if h := l.hello.Load(); h != nil {
+		peer = h.Instance
+	}
+	out = appendString8(out, peer)
+	tl.out = append(out, raw[:t.cut(raw)]...)
+	if tl.commit(start) == nil {
+		m.tapCopies.Inc()
+	}
+}
+
+// cut is how many bytes of a frame are copied. Frames without payload, small
+// all of them, are copied whole.
+func (t *tap) cut(raw []byte) int {
+	fixed := headerSize
+	switch kind(raw[4]) {
+	case kindRequest:
+		fixed += requestFixed
+	case kindResponse:
+		fixed += responseFixed
+		if raw[5]&flagError != 0 { // no payload: a code and a text
+			return min(len(raw), fixed+4+maxErrorText)
+		}
+	case kindEvent:
+		if len(raw) > headerSize {
+			fixed += 1 + int(raw[headerSize])
+		}
+	case kindData:
+	default:
+		return len(raw)
+	}
+	return min(len(raw), fixed+t.payload)
+}
