@@ -62,7 +62,11 @@ fmt: ## Format the code as lint wants it
 	$(TOOL) golangci-lint fmt
 
 .PHONY: bench
-bench: ## Run the Go benchmarks; benchstat reads the output
+bench: build ## Measure the system, beside others, and report (some five minutes)
+	$(BIN)/bench run $(BENCH_ARGS)
+
+.PHONY: gobench
+gobench: ## Run the Go benchmarks; benchstat reads the output
 	@$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -count $(BENCH_COUNT) \
 		./nanobus/... ./terminator/... ./internal/httpmsg/... ./handlers/...
 

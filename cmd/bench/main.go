@@ -1,4 +1,5 @@
-// Command bench measures: it generates load and reports what came back.
+// Command bench measures: it starts the system and its peers, generates load,
+// and reports what came back.
 package main
 
 import (
@@ -8,7 +9,12 @@ import (
 )
 
 type grammar struct {
-	Load loadCommand `cmd:"" help:"Generate load on a URL, and report latencies."`
+	Run     runCommand     `cmd:"" default:"withargs" help:"Run scenarios, and report. The default."`
+	List    listCommand    `cmd:"" help:"List scenarios, suites, peers and drivers."`
+	Load    loadCommand    `cmd:"" help:"Generate load on a URL, and report latencies."`
+	Report  reportCommand  `cmd:"" help:"Show saved results."`
+	Compare compareCommand `cmd:"" help:"Say what changed between two saved results, beyond the noise."`
+	Peer    peerCommand    `cmd:"" hidden:"" help:"Run a part of a peer."`
 	cli.Version
 }
 
@@ -23,7 +29,7 @@ func run(ctx context.Context, args []string, std cli.IO) error {
 	var g grammar
 	k, err := cli.Parse(cli.Program{
 		Name:        "bench",
-		Description: "The load generator of nanofront.",
+		Description: "Measures nanofront, beside others.",
 	}, &g, args, std)
 	if err != nil {
 		return err

@@ -213,10 +213,14 @@ func profile(h http.HandlerFunc) http.HandlerFunc {
 }
 
 func metricsJSON(set *metrics.Set) http.HandlerFunc {
-	return func(w http.ResponseWriter, _ *http.Request) {
+	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Cache-Control", "no-store")
-		_ = set.WriteJSON(w) // fails when the client has gone, and nobody is left to tell
+		write := set.WriteJSON
+		if r.URL.Query().Has("buckets") {
+			write = set.WriteBuckets
+		}
+		_ = write(w) // fails when the client has gone, and nobody is left to tell
 	}
 }
 

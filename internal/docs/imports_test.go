@@ -27,7 +27,13 @@ var rules = []struct {
 	{"nanofront", "go.nanomsg.org/mangos", []string{"nanofront/nanobus"}, "only nanobus knows mangos"},
 	{"nanofront", "go.etcd.io", []string{"nanofront/etcd"}, "only etcd knows etcd"},
 	{"nanofront", "go.etcd.io/etcd/server", []string{"nanofront/etcd/embedded"}, "the server is in the operator's tool alone"},
-	{"nanofront", "github.com/valyala/fasthttp", []string{"nanofront/terminator"}, "only the terminator serves HTTP with fasthttp"},
+	{"nanofront", "github.com/valyala/fasthttp", []string{"nanofront/terminator", "nanofront/bench/peers"}, "only the terminator serves HTTP with fasthttp, and a peer of the benchmark"},
+	{"nanofront/bench", "nanofront/terminator", nil, "the benchmark reaches the system from outside"},
+	{"nanofront/bench", "nanofront/nanobus", nil, "the benchmark reaches the system from outside"},
+	{"nanofront/bench", "nanofront/handlers", nil, "the benchmark reaches the system from outside"},
+	{"nanofront/bench", "nanofront/etcd", nil, "the benchmark reaches the system from outside"},
+	{"nanofront/terminator", "nanofront/bench", nil, "what is measured knows nothing of it"},
+	{"nanofront/handlers", "nanofront/bench", nil, "what is measured knows nothing of it"},
 	{"nanofront", "nanofront/cmd", nil, "programs are glue; nothing imports them"},
 	{"nanofront", "nanofront/internal/testutil", nil, "test helpers stay in tests"},
 	{"nanofront/internal/registry", "nanofront", nil, "registry is data, and nothing else"},
@@ -113,6 +119,7 @@ func TestImports_ProgramsLinkOnlyWhatTheyNeed(t *testing.T) {
 		"terminator": {"go.etcd.io/etcd/server", "github.com/cockroachdb/pebble", "nanofront/handlers"},
 		"handler":    {"go.etcd.io/etcd/server", "github.com/valyala/fasthttp", "nanofront/terminator"},
 		"nanofront":  {"github.com/valyala/fasthttp", "github.com/cockroachdb/pebble"},
+		"bench":      {"go.etcd.io/etcd", "github.com/cockroachdb/pebble", "nanofront/terminator", "nanofront/handlers", "nanofront/nanobus"},
 	} {
 		out, err := output(t, root, nil, "go", "list", "-deps", "./cmd/"+program)
 		if err != nil {

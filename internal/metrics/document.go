@@ -24,7 +24,9 @@ characters other than letters, digits, ` + "`-` and `_`" + ` become ` + "`_`" + 
 | timer | of the durations in the interval, in ms: ` + "`NAME.count`" + ` as a counter, ` + "`NAME.p50 .p90 .p99 .p999 .max`" + ` as gauges (0 once, when an interval has none), and a sample of the durations themselves, ` + "`NAME:…\\|ms\\|@RATE`" + `. At most 2,000 samples are sent in an interval; the rate says what share they are |
 
 **` + "`/metrics.json`" + `** on the admin port: counters with their value since the start and their rate in the last
-10 s; gauges; timers with count, rate, mean, percentiles and maximum, since the start and of the last 10 s.
+10 s; gauges; timers with count, rate, mean, percentiles and maximum, since the start and of the last 10 s. With
+` + "`?buckets`" + ` timers also have their histogram since the start, pairs of a duration in ms and a count, for who wants to know of
+another time: what lies between two looks is the difference.
 
 A timer is exact to 1 % from 100 ns to 10 min. Shorter durations count as 100 ns, longer ones as 10 min. A metric has at most
 1,000 series; what comes beyond shares one named ` + "`other`" + `, and is counted in ` + "`metrics.overflow`" + `.

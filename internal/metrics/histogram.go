@@ -101,3 +101,14 @@ func (h *histogram) mean() float64 {
 	}
 	return sum / float64(h.total)
 }
+
+// buckets are those that are not empty.
+func (h *histogram) buckets() []Bucket {
+	var list []Bucket
+	for i := h.first; i <= h.last; i++ {
+		if n := h.counts[i]; n != 0 {
+			list = append(list, Bucket{round(bucketMiddle(i) / 1e6), float64(n)})
+		}
+	}
+	return list
+}

@@ -35,7 +35,14 @@ type TimerReport struct {
 	// Clamped is how many of all were longer than MaxDuration, and counted as
 	// that.
 	Clamped uint64 `json:"clamped,omitempty"`
+	// Buckets are those that are not empty, since the start, by rising duration; only in what
+	// [Set.ReportBuckets] returns.
+	Buckets []Bucket `json:"buckets,omitempty"`
 }
+
+// Bucket is a duration in ms that stands for about equal ones, and how many there were: what lies
+// between two reports is the difference of their buckets.
+type Bucket [2]float64
 
 // Distribution is that of some durations, in ms, to 1 %. All is 0 if there were
 // none.
@@ -69,7 +76,12 @@ func distribution(h *histogram, rate float64) Distribution {
 }
 
 // Report takes a report of all that has been asked for so far.
-func (s *Set) Report() Report {
+func (s *Set) Report() Report { return s.report(false) }
+
+// ReportBuckets takes a report that has the buckets of timers in it.
+func (s *Set) ReportBuckets() Report { return s.report(true) }
+
+func (s *Set) report(buckets bool) Report {
 	list := s.all()
 	gauges := make(map[string]float64)
 	for _, sr := range list {
@@ -101,11 +113,15 @@ func (s *Set) Report() Report {
 			sr.timer.load(s.scratch)
 			sr.timer.since(oldest, s.scratch, recent)
 			rate := round(float64(recent.total) / span)
-			r.Timers[sr.name] = TimerReport{
+			t := TimerReport{
 				Distribution: distribution(s.scratch, rate),
 				Last:         distribution(recent, rate),
 				Clamped:      sr.timer.Clamped(),
 			}
+			if buckets {
+				t.Buckets = s.scratch.buckets()
+			}
+			r.Timers[sr.name] = t
 		}
 	}
 	return r
@@ -120,6 +136,9 @@ func (s *Set) WriteJSON(w io.Writer) error {
 	enc.SetIndent("", " ")
 	return enc.Encode(s.Report())
 }
+
+// WriteBuckets writes the report with the buckets of timers, not indented.
+func (s *Set) WriteBuckets(w io.Writer) error { return json.NewEncoder(w).Encode(s.ReportBuckets()) }
 
 // MaxReport is how many bytes [ReadReport] reads at most.
 const MaxReport = 16 << 20

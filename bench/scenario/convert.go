@@ -1,0 +1,38 @@
+package scenario
+
+import (
+	"strconv"
+
+	"nanofront/bench/load"
+	"nanofront/bench/result"
+)
+
+// runOf makes a run of what the generator has found.
+func runOf(r *load.Result) *result.Run {
+	run := &result.Run{
+		Driver: DriverBench, Loop: result.Closed, Connections: r.Connections, Duration: r.Duration,
+		Planned: r.Planned, Sent: r.Sent, SentLate: r.Late, NotSent: r.Unsent,
+		Failed: r.Errors.Map(), Statuses: make(map[string]uint64, len(r.Statuses)), BytesIn: r.BytesIn, BytesOut: r.BytesOut,
+		Rate: r.Throughput(), Latency: result.FromHDR(r.Latency), Service: result.FromHDR(r.Service),
+		Processes: []result.Process{{Name: DriverBench, Role: result.RoleLoad, CPUSeconds: r.CPU.Total()}},
+	}
+	if r.Mode == result.Open {
+		run.Loop = result.Open
+	}
+	for status, n := range r.Statuses {
+		run.Statuses[strconv.Itoa(status)] = n
+		run.Completed += n
+	}
+	for i := range r.Series {
+		s := &r.Series[i]
+		seconds := s.Length.Seconds()
+		if seconds <= 0 || s.Start >= r.Duration {
+			continue // answers to what was sent before the end
+		}
+		run.Series = append(run.Series, result.Point{
+			At: (s.Start + s.Length).Seconds(), Offered: float64(s.Offered) / seconds, Rate: float64(s.OK) / seconds,
+			Errors: float64(s.Errors.Total()) / seconds, P50: float64(s.P50) / 1e3, P99: float64(s.P99) / 1e3,
+		})
+	}
+	return run
+}

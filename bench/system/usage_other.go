@@ -1,0 +1,9 @@
+//go:build unix && !linux
+
+package system
+
+// readUsage: there is no /proc to ask.
+func readUsage(int) Usage { return Usage{} }
+
+// ResetPeak is for Linux.
+func (p *Process) ResetPeak() {}

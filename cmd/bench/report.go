@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/mattn/go-isatty"
+	"golang.org/x/sys/unix"
+
+	"nanofront/bench/report"
+	"nanofront/bench/result"
+	"nanofront/internal/cli"
+)
+
+// The files of a report.
+const (
+	fileJSON = "report.json"
+	fileHTML = "report.html"
+	dirPlots = "plots"
+)
+
+// plainWidth is that of a table that no terminal bounds.
+const plainWidth = 120
+
+type reportCommand struct {
+	Files []string `arg:"" name:"file" help:"Saved results (report.json), or folders with one."`
+	Out   string   `type:"path" placeholder:"DIR" help:"Folder that the HTML file and the plots are written to anew. Default: nothing is written."`
+}
+
+// Run implements command.
+func (c *reportCommand) Run(_ context.Context, std cli.IO) error {
+	reps, err := readReports(c.Files)
+	if err != nil {
+		return err
+	}
+	if c.Out != "" && len(reps) > 1 {
+		return cli.Usagef("--out: there are %d results: give one", len(reps))
+	}
+	for i, rep := range reps {
+		if len(reps) > 1 {
+			_, _ = fmt.Fprintf(std.Out, "%s\n\n", c.Files[i]) // as all output of a command
+		}
+		if err := show(std, rep); err != nil {
+			return err
+		}
+	}
+	if c.Out == "" {
+		return nil
+	}
+	return writeAll(std, c.Out, reps[0])
+}
+
+// show prints a report as a table.
+func show(std cli.IO, rep *result.Report) error {
+	width, colour := look(std.Out)
+	return report.Terminal(std.Out, rep, width, colour)
+}
+
+// look is how wide output may be, and whether it may have colours.
+func look(out io.Writer) (width int, colour bool) {
+	f, ok := out.(*os.File)
+	if !ok || !isatty.IsTerminal(f.Fd()) {
+		return plainWidth, false
+	}
+	width = plainWidth
+	if size, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ); err == nil && size.Col > 0 { //nolint:gosec // a descriptor
+		width = int(size.Col)
+	}
+	return width, os.Getenv("NO_COLOR") == ""
+}
+
+// writeAll writes a report's files to a folder.
+func writeAll(std cli.IO, dir string, rep *result.Report) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // not secret
+		return fmt.Errorf("--out: %w", err)
+	}
+	if err := result.WriteFile(filepath.Join(dir, fileJSON), rep); err != nil {
+		return err
+	}
+	if err := writeHTML(filepath.Join(dir, fileHTML), rep); err != nil {
+		return err
+	}
+	plots, err := report.Plots(filepath.Join(dir, dirPlots), rep)
+	if err != nil {
+		return err
+	}
+	_, _ = fmt.Fprintf(std.Out, "\nwritten to %s: %s, %s, and %d plots in %s\n", dir, fileJSON, fileHTML, len(plots), dirPlots) // as all output
+	return nil
+}
+
+func writeHTML(name string, rep *result.Report) error {
+	f, err := os.Create(name) //nolint:gosec // what the user asked for
+	if err != nil {
+		return err
+	}
+	return errors.Join(report.HTML(io.Writer(f), rep), f.Close())
+}
+
+// readReports reads results; a folder stands for the file in it.
+func readReports(names []string) ([]*result.Report, error) {
+	reps := make([]*result.Report, 0, len(names))
+	for _, name := range names {
+		if info, err := os.Stat(name); err == nil && info.IsDir() {
+			name = filepath.Join(name, fileJSON)
+		}
+		rep, err := result.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		reps = append(reps, rep)
+	}
+	return reps, nil
+}

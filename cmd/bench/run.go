@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"nanofront/bench/load"
+	"nanofront/bench/result"
+	"nanofront/bench/scenario"
+	"nanofront/internal/cli"
+)
+
+type runCommand struct {
+	Scenarios []string `arg:"" optional:"" name:"scenario" help:"Scenarios, or one suite, of those that bench list shows; or paths of .yaml files. Default: the suite default."`
+
+	Bin         string        `type:"path" placeholder:"DIR" help:"Folder of the built programs. Default: that of bench."`
+	Target      string        `placeholder:"URL" help:"A system that runs already, measured in place of one that is started."`
+	TargetAdmin []string      `sep:"," placeholder:"ADDRS" help:"Admin addresses of --target, for its stage timings."`
+	Subjects    []string      `sep:"," placeholder:"LIST" help:"Measure these only: nanofront, plain, nginx, haproxy, caddy, nats."`
+	Driver      string        `oneof:",bench,wrk,h2load,weighttp" placeholder:"NAME" help:"Who makes the load of closed loops: bench, wrk, h2load or weighttp. Default: wrk if it is installed."`
+	Rounds      int           `default:"0" range:"0..100" placeholder:"N" help:"Rounds, 1 to 100; 0 for what the scenarios say."`
+	Duration    time.Duration `default:"0s" range:"0s..168h" placeholder:"DURATION" help:"Duration of each step, up to 168h; 0s for what the scenarios say."`
+	Connections int           `default:"0" range:"0..60000" placeholder:"N" help:"Connections of closed loops, up to 60000; 0 for what the scenarios say."`
+	Knee        float64       `default:"0" range:"0..1e7" placeholder:"RATE" help:"The knee in requests per second, for overload; 0 to find it."`
+	Quick       bool          `help:"So short that it shows whether all works, and nothing else."`
+	Out         string        `type:"path" placeholder:"DIR" help:"Folder for the report. Default: bench-results/ and the date."`
+	Cache       string        `type:"path" placeholder:"DIR" help:"Folder that keeps a store of members for the next time. Default: in the user's cache."`
+}
+
+// Run implements command.
+func (c *runCommand) Run(ctx context.Context, std cli.IO) error {
+	plan, err := scenario.Load(c.Scenarios...)
+	if err != nil {
+		return cli.Usagef("%w", err)
+	}
+	dir, err := os.MkdirTemp("", "nanofront-bench-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }() // temporary
+	p := newProgress(std.Err)
+	say := func(line string) {
+		p.end()
+		_, _ = fmt.Fprintln(std.Err, line) // as all output of a command
+	}
+	o := scenario.Options{
+		Dir: dir, Target: c.Target, Admins: c.TargetAdmin, Driver: c.Driver, Subjects: c.Subjects, Rounds: c.Rounds,
+		Duration: c.Duration, Connections: c.Connections, Knee: c.Knee, Quick: c.Quick, Say: say,
+	}
+	if p.terminal {
+		o.Live = func(s load.Snapshot) { p.show(s) }
+	}
+	if o.Bin, err = c.bin(); err != nil {
+		return err
+	}
+	if o.Cache, err = c.cache(); err != nil {
+		return err
+	}
+	began := time.Now()
+	say(fmt.Sprintf("%s: about %v; ctrl-C ends it and reports what there is", plan.Name, scenario.Estimate(plan, o).Round(time.Second)))
+	rep, err := scenario.RunBounded(ctx, plan, o)
+	p.end()
+	if rep == nil || len(rep.Runs) == 0 {
+		switch {
+		case errors.Is(err, scenario.ErrOptions):
+			return cli.Usagef("%s", strings.TrimPrefix(err.Error(), scenario.ErrOptions.Error()+": "))
+		case err == nil:
+			err = errors.New("nothing was measured")
+		}
+		return err
+	}
+	rep.Commands = []string{"make build", strings.Join(append([]string{"bin/bench"}, reproduce(c)...), " ")}
+	if serr := c.save(std, rep, began); serr != nil {
+		err = errors.Join(err, serr)
+	}
+	return err
+}
+
+// save prints the report and writes it to files.
+func (c *runCommand) save(std cli.IO, rep *result.Report, began time.Time) error {
+	if err := show(std, rep); err != nil {
+		return err
+	}
+	out := c.Out
+	if out == "" {
+		out = filepath.Join("bench-results", began.Format("2006-01-02-150405"))
+	}
+	return writeAll(std, out, rep)
+}
+
+// bin is the folder of the programs, which must all be there.
+func (c *runCommand) bin() (string, error) {
+	dir := c.Bin
+	if dir == "" {
+		self, err := os.Executable()
+		if err != nil {
+			return "", err
+		}
+		dir = filepath.Dir(self)
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return "", cli.Usagef("--bin: %w", err)
+	}
+	if c.Target != "" {
+		return dir, nil
+	}
+	for _, name := range []string{"terminator", "handler", "bench"} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+			return "", fmt.Errorf("%s has no program %s: make build builds them, --bin DIR says where they are", dir, name)
+		}
+	}
+	return dir, nil
+}
+
+func (c *runCommand) cache() (string, error) {
+	if c.Cache != "" {
+		return c.Cache, nil
+	}
+	dir, err := os.UserCacheDir()
+	if err != nil { // there is no home
+		dir = os.TempDir()
+	}
+	return filepath.Join(dir, "nanofront", "bench"), nil
+}
+
+// reproduce are the arguments that make the same run.
+func reproduce(c *runCommand) []string {
+	args := append([]string{"run"}, c.Scenarios...)
+	add := func(flag, value, none string) {
+		if value != none {
+			args = append(args, flag+"="+value)
+		}
+	}
+	add("--target", c.Target, "")
+	add("--subjects", strings.Join(c.Subjects, ","), "")
+	add("--driver", c.Driver, "")
+	add("--rounds", fmt.Sprint(c.Rounds), "0")
+	add("--duration", c.Duration.String(), "0s")
+	add("--connections", fmt.Sprint(c.Connections), "0")
+	add("--knee", fmt.Sprint(c.Knee), "0")
+	if c.Quick {
+		args = append(args, "--quick")
+	}
+	return args
+}
