@@ -14,6 +14,7 @@ import (
 	"nanofront/handlers/echo"
 	"nanofront/handlers/profile"
 	"nanofront/handlers/web"
+	"nanofront/internal/busflags"
 	"nanofront/internal/cli"
 	"nanofront/internal/discovery"
 	"nanofront/internal/registry"
@@ -24,7 +25,7 @@ import (
 type flags struct {
 	cli.Common
 	cli.Discovery
-	BusSecurity cli.Bus `embed:""`
+	BusSecurity busflags.Flags `embed:""`
 
 	Role      string `arg:"" placeholder:"ROLE" oneof:"echo,profile,web" help:"What to run: echo, profile or web."`
 	Bus       string `default:"tcp://127.0.0.1:0" placeholder:"URL" help:"Where the bus listens: tcp://HOST:PORT or tls+tcp://HOST:PORT (port 0: any free one), or ipc:///PATH."`

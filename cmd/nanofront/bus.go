@@ -10,6 +10,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"nanofront/internal/busflags"
 	"nanofront/internal/bustool"
 	"nanofront/internal/cli"
 	"nanofront/internal/discovery"
@@ -23,7 +24,7 @@ type busCommand struct {
 
 type tapCommand struct {
 	cli.Discovery
-	cli.Bus
+	busflags.Flags
 	Target   string        `arg:"" optional:"" placeholder:"TARGET" help:"SERVICE or SERVICE/INSTANCE. Default: all instances."`
 	Sample   float64       `default:"1" range:"0.000001..1" placeholder:"SHARE" help:"Share of requests that are copied, 0.000001 to 1. A request and its response are both in or both out."`
 	Kinds    []string      `sep:"," default:"request,response,cancel" placeholder:"KINDS" help:"Kinds of frames to listen to; all for all."`
@@ -50,7 +51,7 @@ func (c *tapCommand) Run(ctx context.Context, std cli.IO) error {
 	case c.Match != "" && !strings.HasPrefix(c.Match, "/"):
 		return cli.Usagef("--match: %q is no beginning of a path: it begins with /", c.Match)
 	}
-	src, security, err := openBus(ctx, &c.Discovery, &c.Bus)
+	src, security, err := openBus(ctx, &c.Discovery, &c.Flags)
 	if err != nil {
 		return err
 	}
@@ -63,7 +64,7 @@ func (c *tapCommand) Run(ctx context.Context, std cli.IO) error {
 
 type callCommand struct {
 	cli.Discovery
-	cli.Bus
+	busflags.Flags
 	Service  string        `arg:"" placeholder:"SERVICE" help:"The service to call."`
 	Path     string        `arg:"" placeholder:"PATH" help:"Path, with a query or not, percent-encoded."`
 	Method   string        `short:"X" placeholder:"METHOD" help:"Method. Default: GET, with a body POST."`
@@ -85,7 +86,7 @@ func (c *callCommand) Run(ctx context.Context, std cli.IO) error {
 	if err != nil {
 		return &cli.UsageError{Err: err}
 	}
-	src, security, err := openBus(ctx, &c.Discovery, &c.Bus)
+	src, security, err := openBus(ctx, &c.Discovery, &c.Flags)
 	if err != nil {
 		return err
 	}
@@ -97,7 +98,7 @@ func (c *callCommand) Run(ctx context.Context, std cli.IO) error {
 }
 
 // openBus is what both commands need to find and link with instances.
-func openBus(ctx context.Context, d *cli.Discovery, b *cli.Bus) (discovery.Source, nanobus.Security, error) {
+func openBus(ctx context.Context, d *cli.Discovery, b *busflags.Flags) (discovery.Source, nanobus.Security, error) {
 	security, err := b.Security(zerolog.Nop())
 	if err != nil {
 		return nil, security, err

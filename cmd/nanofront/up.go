@@ -20,6 +20,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"nanofront/etcd"
+	"nanofront/internal/busflags"
 	"nanofront/internal/cli"
 	"nanofront/internal/registry"
 	"nanofront/internal/supervisor"
@@ -59,7 +60,7 @@ type upCommand struct {
 	AccessLog  int    `default:"10" range:"0..100000" placeholder:"N" help:"Access log lines per second at most; 0 for none."`
 	Durability string `default:"sync" oneof:"sync,nosync" placeholder:"HOW" help:"Whether a write is on the disk before it is acknowledged: sync, or nosync, with which even a killed process may lose the last ones."`
 
-	cli.Bus
+	busflags.Flags
 
 	logFormat string // of the children: to be read on a terminal, else JSON
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"nanofront/internal/buildinfo"
+	"nanofront/internal/busflags"
 	"nanofront/internal/cli"
 	"nanofront/internal/discovery"
 	"nanofront/internal/tuning"
@@ -20,7 +21,7 @@ import (
 type flags struct {
 	cli.Common
 	cli.Discovery
-	cli.Bus
+	busflags.Flags
 	cli.Version
 
 	HTTP           string        `name:"http" default:":8080" type:"addr" placeholder:"ADDR" help:"Address for HTTP."`

@@ -1,4 +1,4 @@
-package cli
+package busflags
 
 import (
 	"bytes"
@@ -10,12 +10,13 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"nanofront/internal/cli"
 	"nanofront/internal/logging"
 	"nanofront/nanobus"
 )
 
-// Bus are the flags that say how peers on the bus are told from strangers. Embed it.
-type Bus struct {
+// Flags are the flags that say how peers on the bus are told from strangers. Embed it.
+type Flags struct {
 	BusCert       string `type:"path" placeholder:"FILE" help:"Certificate on tls+tcp:// addresses of the bus, PEM. Read again when it changes."`
 	BusKey        string `type:"path" placeholder:"FILE" help:"Key of --bus-cert, PEM."`
 	BusCA         string `name:"bus-ca" type:"path" placeholder:"FILE" help:"Certificates that those of peers on the bus must be signed by, PEM; who connects must show one then. Default: the system's, and nobody is asked."`
@@ -24,7 +25,7 @@ type Bus struct {
 }
 
 // Validate is called by kong: it looks at what one flag alone doesn't show.
-func (b *Bus) Validate() error {
+func (b *Flags) Validate() error {
 	switch {
 	case (b.BusCert == "") != (b.BusKey == ""):
 		return errors.New("--bus-cert and --bus-key belong together: give both or none")
@@ -35,17 +36,17 @@ func (b *Bus) Validate() error {
 }
 
 // CheckListen reports what is missing to listen on a bus address. Its error is
-// a *UsageError.
-func (b *Bus) CheckListen(flag, addr string) error {
+// a *cli.UsageError.
+func (b *Flags) CheckListen(flag, addr string) error {
 	if strings.HasPrefix(addr, "tls+tcp://") && b.BusCert == "" {
-		return Usagef("--%s: %q needs a certificate: give --bus-cert and --bus-key", flag, addr)
+		return cli.Usagef("--%s: %q needs a certificate: give --bus-cert and --bus-key", flag, addr)
 	}
 	return nil
 }
 
 // Security is what the flags say, for the bus; log gets what is allowed and
-// unwise. Its errors are *UsageErrors that name the flag.
-func (b *Bus) Security(log zerolog.Logger) (nanobus.Security, error) {
+// unwise. Its errors are *cli.UsageErrors that name the flag.
+func (b *Flags) Security(log zerolog.Logger) (nanobus.Security, error) {
 	s := nanobus.Security{TLS: nanobus.TLS{Cert: b.BusCert, Key: b.BusKey, CA: b.BusCA, ServerName: b.BusServerName}}
 	for _, f := range []struct{ flag, name string }{
 		{"bus-cert", b.BusCert}, {"bus-key", b.BusKey}, {"bus-ca", b.BusCA},
@@ -55,19 +56,19 @@ func (b *Bus) Security(log zerolog.Logger) (nanobus.Security, error) {
 		}
 		r, err := os.Open(f.name)
 		if err != nil {
-			return s, Usagef("--%s: %w", f.flag, err)
+			return s, cli.Usagef("--%s: %w", f.flag, err)
 		}
 		_ = r.Close() // it was only to be seen whether it can be read
 	}
 	if err := s.TLS.Check(); err != nil {
-		return s, Usagef("--bus-cert, --bus-key, --bus-ca: %w", err)
+		return s, cli.Usagef("--bus-cert, --bus-key, --bus-ca: %w", err)
 	}
 	if b.BusSecretFile == "" {
 		return s, nil
 	}
 	secret, open, err := readSecret(b.BusSecretFile)
 	if err != nil {
-		return s, Usagef("--bus-secret-file: %w", err)
+		return s, cli.Usagef("--bus-secret-file: %w", err)
 	}
 	if open {
 		log.Warn().Str(logging.File, b.BusSecretFile).Msg("others than its owner may read the secret of the bus: chmod 600 it")

@@ -1,4 +1,4 @@
-package cli
+package busflags
 
 import (
 	"bytes"
@@ -8,12 +8,14 @@ import (
 	"testing"
 
 	"github.com/rs/zerolog"
+
+	"nanofront/internal/cli"
 )
 
-func parseBus(args ...string) (*Bus, error) {
-	var f struct{ Bus }
-	_, err := Parse(Program{Name: "p"}, &f, args, IO{Out: new(bytes.Buffer), Err: new(bytes.Buffer)})
-	return &f.Bus, err
+func parseBus(args ...string) (*Flags, error) {
+	var f struct{ Flags }
+	_, err := cli.Parse(cli.Program{Name: "p"}, &f, args, cli.IO{Out: new(bytes.Buffer), Err: new(bytes.Buffer)})
+	return &f.Flags, err
 }
 
 func secretFile(t *testing.T, content string, mode os.FileMode) string {
@@ -28,7 +30,7 @@ func secretFile(t *testing.T, content string, mode os.FileMode) string {
 	return name
 }
 
-func TestBus_WrongFlagsAreNamed(t *testing.T) {
+func TestFlags_WrongFlagsAreNamed(t *testing.T) {
 	none := filepath.Join(t.TempDir(), "none")
 	for _, c := range []struct {
 		args []string
@@ -40,7 +42,7 @@ func TestBus_WrongFlagsAreNamed(t *testing.T) {
 		{[]string{"--bus-server-name=host:1"}, `--bus-server-name: "host:1"`},
 		{[]string{"--bus-cert=" + none, "--bus-key=" + none}, "--bus-cert: open " + none},
 		{[]string{"--bus-ca=" + none}, "--bus-ca: open " + none},
-		{[]string{"--bus-ca=bus_test.go"}, "bus_test.go has no certificate in PEM"},
+		{[]string{"--bus-ca=flags_test.go"}, "flags_test.go has no certificate in PEM"},
 		{[]string{"--bus-secret-file=" + none}, "--bus-secret-file: open " + none},
 		{[]string{"--bus-secret-file=" + secretFile(t, "  too short \n\n", 0o600)}, "has 9 bytes without the white space around them: want 16 to 4096"},
 		{[]string{"--bus-secret-file=" + secretFile(t, strings.Repeat("x", 5000), 0o600)}, "want 16 to 4096"},
@@ -55,7 +57,7 @@ func TestBus_WrongFlagsAreNamed(t *testing.T) {
 	}
 }
 
-func TestBus_SecretFile(t *testing.T) {
+func TestFlags_SecretFile(t *testing.T) {
 	for mode, warned := range map[os.FileMode]bool{0o600: false, 0o400: false, 0o640: true, 0o604: true} {
 		var log bytes.Buffer
 		b, err := parseBus("--bus-secret-file", secretFile(t, "\n sixteen bytes it is \n", mode))
@@ -79,8 +81,8 @@ func TestBus_SecretFile(t *testing.T) {
 	}
 }
 
-func TestBus_CheckListen(t *testing.T) {
-	b := Bus{}
+func TestFlags_CheckListen(t *testing.T) {
+	b := Flags{}
 	if err := b.CheckListen("bus", "tls+tcp://127.0.0.1:0"); err == nil || !strings.Contains(err.Error(), "give --bus-cert and --bus-key") {
 		t.Errorf("got %v", err)
 	}
