@@ -17,32 +17,33 @@ import (
 // TestMain plays bench's hidden subcommands: the peers are started from the program that is named, and that is this one.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 2 && os.Args[1] == "peer" {
-		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-		defer stop()
-		flag := func(name string) string {
-			for i, a := range os.Args[:len(os.Args)-1] {
-				if a == name {
-					return os.Args[i+1]
-				}
-			}
-			return ""
-		}
-		var err error
-		switch os.Args[2] {
-		case "plain":
-			err = Plain(ctx, flag("--http"))
-		case "gateway":
-			err = Gateway(ctx, flag("--http"), flag("--nats"))
-		case "responder":
-			err = Responder(ctx, flag("--nats"))
-		}
-		if err != nil {
+		if err := playPeer(); err != nil {
 			_, _ = os.Stderr.WriteString(err.Error())
 			os.Exit(1)
 		}
-		os.Exit(0)
+		return
 	}
 	goleak.VerifyTestMain(m)
+}
+
+func playPeer() error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	flag := func(name string) string {
+		for i, a := range os.Args[:len(os.Args)-1] {
+			if a == name {
+				return os.Args[i+1]
+			}
+		}
+		return ""
+	}
+	switch os.Args[2] {
+	case "gateway":
+		return Gateway(ctx, flag("--http"), flag("--nats"))
+	case "responder":
+		return Responder(ctx, flag("--nats"))
+	}
+	return Plain(ctx, flag("--http"))
 }
 
 func get(t *testing.T, url string) (*http.Response, string) {
