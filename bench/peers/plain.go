@@ -67,11 +67,15 @@ func serve(ctx context.Context, addr string, handler fasthttp.RequestHandler) er
 		Handler: handler, Name: "plain", NoDefaultDate: false, Concurrency: 20_000,
 		ReadBufferSize: 4096, MaxRequestBodySize: 16 << 20, LogAllErrors: false, CloseOnShutdown: true,
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- s.Serve(ln) }() // ends with the listener
+	var failed error
+	ended := make(chan struct{})
+	go func() { // ends with the listener
+		defer close(ended)
+		failed = s.Serve(ln)
+	}()
 	select {
-	case err := <-ended:
-		return fmt.Errorf("peers: %w", err)
+	case <-ended:
+		return fmt.Errorf("peers: %w", failed)
 	case <-ctx.Done():
 	}
 	_ = ln.Close() // idle connections end with the process

@@ -31,7 +31,7 @@ func headline(p *Plan, rep *result.Report) string {
 		}
 	}
 	if open != nil && open.P99.N > 0 {
-		parts = append(parts, fmt.Sprintf("p99 %.3g ms at %s req/s offered%s", open.P99.Median, grouped(open.Offered), lost(open)))
+		parts = append(parts, fmt.Sprintf("p99 %s ms at %s req/s offered%s", digits(open.P99.Median), grouped(open.Offered), lost(open)))
 	}
 	if one != nil {
 		text := "one hop: " + grouped(one.Rate.Median) + " req/s"
@@ -92,4 +92,12 @@ func grouped(v float64) string {
 		s = s[:i] + "," + s[i:]
 	}
 	return s
+}
+
+// digits is a number with three digits that count.
+func digits(v float64) string {
+	if v >= 100 {
+		return grouped(v)
+	}
+	return fmt.Sprintf("%.3g", v)
 }

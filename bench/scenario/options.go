@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"nanofront/bench/drivers"
 	"nanofront/bench/load"
 )
 
@@ -52,6 +53,11 @@ func (o *Options) apply(p *Plan) error {
 	for _, name := range o.Subjects {
 		if !slices.Contains(SubjectNames(), name) {
 			return fmt.Errorf("%w: subject %q is not one of %s", ErrOptions, name, strings.Join(SubjectNames(), ", "))
+		}
+	}
+	if d := drivers.Find(o.Driver); d != nil {
+		if err := d.Available(); err != nil {
+			return fmt.Errorf("%w: %w", ErrOptions, err)
 		}
 	}
 	if o.Target != "" {

@@ -10,6 +10,7 @@ import (
 	"nanofront/bench/drivers"
 	"nanofront/bench/load"
 	"nanofront/bench/result"
+	"nanofront/bench/system"
 )
 
 var anyPort = regexp.MustCompile(`127\.0\.0\.1:\d+`)
@@ -140,9 +141,14 @@ func (t *turn) generate(ctx context.Context, d *drivers.Driver, step Step) (*res
 	if step.Rate > 0 {
 		o.Connections = t.s.Connections
 	}
+	before := system.OwnUsage()
 	r, err := load.Run(ctx, o, t.Live)
 	if err != nil {
 		return nil, err
 	}
-	return runOf(r), nil
+	run := runOf(r)
+	own := system.OwnUsage().Since(before)
+	self := &run.Processes[0]
+	self.PeakRSSBytes, self.VoluntarySwitches, self.InvoluntarySwitches = own.PeakRSS, own.Voluntary, own.Involuntary
+	return run, nil
 }

@@ -2,7 +2,9 @@ package system
 
 import (
 	"os"
+	"runtime"
 	"syscall"
+	"time"
 )
 
 // Usage is what a process and its workers have used since their start. What the system doesn't tell is 0.
@@ -51,4 +53,20 @@ func finalUsage(s *os.ProcessState) Usage {
 		u.Voluntary, u.Involuntary = int64(r.Nvcsw), int64(r.Nivcsw) //nolint:unconvert // not int64 everywhere
 	}
 	return u
+}
+
+// OwnUsage is what this process has used, without those that it has started.
+func OwnUsage() Usage {
+	var r syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &r); err != nil {
+		return Usage{}
+	}
+	rss := int64(r.Maxrss) //nolint:unconvert // not int64 everywhere
+	if runtime.GOOS != "darwin" {
+		rss <<= 10 // there it is in bytes
+	}
+	return Usage{
+		CPU: time.Duration(r.Utime.Nano() + r.Stime.Nano()).Seconds(), PeakRSS: rss,
+		Voluntary: int64(r.Nvcsw), Involuntary: int64(r.Nivcsw), //nolint:unconvert // as above
+	}
 }

@@ -67,7 +67,7 @@ func look(out io.Writer) (width int, colour bool) {
 		return plainWidth, false
 	}
 	width = plainWidth
-	if size, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ); err == nil && size.Col > 0 { //nolint:gosec // a descriptor
+	if size, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ); err == nil && size.Col > 0 {
 		width = int(size.Col)
 	}
 	return width, os.Getenv("NO_COLOR") == ""

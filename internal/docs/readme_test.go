@@ -24,8 +24,9 @@ var commands = map[string]struct {
 	want  []string // in the output
 	bad   []string // not in the output
 }{
-	"make run":  {needs: "make", want: []string{"go build", "bin/nanofront up"}},
-	"make test": {needs: "make", want: []string{"go test", "./..."}},
+	"make run":   {needs: "make", want: []string{"go build", "bin/nanofront up"}},
+	"make test":  {needs: "make", want: []string{"go test", "./..."}},
+	"make bench": {needs: "make", want: []string{"go build", "bin/bench run"}},
 
 	"curl -i localhost:8080/profile/42":                     {needs: "curl", want: []string{"HTTP/1.1 200 OK", `"id":42`, `Etag: "1"`}},
 	"curl -H 'Accept: text/html' localhost:8080/profile/42": {needs: "curl", want: []string{"<!doctype html>"}},

@@ -1,0 +1,286 @@
+package scenario
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"nanofront/bench/result"
+	"nanofront/bench/system"
+	"nanofront/internal/testutil"
+)
+
+// programs is the folder of the built programs, and cache that of a store of members.
+var (
+	builtDir string
+	build    = sync.OnceValues(func() (string, error) {
+		cmd := exec.Command("go", "build", "-o", builtDir+string(filepath.Separator), "nanofront/cmd/terminator", "nanofront/cmd/handler", "nanofront/cmd/bench")
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	})
+)
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	var err error
+	if builtDir, err = os.MkdirTemp("", "nanofront-scenario-"); err != nil {
+		_, _ = os.Stderr.WriteString(err.Error())
+		return 1
+	}
+	defer func() { _ = os.RemoveAll(builtDir) }()
+	code := m.Run()
+	if code == 0 {
+		if err := goleak.Find(); err != nil {
+			_, _ = os.Stderr.WriteString(err.Error())
+			return 1
+		}
+	}
+	return code
+}
+
+// quick runs scenarios as short as they show anything, with the programs as they are built for users.
+func quick(t *testing.T, change func(*Plan), names ...string) *result.Report {
+	t.Helper()
+	if out, err := build(); err != nil {
+		t.Fatalf("building the programs: %v\n%s", err, out)
+	}
+	p, err := Load(names...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	change(p)
+	rep, err := Run(t.Context(), p, Options{Bin: builtDir, Dir: t.TempDir(), Cache: filepath.Join(builtDir, "cache"), Say: func(line string) { t.Log(line) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rep
+}
+
+// few is a load that any machine bears, also with the race detector in the generator.
+func few(steps ...Step) func(*Plan) {
+	return func(p *Plan) {
+		for _, s := range p.Scenarios {
+			s.Steps, s.Rounds, s.Warmup, s.Driver, s.Timeout = steps, 2, 100*time.Millisecond, DriverBench, 20*time.Second
+		}
+	}
+}
+
+func TestRun_RoundsAreInterleavedAndMeasured(t *testing.T) {
+	rep := quick(t, func(p *Plan) {
+		few(Step{Closed: 4, Duration: 300 * time.Millisecond}, Step{Rate: 200, Duration: 500 * time.Millisecond, name: "200/s"})(p)
+		p.Scenarios[0].Subjects = []string{SubjectNanofront, "plain"}
+	}, "hello", "profile")
+	var order []string
+	for _, r := range rep.Runs {
+		order = append(order, r.Scenario+" "+strings.Fields(r.Subject)[0]+" "+r.Loop)
+	}
+	const round = "hello nanofront closed,hello nanofront open,hello plain closed,hello plain open,profile nanofront closed,profile nanofront open"
+	if got := strings.Join(order, ","); got != round+","+round {
+		t.Errorf("runs were %s", got)
+	}
+	for i := range rep.Runs {
+		r := &rep.Runs[i]
+		if r.Rate <= 0 || r.Failures() > 0 || r.Latency.IsZero() {
+			t.Errorf("%s of %s: rate %v, failed %v", r.Scenario, r.Subject, r.Rate, r.Failed)
+		}
+		roles := map[string]bool{}
+		for _, p := range r.Processes {
+			roles[p.Role] = true
+		}
+		want := []string{result.RoleLoad, result.Plain}
+		if r.Subject == result.Nanofront {
+			want = map[string][]string{"hello": {result.RoleLoad, "terminator", "echo"}, "profile": {result.RoleLoad, "terminator", "web", "profile"}}[r.Scenario]
+		}
+		for _, role := range want {
+			if !roles[role] {
+				t.Errorf("%s of %s: no process %s among %v", r.Scenario, r.Subject, role, roles)
+			}
+		}
+		if r.Subject != result.Nanofront {
+			continue
+		}
+		hops := map[string]uint64{}
+		for _, s := range r.Stages {
+			hops[s.Hop] = max(hops[s.Hop], s.Count)
+		}
+		// What was counted is the run without its warm-up, give or take what was under way.
+		first := map[string]string{"hello": "terminator → echo", "profile": "terminator → web"}[r.Scenario]
+		if n := hops[first]; n < r.Completed/2 || n > r.Completed+uint64(r.Connections)+10 {
+			t.Errorf("%s: %d requests timed in %s, %d answered", r.Scenario, n, first, r.Completed)
+		}
+		if r.Scenario == "profile" && hops["web → profile"] == 0 {
+			t.Errorf("profile: the second hop is missing in %v", hops)
+		}
+	}
+	if len(rep.Environment.Flags) == 0 || rep.Headline == "" {
+		t.Errorf("flags %q, headline %q", rep.Environment.Flags, rep.Headline)
+	}
+	for _, f := range rep.Environment.Flags {
+		if strings.Contains(f, builtDir) || strings.Contains(f, os.TempDir()) {
+			t.Errorf("a folder of this machine in %q", f)
+		}
+	}
+}
+
+func TestRun_RestartsUnderLoad(t *testing.T) {
+	rep := quick(t, func(p *Plan) {
+		few(Step{Rate: 200, Duration: 5 * time.Second, name: "200/s"})(p)
+		p.Scenarios[0].Rounds = 1
+		p.Scenarios[0].Disturb.Restart.Pause = 50 * time.Millisecond
+	}, "restart")
+	r := &rep.Runs[0]
+	// A request may be sent on an idle connection just when the terminator that leaves closes it, which no server can help.
+	if r.Failures() > r.Failed["reset"] || r.Failed["reset"] > r.Sent/100 || r.NotSent > 0 {
+		t.Errorf("failed %v, not sent %d; events %v", r.Failed, r.NotSent, r.Events)
+	}
+	text := ""
+	for _, e := range r.Events {
+		text += e.Text + "\n"
+	}
+	for _, want := range []string{"web-1 is back", "web-2 is back", "terminator is back"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q among\n%s", want, text)
+		}
+	}
+}
+
+func TestRun_SlowsAHandler(t *testing.T) {
+	rep := quick(t, func(p *Plan) {
+		few(Step{Rate: 500, Duration: 2 * time.Second, name: "500/s"})(p)
+		p.Scenarios[0].Rounds = 1
+	}, "slow-handler")
+	r := &rep.Runs[0]
+	if len(r.Events) != 2 || r.Failures() > 0 {
+		t.Errorf("events %v, failed %v", r.Events, r.Failed)
+	}
+	if slowest, _ := r.Latency.Percentile(100); slowest < 20 {
+		t.Errorf("the slowest took %v ms: nobody was slow", slowest)
+	}
+}
+
+func TestRun_CurveAndOverload(t *testing.T) {
+	rep := quick(t, func(p *Plan) {
+		s := p.Scenarios[0]
+		s.Warmup, s.Timeout = 100*time.Millisecond, 20*time.Second
+		// Whatever the machine does meanwhile, this is followed.
+		s.Curve = &Curve{From: 100, By: 100, To: 200, Refine: 1, Duration: 300 * time.Millisecond, P99: 20_000, Kept: 0.1}
+		s.Overload.Duration = 300 * time.Millisecond
+	}, "overload")
+	var steps []string
+	for _, r := range rep.Runs {
+		steps = append(steps, r.Scenario+" "+r.Step)
+	}
+	if got := strings.Join(steps, ","); got != "curve 100/s,curve 200/s,overload 1x knee,overload 2x knee,overload 4x knee" {
+		t.Errorf("steps: %s", got)
+	}
+	if last := rep.Runs[len(rep.Runs)-1]; last.OfferedRate != 800 {
+		t.Errorf("four times the knee is %v", last.OfferedRate)
+	}
+}
+
+// What was measured before ctrl-C is reported.
+func TestRun_Interrupted(t *testing.T) {
+	if out, err := build(); err != nil {
+		t.Fatalf("building the programs: %v\n%s", err, out)
+	}
+	p, err := Load("hello")
+	if err != nil {
+		t.Fatal(err)
+	}
+	few(Step{Closed: 2, Duration: 200 * time.Millisecond})(p)
+	p.Scenarios[0].Subjects = []string{"plain"}
+	p.Scenarios[0].Rounds = MaxRounds
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	rounds := 0
+	rep, err := Run(ctx, p, Options{Bin: builtDir, Dir: t.TempDir(), Say: func(line string) {
+		if strings.HasPrefix(line, "round ") {
+			if rounds++; rounds == 3 {
+				cancel()
+			}
+		}
+	}})
+	if err != nil || len(rep.Runs) < 2 || len(rep.Runs) > 3 || len(rep.Notes) == 0 || !strings.Contains(rep.Notes[len(rep.Notes)-1], "interrupted") {
+		t.Errorf("%d runs, notes %q, %v", len(rep.Runs), rep.Notes, err)
+	}
+}
+
+func TestRun_ATargetThatRunsAlready(t *testing.T) {
+	if out, err := build(); err != nil {
+		t.Fatalf("building the programs: %v\n%s", err, out)
+	}
+	p, err := Load("hello")
+	if err != nil {
+		t.Fatal(err)
+	}
+	few(Step{Closed: 2, Duration: 200 * time.Millisecond})(p)
+	if _, err := Run(t.Context(), p, Options{Target: "http://127.0.0.1:1", Dir: t.TempDir()}); err == nil || !strings.Contains(err.Error(), "nobody listens") {
+		t.Errorf("a target that isn't there: %v", err)
+	}
+	n, err := system.StartNanofront(t.Context(), system.NanofrontOptions{Bin: builtDir, Dir: t.TempDir(), Echo: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Stop()
+	rep, err := Run(t.Context(), p, Options{
+		Target: n.URL + "/", Admins: []string{n.Admins["terminator"].Addr, n.Admins["echo-1"].Addr}, Dir: t.TempDir(),
+	})
+	if err != nil || len(rep.Runs) != 2 {
+		t.Fatal(rep, err)
+	}
+	if r := &rep.Runs[0]; r.Subject != result.Nanofront || r.Failures() > 0 || r.Rate <= 0 || len(r.Stages) == 0 {
+		t.Errorf("%s: rate %v, failed %v, %d stages", r.Subject, r.Rate, r.Failed, len(r.Stages))
+	}
+	if n.Process("terminator").Ended() {
+		t.Error("the target was ended")
+	}
+}
+
+// Whatever ends the benchmark, the system ends with it.
+func TestBench_LeavesNobodyBehindWhenKilled(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux ends children whose parent dies")
+	}
+	if out, err := build(); err != nil {
+		t.Fatalf("building the programs: %v\n%s", err, out)
+	}
+	dir := t.TempDir()
+	cmd := exec.Command(filepath.Join(builtDir, "bench"), "run", "hello", "--subjects", "nanofront", "--driver", "bench", "--out", dir)
+	cmd.Env = append(os.Environ(), "TMPDIR="+dir)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	testutil.Eventually(t, "the system runs", func() bool { return started(t, dir) == 2 })
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait() // it says that it was killed
+	testutil.Eventually(t, "all are gone", func() bool { return started(t, dir) == 0 })
+}
+
+// started is how many terminators and handlers run with files in a folder.
+func started(t *testing.T, dir string) int {
+	t.Helper()
+	all, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, name := range all {
+		line, err := os.ReadFile(name)
+		if err == nil && strings.Contains(string(line), dir) && strings.Contains(string(line), "--static") {
+			n++
+		}
+	}
+	return n
+}
