@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -163,9 +164,34 @@ func TestRun_SlowsAHandler(t *testing.T) {
 	if len(r.Events) != 2 || r.Failures() > 0 {
 		t.Errorf("events %v, failed %v", r.Events, r.Failed)
 	}
-	if slowest, _ := r.Latency.Percentile(100); slowest < 20 {
-		t.Errorf("the slowest took %v ms: nobody was slow", slowest)
+}
+
+// Whether a request meets it is chance, since it is avoided; that it is stopped is not.
+func TestDisturb_SlowStopsAndContinues(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux has /proc")
 	}
+	g := system.NewGroup()
+	defer g.Stop()
+	p, err := g.Start(system.Spec{Name: "echo-2", Path: "/bin/sleep", Args: []string{"1000"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stopped := func() bool {
+		raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.PID()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Contains(string(raw), ") T ")
+	}
+	n := &system.Nanofront{System: system.System{Group: g}}
+	d := disturb(t.Context(), n, &Disturb{Slow: &Slow{Process: "echo-2", Factor: 50, Period: 100 * time.Millisecond}}, time.Hour/1000)
+	testutil.Eventually(t, "it is stopped", stopped)
+	events, err := d.end()
+	if err != nil || len(events) != 2 {
+		t.Errorf("events %v, %v", events, err)
+	}
+	testutil.Eventually(t, "it runs again", func() bool { return !stopped() })
 }
 
 func TestRun_CurveAndOverload(t *testing.T) {

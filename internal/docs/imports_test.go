@@ -119,7 +119,7 @@ func TestImports_ProgramsLinkOnlyWhatTheyNeed(t *testing.T) {
 		"terminator": {"go.etcd.io/etcd/server", "github.com/cockroachdb/pebble", "nanofront/handlers"},
 		"handler":    {"go.etcd.io/etcd/server", "github.com/valyala/fasthttp", "nanofront/terminator"},
 		"nanofront":  {"github.com/valyala/fasthttp", "github.com/cockroachdb/pebble"},
-		"bench":      {"go.etcd.io/etcd", "github.com/cockroachdb/pebble", "nanofront/terminator", "nanofront/handlers"},
+		"bench":      {"go.etcd.io/etcd", "github.com/cockroachdb/pebble", "nanofront/terminator", "nanofront/handlers", "nanofront/nanobus"},
 	} {
 		out, err := output(t, root, nil, "go", "list", "-deps", "./cmd/"+program)
 		if err != nil {
