@@ -67,7 +67,7 @@ func freeBlock(b []byte) {
 }
 
 // newBodyReader registers a reader with its link. It returns nil if the bus
-// has as many as it may.
+// has as many as it may, or the peer has used an id twice at once.
 func newBodyReader(l *Link, key bodyKey, now int64) *BodyReader {
 	if l.bus.bodiesIn.Add(1) > int64(l.bus.opts.MaxBodies) {
 		l.bus.bodiesIn.Add(-1)
@@ -82,6 +82,11 @@ func newBodyReader(l *Link, key bodyKey, now int64) *BodyReader {
 		l.bus.bodiesIn.Add(-1)
 		r.err = ErrLinkDown
 		return r
+	}
+	if l.readers[key] != nil {
+		l.bus.bodiesIn.Add(-1)
+		l.bus.metrics.droppedStray.Inc()
+		return nil
 	}
 	if l.readers == nil {
 		l.readers = make(map[bodyKey]*BodyReader)

@@ -2,6 +2,7 @@ package nanobus
 
 import (
 	"encoding/binary"
+	"io"
 	"sync"
 	"testing"
 	"time"
@@ -99,8 +100,28 @@ func FuzzLink(f *testing.F) {
 		}
 	}
 	f.Add(asInput(hello, requestOf(1, "a"), frameOf(kindCancel, 0, 1), requestOf(1, "b"), frameOf(kindDraining, 0, 0)), false)
+	f.Add(asInput(hello, vectors()["request-more"], vectors()["data"], vectors()["credit-body"], vectors()["data-end"]), false)
+	f.Add(asInput(hello, vectors()["request-more"], vectors()["data-broken"], vectors()["cancel"]), false)
+	serve := func(batch []*Request) {
+		for _, r := range batch {
+			if r.Body() == nil {
+				echo([]*Request{r})
+				continue
+			}
+			go func() { // ends with the body, or with the link
+				w, err := r.ReplyBody(Bytes(r.Payload()))
+				if err == ErrNoBodies { //nolint:errorlint // never wrapped
+					_, _ = io.Copy(io.Discard, r.Body())
+					_ = r.Reply(Bytes(nil))
+				} else if err == nil {
+					_, _ = io.Copy(w, r.Body())
+					_ = w.Close()
+				}
+			}()
+		}
+	}
 	f.Fuzz(func(t *testing.T, input []byte, secret bool) {
-		o := Options{Service: "s", Instance: "fuzzed", Window: 8, Slots: 16, Serve: echo, Subscriptions: map[string]func(Event){"profile.updated": func(Event) {}}}
+		o := Options{Service: "s", Instance: "fuzzed", Window: 8, Slots: 16, Serve: serve, Bodies: true, MaxBodies: 4, Subscriptions: map[string]func(Event){"profile.updated": func(Event) {}}}
 		if secret {
 			o.Security = secretA
 		}
@@ -129,6 +150,7 @@ func FuzzLink(f *testing.F) {
 		if n := b.table.used.Load(); n != 0 {
 			t.Errorf("%d slots in use", n)
 		}
+		waitFor(t, "no body under way", func() bool { return b.bodiesIn.Load() == 0 && b.bodiesOut.Load() == 0 })
 		waitFor(t, "the link gone", func() bool { return len(b.snapshotLinks()) == 0 })
 		_ = b.Close()
 	})

@@ -75,10 +75,12 @@ func (l *Link) receive(msg *mangos.Message, now int64, arrived []*Request) ([]*R
 				l.admit(arrived)
 				return arrived[:0], err
 			}
-			if f.flags&flagMore != 0 && !r.takesBody(now) {
-				l.bus.served.Add(1)
-				r.refuse(CodeOverWindow)
-				continue
+			if f.flags&flagMore != 0 {
+				if code := r.takeBody(now); code != 0 {
+					l.bus.served.Add(1)
+					r.refuse(code)
+					continue
+				}
 			}
 			arrived = append(arrived, r)
 		case kindResponse:
@@ -216,12 +218,17 @@ func (l *Link) request(f frame, msg *mangos.Message, now int64) (*Request, error
 	return r, nil
 }
 
-// takesBody makes the request one whose body goes on in data frames. It
-// returns false if the bus takes no more of those.
-func (r *Request) takesBody(now int64) bool {
-	r.body = newBodyReader(r.link, bodyKey{id: r.id}, now)
+// takeBody makes the request one whose body goes on in data frames. It returns
+// 0, or why it is to be refused.
+func (r *Request) takeBody(now int64) Code {
+	if !r.link.bus.opts.Bodies {
+		return CodeMalformed // we have not said that we take those
+	}
+	if r.body = newBodyReader(r.link, bodyKey{id: r.id}, now); r.body == nil {
+		return CodeOverWindow
+	}
 	r.deadline.Store(noDeadline)
-	return r.body != nil
+	return 0
 }
 
 // bodyComplete starts the budget of the peer's request with this id, if it is

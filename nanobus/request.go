@@ -119,9 +119,13 @@ func (r *Request) ReplyBody(p Payload) (*BodyWriter, error) {
 	}
 	w := &BodyWriter{request: r}
 	_, err := r.sendBody(0, p, true, w)
-	if err == ErrTooLarge { //nolint:errorlint // ours, never wrapped
+	switch err { //nolint:errorlint // ours, never wrapped
+	case ErrTooLarge:
 		r.link.bus.metrics.droppedOversized.Inc()
 		_, _ = r.send(flagError, &errorPayload{code: CodeTooLarge}, true)
+	case ErrMalformed: // the caller has two requests of this id under way
+		r.link.bus.metrics.droppedStray.Inc()
+		_, _ = r.send(flagError, &errorPayload{code: CodeMalformed, text: "two requests with one id"}, true)
 	}
 	if err != nil {
 		r.release()
@@ -193,6 +197,10 @@ func (r *Request) sendBody(flags uint8, p Payload, block bool, more *BodyWriter)
 	if len(l.out)-start > MaxFrame {
 		l.abandon(start)
 		return true, ErrTooLarge
+	}
+	if more != nil && l.writers[bodyKey{r.id, true}] != nil {
+		l.abandon(start)
+		return true, ErrMalformed
 	}
 	if more != nil {
 		more.register(l, bodyKey{r.id, true}, now)

@@ -19,7 +19,7 @@ var (
 	errHead       = fmt.Errorf("a header section of more than %d bytes", maxHead)
 	errField      = errors.New("a header line without a colon")
 	errLength     = errors.New("a Content-Length that is no length, or two that differ")
-	errCoding     = errors.New("a Transfer-Encoding that is not chunked")
+	errCoding     = errors.New("a Transfer-Encoding that is not chunked, or in HTTP/1.0")
 	errChunk      = errors.New("wrong chunk framing")
 	errSwitch     = errors.New("101 (Switching Protocols), which nobody asked for")
 )
@@ -151,7 +151,8 @@ func (p *parser) parseHead(head []byte) error {
 		return errStatusLine
 	}
 	p.status = int(d1)*100 + int(d2)*10 + int(d3)
-	p.close = line[7] == '0'
+	old := line[7] == '0'
+	p.close = old
 	length, chunked := int64(-1), false
 	for rest := head[end+1:]; len(rest) > 0; {
 		end := bytes.IndexByte(rest, '\n')
@@ -186,7 +187,8 @@ func (p *parser) parseHead(head []byte) error {
 			}
 		case len("Transfer-Encoding"):
 			if equalFold(line[:colon], "transfer-encoding") {
-				if !equalFold(bytes.Trim(line[colon+1:], " \t"), "chunked") || chunked {
+				// In HTTP/1.0 it is a fault of framing (RFC 9112 section 6.1).
+				if !equalFold(bytes.Trim(line[colon+1:], " \t"), "chunked") || chunked || old {
 					return errCoding
 				}
 				chunked = true
