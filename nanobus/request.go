@@ -3,6 +3,7 @@ package nanobus
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -119,11 +120,11 @@ func (r *Request) ReplyBody(p Payload) (*BodyWriter, error) {
 	}
 	w := &BodyWriter{request: r}
 	_, err := r.sendBody(0, p, true, w)
-	switch err { //nolint:errorlint // ours, never wrapped
-	case ErrTooLarge:
+	switch {
+	case errors.Is(err, ErrTooLarge):
 		r.link.bus.metrics.droppedOversized.Inc()
 		_, _ = r.send(flagError, &errorPayload{code: CodeTooLarge}, true)
-	case ErrMalformed: // the caller has two requests of this id under way
+	case errors.Is(err, ErrMalformed): // the caller has two requests of this id under way
 		r.link.bus.metrics.droppedStray.Inc()
 		_, _ = r.send(flagError, &errorPayload{code: CodeMalformed, text: "two requests with one id"}, true)
 	}
