@@ -2,6 +2,7 @@ package docs
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"io"
 	"net"
@@ -125,9 +126,16 @@ func TestGuide_BytesWork(t *testing.T) {
 			if _, err := io.ReadFull(conn, message); err != nil {
 				return
 			}
-			if len(message) > 16 && message[4] == 2 {
-				asked <- slices.Concat(size, message)
-				copy(answers[0][8+8:], message[8:16]) // the id as it came
+			// A ping may have come in the same message.
+			for len(message) > 16 && len(answers) > 0 {
+				n := binary.BigEndian.Uint32(message)
+				f := message[:n]
+				message = message[n:]
+				if f[4] != 2 {
+					continue
+				}
+				asked <- slices.Concat(binary.BigEndian.AppendUint64(nil, uint64(n)), f)
+				copy(answers[0][8+8:], f[8:16]) // the id as it came
 				_, _ = conn.Write(answers[0])
 				answers = answers[1:]
 			}
