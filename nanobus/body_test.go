@@ -353,6 +353,23 @@ func TestBody_PeerWithoutThem(t *testing.T) {
 	atRest(t, b)
 }
 
+// Nor does a responder take them that has not said so: its handler would miss
+// what follows.
+func TestBody_ResponderWithoutThem(t *testing.T) {
+	_, in := server(t, "1", Options{Serve: echo}, tcp)
+	s := stockPeer(t)
+	if err := s.Dial(in.Address); err != nil {
+		t.Fatal(err)
+	}
+	recvFrame(t, s, kindHello)
+	hello := Hello{Version: ProtocolVersion, Service: "caller", Instance: "c", Bodies: true}
+	send(t, s, append(hello.appendTo(nil), vectors()["request-more"]...))
+	f := recvFrame(t, s, kindResponse)
+	if e := decodeRemoteError(f.body[responseFixed:]); f.flags != flagError || e.Code != CodeMalformed {
+		t.Errorf("got flags %d, %v", f.flags, e)
+	}
+}
+
 // More data than was granted ends the link of who sent it.
 func TestBody_DataBeyondCredit(t *testing.T) {
 	in, conn := barePeer(t, helloBodies)

@@ -112,7 +112,8 @@ func (r *Request) ReplyError(code Code, text string) {
 // chunks: the request is answered when the returned writer is closed or
 // broken, and takes a part of the window until then. Like Reply it may block.
 // With an error there is no writer: ErrNoBodies when the caller takes only
-// whole bodies, and the request is still to be answered then; ErrLinkDown and
+// whole bodies, and the request is still to be answered then; ErrMalformed when
+// it has another request of this id under way, and was told so; ErrLinkDown and
 // ErrTooLarge as for Reply.
 func (r *Request) ReplyBody(p Payload) (*BodyWriter, error) {
 	if h := r.link.hello.Load(); h == nil || !h.Bodies {

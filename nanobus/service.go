@@ -160,7 +160,7 @@ func (l *Link) forgive() {
 // Go sends a request to one instance of the service. The call ends within
 // budget, or some 10 ms later, whatever happens. An error means that nothing
 // was sent and c has not started: ErrNoInstance, ErrNoCredit, ErrTooLarge,
-// ErrClosed.
+// ErrClosed, or with SendMore ErrNoBodies.
 //
 // A call with a Key goes to the instance that the key belongs to, others are
 // shared by weight, load and latency. If c.Link is set, as after a call that
