@@ -94,8 +94,16 @@ func startReference(t *testing.T, dir string) (string, *output) {
 			t.Logf("the reference server printed:\n%s", out)
 		}
 	})
-	waitFor(t, "the reference server is up", func() bool {
-		return strings.Contains(out.String(), "server is up") || strings.Contains(out.String(), "Flushing stats")
+	// It says "server is up" before its socket is bound, and what is sent in
+	// between is lost. So it is asked until it has counted something.
+	conn, err := net.Dial("udp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	waitFor(t, "the reference server counts what it is sent", func() bool {
+		_, _ = conn.Write([]byte("up:1|c")) // refused as long as nobody listens
+		return strings.Contains(out.String(), "\n    up: ")
 	})
 	return addr, out
 }
