@@ -23,9 +23,8 @@ func (b *Bus) failAll(l *Link, err error) {
 }
 
 // start sends a request on a link one of whose credits the caller has taken.
-// On error the credit is given back and nothing was sent. more says that
-// further requests follow at once: they are to leave together.
-func (b *Bus) start(l *Link, c *Call, p Payload, budget time.Duration, more bool) error {
+// On error the credit is given back and nothing was sent.
+func (b *Bus) start(l *Link, c *Call, p Payload, budget time.Duration, when sendWhen) error {
 	flags := uint8(0)
 	if c.SendMore {
 		if h := l.hello.Load(); h == nil || !h.Bodies {
@@ -79,11 +78,24 @@ func (b *Bus) start(l *Link, c *Call, p Payload, budget time.Duration, more bool
 	// open: whoever closes it looks for armed calls after that.
 	b.table.arm(s, id)
 	b.metrics.calls.Inc()
-	if !more && l.inFlight.Load() == 1 {
+	switch {
+	case when == sendHeld:
+		return l.hold(start)
+	case when == sendNow && l.inFlight.Load() == 1:
 		return l.commitNow(start)
+	default:
+		return l.commit(start)
 	}
-	return l.commit(start)
 }
+
+// sendWhen says when a request leaves.
+type sendWhen uint8
+
+const (
+	sendNow  sendWhen = iota // at once, if it is the only one under way
+	sendSoon                 // further ones follow at once: with them, when the writer comes
+	sendHeld                 // at push
+)
 
 // noDeadline is that of a request whose body is under way.
 const noDeadline = math.MaxInt64 / 2

@@ -171,8 +171,32 @@ func (l *Link) begin(k kind, flags uint8, id uint64) (start int, err error) {
 // commit ends the frame that began at start, unlocks, and sees to it that the
 // writer comes. A frame over MaxFrame is taken back: ErrTooLarge.
 func (l *Link) commit(start int) error {
-	n := len(l.out) - start
-	if n > MaxFrame {
+	if err := l.end(start); err != nil {
+		return err
+	}
+	wake := l.parked && !l.corked
+	if wake {
+		l.parked = false
+	}
+	l.mu.Unlock()
+	if wake {
+		l.wake <- struct{}{}
+	}
+	return nil
+}
+
+// hold is commit, but leaves the writer asleep: who calls it calls push.
+func (l *Link) hold(start int) error {
+	if err := l.end(start); err != nil {
+		return err
+	}
+	l.mu.Unlock()
+	return nil
+}
+
+// end ends the frame that began at start. On error the link is unlocked.
+func (l *Link) end(start int) error {
+	if len(l.out)-start > MaxFrame {
 		l.abandon(start)
 		return ErrTooLarge
 	}
@@ -182,14 +206,6 @@ func (l *Link) commit(start int) error {
 		l.cut = start
 	}
 	l.frames++
-	wake := l.parked && !l.corked
-	if wake {
-		l.parked = false
-	}
-	l.mu.Unlock()
-	if wake {
-		l.wake <- struct{}{}
-	}
 	return nil
 }
 

@@ -166,20 +166,20 @@ func (l *Link) forgive() {
 // shared by weight, load and latency. If c.Link is set, as after a call that
 // failed, another instance is preferred to that one.
 func (s *Service) Go(c *Call, p Payload, budget time.Duration) error {
-	_, err := s.send(c, p, budget, false)
+	_, err := s.send(c, p, budget, sendNow)
 	return err
 }
 
 // send is Go. It returns where the request went; by then c may have ended and
-// be in other use. more says that further requests follow at once.
-func (s *Service) send(c *Call, p Payload, budget time.Duration, more bool) (*Link, error) {
+// be in other use.
+func (s *Service) send(c *Call, p Payload, budget time.Duration, when sendWhen) (*Link, error) {
 	avoid := c.Link
 	for range 3 {
 		l, err := s.pick(c.Key, avoid)
 		if err != nil {
 			return nil, err
 		}
-		err = s.bus.start(l, c, p, budget, more)
+		err = s.bus.start(l, c, p, budget, when)
 		if err != ErrLinkDown { //nolint:errorlint // ours, never wrapped
 			return l, err
 		}
@@ -197,7 +197,7 @@ func (s *Service) GoAll(calls []*Call, payloads []Payload, budget time.Duration)
 	var l *Link
 	for i, c := range calls {
 		if c.Key == 0 && l != nil && l.stateIs(linkLive) && l.credit() {
-			err := s.bus.start(l, c, payloads[i], budget, true)
+			err := s.bus.start(l, c, payloads[i], budget, sendSoon)
 			if err == nil {
 				continue
 			}
@@ -209,7 +209,7 @@ func (s *Service) GoAll(calls []*Call, payloads []Payload, budget time.Duration)
 		}
 		// The first, one with a key, or the link is full or gone: choose anew.
 		keyed := c.Key != 0
-		to, err := s.send(c, payloads[i], budget, true)
+		to, err := s.send(c, payloads[i], budget, sendSoon)
 		switch {
 		case err != nil:
 			c.Err = err

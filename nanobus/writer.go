@@ -153,7 +153,18 @@ func (l *Link) cork() {
 func (l *Link) uncork() {
 	l.mu.Lock()
 	l.corked = false
-	if len(l.out) == 0 || !l.parked {
+	l.pushLocked()
+}
+
+// push sends what has gathered, unless the reader is about to.
+func (l *Link) push() {
+	l.mu.Lock()
+	l.pushLocked()
+}
+
+// pushLocked is push. mu is held, and released.
+func (l *Link) pushLocked() {
+	if len(l.out) == 0 || !l.parked || l.corked {
 		l.mu.Unlock()
 		return
 	}

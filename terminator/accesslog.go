@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
-	"github.com/valyala/fasthttp"
 
 	"nanofront/internal/logging"
 )
@@ -45,20 +44,16 @@ func (a *accessLog) wants(now time.Duration) (int64, bool) {
 	return a.seen.Swap(0), true
 }
 
-// write writes one line.
-func (a *accessLog) write(ctx *fasthttp.RequestCtx, conn *guardConn, f *flight, took time.Duration, stands int64) {
+// write writes one line. size is that of the body, -1 if unknown.
+func (a *accessLog) write(f *flight, from *clientAddr, status, size int, took time.Duration, stands int64) {
 	client := f.msg.Client
-	if client == nil && conn != nil {
-		client = conn.peerText // refused before anybody asked who it is
-	}
-	size := ctx.Response.Header.ContentLength() // -1: not known in advance
-	if !ctx.Response.IsBodyStream() {
-		size = len(ctx.Response.Body()) // of a stream this would read all of it
+	if client == nil && from != nil {
+		client = from.text // refused before anybody asked who it is
 	}
 	e := a.log.Info().
-		Bytes(logging.Method, ctx.Method()).
+		Bytes(logging.Method, f.msg.Method).
 		Bytes(logging.Path, f.msg.Path).
-		Int(logging.Status, ctx.Response.StatusCode()).
+		Int(logging.Status, status).
 		Int(logging.BytesOut, size).
 		Dur(logging.Duration, took).
 		Bytes(logging.Peer, client).

@@ -31,6 +31,12 @@ func takeFlight() *flight {
 }
 
 func (f *flight) release() {
+	f.reset()
+	flights.Put(f)
+}
+
+// reset makes the flight ready for another request.
+func (f *flight) reset() {
 	f.call.Release()
 	f.msg = httpmsg.Request{}
 	f.reply.Release()
@@ -40,5 +46,4 @@ func (f *flight) release() {
 	if cap(f.body) > keepWhole {
 		f.body = nil
 	}
-	flights.Put(f)
 }

@@ -63,9 +63,7 @@ func (t *Terminator) finish(ctx *fasthttp.RequestCtx, conn *guardConn, f *flight
 	}
 	if p := recover(); p != nil {
 		t.metrics.outcomes[handlerFailed].Inc()
-		if t.limit.Allow("panic") {
-			t.log.Error().Str(logging.Reason, fmt.Sprint(p)).Bytes(logging.Stack, debug.Stack()).Msg("a request made the terminator panic; it gets a 500")
-		}
+		t.panicked(p)
 		refuse(ctx, handlerFailed)
 		// What the flight still has to do with is unknown: leave it to the
 		// garbage collector.
@@ -91,7 +89,15 @@ func (t *Terminator) finish(ctx *fasthttp.RequestCtx, conn *guardConn, f *flight
 		conn.replied = int64(f.call.Received)
 	}
 	if n, ok := t.accessLog.wants(now); ok {
-		t.accessLog.write(ctx, conn, f, now-start, n)
+		size := ctx.Response.Header.ContentLength() // -1: not known in advance
+		if !ctx.Response.IsBodyStream() {
+			size = len(ctx.Response.Body()) // of a stream this would read all of it
+		}
+		var client *clientAddr
+		if conn != nil {
+			client = &conn.clientAddr
+		}
+		t.accessLog.write(f, client, status, size, now-start, n)
 	}
 	f.release()
 }
@@ -100,34 +106,11 @@ func (t *Terminator) finish(ctx *fasthttp.RequestCtx, conn *guardConn, f *flight
 // with which outcome.
 func (t *Terminator) forward(ctx *fasthttp.RequestCtx, conn *guardConn, f *flight, start time.Duration) outcome {
 	header := &ctx.Request.Header
-	f.header.read(header.RawHeaders())
-	f.requestID = f.header.requestID
-	if f.requestID == nil {
-		f.requestID = f.makeRequestID()
+	f.msg.Method = header.Method()
+	up, o := t.route(f, header.RequestURI(), header.RawHeaders())
+	if o != answered {
+		return o
 	}
-
-	var target target
-	var err error
-	target, f.pathScratch, err = targetNormalize(header.RequestURI(), f.pathScratch)
-	if err != nil {
-		return badTarget
-	}
-	f.msg.Method, f.msg.Path, f.msg.Query = header.Method(), target.path, target.query
-	f.msg.Host = header.Host()
-
-	routing := t.routing.Load()
-	if routing == nil {
-		return notReady
-	}
-	route, result := routing.router.Match(f.msg.Method, f.msg.Host, f.msg.Path)
-	switch result {
-	case registry.Found:
-	case registry.MethodNotAllowed:
-		return badMethod
-	default:
-		return noRoute
-	}
-	up := routing.routes[route]
 	rest, err := f.requestBody(ctx, up.maxBody)
 	if err != nil {
 		// Neither is its body read nor known where it ends.
@@ -146,7 +129,11 @@ func (t *Terminator) forward(ctx *fasthttp.RequestCtx, conn *guardConn, f *fligh
 		t.admission.leave(0) // it may be under way for hours: the bus' own limits bound those
 	}
 
-	t.identify(conn, f)
+	var client *clientAddr
+	if conn != nil {
+		client = &conn.clientAddr
+	}
+	t.identify(client, f)
 	f.call.Key = keyOf(up.hash, f)
 	up.requests.Inc()
 	if rest == nil {
@@ -157,7 +144,7 @@ func (t *Terminator) forward(ctx *fasthttp.RequestCtx, conn *guardConn, f *fligh
 	if err == nil && f.streams() {
 		if err = f.reply.Decode(f.call.Payload); err == nil {
 			f.instance = f.call.Link.Peer().Instance
-			return t.respond(ctx, f)
+			return t.respond(&ctx.Response, ctx.IsHead(), f)
 		}
 		t.badReply(f, err)
 		up.errors.Inc()
@@ -166,20 +153,59 @@ func (t *Terminator) forward(ctx *fasthttp.RequestCtx, conn *guardConn, f *fligh
 	if err == nil {
 		latency = t.bus.Now() - start
 		up.latency.Observe(f.call.Timing.Total)
-		t.stages(conn, f, start)
+		if conn != nil {
+			t.stages(f, conn.firstByte, start)
+		}
 		if err = f.reply.Decode(f.call.Payload); err == nil {
 			f.instance = f.call.Link.Peer().Instance
-			return t.respond(ctx, f)
+			return t.respond(&ctx.Response, ctx.IsHead(), f)
 		}
 		t.badReply(f, err)
 		up.errors.Inc()
 		return badReply
 	}
 	up.errors.Inc()
-	o := outcomeOf(err)
+	o = t.failed(f, err)
 	if o == timedOut {
 		latency = t.bus.Now() - start
 	}
+	return o
+}
+
+// route reads the header and finds where the request goes; f.msg has its
+// method. up only if answered, which is not what it will be.
+func (t *Terminator) route(f *flight, uri, header []byte) (up *upstream, o outcome) {
+	f.header.read(header)
+	f.msg.Host = f.header.host
+	f.requestID = f.header.requestID
+	if f.requestID == nil {
+		f.requestID = f.makeRequestID()
+	}
+	var target target
+	var err error
+	target, f.pathScratch, err = targetNormalize(uri, f.pathScratch)
+	if err != nil {
+		return nil, badTarget
+	}
+	f.msg.Path, f.msg.Query = target.path, target.query
+	routing := t.routing.Load()
+	if routing == nil {
+		return nil, notReady
+	}
+	route, result := routing.router.Match(f.msg.Method, f.msg.Host, f.msg.Path)
+	switch result {
+	case registry.Found:
+		return routing.routes[route], answered
+	case registry.MethodNotAllowed:
+		return nil, badMethod
+	default:
+		return nil, noRoute
+	}
+}
+
+// failed says what a failed exchange means.
+func (t *Terminator) failed(f *flight, err error) outcome {
+	o := outcomeOf(err)
 	if o == handlerFailed && t.limit.Allow("handler") {
 		t.log.Error().Err(err).Str(logging.CorrelationID, logging.Correlation(f.call.ID())).Bytes(logging.RequestID, f.requestID).
 			Stringer(logging.Link, f.call.Link).Bytes(logging.Path, f.msg.Path).Msg("a handler failed")
@@ -205,31 +231,42 @@ func (t *Terminator) exchange(conn *guardConn, f *flight, up *upstream, start ti
 			}
 			err = f.call.Err
 		}
-		if err == nil || try == 2 || !retryable(err, f.msg.Method) {
+		if err == nil || try == 2 {
 			return err
 		}
-		now := t.bus.Now()
-		if now-start >= up.timeout {
-			return nanobus.ErrTimeout
-		}
-		if !t.retries.take(now) {
-			t.metrics.retryBudget.Inc()
+		if err = t.again(f, up, start, err); err != nil {
 			return err
 		}
-		t.metrics.retried.Inc()
-		// The link stays in f.call, so that another is preferred.
 	}
 }
 
+// again returns nil if a request that failed with err may be sent once more.
+// The link stays in f.call, so that another is preferred.
+func (t *Terminator) again(f *flight, up *upstream, start time.Duration, err error) error {
+	if !retryable(err, f.msg.Method) {
+		return err
+	}
+	now := t.bus.Now()
+	if now-start >= up.timeout {
+		return nanobus.ErrTimeout
+	}
+	if !t.retries.take(now) {
+		t.metrics.retryBudget.Inc()
+		return err
+	}
+	t.metrics.retried.Inc()
+	return nil
+}
+
 // identify adds the fields that say who the client is and which request this is.
-func (t *Terminator) identify(conn *guardConn, f *flight) {
+func (t *Terminator) identify(client *clientAddr, f *flight) {
 	h := &f.header
 	in := forwardedRequest{
 		host: f.msg.Host,
 		xFor: h.xFor, xProto: h.xProto, xHost: h.xHost, forwarded: h.forwarded,
 	}
-	if conn != nil {
-		in.peer, in.peerText, in.peerTrusted = conn.peer, conn.peerText, conn.peerTrusted
+	if client != nil {
+		in.peer, in.peerText, in.peerTrusted = client.ip, client.text, client.trusted
 	}
 	var v forwardedValues
 	v, f.forwardedScratch = forwardedResolve(t.trusted, &in, f.forwardedScratch)
@@ -247,6 +284,13 @@ func (t *Terminator) identify(conn *guardConn, f *flight) {
 	h.fields, f.msg.Header = fields, fields
 }
 
+// panicked logs a panic that was caught.
+func (t *Terminator) panicked(p any) {
+	if t.limit.Allow("panic") {
+		t.log.Error().Str(logging.Reason, fmt.Sprint(p)).Bytes(logging.Stack, debug.Stack()).Msg("a request made the terminator panic; it gets a 500")
+	}
+}
+
 // makeRequestID makes an id of 128 random bits for a request that has none.
 func (f *flight) makeRequestID() []byte {
 	var raw [16]byte
@@ -257,8 +301,7 @@ func (f *flight) makeRequestID() []byte {
 }
 
 // respond turns a handler's reply into the response.
-func (t *Terminator) respond(ctx *fasthttp.RequestCtx, f *flight) outcome {
-	resp := &ctx.Response
+func (t *Terminator) respond(resp *fasthttp.Response, head bool, f *flight) outcome {
 	// Names are brought into their usual form here, where they lie: fasthttp
 	// would copy each of them first.
 	resp.Header.DisableNormalizing()
@@ -270,7 +313,7 @@ func (t *Terminator) respond(ctx *fasthttp.RequestCtx, f *flight) outcome {
 			return badReply
 		}
 		if hopByHop(field.Name) {
-			if ctx.IsHead() && len(f.reply.Body) == 0 && string(field.Name) == "content-length" {
+			if head && len(f.reply.Body) == 0 && string(field.Name) == "content-length" {
 				resp.Header.SetBytesKV(field.Name, field.Value) // what a GET would have had
 			}
 			if string(field.Name) == "connection" {
@@ -312,10 +355,10 @@ func (t *Terminator) badReply(f *flight, err error) {
 }
 
 // stages adds the request's times to the stages' timings.
-func (t *Terminator) stages(conn *guardConn, f *flight, start time.Duration) {
+func (t *Terminator) stages(f *flight, firstByte int64, start time.Duration) {
 	m, timing := t.metrics, &f.call.Timing
-	if conn != nil && conn.firstByte != 0 {
-		m.stageRead.Observe(start - time.Duration(conn.firstByte))
+	if firstByte != 0 {
+		m.stageRead.Observe(start - time.Duration(firstByte))
 	}
 	sent := f.call.Received - timing.Total
 	m.stageQueue.Observe(sent - start)

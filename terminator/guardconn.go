@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"net/netip"
 	"os"
 	"strconv"
 	"sync/atomic"
@@ -38,12 +37,7 @@ const (
 type guardConn struct {
 	net.Conn // the socket; its deadlines are the guard's alone
 
-	// peer is the client's address without its port, invalid if it isn't an IP address. peerText is its text, as it stands in
-	// X-Forwarded-For; "unknown" if invalid.
-	peer        netip.Addr
-	peerText    []byte
-	peerTrusted bool // peer is a trusted proxy
-
+	clientAddr
 	listener *guardListener
 	state    atomic.Uint64 // guardPack of phase and beginning
 	leave    atomic.Uint64 // the idle state in which closeIdle found the connection and told it to go
@@ -80,23 +74,7 @@ func newGuardConn(l *guardListener, inner net.Conn) *guardConn {
 	c := &guardConn{Conn: inner, listener: l}
 	c.scanner.limits = &l.limits
 	c.leave.Store(guardNoLeave)
-	switch a := inner.RemoteAddr().(type) {
-	case *net.TCPAddr:
-		c.peer = a.AddrPort().Addr()
-	case nil:
-	default:
-		if ap, err := netip.ParseAddrPort(a.String()); err == nil {
-			c.peer = ap.Addr()
-		}
-	}
-	// A zone means something on this machine only.
-	c.peer = c.peer.Unmap().WithZone("")
-	if c.peer.IsValid() {
-		c.peerText = c.peer.AppendTo(make([]byte, 0, 16))
-		c.peerTrusted = l.opt.trusted != nil && l.opt.trusted(c.peer)
-	} else {
-		c.peerText = []byte("unknown")
-	}
+	c.clientAddr = newClientAddr(addrOf(inner.RemoteAddr()), l.opt.trusted)
 	c.enter(guardIdle)
 	l.sweeper.add(c)
 	return c

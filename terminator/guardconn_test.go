@@ -284,8 +284,8 @@ func TestGuardConn_Peer(t *testing.T) {
 		})
 		l.openConns.Add(1)
 		g := newGuardConn(l, &guardPeerConn{addr: c.addr})
-		if string(g.peerText) != c.text || g.peer.IsValid() != c.ok || g.peerTrusted != (c.text == "192.0.2.1") {
-			t.Errorf("%v: %q, %v, trusted %t", c.addr, g.peerText, g.peer, g.peerTrusted)
+		if string(g.text) != c.text || g.ip.IsValid() != c.ok || g.trusted != (c.text == "192.0.2.1") {
+			t.Errorf("%v: %q, %v, trusted %t", c.addr, g.text, g.ip, g.trusted)
 		}
 		_ = g.Close()
 		_ = l.Close()

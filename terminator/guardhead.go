@@ -126,6 +126,7 @@ func (s *guardScanner) expect(v []byte) guardFault {
 	if s.seen&guardVersion10 == 0 && !guardFold(v, "100-continue") {
 		return guardFaultExpect
 	}
+	s.seen |= guardSeenExpect
 	return guardOK
 }
 

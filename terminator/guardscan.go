@@ -35,6 +35,7 @@ const (
 	guardSeenLength
 	guardSeenChunked
 	guardVersion10
+	guardSeenExpect
 )
 
 // guardScanner follows the message framing of RFC 9112 over a stream of bytes, in pieces of any size.
@@ -72,8 +73,17 @@ const guardKeepCarry = 512
 // scan takes the next piece of the stream and returns the verdict at its first violation, after which the scanner
 // must not be used. b is only read, and not kept.
 func (s *guardScanner) scan(b []byte) guardFault {
+	_, v := s.advance(b, false)
+	return v
+}
+
+// scanOne is scan up to the end of the first request. It returns how many bytes that is, or all of b if the request
+// doesn't end there.
+func (s *guardScanner) scanOne(b []byte) (int, guardFault) { return s.advance(b, true) }
+
+func (s *guardScanner) advance(b []byte, one bool) (i int, _ guardFault) {
 	s.start = 0
-	for i := 0; i < len(b); {
+	for i < len(b) {
 		switch s.state {
 		case guardBetween:
 			s.start = i
@@ -81,18 +91,18 @@ func (s *guardScanner) scan(b []byte) guardFault {
 			case '\r':
 				// RFC 9112 section 2.2 asks for at least one empty line before a request to be ignored.
 				if s.blank {
-					return guardFaultBlankLines
+					return i, guardFaultBlankLines
 				}
 				s.state = guardBlankLF
 				i++
 			case '\n':
-				return guardFaultLFBefore
+				return i, guardFaultLFBefore
 			default:
 				s.begin()
 			}
 		case guardBlankLF:
 			if b[i] != '\n' {
-				return guardFaultCRBefore
+				return i, guardFaultCRBefore
 			}
 			s.blank = true
 			s.state = guardBetween
@@ -105,7 +115,7 @@ func (s *guardScanner) scan(b []byte) guardFault {
 			}
 			n, v := s.line(b[i:])
 			if v != guardOK {
-				return v
+				return i, v
 			}
 			i += n
 		case guardFixed, guardData:
@@ -124,15 +134,18 @@ func (s *guardScanner) scan(b []byte) guardFault {
 			}
 		default:
 			if v := s.chunk(b[i]); v != guardOK {
-				return v
+				return i, v
 			}
 			i++
 		}
 		if s.state == guardBetween {
 			s.start = i
+			if one && !s.blank {
+				break
+			}
 		}
 	}
-	return guardOK
+	return i, guardOK
 }
 
 func (s *guardScanner) begin() {

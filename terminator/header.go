@@ -10,6 +10,8 @@ import (
 type requestHeader struct {
 	fields    httpmsg.Fields // what goes on as it is
 	requestID []byte         // nil: none, or not a sane one
+	host      []byte
+	close     bool // Connection: close
 
 	connection                     [][]byte
 	xFor, xProto, xHost, forwarded [][]byte
@@ -20,7 +22,7 @@ const maxRequestID = 128
 
 func (h *requestHeader) reset() {
 	h.fields = h.fields[:0]
-	h.requestID = nil
+	h.requestID, h.host, h.close = nil, nil, false
 	h.connection = h.connection[:0]
 	h.xFor, h.xProto, h.xHost, h.forwarded = h.xFor[:0], h.xProto[:0], h.xHost[:0], h.forwarded[:0]
 }
@@ -60,6 +62,7 @@ func (h *requestHeader) sort(name, value []byte) {
 		}
 	case 4:
 		if is("host") {
+			h.host = value
 			return
 		}
 	case 6:
@@ -77,8 +80,12 @@ func (h *requestHeader) sort(name, value []byte) {
 		}
 	case 10:
 		if is("connection") {
-			if !guardFold(value, "keep-alive") && !guardFold(value, "close") {
+			switch {
+			case guardFold(value, "close"):
+				h.close = true
+			case !guardFold(value, "keep-alive"):
 				h.connection = append(h.connection, value)
+				h.close = h.close || isListed(value, []byte("close"))
 			}
 			return
 		}

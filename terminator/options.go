@@ -61,6 +61,11 @@ type Options struct {
 	MaxHeader int // bytes of request line and header section
 	MaxConns  int // open client connections
 
+	// EventLoops is how many event loops look after the client connections, on
+	// Linux. 0: half as many as there are cores. -1: none, and each connection
+	// has a goroutine, as on other systems.
+	EventLoops int
+
 	// Admission: requests in flight at once. The limit moves between Min and
 	// Max: down while latency is above LatencyTarget (and twice what is
 	// usual), up while it is used and latency is fine.
@@ -114,6 +119,7 @@ func (o *Options) setDefaults() error {
 		{"max-connections", &o.MaxConns, DefaultMaxConns, 1, 1 << 20},
 		{"max-in-flight", &o.MaxInFlight, DefaultMaxInFlight, 1, 1 << 17},
 		{"min-in-flight", &o.MinInFlight, min(DefaultMinInFlight, max(o.MaxInFlight, 1)), 1, 1 << 17},
+		{"event-loops", &o.EventLoops, 0, -1, 1 << 10},
 		{"access-log", &o.AccessLog, DefaultAccessLog, -1, 100_000},
 	} {
 		if *f.value == 0 {

@@ -51,6 +51,7 @@ type Terminator struct {
 	listener *net.TCPListener
 	guard    *guardListener
 	server   *fasthttp.Server
+	loops    *eventLoops // nil: each connection has a goroutine, in server
 	draining atomic.Bool
 }
 
@@ -129,7 +130,32 @@ func (t *Terminator) Listen() error {
 		StreamRequestBody:  true, // read by requestBody, or in chunks by upload
 		// The guard keeps the deadlines, without a timer for each request.
 	}
+	if t.opts.EventLoops >= 0 {
+		var err error
+		if t.loops, err = newEventLoops(t, t.guard, t.opts.EventLoops); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// acceptClients accepts connections until the listener is closed, or draining.
+func (t *Terminator) acceptClients() error {
+	if t.loops != nil {
+		return t.loops.accept()
+	}
+	return t.server.Serve(t.guard)
+}
+
+// connections returns how many clients wait for nothing, and how many have a
+// request under way.
+func (t *Terminator) connections() (idle, active int) {
+	idle, active = t.guard.counts()
+	if t.loops != nil {
+		i, a := t.loops.counts()
+		idle, active = idle+i, active+a
+	}
+	return idle, active
 }
 
 // Listener is the HTTP socket, to be handed over to a successor.
@@ -159,7 +185,7 @@ func (t *Terminator) Run(ctx context.Context) error {
 	go t.admission.run(background)
 	go t.watchClients(background)
 	served := make(chan error, 1)
-	go func() { served <- t.server.Serve(t.guard) }()
+	go func() { served <- t.acceptClients() }()
 	t.log.Info().Str(logging.Addr, t.Addr().String()).Msg("serving HTTP")
 
 	var failed error
@@ -184,7 +210,11 @@ func (t *Terminator) drain(served <-chan error, serving bool) {
 	t.guard.startDrain(idleGrace)
 	// Connections that clients believe to be open may still wait to be
 	// accepted: take those, then stop.
-	_ = t.listener.SetDeadline(time.Now().Add(backlogGrace))
+	if end := time.Now().Add(backlogGrace); t.loops != nil {
+		t.loops.acceptUntil(end)
+	} else {
+		_ = t.listener.SetDeadline(end)
+	}
 	if serving {
 		if err := <-served; err != nil { // ended by the deadline above
 			t.log.Warn().Err(err).Msg("accepting connections ended with an error")
@@ -194,15 +224,21 @@ func (t *Terminator) drain(served <-chan error, serving bool) {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for range tick.C {
-		idle, active := t.guard.counts()
+		idle, active := t.connections()
 		if idle+active == 0 {
 			break
 		}
 		if time.Now().After(deadline) {
 			t.log.Warn().Int("active", active).Int("idle", idle).Msg("closing connections that were not done in time")
+			if t.loops != nil {
+				t.loops.closeAll()
+			}
 			t.guard.closeAll()
 			break
 		}
+	}
+	if t.loops != nil {
+		t.loops.stop()
 	}
 }
 
@@ -224,6 +260,9 @@ func (t *Terminator) watchClients(ctx context.Context) {
 			}
 			c.watched = id
 		})
+		if t.loops != nil {
+			t.loops.watchClients()
+		}
 	}
 }
 

@@ -1,0 +1,382 @@
+package terminator
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"nanofront/nanobus"
+)
+
+const (
+	// loopEvents is how many ready connections a loop takes up at once: what
+	// they ask goes to the handlers as one message each.
+	loopEvents = 256
+
+	// loopBuffer is what is read of a connection at once. A request that isn't
+	// whole in that is not for the loops.
+	loopBuffer = 64 << 10
+)
+
+// eventLoops serve ordinary requests: those that are there whole at the first
+// look, and whose response the socket takes at once. That is nearly all of
+// them, and for those neither a goroutine nor a timer nor a second read is
+// needed: one read, one write, and a share of what finds out which
+// connections are ready. All else (a large or slow request, chunks, Expect,
+// HTTP/1.0, anything that is to be refused, a body that streams) is handed
+// over to fasthttp, behind the guard, with all bytes read so far; the
+// connection stays there. So there is one place that refuses, and one that waits.
+//
+// A connection's state says who may touch it: see loopConn.
+type eventLoops struct {
+	t     *Terminator
+	guard *guardListener
+	loops []*eventLoop
+	date  dateLine
+	next  uint32 // the loop of the connection accepted next
+
+	// listener is another descriptor of the listening socket, as net's listener
+	// lets nobody wait for it.
+	listener *os.File
+
+	running sync.WaitGroup
+	stopped atomic.Bool
+	ending  chan struct{} // closed with stopped
+}
+
+// eventLoop watches a part of the connections.
+type eventLoop struct {
+	all  *eventLoops
+	ep   int
+	file *os.File        // ep, as the runtime's poller knows it
+	wait syscall.RawConn // of file
+
+	mu    sync.Mutex
+	conns []*loopConn // by descriptor
+	count int
+	gen   uint32
+
+	// Of the goroutine that runs the loop:
+	events [loopEvents]unix.EpollEvent
+	ready  [loopEvents]*loopConn
+	batch  nanobus.Batch
+	buf    [loopBuffer]byte
+}
+
+// newEventLoops returns nil if this system can't do it.
+func newEventLoops(t *Terminator, guard *guardListener, n int) (_ *eventLoops, err error) {
+	if n == 0 {
+		n = max(1, runtime.GOMAXPROCS(0)/2)
+	}
+	ls := &eventLoops{t: t, guard: guard, ending: make(chan struct{})}
+	ls.date.renew(time.Now())
+	if ls.listener, err = t.listener.File(); err != nil {
+		return nil, fmt.Errorf("terminator: %w", err)
+	}
+	for range n {
+		l, err := ls.newLoop()
+		if err != nil {
+			ls.stop()
+			return nil, err
+		}
+		ls.loops = append(ls.loops, l)
+	}
+	for _, l := range ls.loops {
+		ls.running.Add(1)
+		go l.run()
+	}
+	ls.running.Add(1)
+	go ls.sweep()
+	return ls, nil
+}
+
+// newLoop makes a loop whose epoll instance is itself watched by the runtime's
+// poller, so that a loop that waits is a goroutine that waits and holds no thread.
+func (ls *eventLoops) newLoop() (*eventLoop, error) {
+	ep, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("terminator: epoll_create1: %w", err)
+	}
+	if err := unix.SetNonblock(ep, true); err != nil { // has os.NewFile register it
+		_ = unix.Close(ep)
+		return nil, fmt.Errorf("terminator: epoll: %w", err)
+	}
+	l := &eventLoop{all: ls, ep: ep, file: os.NewFile(uintptr(ep), "epoll")}
+	if l.wait, err = l.file.SyscallConn(); err != nil {
+		_ = l.file.Close()
+		return nil, fmt.Errorf("terminator: epoll: %w", err)
+	}
+	return l, nil
+}
+
+// stop ends the loops. Connections that they still have are closed.
+func (ls *eventLoops) stop() {
+	if ls.stopped.Swap(true) {
+		return
+	}
+	close(ls.ending)
+	for _, l := range ls.loops {
+		_ = l.file.SetReadDeadline(guardPast)
+	}
+	ls.running.Wait()
+	for _, l := range ls.loops {
+		_ = l.file.Close()
+	}
+}
+
+// run waits for connections that are ready, and serves them.
+func (l *eventLoop) run() {
+	defer l.all.running.Done()
+	n := 0
+	poll := func(uintptr) bool {
+		n = l.poll()
+		return n != 0
+	}
+	for !l.all.stopped.Load() {
+		if err := l.wait.Read(poll); err != nil || n < 0 {
+			return // stopped: nothing else sets a deadline, and epoll doesn't fail
+		}
+		l.serve(n)
+		// Those that were made ready meanwhile go first: the more come
+		// together in the next look, the larger the messages.
+		runtime.Gosched()
+	}
+}
+
+// poll asks what is ready, without waiting.
+func (l *eventLoop) poll() int {
+	for {
+		n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(l.ep), uintptr(unsafe.Pointer(&l.events[0])), loopEvents, 0, 0, 0) //nolint:gosec // as package unix does, without telling the scheduler: it doesn't block
+		switch errno {
+		case 0:
+			return int(n) //nolint:gosec // at most loopEvents
+		case unix.EINTR:
+		default:
+			return -1
+		}
+	}
+}
+
+// serve takes up n events.
+func (l *eventLoop) serve(n int) {
+	l.mu.Lock()
+	for i := range n {
+		e := &l.events[i]
+		l.ready[i] = nil
+		if fd := int(e.Fd); fd < len(l.conns) {
+			if c := l.conns[fd]; c != nil && c.gen == uint32(e.Pad) { //nolint:gosec // as it was put in
+				l.ready[i] = c
+			}
+		}
+	}
+	l.mu.Unlock()
+	now := int64(l.all.t.bus.Now())
+	for i := range n {
+		if c := l.ready[i]; c != nil {
+			if l.events[i].Events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
+				c.hungUp.Store(true)
+			}
+			c.wake(&l.batch, l.buf[:], now)
+			l.ready[i] = nil
+		}
+	}
+	l.batch.Flush()
+}
+
+// accept takes connections until acceptUntil has passed (nil), or it fails.
+func (ls *eventLoops) accept() error {
+	raw, err := ls.listener.SyscallConn()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = ls.listener.Close() }()
+	for delay := time.Duration(0); ; {
+		var errno error
+		err := raw.Read(func(fd uintptr) bool {
+			for {
+				var c int
+				var from unix.Sockaddr
+				c, from, errno = unix.Accept4(int(fd), unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC) //nolint:gosec // a descriptor
+				switch {
+				case errno == nil:
+					delay = 0
+					ls.accepted(c, from)
+				case errors.Is(errno, unix.EINTR), errors.Is(errno, unix.ECONNABORTED):
+				case errors.Is(errno, unix.EAGAIN):
+					errno = nil
+					return false
+				default:
+					return true
+				}
+			}
+		})
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return nil
+		case err != nil:
+			return err
+		case !guardPassing(errno):
+			return errno
+		}
+		// A shortage that passes.
+		ls.guard.stats.acceptErrors.Inc()
+		delay = min(max(2*delay, 5*time.Millisecond), time.Second)
+		timer := time.NewTimer(delay)
+		select {
+		case <-timer.C:
+		case <-ls.guard.closing:
+			timer.Stop()
+			return nil
+		}
+	}
+}
+
+// acceptUntil has accept end at a time.
+func (ls *eventLoops) acceptUntil(end time.Time) { _ = ls.listener.SetDeadline(end) }
+
+// accepted gives a new connection to a loop.
+func (ls *eventLoops) accepted(fd int, from unix.Sockaddr) {
+	g := ls.guard
+	if g.openConns.Add(1) > int64(g.opt.maxConns) {
+		g.openConns.Add(-1)
+		g.stats.refused.Inc()
+		_ = unix.Close(fd)
+		return
+	}
+	g.stats.accepted.Inc()
+	var ip netip.Addr
+	switch a := from.(type) {
+	case *unix.SockaddrInet4:
+		ip = netip.AddrFrom4(a.Addr)
+	case *unix.SockaddrInet6:
+		ip = netip.AddrFrom16(a.Addr)
+	}
+	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1) // a slower connection without
+	l := ls.loops[ls.next%uint32(len(ls.loops))]                      //nolint:gosec // a few
+	ls.next++
+	c := &loopConn{loop: l, fd: fd, clientAddr: newClientAddr(ip, g.opt.trusted)}
+	c.scanner.limits = &g.limits
+	c.idleSince.Store(g.sweeper.now())
+	if err := l.add(c); err != nil {
+		g.openConns.Add(-1)
+		g.stats.acceptErrors.Inc()
+		_ = unix.Close(fd)
+	}
+}
+
+// add has the loop watch c.
+func (l *eventLoop) add(c *loopConn) error {
+	l.mu.Lock()
+	l.gen++
+	c.gen = l.gen
+	for len(l.conns) <= c.fd {
+		l.conns = append(l.conns, make([]*loopConn, 1+len(l.conns))...)
+	}
+	l.conns[c.fd] = c
+	l.count++
+	l.mu.Unlock()
+	// Once and for all: edge-triggered, so that nothing has to be said about
+	// when the connection is of interest.
+	err := unix.EpollCtl(l.ep, unix.EPOLL_CTL_ADD, c.fd, &unix.EpollEvent{
+		Events: unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLET,
+		Fd:     int32(c.fd),  //nolint:gosec // a descriptor
+		Pad:    int32(c.gen), //nolint:gosec // compared for being equal only
+	})
+	if err != nil {
+		l.forget(c)
+	}
+	return err
+}
+
+// forget ends the watch. The caller owns c.
+func (l *eventLoop) forget(c *loopConn) {
+	l.mu.Lock()
+	if l.conns[c.fd] == c {
+		l.conns[c.fd] = nil
+		l.count--
+	}
+	l.mu.Unlock()
+}
+
+// each calls f for all connections of all loops, without a lock.
+func (ls *eventLoops) each(f func(*loopConn)) {
+	var all []*loopConn
+	for _, l := range ls.loops {
+		l.mu.Lock()
+		all = all[:0]
+		for _, c := range l.conns {
+			if c != nil {
+				all = append(all, c)
+			}
+		}
+		l.mu.Unlock()
+		for _, c := range all {
+			f(c)
+		}
+	}
+}
+
+// sweep closes what has been idle for too long, and renews the date.
+func (ls *eventLoops) sweep() {
+	defer ls.running.Done()
+	s := &ls.guard.sweeper
+	tick := time.NewTicker(s.tick)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ls.ending:
+			return
+		case now := <-tick.C:
+			ls.date.renew(now)
+		}
+		ls.each(func(c *loopConn) {
+			if c.state.Load() == loopIdle && s.over(guardIdle, c.idleSince.Load()) {
+				c.leave()
+			}
+		})
+	}
+}
+
+// counts is guardListener.counts, of the loops' connections.
+func (ls *eventLoops) counts() (idle, active int) {
+	ls.each(func(c *loopConn) {
+		if c.state.Load() == loopIdle {
+			idle++
+		} else {
+			active++
+		}
+	})
+	return idle, active
+}
+
+// watchClients cancels requests whose clients have gone, as of two looks.
+func (ls *eventLoops) watchClients() {
+	ls.each(func(c *loopConn) {
+		id := c.waiting.Load()
+		if id != 0 && id == c.watched && c.hungUp.Load() && c.gone() {
+			ls.t.bus.Abort(id) // by its id: if it has ended meanwhile, nothing happens
+		}
+		c.watched = id
+	})
+}
+
+// closeAll gives up all that is under way.
+func (ls *eventLoops) closeAll() {
+	ls.each(func(c *loopConn) {
+		if id := c.waiting.Load(); id != 0 {
+			c.closing.Store(true)
+			ls.t.bus.Abort(id)
+			return
+		}
+		c.leave()
+	})
+}

@@ -1,0 +1,166 @@
+package terminator
+
+import (
+	"bytes"
+	"net/http"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/valyala/fasthttp"
+)
+
+// responseHead is what a response of the event loops begins with, beside what
+// the handler says.
+type responseHead struct {
+	date      []byte // the field line
+	requestID []byte
+	head      bool // the request's method is HEAD: no body
+	close     bool // the connection ends with it
+}
+
+// statusLines has the status line of each status that a handler may give, and
+// of those of outcomes.
+var statusLines = func() (lines [600][]byte) {
+	for status := 200; status < len(lines); status++ {
+		line := append([]byte("HTTP/1.1 "), strconv.Itoa(status)...)
+		lines[status] = append(append(append(line, ' '), fasthttp.StatusMessage(status)...), "\r\n"...)
+	}
+	return lines
+}()
+
+// dateLine is the field Date, renewed now and then: its clock has seconds.
+type dateLine struct{ line atomic.Pointer[[]byte] }
+
+func (d *dateLine) renew(now time.Time) {
+	line := now.UTC().AppendFormat([]byte("Date: "), http.TimeFormat)
+	line = append(line, "\r\n"...)
+	d.line.Store(&line)
+}
+
+func (d *dateLine) get() []byte { return *d.line.Load() }
+
+func appendField(dst, name, value []byte) []byte {
+	dst = append(append(dst, name...), ": "...)
+	return append(append(dst, value...), "\r\n"...)
+}
+
+// appendReply appends the handler's reply in f as a whole response, but for
+// its body, which is what comes after it; nil if there is none to send. It
+// does what respond does by way of fasthttp, and TestLoop_SameResponses holds
+// the two together. ok is false if the reply can't be passed on.
+func appendReply(dst []byte, f *flight, h *responseHead) (_, body []byte, ok bool) {
+	reply := &f.reply
+	dst = append(append(dst, statusLines[reply.Status]...), h.date...)
+	body = reply.Body
+	var listed, length []byte
+	for i := range reply.Header {
+		if string(reply.Header[i].Name) == "connection" {
+			listed = reply.Header[i].Value
+		}
+	}
+	// Of these there is one, the last.
+	var contentType, contentEncoding, server []byte
+	for i := range reply.Header {
+		field := &reply.Header[i]
+		if !fieldValid(*field) {
+			return dst, nil, false
+		}
+		name := field.Name
+		switch string(name) {
+		case "content-type":
+			contentType = field.Value
+			continue
+		case "content-encoding":
+			contentEncoding = field.Value
+			continue
+		case "server":
+			server = field.Value
+			continue
+		case "content-length":
+			length = field.Value
+			continue
+		case "date", "x-request-id":
+			continue // ours
+		}
+		if hopByHop(name) || listed != nil && isListed(listed, name) {
+			continue // meant for this hop
+		}
+		canonicalName(name)
+		dst = appendField(dst, name, field.Value)
+	}
+	if contentType != nil {
+		dst = appendField(dst, []byte("Content-Type"), contentType)
+	}
+	if contentEncoding != nil {
+		dst = appendField(dst, []byte("Content-Encoding"), contentEncoding)
+	}
+	if server != nil {
+		dst = appendField(dst, []byte("Server"), server)
+	}
+	switch {
+	case reply.Status == http.StatusNoContent, reply.Status == http.StatusNotModified:
+		body = nil
+	case h.head && len(body) == 0:
+		if validLength(length) {
+			dst = appendField(dst, []byte("Content-Length"), length) // what a GET would have had
+		}
+	default:
+		dst = appendLength(dst, len(body))
+	}
+	if h.head {
+		body = nil
+	}
+	return h.appendEnd(dst), body, true
+}
+
+func appendLength(dst []byte, n int) []byte {
+	dst = append(dst, "Content-Length: "...)
+	return append(strconv.AppendInt(dst, int64(n), 10), "\r\n"...)
+}
+
+// validLength reports whether v is a Content-Length.
+func validLength(v []byte) bool {
+	_, err := strconv.ParseUint(string(v), 10, 62)
+	return err == nil
+}
+
+// isListed reports whether name, in lower case, is in a Connection field's value.
+func isListed(list, name []byte) bool {
+	for token := range bytes.SplitSeq(list, []byte{','}) {
+		if guardEqualFold(guardTrim(token), name) {
+			return true
+		}
+	}
+	return false
+}
+
+// appendEnd appends the last fields and the empty line.
+func (h *responseHead) appendEnd(dst []byte) []byte {
+	if len(h.requestID) > 0 {
+		dst = appendField(dst, headerRequestID, h.requestID)
+	}
+	if h.close {
+		dst = append(dst, "Connection: close\r\n"...)
+	}
+	return append(dst, "\r\n"...)
+}
+
+// appendOutcome appends the response for an outcome other than answered: what
+// refuse makes, by way of fasthttp. allow is for badMethod.
+func appendOutcome(dst []byte, o outcome, allow []byte, h *responseHead) []byte {
+	row := &outcomes[o]
+	dst = append(append(dst, statusLines[row.status]...), h.date...)
+	dst = append(dst, "Content-Type: application/json\r\n"...)
+	if row.retry {
+		dst = append(dst, "Retry-After: 1\r\n"...)
+	}
+	if allow != nil {
+		dst = appendField(dst, []byte("Allow"), allow)
+	}
+	dst = h.appendEnd(appendLength(dst, len(refusals[o])))
+	if h.head {
+		return dst
+	}
+	return append(dst, refusals[o]...)
+}
