@@ -16,9 +16,10 @@ type accessLog struct {
 	log  zerolog.Logger
 	rate int64 // lines per second; 0: none
 
-	second  atomic.Int64
-	written atomic.Int64 // in this second
-	seen    atomic.Int64 // requests since the last line
+	// The second, of bus time, and how many lines were written in it: in one
+	// word, so that no line is counted in a second that has passed.
+	second atomic.Uint64
+	seen   atomic.Int64 // requests since the last line
 }
 
 func newAccessLog(log zerolog.Logger, rate int) *accessLog {
@@ -32,14 +33,16 @@ func (a *accessLog) wants(now time.Duration) (int64, bool) {
 		return 0, false
 	}
 	a.seen.Add(1)
-	s := int64(now / time.Second)
-	if old := a.second.Load(); old != s {
-		if a.second.CompareAndSwap(old, s) {
-			a.written.Store(0)
+	s := uint64(now/time.Second) << 32 //nolint:gosec // not negative
+	for {
+		old := a.second.Load()
+		line := max(old, s) + 1 // whoever comes with a time of the second before is of this one
+		if int64(uint32(line)) > a.rate {
+			return 0, false
 		}
-	}
-	if a.written.Load() >= a.rate || a.written.Add(1) > a.rate {
-		return 0, false
+		if a.second.CompareAndSwap(old, line) {
+			break
+		}
 	}
 	return a.seen.Swap(0), true
 }

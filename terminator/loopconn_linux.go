@@ -2,6 +2,7 @@ package terminator
 
 import (
 	"bufio"
+	"bytes"
 	"net"
 	"os"
 	"sync/atomic"
@@ -58,7 +59,7 @@ func (c *loopConn) wake(b *nanobus.Batch, buf []byte, now int64) {
 		case loopIdle:
 			if c.state.CompareAndSwap(loopIdle, loopBusy) {
 				c.firstByte = now
-				c.serve(b, buf)
+				c.serve(b, buf, serveMost)
 				return
 			}
 		case loopBusy:
@@ -91,7 +92,7 @@ func (c *loopConn) leave() {
 		return
 	}
 	if c.peek() == guardPeekData {
-		c.later()
+		c.serveLater(serveMost)
 		return
 	}
 	c.loop.all.guard.stats.idleClosed.Inc()
@@ -201,9 +202,8 @@ func (c *loopConn) detach(pre []byte) (*guardConn, error) {
 // handOver leaves the rest of the connection to fasthttp, before or within a
 // request of which in is the beginning.
 func (c *loopConn) handOver(in []byte) {
-	in = append([]byte(nil), in...)
 	first := c.firstByte
-	g, err := c.detach(in)
+	g, err := c.detach(bytes.Clone(in))
 	if err != nil {
 		return
 	}
@@ -211,48 +211,46 @@ func (c *loopConn) handOver(in []byte) {
 	go c.loop.all.serveConn(g)
 }
 
-// handOverWriting is handOver after the response, of which head and body are
-// still to be written.
-func (c *loopConn) handOverWriting(head, body []byte, closing bool, written func()) {
-	rest := append(append(make([]byte, 0, len(head)+len(body)), head...), body...)
+// handOverWriting is handOver in the middle of a response, whose rest is still
+// to be written. replied is as in guardConn.
+func (c *loopConn) handOverWriting(rest []byte, replied int64, closing bool) {
+	first := c.firstByte
 	g, err := c.detach(c.held)
 	if err != nil {
 		return
 	}
+	g.firstByte, g.replied = first, replied
 	go func() {
 		if _, err := g.Write(rest); err != nil || closing {
 			_ = g.Close()
 			return
 		}
-		written()
 		c.loop.all.serveConn(g)
 	}()
 }
 
-// handOverStream is handOver for a response that streams. done is called when
-// it has ended.
-func (c *loopConn) handOverStream(resp *fasthttp.Response, closing bool, done func()) {
+// handOverStream is handOver with a response that streams. It releases resp
+// and f.
+func (c *loopConn) handOverStream(resp *fasthttp.Response, f *loopFlight) {
 	g, err := c.detach(c.held)
-	if err != nil {
-		_ = resp.CloseBodyStream()
-		fasthttp.ReleaseResponse(resp)
-		done()
-		return
-	}
 	go func() {
-		w := bufio.NewWriterSize(g, 4<<10)
-		err := resp.Write(w)
 		if err == nil {
-			err = w.Flush()
+			w := bufio.NewWriterSize(g, 4<<10)
+			if err = resp.Write(w); err == nil {
+				err = w.Flush()
+			}
 		}
+		closing := f.close || err != nil
 		_ = resp.CloseBodyStream() // written, or not to be
 		fasthttp.ReleaseResponse(resp)
-		done()
-		if err != nil || closing {
+		f.release()
+		switch {
+		case g == nil:
+		case closing:
 			_ = g.Close()
-			return
+		default:
+			c.loop.all.serveConn(g)
 		}
-		c.loop.all.serveConn(g)
 	}()
 }
 

@@ -13,19 +13,29 @@ import (
 // loopFlight is a flight whose connection is on an event loop.
 type loopFlight struct {
 	flight
-	conn    *loopConn
-	up      *upstream
-	start   time.Duration // bus time
-	request []byte        // the request's bytes, which all of flight aliases
-	out     []byte        // the response
-	try     int
-	head    bool // method HEAD
-	close   bool // the client has asked for the connection's end
+	conn     *loopConn
+	up       *upstream
+	start    time.Duration // bus time
+	request  []byte        // the request's bytes, which all of flight aliases
+	out      []byte        // the response
+	tries    int
+	admitted bool
+	head     bool // method HEAD
+	close    bool // the connection ends with the response
+	broken   bool // something has panicked: not to be used again
 }
 
-// keepOut caps the buffers that a loopFlight keeps; a larger body is not
-// copied behind the response's head, but written from where it lies.
-const keepOut = 16 << 10
+const (
+	// keepOut caps the buffers that a loopFlight keeps. A larger body isn't
+	// copied behind the response's head, but written from where it lies.
+	keepOut = 16 << 10
+
+	// serveMost is how many requests of one connection are served in a row
+	// before others have their turn; serveOne is for goroutines that have
+	// better to do.
+	serveMost = 64
+	serveOne  = 1
+)
 
 var loopFlights sync.Pool
 
@@ -39,8 +49,11 @@ func takeLoopFlight() *loopFlight {
 }
 
 func (f *loopFlight) release() {
+	if f.broken {
+		return // whatever still has to do with it is left to the garbage collector
+	}
 	f.flight.reset()
-	f.conn, f.up, f.try = nil, nil, 0
+	f.conn, f.up, f.tries = nil, nil, 0
 	if cap(f.request) > keepOut {
 		f.request = nil
 	}
@@ -50,20 +63,21 @@ func (f *loopFlight) release() {
 	loopFlights.Put(f)
 }
 
-// loopBuffers are for reading off the loops' own goroutines.
+// loopBuffers are for reading on goroutines other than the loops'.
 var loopBuffers = sync.Pool{New: func() any { return new([loopBuffer]byte) }}
 
-// later is serve on a goroutine that isn't the loop's. The caller owns c.
-func (c *loopConn) later() {
+// serveLater is serve on a goroutine that isn't the loop's. The caller owns c.
+func (c *loopConn) serveLater(most int) {
 	buf := loopBuffers.Get().(*[loopBuffer]byte) //nolint:forcetypeassert // the pool has nothing else
 	c.firstByte = int64(c.loop.all.t.bus.Now())
-	c.serve(nil, buf[:])
+	c.serve(nil, buf[:], most)
 	loopBuffers.Put(buf)
 }
 
 // serve reads and serves requests until one is under way, or there are no
-// more. The caller owns c. With b, requests go out when that is flushed.
-func (c *loopConn) serve(b *nanobus.Batch, buf []byte) {
+// more, or there were most; then another goroutine goes on. The caller owns c.
+// With b, requests go out when that is flushed.
+func (c *loopConn) serve(b *nanobus.Batch, buf []byte, most int) {
 	for {
 		in := c.held
 		if len(in) == 0 {
@@ -81,10 +95,11 @@ func (c *loopConn) serve(b *nanobus.Batch, buf []byte) {
 			in = buf[:n]
 			c.loop.all.guard.stats.bytesIn.Add(uint64(n)) //nolint:gosec // not negative
 		}
-		if !c.request(b, in) {
+		if !c.request(b, in) || len(c.held) == 0 && c.release() {
 			return
 		}
-		if len(c.held) == 0 && c.release() {
+		if most--; most <= 0 {
+			go c.serveLater(serveMost)
 			return
 		}
 	}
@@ -92,43 +107,49 @@ func (c *loopConn) serve(b *nanobus.Batch, buf []byte) {
 
 // request takes up the request that in begins with. It returns true if that is
 // answered and the connection still the caller's.
-func (c *loopConn) request(b *nanobus.Batch, in []byte) bool {
+func (c *loopConn) request(b *nanobus.Batch, in []byte) (goesOn bool) {
+	const unusual = guardSeenChunked | guardSeenExpect | guardVersion10
 	n, fault := c.scanner.scanOne(in)
-	if fault != guardOK || c.scanner.state != guardBetween || c.scanner.seen&(guardSeenChunked|guardVersion10|guardSeenExpect) != 0 || in[0] == '\r' {
+	if fault != guardOK || c.scanner.state != guardBetween || c.scanner.seen&unusual != 0 || in[0] == '\r' {
 		c.handOver(in)
 		return false
-	}
-	if len(c.held) > 0 {
-		c.held = c.held[n:]
-	} else if n < len(in) {
-		c.held = append([]byte(nil), in[n:]...)
 	}
 	f := takeLoopFlight()
 	f.conn = c
 	f.request = append(f.request[:0], in[:n]...)
+	switch {
+	case len(c.held) > 0:
+		c.held = c.held[n:]
+	case n < len(in):
+		c.held = bytes.Clone(in[n:])
+	}
 	return f.begin(b, int(c.scanner.length))
 }
 
 // begin sends the request on its way. It returns true if that has ended with a
 // response of our own and the connection goes on.
 func (f *loopFlight) begin(b *nanobus.Batch, body int) (goesOn bool) {
-	c := f.conn
-	t := c.loop.all.t
+	t := f.conn.loop.all.t
 	t.metrics.requests.Inc()
 	f.start = t.bus.Now()
-	o := handlerFailed
-	defer func() {
-		if p := recover(); p != nil {
-			t.panicked(p)
-			f.close = true
-			goesOn = f.refuse(o)
-		}
-	}()
-	if o = f.send(b, body); o == answered {
-		return false // its call has the connection now
+	defer f.contain(&goesOn)
+	if o := f.send(b, body); o != answered {
+		return f.refuse(o)
 	}
-	goesOn = f.refuse(o)
-	return goesOn
+	return false // the connection is the call's now
+}
+
+// contain ends a request whose handling panicked: deferred by who has it.
+func (f *loopFlight) contain(goesOn *bool) {
+	p := recover()
+	if p == nil {
+		return
+	}
+	f.conn.loop.all.t.panicked(p)
+	f.broken = true
+	if *goesOn = false; f.conn.state.Load() != loopGone {
+		*goesOn = f.refuse(handlerFailed)
+	}
 }
 
 // send takes the request through all steps until it is on the bus: answered,
@@ -142,9 +163,8 @@ func (f *loopFlight) send(b *nanobus.Batch, body int) outcome {
 	method := bytes.IndexByte(raw, ' ')
 	f.msg.Method = raw[:method]
 	f.head = string(f.msg.Method) == "HEAD"
-	uri := raw[method+1 : line-len(" HTTP/1.1")]
-	up, o := t.route(&f.flight, uri, raw[line+2:])
-	f.close = f.header.close || t.guard.draining()
+	up, o := t.route(&f.flight, raw[method+1:line-len(" HTTP/1.1")], raw[line+2:])
+	f.close = f.header.close
 	if o != answered {
 		return o
 	}
@@ -152,18 +172,15 @@ func (f *loopFlight) send(b *nanobus.Batch, body int) outcome {
 	if body > up.maxBody {
 		return bodyTooLarge
 	}
-	if body > 0 {
-		f.msg.Body = f.request[len(raw):]
-	}
+	f.msg.Body = f.request[len(raw):]
 	if !t.admission.enter() {
 		return shed
 	}
+	f.admitted = true
 	t.identify(&c.clientAddr, &f.flight)
 	f.call.Key = keyOf(up.hash, &f.flight)
 	up.requests.Inc()
-	f.try = 1
 	if err := f.launch(b, up.timeout); err != nil {
-		t.admission.leave(0)
 		up.errors.Inc()
 		return t.failed(&f.flight, err)
 	}
@@ -174,6 +191,7 @@ func (f *loopFlight) send(b *nanobus.Batch, body int) outcome {
 // else's already.
 func (f *loopFlight) launch(b *nanobus.Batch, budget time.Duration) (err error) {
 	c := f.conn
+	f.tries++
 	if b != nil {
 		err = b.Go(f.up.service, f.call, f, budget)
 	} else {
@@ -185,8 +203,8 @@ func (f *loopFlight) launch(b *nanobus.Batch, budget time.Duration) (err error) 
 	return err
 }
 
-// AppendTo implements nanobus.Payload. It is called before the request leaves
-// and when the call has its id, which is the last moment at which that can be
+// AppendTo implements nanobus.Payload. It is called when the call has its id
+// and the request hasn't left, which is the last moment at which that can be
 // noted: afterwards the call may end at any time.
 func (f *loopFlight) AppendTo(dst []byte) []byte {
 	f.conn.waiting.Store(f.call.ID())
@@ -197,83 +215,82 @@ func (f *loopFlight) AppendTo(dst []byte) []byte {
 // link. It must not block.
 func (f *loopFlight) done() {
 	c := f.conn
-	t := c.loop.all.t
 	c.waiting.Store(0)
-	goesOn := false
-	func() {
-		defer func() {
-			if p := recover(); p != nil {
-				t.panicked(p)
-				f.close = true
-				goesOn = f.refuse(handlerFailed)
-			}
-		}()
-		goesOn = f.finish()
-	}()
-	if !goesOn || len(c.held) == 0 && c.release() {
-		return
+	if f.answer() && (len(c.held) > 0 || !c.release()) {
+		c.serveLater(serveOne)
 	}
-	c.later()
 }
 
-// finish answers with what the call has brought, or tries once more. It
+// answer responds with what the call has brought, or tries once more. It
 // returns true if the connection is the caller's and goes on.
-func (f *loopFlight) finish() (goesOn bool) {
+func (f *loopFlight) answer() (goesOn bool) {
+	defer f.contain(&goesOn)
 	c, call := f.conn, f.call
 	t := c.loop.all.t
 	err := call.Err
-	if err != nil && f.try == 1 && !c.closing.Load() {
+	if err != nil && f.tries == 1 && !c.closing.Load() {
 		if err = t.again(&f.flight, f.up, f.start, err); err == nil {
-			f.try = 2
 			if err = f.launch(nil, f.up.timeout-(t.bus.Now()-f.start)); err == nil {
 				return false
 			}
 		}
 	}
-	if call.Download != nil {
-		t.admission.leave(0) // how long it takes is the client's pace
-		return f.stream()
-	}
-	now := t.bus.Now()
-	latency := now - f.start
 	if err != nil {
 		f.up.errors.Inc()
 		o := t.failed(&f.flight, err)
-		if o != timedOut {
-			latency = 0
+		if o == timedOut {
+			f.leave(t.bus.Now() - f.start)
 		}
-		t.admission.leave(latency)
 		return f.refuse(o)
 	}
-	t.admission.leave(latency)
+	if call.Download != nil {
+		f.leave(0) // how long it takes is the client's pace
+		return f.stream()
+	}
+	now := t.bus.Now()
+	f.leave(now - f.start)
 	f.up.latency.Observe(call.Timing.Total)
 	t.stages(&f.flight, c.firstByte, f.start)
 	if err := f.reply.Decode(call.Payload); err != nil {
-		t.badReply(&f.flight, err)
-		f.up.errors.Inc()
-		return f.refuse(badReply)
+		return f.badReply(err)
 	}
 	f.instance = call.Link.Peer().Instance
 	h := f.responseHead()
-	head, body, ok := appendReply(f.out[:0], &f.flight, &h)
-	f.out = head
-	if !ok {
-		t.badReply(&f.flight, errBadField)
-		f.up.errors.Inc()
-		return f.refuse(badReply)
+	var body []byte
+	var ok bool
+	if f.out, body, ok = appendReply(f.out[:0], &f.flight, &h); !ok {
+		return f.badReply(errBadField)
 	}
 	return f.respond(f.reply.Status, body, now)
 }
 
-func (f *loopFlight) responseHead() responseHead {
-	f.close = f.close || f.conn.closing.Load() || f.conn.loop.all.t.guard.draining()
-	return responseHead{date: f.conn.loop.all.date.get(), requestID: f.requestID, head: f.head, close: f.close}
+// leave tells admission that the request has ended, once.
+func (f *loopFlight) leave(latency time.Duration) {
+	if f.admitted {
+		f.admitted = false
+		f.conn.loop.all.t.admission.leave(latency)
+	}
 }
 
-// refuse answers with an outcome other than answered.
+// badReply refuses for a reply that can't be passed on.
+func (f *loopFlight) badReply(err error) (goesOn bool) {
+	f.conn.loop.all.t.badReply(&f.flight, err)
+	f.up.errors.Inc()
+	return f.refuse(badReply)
+}
+
+func (f *loopFlight) responseHead() responseHead {
+	all := f.conn.loop.all
+	f.close = f.close || f.conn.closing.Load() || all.guard.draining()
+	return responseHead{date: all.date.get(), requestID: f.requestID, head: f.head, close: f.close}
+}
+
+// refuse responds with an outcome other than answered. It returns true if the
+// connection goes on.
 func (f *loopFlight) refuse(o outcome) (goesOn bool) {
 	c := f.conn
 	t := c.loop.all.t
+	f.leave(0)
 	t.metrics.outcomes[o].Inc()
 	if o == clientGone {
 		t.metrics.classes[4].Inc()
@@ -296,78 +313,61 @@ func (f *loopFlight) refuse(o outcome) (goesOn bool) {
 // the connection goes on.
 func (f *loopFlight) respond(status int, body []byte, now time.Duration) (goesOn bool) {
 	c := f.conn
-	all := c.loop.all
-	t := all.t
-	t.metrics.classes[status/100].Inc()
-	if n, ok := t.accessLog.wants(now); ok {
-		t.accessLog.write(&f.flight, &c.clientAddr, status, len(body), now-f.start, n)
+	t := c.loop.all.t
+	f.ended(status, len(body), now)
+	if n := len(body); n > 0 && n <= keepOut {
+		f.out, body = append(f.out, body...), nil
 	}
-	head := f.out
-	if len(body) > 0 && len(body) <= keepOut {
-		head = append(head, body...)
-		f.out, body = head, nil
-	}
-	firstByte, received, closing := c.firstByte, int64(f.call.Received), f.close
-	n, ok := c.write(head, body)
-	all.guard.stats.bytesOut.Add(uint64(n)) //nolint:gosec // not negative
-	written := func() {
-		if received != 0 {
-			t.written(firstByte, received)
-		}
-	}
-	switch {
-	case !ok:
+	firstByte, replied, closing := c.firstByte, int64(f.call.Received), f.close
+	n, ok := c.write(f.out, body)
+	c.loop.all.guard.stats.bytesOut.Add(uint64(n)) //nolint:gosec // not negative
+	if ok && n < len(f.out)+len(body) {            // the client is slow to take it
+		rest := append(bytes.Clone(f.out[min(n, len(f.out)):]), body[max(0, n-len(f.out)):]...)
 		f.release()
-		c.close()
-		return false
-	case n < len(head)+len(body):
-		// The client is slow to take it.
-		head, body = head[min(n, len(head)):], body[max(0, n-len(head)):]
-		c.handOverWriting(head, body, closing, written)
-		f.release()
+		c.handOverWriting(rest, replied, closing)
 		return false
 	}
-	written()
 	f.release()
-	if closing {
+	if !ok || closing {
 		c.close()
 		return false
 	}
-	c.firstByte = int64(t.bus.Now()) // of the next, if it is there already
+	if replied != 0 {
+		t.written(firstByte, replied)
+	}
 	return true
 }
 
-// stream answers with a body that comes in chunks, from a goroutine.
+// ended counts and logs a response.
+func (f *loopFlight) ended(status, size int, now time.Duration) {
+	t := f.conn.loop.all.t
+	t.metrics.classes[status/100].Inc()
+	if n, ok := t.accessLog.wants(now); ok {
+		t.accessLog.write(&f.flight, &f.conn.clientAddr, status, size, now-f.start, n)
+	}
+}
+
+// stream responds with a body that comes in chunks, on a goroutine of its own.
 func (f *loopFlight) stream() (goesOn bool) {
 	c := f.conn
 	t := c.loop.all.t
 	f.call.Keep()
-	resp := fasthttp.AcquireResponse()
-	o := badReply
-	err := f.reply.Decode(f.call.Payload)
-	if err == nil {
-		f.instance = f.call.Link.Peer().Instance
-		o = t.respond(resp, f.head, &f.flight)
-	} else {
-		t.badReply(&f.flight, err)
+	if err := f.reply.Decode(f.call.Payload); err != nil {
+		return f.badReply(err)
 	}
-	if o != answered {
+	f.instance = f.call.Link.Peer().Instance
+	resp := fasthttp.AcquireResponse()
+	if t.respond(resp, f.head, &f.flight) != answered {
 		fasthttp.ReleaseResponse(resp)
 		f.up.errors.Inc()
-		return f.refuse(o)
+		return f.refuse(badReply)
 	}
 	resp.SkipBody = f.head
-	h := f.responseHead()
 	resp.Header.SetBytesKV(headerRequestID, f.requestID)
-	if f.close {
+	if f.responseHead().close {
 		resp.SetConnectionClose()
 	}
-	status := resp.StatusCode()
-	t.metrics.classes[status/100].Inc()
-	now := t.bus.Now()
-	if n, ok := t.accessLog.wants(now); ok {
-		t.accessLog.write(&f.flight, &c.clientAddr, status, resp.Header.ContentLength(), now-f.start, n)
-	}
-	c.handOverStream(resp, h.close, f.release)
+	f.ended(resp.StatusCode(), resp.Header.ContentLength(), t.bus.Now())
+	c.handOverStream(resp, f)
 	return false
 }
