@@ -155,6 +155,9 @@ func (w *worker) run(base time.Time) error {
 			w.begin()
 		}
 		if end := min(w.end, w.cut.Load()); now >= end && !w.ended {
+			if end == w.end {
+				now = w.send(now) // what came due in the last microseconds: only what found no connection is unsent
+			}
 			w.finish(end)
 		}
 		if w.ended && w.stopAt == never && w.cut.Load() != never {
