@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"nanofront/internal/metrics"
 	"nanofront/nanobus"
 )
 
@@ -42,6 +43,9 @@ type eventLoops struct {
 	guard *guardListener
 	loops []*eventLoop
 	date  dateLine
+	// Connections handed over, by reason.
+	overRequest, overResponse, overStream *metrics.Counter
+
 	next  uint32 // the loop of the connection accepted next
 
 	// listener is another descriptor of the listening socket, as net's listener
@@ -72,12 +76,17 @@ type eventLoop struct {
 	buf    [loopBuffer]byte
 }
 
-// newEventLoops returns nil if this system can't do it.
+// newEventLoops makes n loops, or as many as befit the machine if n is 0, and
+// starts them. They end with stop.
 func newEventLoops(t *Terminator, guard *guardListener, n int) (_ *eventLoops, err error) {
 	if n == 0 {
 		n = max(1, runtime.GOMAXPROCS(0)/2)
 	}
-	ls := &eventLoops{t: t, guard: guard, ending: make(chan struct{})}
+	over := func(reason string) *metrics.Counter { return t.opts.Metrics.Counter(metrics.HTTPHandedOver, reason) }
+	ls := &eventLoops{
+		t: t, guard: guard, ending: make(chan struct{}),
+		overRequest: over("request"), overResponse: over("response"), overStream: over("stream"),
+	}
 	ls.date.renew(time.Now())
 	if ls.listener, err = t.listener.File(); err != nil {
 		return nil, fmt.Errorf("terminator: %w", err)

@@ -202,6 +202,7 @@ func (c *loopConn) detach(pre []byte) (*guardConn, error) {
 // handOver leaves the rest of the connection to fasthttp, before or within a
 // request of which in is the beginning.
 func (c *loopConn) handOver(in []byte) {
+	c.loop.all.overRequest.Inc()
 	first := c.firstByte
 	g, err := c.detach(bytes.Clone(in))
 	if err != nil {
@@ -214,6 +215,7 @@ func (c *loopConn) handOver(in []byte) {
 // handOverWriting is handOver in the middle of a response, whose rest is still
 // to be written. replied is as in guardConn.
 func (c *loopConn) handOverWriting(rest []byte, replied int64, closing bool) {
+	c.loop.all.overResponse.Inc()
 	first := c.firstByte
 	g, err := c.detach(c.held)
 	if err != nil {
@@ -232,6 +234,7 @@ func (c *loopConn) handOverWriting(rest []byte, replied int64, closing bool) {
 // handOverStream is handOver with a response that streams. It releases resp
 // and f.
 func (c *loopConn) handOverStream(resp *fasthttp.Response, f *loopFlight) {
+	c.loop.all.overStream.Inc()
 	g, err := c.detach(c.held)
 	go func() {
 		if err == nil {

@@ -33,6 +33,7 @@ type flags struct {
 	WriteTimeout   time.Duration `default:"30s" range:"10ms..1h" placeholder:"DURATION" help:"How long a client may take to read a response, 10ms to 1h."`
 	MaxHeader      int           `default:"16384" range:"1024..61440" placeholder:"BYTES" help:"Largest request line and header section in bytes."`
 	MaxConnections int           `default:"20000" range:"1..1048576" placeholder:"N" help:"Open client connections at most."`
+	EventLoops     int           `default:"0" range:"-1..1024" placeholder:"N" help:"Event loops that look after client connections (Linux). 0 for half as many as there are cores, -1 (as --event-loops=-1) for none: a goroutine for each connection then."`
 	MaxInFlight    int           `default:"4096" range:"1..131072" placeholder:"N" help:"Hard cap of the requests in flight."`
 	MinInFlight    int           `default:"64" range:"1..131072" placeholder:"N" help:"What the adaptive limit never goes below."`
 	LatencyTarget  time.Duration `default:"50ms" range:"1ms..1m" placeholder:"DURATION" help:"Mean latency above which fewer requests are let in."`
@@ -81,7 +82,7 @@ func run(ctx context.Context, args []string, std cli.IO) error {
 		TrustedProxies: f.TrustedProxies,
 		HeaderTimeout:  f.HeaderTimeout, BodyTimeout: f.BodyTimeout, IdleTimeout: f.IdleTimeout,
 		WriteTimeout: f.WriteTimeout, DrainTimeout: max(f.DrainTimeout, 10*time.Millisecond),
-		MaxHeader: f.MaxHeader, MaxConns: f.MaxConnections,
+		MaxHeader: f.MaxHeader, MaxConns: f.MaxConnections, EventLoops: f.EventLoops,
 		MaxInFlight: f.MaxInFlight, MinInFlight: min(f.MinInFlight, f.MaxInFlight), LatencyTarget: f.LatencyTarget,
 		AccessLog: accessLog(f.AccessLog), Logger: base.Log, Metrics: base.Metrics,
 	})
