@@ -46,7 +46,7 @@ type eventLoops struct {
 	// Connections handed over, by reason.
 	overRequest, overResponse, overStream *metrics.Counter
 
-	next  uint32 // the loop of the connection accepted next
+	next uint32 // the loop of the connection accepted next
 
 	// listener is another descriptor of the listening socket, as net's listener
 	// lets nobody wait for it.

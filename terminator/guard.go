@@ -107,6 +107,7 @@ type guardStats struct {
 	acceptErrors  *metrics.Counter // accepting failed for want of something, mostly descriptors, and was tried again
 	idleClosed    *metrics.Counter // idle for too long, or at the end of a drain
 	writeTimeouts *metrics.Counter // didn't take its response in time
+	handOver      *metrics.Counter // an event loop could not hand it over, for want of a descriptor
 }
 
 func newGuardStats(s *metrics.Set) guardStats {
@@ -115,7 +116,7 @@ func newGuardStats(s *metrics.Set) guardStats {
 		accepted: s.Counter(metrics.HTTPAccepted),
 		bytesIn:  s.Counter(metrics.HTTPBytesIn), bytesOut: s.Counter(metrics.HTTPBytesOut),
 		refused: closed("too_many"), acceptErrors: closed("accept_error"),
-		idleClosed: closed("idle"), writeTimeouts: closed("write_timeout"),
+		idleClosed: closed("idle"), writeTimeouts: closed("write_timeout"), handOver: closed("hand_over"),
 	}
 }
 

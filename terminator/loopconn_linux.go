@@ -187,16 +187,10 @@ func (c *loopConn) detach(pre []byte) (*guardConn, error) {
 	_ = file.Close() // conn has a copy
 	if err != nil {
 		all.guard.openConns.Add(-1)
+		all.guard.stats.handOver.Inc()
 		return nil, err
 	}
-	tcp, ok := conn.(*net.TCPConn)
-	if !ok {
-		_ = conn.Close()
-		all.guard.openConns.Add(-1)
-		return nil, net.ErrClosed // it was accepted from a TCP listener
-	}
-	g := newGuardConn(all.guard, &readConn{TCPConn: tcp, pre: pre})
-	return g, nil
+	return newGuardConn(all.guard, &readConn{TCPConn: conn.(*net.TCPConn), pre: pre}), nil //nolint:forcetypeassert // it was accepted from a TCP listener
 }
 
 // handOver leaves the rest of the connection to fasthttp, before or within a
