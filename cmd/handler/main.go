@@ -19,6 +19,7 @@ import (
 	"nanofront/internal/discovery"
 	"nanofront/internal/registry"
 	"nanofront/internal/tuning"
+	"nanofront/nanobus"
 )
 
 // flags are the same for all roles; those that one role alone looks at say so.
@@ -32,7 +33,7 @@ type flags struct {
 	Advertise string `placeholder:"URL" help:"Bus address to announce, if others reach it under another one."`
 	Instance  string `placeholder:"NAME" help:"Name of this process. Default: the role and the process id."`
 	Version   string `placeholder:"V" help:"Version of this backend's code, to announce."`
-	Window    int    `default:"1024" range:"1..65536" placeholder:"N" help:"Requests taken at once."`
+	Window    int    `default:"0" range:"0..65536" placeholder:"N" help:"Requests taken at once. 0 for 1024, and 4096 for profile, whose requests are quick and come in bursts."`
 	BusTap    bool   `default:"true" help:"Let nanofront bus tap listen in on the requests of this process, which shows their content; --bus-tap=false forbids it."`
 	Weight    int    `default:"100" range:"0..1000" placeholder:"N" help:"Share of the requests among the instances of the role: twice the weight, twice the requests. 0: none."`
 	Workers   int    `default:"256" range:"1..65536" placeholder:"N" help:"Goroutines that work on them at once."`
@@ -57,6 +58,9 @@ func run(ctx context.Context, args []string, std cli.IO) error {
 	name := f.Instance
 	if name == "" {
 		name = handlers.DefaultInstance(f.Role)
+	}
+	if f.Window == 0 {
+		f.Window = defaultWindow(f.Role)
 	}
 	if err := f.check(name); err != nil {
 		return err
@@ -98,6 +102,17 @@ func run(ctx context.Context, args []string, std cli.IO) error {
 		}))
 	}
 	return r.Run(ctx)
+}
+
+// defaultWindow is a role's window. A read of a profile takes microseconds, so
+// thousands that wait are done in some milliseconds; and they come by the
+// score (a list of members), or all those of a moment in which a small machine
+// ran something else. A window that is too small for that refuses them.
+func defaultWindow(role string) int {
+	if role == "profile" {
+		return 4 * nanobus.DefaultWindow
+	}
+	return nanobus.DefaultWindow
 }
 
 // check finds what is wrong with flags whose values mean something to others
