@@ -37,7 +37,7 @@ func (a *accessLog) wants(now time.Duration) (int64, bool) {
 	for {
 		old := a.second.Load()
 		line := max(old, s) + 1 // whoever comes with a time of the second before is of this one
-		if int64(uint32(line)) > a.rate {
+		if int64(line&(1<<32-1)) > a.rate {
 			return 0, false
 		}
 		if a.second.CompareAndSwap(old, line) {
