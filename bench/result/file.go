@@ -164,6 +164,7 @@ func (r *Run) check() error {
 		n, limit int
 	}{
 		{"series", len(r.Series), maxPoints},
+		{"entries", len(r.Entries), maxItems},
 		{"processes", len(r.Processes), maxItems},
 		{"stages", len(r.Stages), maxItems},
 		{"events", len(r.Events), maxItems},

@@ -72,13 +72,26 @@ type Run struct {
 	Latency Histogram `json:"latency,omitzero"`
 	// Service is from sending, always. Empty if the driver doesn't tell.
 	Service Histogram `json:"service,omitzero"`
+	// Delay is how long after the planned time a request left. Empty in a closed loop, and if the driver doesn't tell.
+	Delay Histogram `json:"delay,omitzero"`
 
+	// Entries are the parts of a mix of requests, if there are several.
+	Entries   []Entry   `json:"entries,omitempty"`
 	Series    []Point   `json:"series,omitempty"`
 	Processes []Process `json:"processes,omitempty"`
 	Stages    []Stage   `json:"stages,omitempty"`
 	// Counters are what the system counted of itself meanwhile: drops, sheds, frames per message.
 	Counters map[string]float64 `json:"counters,omitempty"`
 	Events   []Event            `json:"events,omitempty"`
+}
+
+// Entry is one kind of request of a mix.
+type Entry struct {
+	Name    string            `json:"name"`
+	Sent    uint64            `json:"sent"`
+	OK      uint64            `json:"ok"`
+	Failed  map[string]uint64 `json:"failed,omitempty"`
+	Latency Histogram         `json:"latency,omitzero"`
 }
 
 // Point is one interval of a run, usually a second.

@@ -7,13 +7,14 @@ import (
 	"nanofront/bench/result"
 )
 
-// runOf makes a run of what the generator has found.
-func runOf(r *load.Result) *result.Run {
+// RunOf makes a run of what the generator has found. Scenario, Subject and
+// Round are left to the caller.
+func RunOf(r *load.Result) *result.Run {
 	run := &result.Run{
 		Driver: DriverBench, Loop: result.Closed, Connections: r.Connections, Duration: r.Duration,
 		Planned: r.Planned, Sent: r.Sent, SentLate: r.Late, NotSent: r.Unsent,
 		Failed: r.Errors.Map(), Statuses: make(map[string]uint64, len(r.Statuses)), BytesIn: r.BytesIn, BytesOut: r.BytesOut,
-		Rate: r.Throughput(), Latency: result.FromHDR(r.Latency), Service: result.FromHDR(r.Service),
+		Rate: r.Throughput(), Latency: result.FromHDR(r.Latency), Service: result.FromHDR(r.Service), Delay: result.FromHDR(r.Delay),
 		Processes: []result.Process{{Name: DriverBench, Role: result.RoleLoad, CPUSeconds: r.CPU.Total()}},
 	}
 	if r.Mode == result.Open {
@@ -33,6 +34,10 @@ func runOf(r *load.Result) *result.Run {
 			At: (s.Start + s.Length).Seconds(), Offered: float64(s.Offered) / seconds, Rate: float64(s.OK) / seconds,
 			Errors: float64(s.Errors.Total()) / seconds, P50: float64(s.P50) / 1e3, P99: float64(s.P99) / 1e3,
 		})
+	}
+	for i := range r.Entries {
+		e := &r.Entries[i]
+		run.Entries = append(run.Entries, result.Entry{Name: e.Name, Sent: e.Sent, OK: e.OK, Failed: e.Errors.Map(), Latency: result.FromHDR(e.Latency)})
 	}
 	return run
 }

@@ -146,7 +146,7 @@ func (t *turn) generate(ctx context.Context, d *drivers.Driver, step Step) (*res
 	if err != nil {
 		return nil, err
 	}
-	run := runOf(r)
+	run := RunOf(r)
 	own := system.OwnUsage().Since(before)
 	self := &run.Processes[0]
 	self.PeakRSSBytes, self.VoluntarySwitches, self.InvoluntarySwitches = own.PeakRSS, own.Voluntary, own.Involuntary

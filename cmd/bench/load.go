@@ -4,10 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"strings"
 	"time"
 
 	"nanofront/bench/load"
+	"nanofront/bench/result"
+	"nanofront/bench/scenario"
 	"nanofront/internal/cli"
 )
 
@@ -28,7 +32,7 @@ type loadCommand struct {
 	Workers     int           `default:"0" range:"0..64" placeholder:"N" help:"Threads that generate load; 0 for as many as it takes."`
 	Portable    bool          `help:"Use no epoll: for finding out whether it makes a difference."`
 	MaxErrors   float64       `default:"0.01" range:"0..1" placeholder:"SHARE" help:"Share of failed requests above which the exit code is 1, 0 to 1."`
-	JSON        string        `name:"json" type:"path" placeholder:"FILE" help:"File that the result is written to; - for standard output."`
+	JSON        string        `name:"json" type:"path" placeholder:"FILE" help:"File that the result is written to, for bench report; - for standard output."`
 }
 
 // options makes load.Options of the flags.
@@ -80,12 +84,69 @@ func (c *loadCommand) Run(ctx context.Context, std cli.IO) error {
 	}
 	printSummary(out, r, c.LateAfter)
 	if c.JSON != "" {
-		if err := writeJSON(file, r); err != nil {
+		err := result.Write(file, c.report(r))
+		if closeErr := file.Close(); err == nil {
+			err = closeErr
+		}
+		if err != nil {
 			return fmt.Errorf("--json: %w", err)
 		}
 	}
 	return c.verdict(r)
 }
+
+// report makes a report of one run.
+func (c *loadCommand) report(r *load.Result) *result.Report {
+	run := scenario.RunOf(r)
+	run.Scenario, run.Subject, run.Round = "load", r.URL, 1
+	if run.Loop == result.Open {
+		run.OfferedRate = float64(r.Planned) / r.Duration.Seconds()
+	}
+	return &result.Report{
+		Name: "bench load", Started: r.Started, Elapsed: r.Duration, Environment: result.ReadEnvironment(),
+		Commands: []string{strings.Join(c.reproduce(), " ")},
+		Runs:     []result.Run{*run},
+	}
+}
+
+// reproduce is the command that makes the same load.
+func (c *loadCommand) reproduce() []string {
+	args := []string{"bin/bench", "load", c.URL}
+	add := func(flag, value, none string) {
+		if value != none {
+			args = append(args, "--"+flag+"="+value)
+		}
+	}
+	add("rate", c.Rate, "")
+	add("arrivals", c.Arrivals, string(load.Constant))
+	add("connections", fmt.Sprint(c.Connections), "256")
+	add("duration", c.Duration.String(), "10s")
+	add("warmup", c.Warmup.String(), "1s")
+	add("timeout", c.Timeout.String(), "1s")
+	add("mix", c.Mix, "")
+	add("pipeline", fmt.Sprint(c.Pipeline), "1")
+	add("churn", fmt.Sprint(c.Churn), "false")
+	add("seed", fmt.Sprint(c.Seed), "1")
+	add("workers", fmt.Sprint(c.Workers), "0")
+	add("portable", fmt.Sprint(c.Portable), "false")
+	return args
+}
+
+// createJSON opens the file before the run, not after it, when it is too late
+// to learn that it can't be written.
+func createJSON(name string, out io.Writer) (io.WriteCloser, error) {
+	switch name {
+	case "":
+		return nopCloser{io.Discard}, nil
+	case "-":
+		return nopCloser{out}, nil
+	}
+	return os.Create(name) //nolint:gosec // what the user asked for
+}
+
+type nopCloser struct{ io.Writer }
+
+func (nopCloser) Close() error { return nil }
 
 // verdict is an error if too much has failed.
 func (c *loadCommand) verdict(r *load.Result) error {

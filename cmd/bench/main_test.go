@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -14,9 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/HdrHistogram/hdrhistogram-go"
-
 	"nanofront/bench/load"
+	"nanofront/bench/result"
 	"nanofront/internal/cli"
 )
 
@@ -61,20 +59,17 @@ func TestLoad_PrintsASummaryAndWritesJSON(t *testing.T) {
 			t.Errorf("no %s in\n%s", want, out)
 		}
 	}
-	raw, err := os.ReadFile(name)
+	rep, err := result.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var d document
-	if err := json.Unmarshal(raw, &d); err != nil {
-		t.Fatal(err)
+	r := &rep.Runs[0]
+	if r.Planned != 100 || r.Sent+r.NotSent != 100 || r.Loop != result.Open || r.Latency.HDR().TotalCount() != int64(r.Succeeded()+0.5) || len(r.Series) == 0 || r.Statuses["200"] != uint64(r.Latency.HDR().TotalCount()) {
+		t.Errorf("the file has %+v", r)
 	}
-	h, err := hdrhistogram.Decode([]byte(d.Times["latency"].Histogram))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if d.Planned != 100 || d.Sent+d.Unsent != 100 || d.Mode != "open" || h.TotalCount() != int64(d.OK) || len(d.Series) == 0 || d.Statuses[200] != d.OK {
-		t.Errorf("the file has %+v", d)
+	// What is saved can be shown.
+	if out, _, err := bench(t, "report", name); err != nil || !strings.Contains(out, url) {
+		t.Errorf("report gives %v\n%s", err, out)
 	}
 }
 
@@ -83,8 +78,7 @@ func TestLoad_ClosedLoopSaysWhatItIs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var d document
-	if err := json.Unmarshal([]byte(out), &d); err != nil || d.Mode != "closed" || d.OK == 0 {
+	if rep, err := result.Read(strings.NewReader(out)); err != nil || rep.Runs[0].Loop != result.Closed || rep.Runs[0].Rate == 0 {
 		t.Errorf("--json - gives %v, %.200s", err, out)
 	}
 }
