@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -16,13 +15,18 @@ import (
 	"go.uber.org/goleak"
 
 	"nanofront/etcd/embedded"
+	"nanofront/internal/freeport"
 	"nanofront/internal/metrics"
 	"nanofront/internal/registry"
 )
 
 // patience is how long a test waits for what must happen; only a failing
 // test waits so long.
-const patience = 20 * time.Second
+const patience = time.Minute
+
+// leaseTTL is longer than a busy machine keeps the upkeep of a lease waiting,
+// and short enough to wait for its end.
+const leaseTTL = 5 * time.Second
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
@@ -55,7 +59,7 @@ func startNode(t *testing.T, o embedded.ServerOptions) *node {
 
 func startServer(t *testing.T) *node {
 	t.Helper()
-	return startNode(t, fast(t.TempDir(), "http://127.0.0.1:0"))
+	return startNode(t, fast(t.TempDir(), "http://"+freeAddr(t)))
 }
 
 // restart starts the server again where it was, in dir ("" for the same).
@@ -72,25 +76,25 @@ func (n *node) restart(t *testing.T, dir string) {
 	n.Server = s
 }
 
-// freePorts returns n addresses that were free a moment ago.
-func freePorts(t *testing.T, n int) []string {
+// freeAddr is an address that nobody listens on, and that stays so while a
+// server restarts there.
+func freeAddr(t *testing.T) string {
 	t.Helper()
-	var out []string
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		out = append(out, l.Addr().String())
+	addr, err := freeport.Addr()
+	if err != nil {
+		t.Fatal(err)
 	}
-	return out
+	return addr
 }
 
-// startCluster starts n members.
+// startCluster starts n members. They are in no hurry to elect another leader:
+// on a busy machine one that is only late would be deposed again and again.
 func startCluster(t *testing.T, n int) []*node {
 	t.Helper()
-	ports := freePorts(t, 2*n)
+	var ports []string
+	for range 2 * n {
+		ports = append(ports, freeAddr(t))
+	}
 	cluster := ""
 	for i := range n {
 		cluster += fmt.Sprintf("n%d=http://%s,", i, ports[n+i])
@@ -101,6 +105,7 @@ func startCluster(t *testing.T, n int) []*node {
 	var wg sync.WaitGroup
 	for i := range n {
 		o := fast(filepath.Join(base, fmt.Sprint(i)), "http://"+ports[i])
+		o.Heartbeat, o.Election = 100*time.Millisecond, time.Second
 		o.Name, o.PeerURL, o.InitialCluster = fmt.Sprintf("n%d", i), "http://"+ports[n+i], cluster[:len(cluster)-1]
 		wg.Go(func() {
 			s, err := embedded.StartServer(t.Context(), o)
@@ -147,7 +152,10 @@ func open(t *testing.T, o Options) *client {
 	c := &client{log: &buffer{}, set: metrics.New(metrics.Terminator, "test")}
 	o.Logger, o.Metrics = zerolog.New(c.log), c.set
 	if o.LeaseTTL == 0 {
-		o.LeaseTTL = time.Second
+		o.LeaseTTL = leaseTTL
+	}
+	if o.DialTimeout == 0 {
+		o.DialTimeout = 10 * time.Second
 	}
 	var err error
 	if c.Client, err = Open(t.Context(), o); err != nil {

@@ -1,6 +1,8 @@
 package etcd
 
 import (
+	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -47,15 +49,11 @@ func TestOutage_RestartWithEmptyData(t *testing.T) {
 	s.Close()
 	// The second one ends while etcd is away: nobody can say so.
 	gone.(*Registration).cancel()
-	start := time.Now()
 	s.restart(t, t.TempDir())
 	eventually(t, "the registration is back", func() bool {
 		list, err := c.Instances(t.Context())
 		return err == nil && len(list) == 1 && list[0].ID == "a"
 	})
-	if took := time.Since(start); took > 8*time.Second {
-		t.Errorf("the registration took %v to come back", took)
-	}
 	// The one that is gone leaves after a lease's life; the living one was
 	// never missing, nor were the routes.
 	w.ids(t, "a")
@@ -84,7 +82,7 @@ func TestOutage_NothingIsCalledBack(t *testing.T) {
 	calls := w.count()
 	s.Kill()
 	eventually(t, "the outage is noticed", func() bool { return !c.Healthy() })
-	end := time.Now().Add(1500 * time.Millisecond) // longer than the lease
+	end := time.Now().Add(leaseTTL + 500*time.Millisecond)
 	eventually(t, "the lease has run out", func() bool { return time.Now().After(end) })
 	if got := w.count(); got != calls {
 		t.Errorf("%d calls during the outage", got-calls)
@@ -97,33 +95,35 @@ func TestOutage_NothingIsCalledBack(t *testing.T) {
 func TestOutage_LeaderOfThreeIsKilled(t *testing.T) {
 	t.Parallel()
 	nodes := startCluster(t, 3)
-	c := open(t, Options{Endpoints: []string{nodes[0].ClientURL(), nodes[1].ClientURL(), nodes[2].ClientURL()}, DialTimeout: time.Second})
+	c := open(t, Options{Endpoints: []string{nodes[0].ClientURL(), nodes[1].ClientURL(), nodes[2].ClientURL()}, DialTimeout: 3 * time.Second})
 	w := watch(t, c)
 	r := register(t, c, inst("a"))
 	ready(t, r)
-	rev, err := c.ApplyRoutes(t.Context(), routesTo("a"), 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	var rev int64
+	eventuallyNil(t, "there are routes", func() error {
+		if _, err := c.SeedRoutes(t.Context(), routesTo("a")); err != nil {
+			return err
+		}
+		_, _, at, err := c.Routes(t.Context())
+		rev = at
+		return err
+	})
 	w.ids(t, "a")
 	w.service(t, "a")
 	calls := w.count()
 
-	var rest []*node
-	killed := false
-	for _, n := range nodes {
-		if n.IsLeader() && !killed {
-			n.Kill()
-			killed = true
-			continue
-		}
-		rest = append(rest, n)
-	}
-	if !killed {
-		t.Fatal("no leader")
-	}
+	leader := -1
+	eventually(t, "a leader", func() bool {
+		leader = slices.IndexFunc(nodes, func(n *node) bool { return n.IsLeader() })
+		return leader >= 0
+	})
+	nodes[leader].Kill()
+	rest := slices.Delete(slices.Clone(nodes), leader, leader+1)
 	eventuallyNil(t, "routes can be changed", func() error {
 		_, err := c.ApplyRoutes(t.Context(), routesTo("b"), rev)
+		if errors.Is(err, ErrConflict) {
+			return nil // an attempt whose answer was lost: what is in force is looked at below
+		}
 		return err
 	})
 	w.service(t, "b")

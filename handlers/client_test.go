@@ -265,7 +265,11 @@ func TestClient_ErrorsAsAnswers(t *testing.T) {
 					x.Done()
 				}
 			}
-			client.Load().Go(c, 50*time.Millisecond)
+			budget := testutil.Patience
+			if pathOf(x.Request()) == "/wait" {
+				budget = 50 * time.Millisecond
+			}
+			client.Load().Go(c, budget)
 		}
 	})
 	client.Store(rt.Client("work"))

@@ -8,7 +8,7 @@ import (
 )
 
 // poolPatience is far longer than anything here takes.
-const poolPatience = 30 * time.Second
+const poolPatience = time.Minute
 
 // within fails the test if c isn't closed, or nothing comes, in time.
 func within[T any](t *testing.T, what string, c <-chan T) T {

@@ -296,13 +296,13 @@ func (rt *Runtime) begin(batch []*Exchange, turns []uint64) []*Exchange {
 	for _, x := range batch {
 		rt.metrics.queue.Observe(now - x.bus.Received())
 		switch {
-		case x.bus.Cancelled():
-			x.bus.ReplyError(nanobus.CodeCancelled, "")
-			x.recycle()
-			continue
-		case now >= x.bus.Deadline():
+		case now >= x.bus.Deadline(): // first: its caller has cancelled it as well by now
 			rt.metrics.expired.Inc()
 			x.bus.ReplyError(nanobus.CodeExpired, "")
+			x.recycle()
+			continue
+		case x.bus.Cancelled():
+			x.bus.ReplyError(nanobus.CodeCancelled, "")
 			x.recycle()
 			continue
 		}

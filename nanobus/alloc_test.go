@@ -3,7 +3,6 @@ package nanobus
 import (
 	"runtime"
 	"testing"
-	"time"
 )
 
 // Once warm, a request allocates nothing, in the caller, the links and the
@@ -18,7 +17,7 @@ func TestBus_NoAllocationPerRequest(t *testing.T) {
 	s, c := b.Service("s"), NewCall()
 	payload := &bytesPayload{b: make([]byte, 128)}
 	one := func() {
-		if err := s.Go(c, payload, 5*time.Second); err != nil {
+		if err := s.Go(c, payload, patience); err != nil {
 			t.Fatal(err)
 		}
 		c.Wait()

@@ -28,14 +28,14 @@ func secured(t *testing.T, atServer, atCaller Security) (s, c *Bus, sLog, cLog *
 func TestAuth_SharedSecret(t *testing.T) {
 	s, c, sLog, cLog := secured(t, secretA, secretA)
 	waitFor(t, "linked", func() bool { return c.Service("s").Live() == 1 })
-	if got, err := call(t, c, "hi", 5*time.Second); err != nil || got != "hi" {
+	if got, err := call(t, c, "hi", patience); err != nil || got != "hi" {
 		t.Errorf("got %q, %v", got, err)
 	}
 	if n, err := c.Publish("t", []byte("x")); n != 1 || err != nil {
 		t.Errorf("published to %d, %v", n, err)
 	}
 	waitFor(t, "the event", func() bool { return s.metrics.eventsIn.Value() == 1 })
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	if err := s.Drain(ctx); err != nil {
 		t.Errorf("draining: %v", err)
@@ -52,7 +52,7 @@ func TestAuth_SharedSecret(t *testing.T) {
 // proofs: what came before them would be dropped.
 func TestAuth_DrainingIsToldAfterTheProof(t *testing.T) {
 	s, in := server(t, "1", Options{Serve: echo, Security: secretA}, tcp)
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	if err := s.Drain(ctx); err != nil {
 		t.Fatal(err)
@@ -92,7 +92,7 @@ func TestAuth_WhoCantProveIsRefused(t *testing.T) {
 			if n := b.Service("s").Live(); n != 0 {
 				t.Errorf("%d live", n)
 			}
-			if _, err := call(t, b, "x", time.Second); !errors.Is(err, ErrNoInstance) {
+			if _, err := call(t, b, "x", patience); !errors.Is(err, ErrNoInstance) {
 				t.Errorf("a call: %v", err)
 			}
 		})

@@ -5,7 +5,6 @@ import (
 	"runtime"
 	"sync"
 	"testing"
-	"time"
 )
 
 // BenchmarkLink_Yield is what the writer's yield is for. How the bus does beside
@@ -37,7 +36,7 @@ func requestReply(b *testing.B, callers, body int, noYield bool) {
 		wg.Go(func() {
 			call := NewCall()
 			for range n {
-				for s.Go(call, payload, 10*time.Second) != nil {
+				for s.Go(call, payload, patience) != nil {
 					runtime.Gosched() // pushed back: more is gathered than a link holds
 				}
 				call.Wait()

@@ -83,7 +83,7 @@ func TestBody_BothWaysAtOnce(t *testing.T) {
 	s, in := server(t, "1", Options{Serve: bodyEcho, Bodies: true}, tcp)
 	b := bodyCaller(t, in)
 	for _, size := range []int64{0, 1, chunkSize, BodyCredit, BodyCredit + 1, 20 << 20} {
-		c := startBody(t, b, "head", time.Second)
+		c := startBody(t, b, "head", patience)
 		wantN, want := sum(t, noise(size))
 		go func() {
 			if _, err := io.Copy(c.Upload, noise(size)); err != nil {
@@ -109,7 +109,7 @@ func TestBody_BothWaysAtOnce(t *testing.T) {
 func TestBody_SlowReaderHurtsNobodyElse(t *testing.T) {
 	s, in := server(t, "1", Options{Serve: bodyEcho, Bodies: true}, tcp)
 	b := bodyCaller(t, in)
-	stuck := startBody(t, b, "", time.Second)
+	stuck := startBody(t, b, "", patience)
 	stuck.Wait() // the reply has begun, and nobody reads it
 	var sent atomic.Int64
 	stopped := make(chan error, 1)
@@ -125,14 +125,14 @@ func TestBody_SlowReaderHurtsNobodyElse(t *testing.T) {
 			}
 		}
 	}()
-	other := startBody(t, b, "", time.Second)
+	other := startBody(t, b, "", patience)
 	go func() {
 		_, _ = io.Copy(other.Upload, noise(20<<20))
 		_ = other.Upload.Close()
 	}()
 	other.Wait()
 	for range 100 {
-		if _, err := call(t, b, "small", time.Second); err != nil {
+		if _, err := call(t, b, "small", patience); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -178,8 +178,8 @@ func TestBody_BudgetCountsFromItsEnd(t *testing.T) {
 		}
 		time.Sleep(5 * time.Millisecond) // the pace of a slow sender
 	}
-	_ = c.Upload.Close()
 	ended := time.Now()
+	_ = c.Upload.Close()
 	c.Wait()
 	if !errors.Is(c.Err, ErrTimeout) || time.Since(ended) < 50*time.Millisecond {
 		t.Errorf("got %v after %v", c.Err, time.Since(ended))
@@ -197,7 +197,7 @@ func TestBody_ReplyBeforeTheEnd(t *testing.T) {
 		}
 	}}, tcp)
 	b := bodyCaller(t, in)
-	c := startBody(t, b, "", time.Second)
+	c := startBody(t, b, "", patience)
 	var err error
 	for err == nil {
 		_, err = c.Upload.Write(make([]byte, 1000))
@@ -239,7 +239,7 @@ func TestBody_BrokenOff(t *testing.T) {
 	}}, tcp)
 	b := bodyCaller(t, in)
 
-	c := startBody(t, b, "", time.Second)
+	c := startBody(t, b, "", patience)
 	_, _ = c.Upload.Write([]byte("half"))
 	c.Upload.Break(CodeCancelled, "client has gone")
 	c.Wait()
@@ -253,7 +253,7 @@ func TestBody_BrokenOff(t *testing.T) {
 	}
 
 	c = NewCall()
-	if err := b.Service("s").Go(c, Bytes(""), time.Second); err != nil {
+	if err := b.Service("s").Go(c, Bytes(""), patience); err != nil {
 		t.Fatal(err)
 	}
 	c.Wait()
@@ -284,7 +284,7 @@ func TestBody_LinkBreaks(t *testing.T) {
 		}
 	}}, tcp)
 	b := bodyCaller(t, in)
-	c := startBody(t, b, "", time.Second)
+	c := startBody(t, b, "", patience)
 	c.Wait()
 	c.Link.close("test")
 	if _, err := io.Copy(io.Discard, c.Download); !errors.Is(err, ErrLinkDown) {
@@ -308,9 +308,9 @@ func TestBody_LinkBreaks(t *testing.T) {
 func TestBody_TooManyAtOnce(t *testing.T) {
 	s, in := server(t, "1", Options{Serve: bodyEcho, Bodies: true, MaxBodies: 1}, tcp)
 	b := bodyCaller(t, in)
-	first := startBody(t, b, "", time.Second)
+	first := startBody(t, b, "", patience)
 	first.Wait()
-	second := startBody(t, b, "", time.Second)
+	second := startBody(t, b, "", patience)
 	second.Wait()
 	var remote *RemoteError
 	if !errors.As(second.Err, &remote) || remote.Code != CodeOverWindow {
@@ -327,9 +327,9 @@ func TestBody_TooManyAtOnce(t *testing.T) {
 	s2, in2 := server(t, "2", Options{Serve: bodyEcho, Bodies: true}, tcp)
 	b2 := newBus(t, Options{Service: "caller", Instance: "c", Bodies: true, MaxBodies: 1})
 	link(t, b2, in2)
-	first = startBody(t, b2, "", time.Second)
+	first = startBody(t, b2, "", patience)
 	first.Wait()
-	second = startBody(t, b2, "", time.Second)
+	second = startBody(t, b2, "", patience)
 	second.Wait()
 	if !errors.Is(second.Err, ErrTooManyBodies) {
 		t.Errorf("got %v", second.Err)
@@ -347,7 +347,7 @@ func TestBody_PeerWithoutThem(t *testing.T) {
 	b := bodyCaller(t, in)
 	c := NewCall()
 	c.SendMore = true
-	if err := b.Service("s").Go(c, Bytes(""), time.Second); !errors.Is(err, ErrNoBodies) {
+	if err := b.Service("s").Go(c, Bytes(""), patience); !errors.Is(err, ErrNoBodies) {
 		t.Errorf("got %v", err)
 	}
 	atRest(t, b)
@@ -375,7 +375,7 @@ func TestBody_DataBeyondCredit(t *testing.T) {
 	in, conn := barePeer(t, helloBodies)
 	b := bodyCaller(t, in)
 	c := NewCall()
-	if err := b.Service("s").Go(c, Bytes(""), 5*time.Second); err != nil {
+	if err := b.Service("s").Go(c, Bytes(""), patience); err != nil {
 		t.Fatal(err)
 	}
 	reply := beginFrame(nil, kindResponse, flagMore, c.ID())
@@ -452,7 +452,7 @@ func TestBody_MemoryIsBounded(t *testing.T) {
 	calls := make([]*Call, bodies)
 	var senders sync.WaitGroup
 	for i := range calls {
-		c := startBody(t, b, "", time.Second)
+		c := startBody(t, b, "", patience)
 		calls[i] = c
 		senders.Go(func() {
 			_, _ = io.Copy(c.Upload, noise(size)) // until it blocks: nobody reads yet

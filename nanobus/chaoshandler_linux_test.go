@@ -102,7 +102,7 @@ func runChaosHandler(addr, name, ledgerPath string) error {
 		<-done
 	}
 	// What the runtime still winds down after Close gets a moment.
-	for deadline := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > before && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(20 * time.Second); runtime.NumGoroutine() > before && time.Now().Before(deadline); {
 		time.Sleep(time.Millisecond)
 	}
 	ledger.linger.Store(uint64(max(runtime.NumGoroutine()-before, 0) + served)) //nolint:gosec // not negative

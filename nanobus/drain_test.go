@@ -33,7 +33,7 @@ func TestBus_DrainWaitsForWhoKnowsUs(t *testing.T) {
 		t.Fatal(err)
 	}
 	recvFrame(t, s, kindHello)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	result := make(chan error, 1)
 	go func() { result <- b.Drain(ctx) }() // ends with ctx
@@ -101,7 +101,7 @@ func TestLink_CancelAfterCloseTouchesNoRequest(t *testing.T) {
 	_, in := server(t, "1", Options{Serve: func(batch []*Request) { taken <- batch[0] }}, tcp)
 	b := caller(t, in)
 	c := NewCall()
-	if err := b.Service("s").Go(c, Bytes("x"), 10*time.Second); err != nil {
+	if err := b.Service("s").Go(c, Bytes("x"), patience); err != nil {
 		t.Fatal(err)
 	}
 	r := <-taken

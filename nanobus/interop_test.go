@@ -3,7 +3,6 @@ package nanobus
 import (
 	"bytes"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -30,7 +29,7 @@ func stockPeer(t *testing.T) *peer {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Close() })
-	if err := s.SetOption(mangos.OptionRecvDeadline, 10*time.Second); err != nil {
+	if err := s.SetOption(mangos.OptionRecvDeadline, patience); err != nil {
 		t.Fatal(err)
 	}
 	return &peer{Socket: s}
@@ -39,7 +38,7 @@ func stockPeer(t *testing.T) *peer {
 // recvFrame returns the next frame of a kind and passes over others.
 func recvFrame(t *testing.T, s *peer, want kind) frame {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second) // pings keep coming
+	deadline := time.Now().Add(patience) // pings keep coming
 	for time.Now().Before(deadline) {
 		if len(s.rest) == 0 {
 			msg, err := s.Recv()
@@ -57,7 +56,7 @@ func recvFrame(t *testing.T, s *peer, want kind) frame {
 			return f
 		}
 	}
-	t.Fatalf("no frame of kind %d within 10 s", want)
+	t.Fatalf("no frame of kind %d within %v", want, patience)
 	return frame{}
 }
 
@@ -93,7 +92,7 @@ func TestInterop_StockMangosAsHandler(t *testing.T) {
 		send(t, s, hello.appendTo(nil))
 		waitFor(t, "both linked", func() bool { return b1.Service("s").Live() == 1 && b2.Service("s").Live() == 1 })
 		c := NewCall()
-		if err := b1.Service("s").Go(c, Bytes("ping"), 10*time.Second); err != nil {
+		if err := b1.Service("s").Go(c, Bytes("ping"), patience); err != nil {
 			t.Fatal(err)
 		}
 		req := recvFrame(t, s, kindRequest)
@@ -173,7 +172,7 @@ func TestLink_RefusesPeersThatBreakTheProtocol(t *testing.T) {
 			defer srv.mu.Unlock()
 			return srv.metrics.droppedMalformed.Value() == 1 && len(srv.links) == 1
 		})
-		if got, err := call(t, good, "x", time.Second); err != nil || got != "x" {
+		if got, err := call(t, good, "x", patience); err != nil || got != "x" {
 			t.Errorf("%s: a good peer got %q, %v", name, got, err)
 		}
 		waitFor(t, name+": no request left over", func() bool { return srv.Served() == 0 })
@@ -231,7 +230,8 @@ func TestLink_OverWindowIsRefused(t *testing.T) {
 }
 
 // libnanomsg as a peer, by its nanocat: it connects, says hello, sends a batch
-// of two requests and gets the replies. Over tcp and ipc.
+// of two requests and gets the replies. Over tcp and ipc. It sends again and
+// again: what it sends before it has connected is lost.
 func TestInterop_LibnanomsgConnects(t *testing.T) {
 	nanocat := needNanocat(t)
 	msg := append((&Hello{Version: ProtocolVersion, Service: "x", Instance: "nanocat"}).appendTo(nil), vectors()["batch"]...)
@@ -239,7 +239,7 @@ func TestInterop_LibnanomsgConnects(t *testing.T) {
 	for _, addr := range []string{"tcp://127.0.0.1:0", "ipc://" + filepath.Join(t.TempDir(), "n.sock")} {
 		_, in := server(t, "1", Options{Serve: echo}, addr)
 		var out syncBuffer
-		cmd := exec.Command(nanocat, "--bus", "--connect", in.Address, "--raw", "--file", file, "--delay", "0.3", "--recv-timeout", "5")
+		cmd := exec.Command(nanocat, "--bus", "--connect", in.Address, "--raw", "--file", file, "--interval", "0.3")
 		run(t, cmd, &out)
 		waitFor(t, addr+": both replies at nanocat", func() bool {
 			var got []string
@@ -254,7 +254,7 @@ func TestInterop_LibnanomsgConnects(t *testing.T) {
 				}
 				b = rest
 			}
-			return len(got) == 2 && got[0] == "a" && got[1] == "b"
+			return len(got) >= 2 && got[0] == "a" && got[1] == "b"
 		})
 	}
 }
@@ -263,16 +263,10 @@ func TestInterop_LibnanomsgConnects(t *testing.T) {
 func TestInterop_LibnanomsgListens(t *testing.T) {
 	nanocat := needNanocat(t)
 	file := writeFile(t, (&Hello{Version: ProtocolVersion, Window: 5, Service: "s", Instance: "nanocat"}).appendTo(nil))
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	free := "tcp://" + l.Addr().String()
-	_ = l.Close()
-	for _, addr := range []string{free, "ipc://" + filepath.Join(t.TempDir(), "n.sock")} {
+	for _, addr := range []string{"tcp://" + freeAddr(t), "ipc://" + filepath.Join(t.TempDir(), "n.sock")} {
 		var out syncBuffer
-		// It sends once, after the delay: by then we have connected.
-		cmd := exec.Command(nanocat, "--bus", "--bind", addr, "--raw", "--file", file, "--delay", "2", "--recv-timeout", "5")
+		// It sends again and again: nobody has connected when it begins.
+		cmd := exec.Command(nanocat, "--bus", "--bind", addr, "--raw", "--file", file, "--interval", "0.3")
 		run(t, cmd, &out)
 		b := newBus(t, Options{Service: "caller", Instance: "c"})
 		if err := b.SetInstances([]Instance{{Service: "s", ID: "nanocat", Address: addr}}); err != nil {

@@ -9,7 +9,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 )
 
 func simLinks(n int) []*Link {
@@ -260,7 +259,7 @@ func TestService_WeightChangesWithoutRelinking(t *testing.T) {
 		for i := range n {
 			c := NewCall()
 			c.Key = key(i)
-			if err := s.Go(c, Bytes("x"), 5*time.Second); err != nil {
+			if err := s.Go(c, Bytes("x"), patience); err != nil {
 				t.Fatal(err)
 			}
 			c.Wait()
@@ -297,7 +296,7 @@ func TestService_WeightChangesWithoutRelinking(t *testing.T) {
 		}
 	}
 	weigh(NoWeight, NoWeight)
-	if _, err := call(t, b, "x", time.Second); !errors.Is(err, ErrNoInstance) {
+	if _, err := call(t, b, "x", patience); !errors.Is(err, ErrNoInstance) {
 		t.Errorf("all taken out: got %v", err)
 	}
 	weigh(900, 100)
@@ -324,7 +323,7 @@ func TestService_DrainingGetsNoKeys(t *testing.T) {
 	for key := uint64(1); key <= 200; key++ {
 		c := NewCall()
 		c.Key = key
-		if err := s.Go(c, Bytes("x"), 5*time.Second); err != nil {
+		if err := s.Go(c, Bytes("x"), patience); err != nil {
 			t.Fatal(err)
 		}
 		c.Wait()
@@ -362,7 +361,7 @@ func TestService_GoAllByKey(t *testing.T) {
 		own[key] = l.instance.ID
 		l.refund()
 	}
-	s.GoAll(calls, payloads, 5*time.Second)
+	s.GoAll(calls, payloads, patience)
 	home := 0
 	for _, c := range calls {
 		c.Wait()
@@ -397,7 +396,7 @@ func TestService_ComingAndGoing(t *testing.T) {
 			c := NewCall()
 			for i := uint64(1); !stop.Load(); i++ {
 				c.Key = i * uint64(g%2) // half without
-				err := s.Go(c, Bytes("x"), 5*time.Second)
+				err := s.Go(c, Bytes("x"), patience)
 				if err == nil {
 					c.Wait()
 					err = c.Err

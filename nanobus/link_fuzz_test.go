@@ -143,7 +143,7 @@ func FuzzLink(f *testing.F) {
 		close(p.in)
 		select {
 		case <-p.closed:
-		case <-time.After(5 * time.Second):
+		case <-time.After(patience):
 			t.Fatal("the reader hangs")
 		}
 		waitFor(t, "all answered", func() bool { return b.Served() == 0 })

@@ -2,7 +2,6 @@ package nanobus_test
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"nanofront/internal/freeport"
 	"nanofront/internal/httpmsg"
 	"nanofront/internal/testutil"
 	"nanofront/nanobus"
@@ -34,17 +34,16 @@ func libnanomsgHandler(t *testing.T) string {
 // addresses are free ones, one of each transport.
 func addresses(t *testing.T) []string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	tcp, err := freeport.Addr()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
 	dir, err := os.MkdirTemp("", "nf") // t.TempDir's names are too long for a socket's
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	return []string{"tcp://" + l.Addr().String(), "ipc://" + filepath.Join(dir, "bus.sock")}
+	return []string{"tcp://" + tcp, "ipc://" + filepath.Join(dir, "bus.sock")}
 }
 
 // serving starts a program that answers for service s, until the test ends.

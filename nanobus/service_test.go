@@ -27,7 +27,7 @@ func TestService_EqualsShareWhatComesOneByOne(t *testing.T) {
 		// A tenth apart: about equal.
 		l1.latency.Store(int64(1000 * time.Microsecond))
 		l2.latency.Store(int64(1100 * time.Microsecond))
-		if _, err := call(t, b, "x", time.Second); err != nil {
+		if _, err := call(t, b, "x", patience); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -43,7 +43,7 @@ func TestService_SlowIsAvoidedAndForgiven(t *testing.T) {
 	l2 := linkTo(t, b, "2")
 	l2.latency.Store(int64(100 * time.Millisecond))
 	for range 100 {
-		if _, err := call(t, b, "x", time.Second); err != nil {
+		if _, err := call(t, b, "x", patience); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -52,7 +52,7 @@ func TestService_SlowIsAvoidedAndForgiven(t *testing.T) {
 	}
 	before := l2.latency.Load()
 	waitFor(t, "the slow one is tried again", func() bool {
-		if _, err := call(t, b, "x", time.Second); err != nil {
+		if _, err := call(t, b, "x", patience); err != nil {
 			t.Fatal(err)
 		}
 		return l2.replies.Load() > 0

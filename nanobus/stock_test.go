@@ -52,7 +52,7 @@ func TestLink_PassesOverAnswersToOthers(t *testing.T) {
 	})
 	drained := make(chan error, 1)
 	go func() { // ends with the ack
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		drained <- srv.Drain(ctx)
 	}()

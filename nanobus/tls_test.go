@@ -118,7 +118,7 @@ func TestTLS_RequestReply(t *testing.T) {
 	link(t, b, in)
 	for _, size := range []int{0, 1, 100, tlsRecord - 1, tlsRecord, 65536, 900_000, MaxPayload} {
 		want := string(bytes.Repeat([]byte{'x'}, size))
-		if got, err := call(t, b, want, 5*time.Second); err != nil || got != want {
+		if got, err := call(t, b, want, patience); err != nil || got != want {
 			t.Errorf("%d bytes: got %d bytes, %v", size, len(got), err)
 		}
 	}
@@ -132,7 +132,7 @@ func TestTLS_WithTheSecretInPlaceOfClientCertificates(t *testing.T) {
 	_, in := server(t, "1", Options{Serve: echo, Security: Security{TLS: own, Secret: secretA.Secret}}, tlsTCP)
 	b := newBus(t, Options{Security: Security{TLS: TLS{CA: ca.file}, Secret: secretA.Secret}})
 	link(t, b, in)
-	if got, err := call(t, b, "hi", 5*time.Second); err != nil || got != "hi" {
+	if got, err := call(t, b, "hi", patience); err != nil || got != "hi" {
 		t.Errorf("got %q, %v", got, err)
 	}
 }
@@ -204,7 +204,7 @@ func TestTLS_HostilePeersHurtOnlyThemselves(t *testing.T) {
 		t.Error("TLS 1.2 is spoken")
 	}
 	waitFor(t, "all counted", func() bool { return refusedFor(s, "tls") == 21 })
-	if got, err := call(t, good, "hi", 5*time.Second); err != nil || got != "hi" {
+	if got, err := call(t, good, "hi", patience); err != nil || got != "hi" {
 		t.Errorf("got %q, %v", got, err)
 	}
 	silent.closed()
@@ -262,7 +262,7 @@ func TestTLS_FilesAreReadAgain(t *testing.T) {
 	})
 	ca.issueTo(files, nil)
 	waitFor(t, "the new certificate", func() bool { return shown() != before })
-	if got, err := call(t, b, "hi", 5*time.Second); err != nil || got != "hi" {
+	if got, err := call(t, b, "hi", patience); err != nil || got != "hi" {
 		t.Errorf("over the old link: %q, %v", got, err)
 	}
 }
@@ -382,7 +382,7 @@ func TestInterop_StockMangosOverTLSAsHandler(t *testing.T) {
 	waitFor(t, "linked", func() bool { return b.Service("s").Live() == 1 })
 	c := NewCall()
 	payload := strings.Repeat("p", 50_000)
-	if err := b.Service("s").Go(c, Bytes(payload), 10*time.Second); err != nil {
+	if err := b.Service("s").Go(c, Bytes(payload), patience); err != nil {
 		t.Fatal(err)
 	}
 	req := recvFrame(t, s, kindRequest)

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"nanofront/internal/freeport"
 )
 
 func TestMain(m *testing.M) {
@@ -85,7 +87,8 @@ func TestRun_MixAndChecks(t *testing.T) {
 			{Name: "length", Path: "/", Expect: Expect{Length: &seven}},
 			{Name: "head", Method: "HEAD", Path: "/head"},
 		}}
-		o.Rate = 1000
+		// So many that each entry gets some, also of the few that a busy machine sends.
+		o.Rate, o.Duration = 1000, 2*time.Second
 		r := runs(t, o)
 		for i, want := range []Cause{-1, CauseStatus, -1, -1, CauseBody, CauseBody, -1} {
 			e := &r.Entries[i]
@@ -156,11 +159,16 @@ func TestRun_ConnectionsThatFail(t *testing.T) {
 
 func TestRun_ServerGoesAway(t *testing.T) {
 	pollers(t, func(t *testing.T, portable bool) {
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		// Not of the ports that the system gives out: a connection to one of
+		// those can be its own other end.
+		addr, err := freeport.Addr()
 		if err != nil {
 			t.Fatal(err)
 		}
-		addr := ln.Addr().String()
+		ln, err := net.Listen("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
 		served := make(chan struct{})
 		go func() { // ends with the first connection, which is Run's look
 			defer close(served)
@@ -171,7 +179,8 @@ func TestRun_ServerGoesAway(t *testing.T) {
 			}
 		}()
 		o := short("http://"+addr, portable)
-		o.Churn = true // or they would be connected before there is a request
+		o.Churn = true             // or they would be connected before there is a request
+		o.Warmup = 2 * time.Second // in which it goes
 		r := runs(t, o)
 		<-served
 		onlyError(t, r, CauseConnect)
@@ -196,7 +205,8 @@ func TestRun_ClosedIdleConnectionsAreReopened(t *testing.T) {
 		o := short(url, portable)
 		o.Rate, o.Duration = 20, time.Second // slow enough for the end to arrive
 		r := runs(t, o)
-		if r.OK < r.Sent/2 || r.Reopened == 0 || r.Opened != r.Reopened {
+		// One that ends just when it is used again fails that request, and is opened too.
+		if r.OK < r.Sent/2 || r.Reopened == 0 || r.Opened < r.Reopened || r.Opened > r.Reopened+r.Errors.Total() {
 			t.Errorf("%d of %d ok, %d opened, %d reopened, errors %v", r.OK, r.Sent, r.Opened, r.Reopened, r.Examples)
 		}
 	})

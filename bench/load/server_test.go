@@ -145,5 +145,5 @@ func drain(c net.Conn) {
 
 // short is a run of some tenths of a second.
 func short(url string, portable bool) Options {
-	return Options{URL: url, Portable: portable, Connections: 4, Duration: 300 * time.Millisecond, Timeout: 5 * time.Second, Rate: 200}
+	return Options{URL: url, Portable: portable, Connections: 4, Duration: 300 * time.Millisecond, Timeout: 20 * time.Second, Rate: 200}
 }

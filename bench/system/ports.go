@@ -2,7 +2,8 @@ package system
 
 import (
 	"fmt"
-	"net"
+
+	"nanofront/internal/freeport"
 )
 
 // FreeAddrs returns addresses of the loopback interface that nobody listens on at this moment. All of one
@@ -10,12 +11,11 @@ import (
 func FreeAddrs(n int) ([]string, error) {
 	addrs := make([]string, n)
 	for i := range addrs {
-		l, err := net.Listen("tcp4", "127.0.0.1:0")
+		addr, err := freeport.Addr()
 		if err != nil {
 			return nil, fmt.Errorf("system: looking for a free port: %w", err)
 		}
-		defer func() { _ = l.Close() }() // only when all are found, so that they differ
-		addrs[i] = l.Addr().String()
+		addrs[i] = addr
 	}
 	return addrs, nil
 }

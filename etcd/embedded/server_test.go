@@ -16,6 +16,8 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
+
+	"nanofront/internal/freeport"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -96,8 +98,10 @@ func TestServer_KeepsDataAndSaysNothing(t *testing.T) {
 		t.Errorf("after a restart: %v, %v", resp, err)
 	}
 	s.Close()
-	if log.String() != "" {
-		t.Errorf("log of an uneventful life:\n%s", log)
+	for line := range strings.Lines(log.String()) {
+		if !strings.Contains(line, "took too long") { // a busy machine's fault
+			t.Errorf("log of an uneventful life: %s", line)
+		}
 	}
 	if zap.L() != globalBefore {
 		t.Error("zap's global logger was replaced")
@@ -105,7 +109,11 @@ func TestServer_KeepsDataAndSaysNothing(t *testing.T) {
 }
 
 func TestServer_CloseDoesNotWaitForWatches(t *testing.T) {
-	s := start(t, fast(t.TempDir()))
+	o := fast(t.TempDir())
+	// Waiting for them, etcd would give up 5 s and two elections later: far later
+	// than a busy machine takes.
+	o.Heartbeat, o.Election = 500*time.Millisecond, 8*time.Second
+	s := start(t, o)
 	c := dial(t, s)
 	events := c.Watch(t.Context(), "k", clientv3.WithCreatedNotify())
 	<-events
@@ -120,7 +128,7 @@ func TestServer_CloseDoesNotWaitForWatches(t *testing.T) {
 	<-alive
 	begin := time.Now()
 	s.Close()
-	if took := time.Since(begin); took > 3*time.Second {
+	if took := time.Since(begin); took > 15*time.Second {
 		t.Errorf("Close took %v", took)
 	}
 }
@@ -198,8 +206,8 @@ func TestStartServer_Refuses(t *testing.T) {
 
 func TestStartServer_WithoutTheOtherMembers(t *testing.T) {
 	o := fast(t.TempDir())
-	o.Name, o.PeerURL = "a", "http://127.0.0.1:"+freePort(t)
-	o.InitialCluster = "a=" + o.PeerURL + ",b=http://127.0.0.1:" + freePort(t)
+	o.Name, o.PeerURL = "a", "http://"+freeAddr(t)
+	o.InitialCluster = "a=" + o.PeerURL + ",b=http://" + freeAddr(t)
 	o.StartTimeout = 300 * time.Millisecond
 	_, err := StartServer(t.Context(), o)
 	if !errors.Is(err, ErrNotReady) || !strings.Contains(err.Error(), "are the other members of the cluster running?") {
@@ -213,16 +221,11 @@ func TestStartServer_WithoutTheOtherMembers(t *testing.T) {
 	}
 }
 
-func freePort(t *testing.T) string {
+func freeAddr(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := freeport.Addr()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
+	return addr
 }

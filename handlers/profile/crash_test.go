@@ -94,7 +94,7 @@ type countedFile struct {
 
 // syncTime is what a sync takes at least: without it a machine with a fast
 // disk would show nothing.
-const syncTime = 2 * time.Millisecond
+const syncTime = 10 * time.Millisecond
 
 func (f *countedFile) Sync() error     { f.count(); return f.File.Sync() }
 func (f *countedFile) SyncData() error { f.count(); return f.File.SyncData() }

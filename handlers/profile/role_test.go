@@ -33,7 +33,7 @@ func TestRole_EndsWhenItsStoreFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := testutil.NewDiscovery()
-	ho := handlers.Options{Service: Service, Instance: "p", Discovery: d, Metrics: metrics.New(metrics.Handler, "p"), DrainTimeout: 2 * time.Second}
+	ho := handlers.Options{Service: Service, Instance: "p", Discovery: d, Metrics: metrics.New(metrics.Handler, "p"), DrainTimeout: testutil.Patience}
 	role, err := newRole(ho, Options{Seed: 10, Writers: 4}, store)
 	if err != nil {
 		t.Fatal(err)

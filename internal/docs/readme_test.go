@@ -3,8 +3,6 @@ package docs
 import (
 	"bytes"
 	"context"
-	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"nanofront/internal/freeport"
 )
 
 // commands says how each command of README.md is run, and what it must print.
@@ -150,7 +150,7 @@ func startSystem(t *testing.T) *system {
 	}
 	p := start(t, s.dir, nil, filepath.Join(s.bin, "nanofront"), "up",
 		"--http", s.http, "--admin", s.admin, "--etcd-url", "http://"+s.etcd,
-		"--data", filepath.Join(s.dir, "data"), "--seed", "2000", "--statsd", "")
+		"--data", filepath.Join(s.dir, "data"), "--seed", "2000", "--durability", "nosync", "--statsd", "")
 	p.waitFor(t, "nanofront is up.")
 	return s
 }
@@ -228,10 +228,10 @@ func start(t *testing.T, dir string, env []string, path string, args ...string) 
 			if failed != nil {
 				t.Errorf("%s ended with %v\n%s", filepath.Base(path), failed, p.text())
 			}
-		case <-time.After(20 * time.Second):
+		case <-time.After(time.Minute):
 			_ = p.cmd.Process.Kill()
 			<-p.done
-			t.Errorf("%s didn't end within 20 s of SIGTERM", filepath.Base(path))
+			t.Errorf("%s didn't end within a minute of SIGTERM", filepath.Base(path))
 		}
 	})
 	return p
@@ -258,10 +258,9 @@ func (p *process) waitFor(t *testing.T, text string) {
 // freeAddr is an address of the loopback interface that nobody listens on.
 func freeAddr(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := freeport.Addr()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return fmt.Sprint(l.Addr())
+	return addr
 }

@@ -167,11 +167,11 @@ func programs(t *testing.T) string {
 	return dir
 }
 
-// output runs a command in a folder, for a minute at most, and returns what it
+// output runs a command in a folder, for some minutes at most, and returns what it
 // printed.
 func output(t *testing.T, dir string, env []string, name string, args ...string) (string, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute) // a build with empty caches among them
 	defer cancel()
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = dir

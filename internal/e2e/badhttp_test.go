@@ -215,13 +215,11 @@ func TestHTTP_Cancelled(t *testing.T) {
 	// context ends then, so that no cancel has to be sent.
 	began := time.Now()
 	ask(t, f.http, get("/echo/sleep?ms=5000")).wants(t, 504, "GET /echo/sleep over the timeout")
-	if took := time.Since(began); took < 300*time.Millisecond || took > 1500*time.Millisecond {
+	if took := time.Since(began); took < 300*time.Millisecond || full && took > 1500*time.Millisecond {
 		t.Errorf("504 after %v, want some 300ms", took)
 	}
 	testutil.Eventually(t, "the handler stops its work", func() bool { return atWork() == 0 })
-	if n := counter(t, f.admin, "http.timeouts"); n != 1 {
-		t.Errorf("http.timeouts is %d, want 1", n)
-	}
+	testutil.Eventually(t, "http.timeouts is 1", func() bool { return counter(t, f.admin, "http.timeouts") == 1 })
 
 	cancels := counter(t, f.echo[0].admin, "bus.cancels_in")
 
@@ -236,7 +234,7 @@ func TestHTTP_Cancelled(t *testing.T) {
 	testutil.Eventually(t, "http.cancelled", func() bool { return counter(t, f.admin, "http.cancelled") == 1 })
 	testutil.Eventually(t, "the cancel is at the handler", func() bool { return counter(t, f.echo[0].admin, "bus.cancels_in") == cancels+1 })
 	testutil.Eventually(t, "the handler stops its work", func() bool { return atWork() == 0 })
-	if took := time.Since(began); took > 3*time.Second {
+	if took := time.Since(began); took > within(3*time.Second, 8*time.Second) {
 		t.Errorf("noticed after %v that the client had gone", took)
 	}
 	testutil.Eventually(t, "nothing is in flight", func() bool { return figures(t, f.admin).Gauges["http.in_flight"] == 0 })

@@ -66,13 +66,13 @@ func TestCluster_LeaderKilled(t *testing.T) {
 		return leader != nil
 	})
 	leader.signal(t, syscall.SIGKILL)
-	leader.wait(t, 5*time.Second)
+	leader.wait(t, testutil.Patience)
 	late := startLate(t, etcd)
 	late.found(t, etcd, admin, http)
 	// Longer than a lease.
 	l.during(t, 6*time.Second)
 	l.stop().allOK(t)
-	if o := status(t, etcd, admin); len(o.Instances) != 3 {
-		t.Errorf("%d instances are registered, want 3: %+v", len(o.Instances), o.Instances)
-	}
+	testutil.Eventually(t, "all three instances are registered", func() bool {
+		return len(status(t, etcd, admin).Instances) == 3
+	})
 }

@@ -31,7 +31,7 @@ func TestUp_OnlyWebKilled(t *testing.T) {
 	l := startLoad(t, s.http, 8, reading)
 	l.more(t, 200)
 	s.kill(t, "web-1", syscall.SIGKILL)
-	// The process is there. From its start it has 2 s.
+	// The process is there. From its start it has 2 s, if the machine is its own.
 	back := time.Now()
 	testutil.Eventually(t, "requests are refused", func() bool { return l.count(503) > 0 })
 	l.more(t, 200)
@@ -49,13 +49,13 @@ func TestUp_OnlyWebKilled(t *testing.T) {
 	}
 	slices.Sort(took)
 	// One in a hundred may have waited for the machine.
-	if p99 := took[(len(took)-1)*99/100]; p99 > 100*time.Millisecond {
-		t.Errorf("of %d 503s, the 99th percentile took %v, want 100ms at most", len(took), p99)
+	if p99, most := took[(len(took)-1)*99/100], within(100*time.Millisecond, 4*time.Second); p99 > most {
+		t.Errorf("of %d 503s, the 99th percentile took %v, want %v at most", len(took), p99, most)
 	}
 	last := refused[len(refused)-1].at
 	t.Logf("%d times 503, the slowest after %v; the last %v after web was back", len(refused), took[len(took)-1], last.Sub(back))
-	if last.Sub(back) > 2*time.Second {
-		t.Errorf("the last 503 came %v after web had been started again, want 2s at most", last.Sub(back))
+	if most := within(2*time.Second, 30*time.Second); last.Sub(back) > most {
+		t.Errorf("the last 503 came %v after web had been started again, want %v at most", last.Sub(back), most)
 	}
 }
 
@@ -90,10 +90,9 @@ func TestUp_EtcdKilled(t *testing.T) {
 	// Longer than a lease: who was there before must be registered again.
 	l.during(t, 6*time.Second)
 	l.stop().allOK(t)
-	o := status(t, s.etcd, s.admin)
-	if len(o.Instances) != 5 {
-		t.Errorf("%d instances are registered after etcd's restart, want 5: %+v", len(o.Instances), o.Instances)
-	}
+	testutil.Eventually(t, "all five instances are registered after etcd's restart", func() bool {
+		return len(status(t, s.etcd, s.admin).Instances) == 5
+	})
 }
 
 // lateHandler is an echo handler that is started while something is broken.
@@ -145,7 +144,7 @@ func TestUp_FromEnvironment(t *testing.T) {
 		t.Error("NANOFRONT_LOG_LEVEL=warn, and there are lines of level info")
 	}
 	p.signal(t, syscall.SIGINT)
-	if code := p.wait(t, 10*time.Second); code != 0 {
+	if code := p.wait(t, testutil.Patience); code != 0 {
 		t.Errorf("exit code %d, want 0", code)
 	}
 }
@@ -159,7 +158,7 @@ func TestUp_Killed(t *testing.T) {
 	s := startUp(t)
 	pids := children(t, s.pid())
 	s.signal(t, syscall.SIGKILL)
-	s.wait(t, 5*time.Second)
+	s.wait(t, testutil.Patience)
 	for name, pid := range pids {
 		testutil.Eventually(t, name+" ends", func() bool { return !alive(pid) })
 	}
@@ -170,13 +169,13 @@ func TestUp_SecondInterrupt(t *testing.T) {
 	t.Parallel()
 	s := startUp(t)
 	pids := children(t, s.pid())
-	done := slept(s.http, "GET", 4*time.Second)
+	done := slept(s.http, "GET", 4500*time.Millisecond) // less than the route's timeout
 	inFlight(t, s.admin, 1)
 	s.signal(t, syscall.SIGINT)
 	s.says(t, "stopping")
 	began := time.Now()
 	s.signal(t, syscall.SIGINT)
-	if code := s.wait(t, time.Second); code != 130 {
+	if code := s.wait(t, testutil.Patience); code != 130 {
 		t.Errorf("exit code %d after the second ctrl-C, want 130", code)
 	}
 	t.Logf("ended %v after the second", time.Since(began))

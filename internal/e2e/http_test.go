@@ -6,16 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
+	"nanofront/internal/freeport"
 	"nanofront/internal/metrics"
 )
 
@@ -223,29 +222,14 @@ func counter(t *testing.T, addr, name string) uint64 {
 	return figures(t, addr).Counters[name].Value
 }
 
-// Ports for programs are taken from below those that systems give out by
-// themselves: of these, one that was free may be another program's end of some
-// connection before the one that it is for listens.
-const firstPort, lastPort = 20_000, 32_000
-
-// nextPort is where freeAddr looks next: it begins elsewhere in each process,
-// and gives none twice.
-var nextPort atomic.Uint32
-
-func init() { nextPort.Store(rand.Uint32N(lastPort - firstPort)) } //nolint:gosec // not secret
-
 // freeAddr is an address of the loopback interface that nobody listens on.
 func freeAddr(t *testing.T) string {
 	t.Helper()
-	for range lastPort - firstPort {
-		addr := fmt.Sprintf("127.0.0.1:%d", firstPort+nextPort.Add(1)%(lastPort-firstPort))
-		if l, err := net.Listen("tcp", addr); err == nil {
-			_ = l.Close() // only the number is wanted
-			return addr
-		}
+	addr, err := freeport.Addr()
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Fatal("no free port")
-	return ""
+	return addr
 }
 
 // taken is an address that somebody listens on, until the test ends.

@@ -7,9 +7,24 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 )
+
+// full says that nothing else runs on the machine, and that bounds of time can
+// be strict.
+var full = os.Getenv("NANOFRONT_BENCH_FULL") == "1"
+
+// within is a bound of time: the strict one on a machine that is the test's own,
+// and else a generous one, which still tells what happens from what would if it
+// had to wait for some timeout.
+func within(strict, generous time.Duration) time.Duration {
+	if full {
+		return strict
+	}
+	return generous
+}
 
 // programs is the directory of the built programs.
 var programs string

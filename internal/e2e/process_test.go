@@ -71,8 +71,8 @@ func (p *process) end(t *testing.T) {
 		p.signal(t, syscall.SIGTERM)
 		select {
 		case <-p.done:
-		case <-time.After(15 * time.Second):
-			t.Errorf("%s: still there 15s after SIGTERM; killing it", p)
+		case <-time.After(testutil.Patience):
+			t.Errorf("%s: still there %v after SIGTERM; killing it", p, testutil.Patience)
 			_ = p.cmd.Process.Kill() // it may end at this moment
 			<-p.done
 		}

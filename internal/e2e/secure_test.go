@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"nanofront/internal/testutil"
 )
 
 // busFiles makes an authority and a certificate for 127.0.0.1, and returns the
@@ -73,7 +75,7 @@ func TestUp_SecureBus(t *testing.T) {
 	}
 	for _, p := range []*process{plain, liar} {
 		p.signal(t, syscall.SIGTERM)
-		if code := p.wait(t, 15*time.Second); code != 0 {
+		if code := p.wait(t, testutil.Patience); code != 0 {
 			t.Errorf("exit code %d, want 0", code)
 		}
 		if out := p.out.String(); strings.Contains(out, "a secret of") || strings.Contains(out, "another secret") {

@@ -4,6 +4,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"nanofront/internal/testutil"
 )
 
 // TestTerminator_SecondSignal: the first drains, the second ends it at once.
@@ -26,7 +28,8 @@ func TestTerminator_SecondSignal(t *testing.T) {
 				t.Fatal("ended with a request in flight")
 			}
 			f.terminator.signal(t, c.second)
-			if code := f.terminator.wait(t, time.Second); code != c.code {
+			// That it didn't wait shows in the code, and in the request.
+			if code := f.terminator.wait(t, testutil.Patience); code != c.code {
 				t.Errorf("exit code %d, want %d", code, c.code)
 			}
 			if r := <-hanging; r.failed == nil {
@@ -38,11 +41,17 @@ func TestTerminator_SecondSignal(t *testing.T) {
 
 // TestTerminator_DrainTimeout: a request that takes too long doesn't keep it.
 func TestTerminator_DrainTimeout(t *testing.T) {
-	f := startFront(t, frontOptions{terminator: []string{"--drain-timeout", "300ms"}})
-	quick, hanging := slept(f.http, "GET", 100*time.Millisecond), slept(f.http, "GET", 8*time.Second)
+	t.Parallel()
+	f := startFront(t, frontOptions{terminator: []string{"--drain-timeout", "3s"}})
+	// Stopped, the handler answers neither before both are in flight, nor before
+	// the terminator drains.
+	suspend(t, f.echo[0].process)
+	quick, hanging := slept(f.http, "GET", time.Millisecond), slept(f.http, "GET", 9*time.Second)
 	inFlight(t, f.admin, 2)
 	f.terminator.signal(t, syscall.SIGTERM)
-	if code := f.terminator.wait(t, 3*time.Second); code != 0 {
+	f.terminator.says(t, `"draining"`)
+	f.echo[0].signal(t, syscall.SIGCONT)
+	if code := f.terminator.wait(t, testutil.Patience); code != 0 {
 		t.Errorf("exit code %d, want 0", code)
 	}
 	if r := <-quick; r.failed != nil || r.status != 200 {
@@ -59,11 +68,11 @@ func TestHandler_Signals(t *testing.T) {
 	f := startFront(t, frontOptions{echo: 2})
 	var slow []<-chan result
 	for range 8 {
-		slow = append(slow, slept(f.http, "POST", 700*time.Millisecond))
+		slow = append(slow, slept(f.http, "POST", 4*time.Second))
 	}
 	inFlight(t, f.admin, 8)
 	f.echo[0].signal(t, syscall.SIGTERM)
-	if code := f.echo[0].wait(t, 5*time.Second); code != 0 {
+	if code := f.echo[0].wait(t, testutil.Patience); code != 0 {
 		t.Errorf("exit code %d after SIGTERM, want 0", code)
 	}
 	for _, done := range slow {
@@ -77,7 +86,7 @@ func TestHandler_Signals(t *testing.T) {
 	f.echo[1].signal(t, syscall.SIGINT)
 	f.echo[1].says(t, `"draining"`)
 	f.echo[1].signal(t, syscall.SIGINT)
-	if code := f.echo[1].wait(t, time.Second); code != 130 {
+	if code := f.echo[1].wait(t, testutil.Patience); code != 130 {
 		t.Errorf("exit code %d after the second SIGINT, want 130", code)
 	}
 	// Whether it was acted upon is not known: that is a 502, and at once.

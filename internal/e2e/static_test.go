@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"strings"
 	"syscall"
 	"testing"
@@ -37,8 +38,8 @@ func TestStatic_Readiness(t *testing.T) {
 	r := ask(t, f.http, get("/hello"))
 	r.wants(t, 503, "GET /hello without a handler")
 	r.isError(t, "GET /hello without a handler")
-	if r.header.Get("Retry-After") == "" || time.Since(began) > 500*time.Millisecond {
-		t.Errorf("503 after %v with Retry-After %q, want one at once", time.Since(began), r.header.Get("Retry-After"))
+	if took := time.Since(began); r.header.Get("Retry-After") == "" || took > within(500*time.Millisecond, 8*time.Second) {
+		t.Errorf("503 after %v with Retry-After %q, want one at once", took, r.header.Get("Retry-After"))
 	}
 
 	f.startEcho(t, 0)
@@ -81,10 +82,15 @@ func TestFailover_InFlight(t *testing.T) {
 	t.Parallel()
 	f := startFront(t, frontOptions{echo: 2})
 	linked(t, f.admin, "echo", 2)
+	// One kind after the other: the load is shared out evenly, so that either
+	// handler gets some of both.
 	var reads, writes []<-chan result
 	for range 12 {
-		reads = append(reads, slept(f.http, "GET", time.Second))
-		writes = append(writes, slept(f.http, "POST", time.Second))
+		writes = append(writes, slept(f.http, "POST", 4*time.Second))
+	}
+	inFlight(t, f.admin, 12)
+	for range 12 {
+		reads = append(reads, slept(f.http, "GET", 4*time.Second))
 	}
 	inFlight(t, f.admin, 24)
 	f.echo[0].signal(t, syscall.SIGKILL)
@@ -103,10 +109,12 @@ func TestFailover_InFlight(t *testing.T) {
 			r.isError(t, "POST")
 		}
 	}
-	report := figures(t, f.admin)
-	if lost == 0 || report.Counters["http.retries"].Value == 0 || report.Counters["http.upstream_errors"].Value != uint64(lost) {
-		t.Errorf("%d POSTs lost, http.retries %d, http.upstream_errors %d", lost, report.Counters["http.retries"].Value, report.Counters["http.upstream_errors"].Value)
+	if n := counter(t, f.admin, "http.retries"); lost == 0 || n == 0 {
+		t.Errorf("%d POSTs lost, http.retries %d", lost, n)
 	}
+	testutil.Eventually(t, fmt.Sprintf("http.upstream_errors is %d", lost), func() bool {
+		return counter(t, f.admin, "http.upstream_errors") == uint64(lost) //nolint:gosec // not negative
+	})
 }
 
 // TestAdmission_Limits: what is over a limit is refused at once.
@@ -121,14 +129,14 @@ func TestAdmission_Limits(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := startFront(t, c.options)
-			a, b := slept(f.http, "GET", 1500*time.Millisecond), slept(f.http, "GET", 1500*time.Millisecond)
+			a, b := slept(f.http, "GET", 4*time.Second), slept(f.http, "GET", 4*time.Second)
 			inFlight(t, f.admin, 2)
 			began := time.Now()
 			r := ask(t, f.http, get("/hello"))
 			took := time.Since(began)
 			r.wants(t, 503, "a third request")
 			r.isError(t, "a third request")
-			if r.header.Get("Retry-After") == "" || took > 500*time.Millisecond {
+			if r.header.Get("Retry-After") == "" || took > within(500*time.Millisecond, 8*time.Second) {
 				t.Errorf("503 after %v with Retry-After %q", took, r.header.Get("Retry-After"))
 			}
 			for _, done := range []<-chan result{a, b} {

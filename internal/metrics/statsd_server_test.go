@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"nanofront/internal/freeport"
 )
 
 const (
@@ -59,7 +61,7 @@ func TestReporter_ReferenceServer(t *testing.T) {
 }
 
 func install(t *testing.T, dir string) {
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "npm", "install", "--no-audit", "--no-fund", "--no-optional", "--ignore-scripts", referenceNPM)
 	cmd.Dir = dir
@@ -71,13 +73,19 @@ func install(t *testing.T, dir string) {
 
 // startReference starts the server and returns its address and what it prints.
 func startReference(t *testing.T, dir string) (string, *output) {
-	addr := refusing(t) // free a moment ago
-	_, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		t.Fatal(err)
+	var ports [2]string // of 0 it would make its usual one, which may be taken
+	var addr string
+	for i := range ports {
+		var err error
+		if addr, err = freeport.Addr(); err == nil {
+			_, ports[i], err = net.SplitHostPort(addr)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 	config := filepath.Join(dir, "config.js")
-	text := fmt.Sprintf(`{address: "127.0.0.1", port: %s, mgmt_address: "127.0.0.1", mgmt_port: 0, flushInterval: 500, backends: ["./backends/console"]}`, port)
+	text := fmt.Sprintf(`{address: "127.0.0.1", port: %s, mgmt_address: "127.0.0.1", mgmt_port: %s, flushInterval: 500, backends: ["./backends/console"]}`, ports[1], ports[0])
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

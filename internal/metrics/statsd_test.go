@@ -146,7 +146,7 @@ func (s *statsdServer) wait(what string, cond func() bool) {
 
 func waitFor(t *testing.T, what string, cond func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for !cond() {
@@ -313,13 +313,14 @@ func TestReporter_RunReportsOnceMoreAtTheEnd(t *testing.T) {
 	srv.wait("the last report is there", func() bool { return srv.counters["nanofront.terminator.-.http.requests"] == 3 })
 }
 
-// refusing is an address where nobody listens.
+// refusing is an address where nobody listens, nor will until the test ends:
+// who has it takes packets of one sender only.
 func refusing(t *testing.T) string {
-	c, err := net.ListenPacket("udp", "127.0.0.1:0")
+	c, err := net.Dial("udp", "127.0.0.1:9")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = c.Close() }()
+	t.Cleanup(func() { _ = c.Close() })
 	return c.LocalAddr().String()
 }
 

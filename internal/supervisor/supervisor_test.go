@@ -25,7 +25,7 @@ import (
 const roleVariable = "SUPERVISOR_TEST_ROLE"
 
 // patience is far longer than anything here takes.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 func TestMain(m *testing.M) {
 	if role := os.Getenv(roleVariable); role != "" {

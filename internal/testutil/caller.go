@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"nanofront/handlers"
 	"nanofront/internal/httpmsg"
@@ -79,7 +78,7 @@ func (c *Caller) Do(ctx context.Context, service, method, target string, body []
 // Must is Do with a time limit; it fails the test if there is no answer.
 func (c *Caller) Must(t testing.TB, service, method, target, body string, header ...string) Response {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), Patience)
 	defer cancel()
 	got, err := c.Do(ctx, service, method, target, []byte(body), header...)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 
 // Patience is how long the helpers wait before they give up: far longer than
 // anything takes, even with the race detector on a loaded machine.
-const Patience = 30 * time.Second
+const Patience = time.Minute
 
 // Eventually waits until cond holds, and fails the test if that takes longer
 // than Patience. what is what is waited for, for the message.
