@@ -293,8 +293,10 @@ func (f *front) dial(t testing.TB) *client {
 	if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
 		t.Fatal(err)
 	}
-	return &client{t, c, bufio.NewReader(c)}
+	return newClient(t, c)
 }
+
+func newClient(t testing.TB, c net.Conn) *client { return &client{t, c, bufio.NewReader(c)} }
 
 // send writes what is given, with \n for \r\n.
 func (c *client) send(s string) {

@@ -154,7 +154,9 @@ func readRaw(r *bufio.Reader, method string) (*rawResponse, error) {
 	default:
 		body, err = io.ReadAll(r)
 	}
-	resp.body = madeRequestID.ReplaceAllString(string(body), "ID")
+	if resp.body = string(body); len(body) < 8<<10 { // a larger one repeats no header
+		resp.body = madeRequestID.ReplaceAllString(resp.body, "ID")
+	}
 	return &resp, err
 }
 
