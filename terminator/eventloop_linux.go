@@ -127,7 +127,8 @@ func (ls *eventLoops) newLoop() (*eventLoop, error) {
 	return l, nil
 }
 
-// stop ends the loops. Connections that they still have are closed.
+// stop ends the loops. Connections that they still have are closed, those with
+// a request under way when that has ended.
 func (ls *eventLoops) stop() {
 	if ls.stopped.Swap(true) {
 		return
@@ -137,6 +138,12 @@ func (ls *eventLoops) stop() {
 		_ = l.file.SetReadDeadline(guardPast)
 	}
 	ls.running.Wait()
+	ls.each(func(c *loopConn) {
+		c.closing.Store(true)
+		if c.state.CompareAndSwap(loopIdle, loopBusy) {
+			c.close()
+		}
+	})
 	for _, l := range ls.loops {
 		_ = l.file.Close()
 	}

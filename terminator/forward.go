@@ -312,6 +312,7 @@ func (t *Terminator) respond(resp *fasthttp.Response, head bool, f *flight) outc
 			t.badReply(f, errBadField)
 			return badReply
 		}
+		lowerName(field.Name)
 		if hopByHop(field.Name) {
 			if head && len(f.reply.Body) == 0 && string(field.Name) == "content-length" {
 				resp.Header.SetBytesKV(field.Name, field.Value) // what a GET would have had

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -96,6 +97,27 @@ func (l *logBuffer) String() string {
 	return l.b.String()
 }
 
+// harnessLoops is Options.EventLoops of what startFront starts, where a test
+// doesn't say.
+var harnessLoops int
+
+// bothWays runs a test once with event loops for the connections and once with
+// a goroutine each, where there are the two.
+func bothWays(t *testing.T, test func(*testing.T)) {
+	t.Helper()
+	if runtime.GOOS != "linux" {
+		test(t)
+		return
+	}
+	for name, loops := range map[string]int{"loops": 0, "goroutines": -1} {
+		t.Run(name, func(t *testing.T) {
+			harnessLoops = loops
+			defer func() { harnessLoops = 0 }()
+			test(t)
+		})
+	}
+}
+
 // front is a terminator under test.
 type front struct {
 	*Terminator
@@ -115,6 +137,9 @@ func startFront(t testing.TB, opts Options, routes ...registry.Route) *front {
 	}
 	f.d.routes(routes...)
 	opts.HTTP, opts.Discovery, opts.Metrics = "127.0.0.1:0", f.d, f.set
+	if opts.EventLoops == 0 {
+		opts.EventLoops = harnessLoops
+	}
 	opts.Logger = zerolog.New(f.logs)
 	tm, err := New(opts)
 	if err != nil {
@@ -268,8 +293,10 @@ func (f *front) dial(t testing.TB) *client {
 	if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
 		t.Fatal(err)
 	}
-	return &client{t, c, bufio.NewReader(c)}
+	return newClient(t, c)
 }
+
+func newClient(t testing.TB, c net.Conn) *client { return &client{t, c, bufio.NewReader(c)} }
 
 // send writes what is given, with \n for \r\n.
 func (c *client) send(s string) {

@@ -201,6 +201,16 @@ func fieldValid(f httpmsg.Field) bool {
 	return true
 }
 
+// lowerName has a handler's field name in lower case, as it should be, in
+// place: what is asked of names goes by that.
+func lowerName(name []byte) {
+	for i, c := range name {
+		if 'A' <= c && c <= 'Z' {
+			name[i] = c | 0x20
+		}
+	}
+}
+
 // canonicalName turns content-type into Content-Type, in place.
 func canonicalName(name []byte) {
 	upper := true

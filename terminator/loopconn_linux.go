@@ -74,16 +74,21 @@ func (c *loopConn) wake(b *nanobus.Batch, buf []byte, now int64) {
 
 // release leaves the connection idle, or reports that there is more to read.
 func (c *loopConn) release() (idle bool) {
-	if c.full {
+	if c.full || c.hungUp.Load() {
+		// Of the end that came together with the bytes no further event tells.
 		c.full = false
 		return false
 	}
-	c.idleSince.Store(c.loop.all.guard.sweeper.now())
-	if c.state.CompareAndSwap(loopBusy, loopIdle) {
-		return true
+	all := c.loop.all
+	c.idleSince.Store(all.guard.sweeper.now())
+	if !c.state.CompareAndSwap(loopBusy, loopIdle) {
+		c.state.Store(loopBusy)
+		return false
 	}
-	c.state.Store(loopBusy)
-	return false
+	if all.stopped.Load() && c.state.CompareAndSwap(loopIdle, loopBusy) {
+		c.close() // nobody would look after it
+	}
+	return true
 }
 
 // leave closes the connection if it is idle and nothing has come.
@@ -140,6 +145,8 @@ func (c *loopConn) read(buf []byte) (n int, ended bool) {
 			return int(r), r == 0
 		case unix.EINTR:
 		case unix.EAGAIN:
+			c.full = false
+			c.hungUp.Store(false) // what was it then? A new event would tell
 			return 0, false
 		default:
 			return 0, true
@@ -191,7 +198,12 @@ func (c *loopConn) detach(pre []byte) (*guardConn, error) {
 		all.guard.stats.handOver.Inc()
 		return nil, err
 	}
-	return newGuardConn(all.guard, &readConn{TCPConn: conn.(*net.TCPConn), pre: pre}), nil //nolint:forcetypeassert // it was accepted from a TCP listener
+	g := newGuardConn(all.guard, &readConn{TCPConn: conn.(*net.TCPConn), pre: pre}) //nolint:forcetypeassert // it was accepted from a TCP listener
+	if all.stopped.Load() { // in this order: the guard's closeAll comes after stop
+		_ = g.abort()
+		return nil, net.ErrClosed
+	}
+	return g, nil
 }
 
 // handOver leaves the rest of the connection to fasthttp, before or within a

@@ -93,7 +93,6 @@ func (c *loopConn) serve(b *nanobus.Batch, buf []byte, most int) {
 				continue
 			}
 			in = buf[:n]
-			c.loop.all.guard.stats.bytesIn.Add(uint64(n)) //nolint:gosec // not negative
 		}
 		if !c.request(b, in) || len(c.held) == 0 && c.release() {
 			return
@@ -114,10 +113,13 @@ func (c *loopConn) request(b *nanobus.Batch, in []byte) (goesOn bool) {
 		c.handOver(in)
 		return false
 	}
+	c.loop.all.guard.stats.bytesIn.Add(uint64(n)) //nolint:gosec // not negative; what is handed over the guard counts
 	f := takeLoopFlight()
 	f.conn = c
 	f.request = append(f.request[:0], in[:n]...)
 	switch {
+	case n == len(c.held):
+		c.held = nil // and its memory
 	case len(c.held) > 0:
 		c.held = c.held[n:]
 	case n < len(in):
@@ -293,7 +295,7 @@ func (f *loopFlight) refuse(o outcome) (goesOn bool) {
 	f.leave(0)
 	t.metrics.outcomes[o].Inc()
 	if o == clientGone {
-		t.metrics.classes[4].Inc()
+		f.ended(outcomes[o].status, 0, t.bus.Now())
 		f.release()
 		c.close()
 		return false
@@ -328,12 +330,12 @@ func (f *loopFlight) respond(status int, body []byte, now time.Duration) (goesOn
 		return false
 	}
 	f.release()
+	if ok && replied != 0 {
+		t.written(firstByte, replied)
+	}
 	if !ok || closing {
 		c.close()
 		return false
-	}
-	if replied != 0 {
-		t.written(firstByte, replied)
 	}
 	return true
 }
@@ -357,6 +359,7 @@ func (f *loopFlight) stream() (goesOn bool) {
 	}
 	f.instance = f.call.Link.Peer().Instance
 	resp := fasthttp.AcquireResponse()
+	resp.Header.SetNoDefaultContentType(true)
 	if t.respond(resp, f.head, &f.flight) != answered {
 		fasthttp.ReleaseResponse(resp)
 		f.up.errors.Inc()

@@ -52,59 +52,59 @@ func appendField(dst, name, value []byte) []byte {
 func appendReply(dst []byte, f *flight, h *responseHead) (_, body []byte, ok bool) {
 	reply := &f.reply
 	dst = append(append(dst, statusLines[reply.Status]...), h.date...)
-	body = reply.Body
-	var listed, length []byte
+	var listed []byte
 	for i := range reply.Header {
+		lowerName(reply.Header[i].Name)
 		if string(reply.Header[i].Name) == "connection" {
 			listed = reply.Header[i].Value
 		}
 	}
 	// Of these there is one, the last.
-	var contentType, contentEncoding, server []byte
+	var contentType, contentEncoding, server, length []byte
 	for i := range reply.Header {
 		field := &reply.Header[i]
 		if !fieldValid(*field) {
 			return dst, nil, false
 		}
 		name := field.Name
-		switch string(name) {
-		case "content-type":
-			contentType = field.Value
-			continue
-		case "content-encoding":
-			contentEncoding = field.Value
-			continue
-		case "server":
-			server = field.Value
-			continue
-		case "content-length":
+		if string(name) == "content-length" && validLength(field.Value) {
 			length = field.Value
-			continue
-		case "date", "x-request-id":
-			continue // ours
 		}
 		if hopByHop(name) || listed != nil && isListed(listed, name) {
 			continue // meant for this hop
 		}
-		canonicalName(name)
-		dst = appendField(dst, name, field.Value)
+		switch string(name) {
+		case "content-type":
+			contentType = field.Value
+		case "content-encoding":
+			contentEncoding = field.Value
+		case "server":
+			server = field.Value
+		case "date", "x-request-id": // ours
+		default:
+			canonicalName(name)
+			dst = appendField(dst, name, field.Value)
+		}
 	}
-	if contentType != nil {
+	if len(contentType) > 0 {
 		dst = appendField(dst, []byte("Content-Type"), contentType)
 	}
-	if contentEncoding != nil {
+	if len(contentEncoding) > 0 {
 		dst = appendField(dst, []byte("Content-Encoding"), contentEncoding)
 	}
-	if server != nil {
+	if len(server) > 0 {
 		dst = appendField(dst, []byte("Server"), server)
 	}
+	body = reply.Body
 	switch {
-	case reply.Status == http.StatusNoContent, reply.Status == http.StatusNotModified:
+	case reply.Status == http.StatusNoContent:
 		body = nil
 	case h.head && len(body) == 0:
-		if validLength(length) {
+		if length != nil {
 			dst = appendField(dst, []byte("Content-Length"), length) // what a GET would have had
 		}
+	case reply.Status == http.StatusNotModified:
+		body = nil
 	default:
 		dst = appendLength(dst, len(body))
 	}
@@ -121,7 +121,7 @@ func appendLength(dst []byte, n int) []byte {
 
 // validLength reports whether v is a Content-Length.
 func validLength(v []byte) bool {
-	_, err := strconv.ParseUint(string(v), 10, 62)
+	_, err := strconv.ParseUint(string(v), 10, 63)
 	return err == nil
 }
 

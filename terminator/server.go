@@ -189,16 +189,18 @@ func (t *Terminator) Run(ctx context.Context) error {
 	t.log.Info().Str(logging.Addr, t.Addr().String()).Msg("serving HTTP")
 
 	var failed error
+	serving := true
 	select {
 	case <-ctx.Done():
 	case err := <-served:
+		serving = false
 		failed = fmt.Errorf("terminator: serving ended: %w", err)
 	case err := <-watched:
 		if ctx.Err() == nil {
 			failed = fmt.Errorf("terminator: discovery ended: %w", err)
 		}
 	}
-	t.drain(served, failed == nil)
+	t.drain(served, serving)
 	return errors.Join(failed, t.bus.Close())
 }
 
@@ -224,22 +226,22 @@ func (t *Terminator) drain(served <-chan error, serving bool) {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for range tick.C {
-		idle, active := t.connections()
-		if idle+active == 0 {
+		if t.guard.openConns.Load() == 0 { // also of those on their way from a loop to the guard
 			break
 		}
 		if time.Now().After(deadline) {
+			idle, active := t.connections()
 			t.log.Warn().Int("active", active).Int("idle", idle).Msg("closing connections that were not done in time")
 			if t.loops != nil {
 				t.loops.closeAll()
 			}
-			t.guard.closeAll()
 			break
 		}
 	}
 	if t.loops != nil {
-		t.loops.stop()
+		t.loops.stop() // none comes to the guard any more
 	}
+	t.guard.closeAll()
 }
 
 // watchClients cancels requests whose clients have gone.
