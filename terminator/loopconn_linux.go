@@ -199,7 +199,7 @@ func (c *loopConn) detach(pre []byte) (*guardConn, error) {
 		return nil, err
 	}
 	g := newGuardConn(all.guard, &readConn{TCPConn: conn.(*net.TCPConn), pre: pre}) //nolint:forcetypeassert // it was accepted from a TCP listener
-	if all.stopped.Load() { // in this order: the guard's closeAll comes after stop
+	if all.stopped.Load() {                                                         // in this order: the guard's closeAll comes after stop
 		_ = g.abort()
 		return nil, net.ErrClosed
 	}
