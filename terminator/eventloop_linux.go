@@ -165,7 +165,7 @@ func (l *eventLoop) poll() int {
 		n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(l.ep), uintptr(unsafe.Pointer(&l.events[0])), loopEvents, 0, 0, 0) //nolint:gosec // as package unix does, without telling the scheduler: it doesn't block
 		switch errno {
 		case 0:
-			return int(n) //nolint:gosec // at most loopEvents
+			return int(n)
 		case unix.EINTR:
 		default:
 			return -1
@@ -212,7 +212,7 @@ func (ls *eventLoops) accept() error {
 			for {
 				var c int
 				var from unix.Sockaddr
-				c, from, errno = unix.Accept4(int(fd), unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC) //nolint:gosec // a descriptor
+				c, from, errno = unix.Accept4(int(fd), unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
 				switch {
 				case errno == nil:
 					delay = 0

@@ -121,8 +121,8 @@ func (c *loopConn) peek() guardPeeked {
 			return guardPeekData
 		case err == nil:
 			return guardPeekGone
-		case err == unix.EINTR: //nolint:errorlint // a system call's errors are not wrapped
-		case err == unix.EAGAIN: //nolint:errorlint // as above
+		case err == unix.EINTR:
+		case err == unix.EAGAIN:
 			return guardPeekNothing
 		default:
 			return guardPeekGone
@@ -141,8 +141,8 @@ func (c *loopConn) read(buf []byte) (n int, ended bool) {
 		r, _, errno := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(c.fd), uintptr(unsafe.Pointer(&buf[0])), uintptr(len(buf)), unix.MSG_DONTWAIT, 0, 0) //nolint:gosec // as package unix does, without telling the scheduler: it doesn't block
 		switch errno {
 		case 0:
-			c.full = int(r) == len(buf) //nolint:gosec // at most that
-			return int(r), r == 0       //nolint:gosec // as above
+			c.full = int(r) == len(buf)
+			return int(r), r == 0
 		case unix.EINTR:
 		case unix.EAGAIN:
 			c.full = false
@@ -157,7 +157,7 @@ func (c *loopConn) read(buf []byte) (n int, ended bool) {
 // write writes head and body as far as the socket takes them. ok is false if
 // the connection has broken.
 func (c *loopConn) write(head, body []byte) (n int, ok bool) {
-	iov := [2]unix.Iovec{{Base: unsafe.SliceData(head)}, {Base: unsafe.SliceData(body)}}
+	iov := [2]unix.Iovec{{Base: unsafe.SliceData(head)}, {Base: unsafe.SliceData(body)}} //nolint:gosec // as in read
 	iov[0].SetLen(len(head))
 	iov[1].SetLen(len(body))
 	msg := unix.Msghdr{Iov: &iov[0]}
@@ -172,7 +172,7 @@ func (c *loopConn) write(head, body []byte) (n int, ok bool) {
 		}
 		switch errno {
 		case 0:
-			return int(r), true //nolint:gosec // at most what was to be written
+			return int(r), true
 		case unix.EINTR:
 		case unix.EAGAIN:
 			return 0, true
