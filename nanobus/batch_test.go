@@ -69,12 +69,11 @@ func TestBatch_OneMessage(t *testing.T) {
 			replied(t, calls)
 			batch.Flush() // once more, of nothing
 			messages, frames = b.metrics.messagesOut.Value()-messages, b.metrics.framesOut.Value()-frames
-			if seen := s.take(); slices.Equal(seen, []int{n}) && messages == 1 && frames == n {
-				whole = true
+			seen := s.take()
+			if whole = slices.Equal(seen, []int{n}) && messages == 1 && frames == n; whole {
 				break
-			} else {
-				t.Logf("%s: messages of %v requests; %d messages, %d frames sent", addr, seen, messages, frames)
 			}
+			t.Logf("%s: messages of %v requests; %d messages, %d frames sent", addr, seen, messages, frames)
 		}
 		if !whole {
 			t.Errorf("%s: not once did %d requests leave as one message", addr, n)

@@ -88,7 +88,9 @@ func accessLines(t *testing.T, f *front) []map[string]any {
 	return lines
 }
 
-func TestAccessLog_Line(t *testing.T) {
+func TestAccessLog_Line(t *testing.T) { bothWays(t, testAccessLogLine) }
+
+func testAccessLogLine(t *testing.T) {
 	f := startFront(t, Options{AccessLog: 1000}, prefix("/a", "work"))
 	f.work(t, "w1", text("twelve bytes"))
 	f.ask(t, "GET", "/a/%41?q=secret", "X-Request-Id: one\n")
@@ -118,7 +120,9 @@ func TestAccessLog_Line(t *testing.T) {
 	}
 }
 
-func TestAccessLog_Count(t *testing.T) {
+func TestAccessLog_Count(t *testing.T) { bothWays(t, testAccessLogCount) }
+
+func testAccessLogCount(t *testing.T) {
 	f := startFront(t, Options{AccessLog: 1})
 	f.work(t, "w1", text("x"))
 	c := f.dial(t)
@@ -152,7 +156,9 @@ func TestAccessLog_Count(t *testing.T) {
 	}
 }
 
-func TestAccessLog_Off(t *testing.T) {
+func TestAccessLog_Off(t *testing.T) { bothWays(t, testAccessLogOff) }
+
+func testAccessLogOff(t *testing.T) {
 	f := startFront(t, Options{AccessLog: -1})
 	f.work(t, "w1", text("x"))
 	f.ask(t, "GET", "/", "")

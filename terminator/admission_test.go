@@ -117,7 +117,9 @@ func TestAdmission_Adapts(t *testing.T) {
 	}
 }
 
-func TestAdmission_Sheds(t *testing.T) {
+func TestAdmission_Sheds(t *testing.T) { bothWays(t, testAdmissionSheds) }
+
+func testAdmissionSheds(t *testing.T) {
 	f := startFront(t, Options{MaxInFlight: 2, MinInFlight: 2})
 	gate := make(chan struct{})
 	n := f.work(t, "w1", func(_ *httpmsg.Request, r *nanobus.Request) {
@@ -153,7 +155,9 @@ func TestAdmission_Sheds(t *testing.T) {
 }
 
 // At a handler's window, which is not the front's limit.
-func TestAdmission_NoCredit(t *testing.T) {
+func TestAdmission_NoCredit(t *testing.T) { bothWays(t, testAdmissionNoCredit) }
+
+func testAdmissionNoCredit(t *testing.T) {
 	f := startFront(t, Options{})
 	gate := make(chan struct{})
 	n := f.node(t, "work", "w1", 1, func(_ *httpmsg.Request, r *nanobus.Request) {

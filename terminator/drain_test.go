@@ -23,7 +23,9 @@ var leftovers = []goleak.Option{
 	goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"),
 }
 
-func TestDrain(t *testing.T) {
+func TestDrain(t *testing.T) { bothWays(t, testDrain) }
+
+func testDrain(t *testing.T) {
 	before := append([]goleak.Option{goleak.IgnoreCurrent()}, leftovers...)
 	f := startFront(t, Options{})
 	gate := make(chan struct{})
@@ -94,7 +96,9 @@ func ended(t *testing.T, c *client) {
 }
 
 // A request that takes longer than the drain may doesn't hold it up.
-func TestDrain_Timeout(t *testing.T) {
+func TestDrain_Timeout(t *testing.T) { bothWays(t, testDrainTimeout) }
+
+func testDrainTimeout(t *testing.T) {
 	f := startFront(t, Options{DrainTimeout: 200 * time.Millisecond})
 	gate := make(chan struct{})
 	n := f.work(t, "w1", func(_ *httpmsg.Request, r *nanobus.Request) {
@@ -121,7 +125,9 @@ func TestDrain_Timeout(t *testing.T) {
 }
 
 // Nobody there: it is over at once.
-func TestDrain_Idle(t *testing.T) {
+func TestDrain_Idle(t *testing.T) { bothWays(t, testDrainIdle) }
+
+func testDrainIdle(t *testing.T) {
 	f := startFront(t, Options{})
 	start := time.Now()
 	if err := f.stop(); err != nil {

@@ -14,7 +14,9 @@ import (
 	"nanofront/nanobus"
 )
 
-func TestForward_NoInstance(t *testing.T) {
+func TestForward_NoInstance(t *testing.T) { bothWays(t, testForwardNoInstance) }
+
+func testForwardNoInstance(t *testing.T) {
 	f := startFront(t, Options{})
 	eventually(t, "routes", func() bool { return f.routing.Load() != nil })
 	if err := f.Ready(); err == nil || !strings.Contains(err.Error(), `"work"`) {
@@ -37,7 +39,9 @@ func TestForward_NoInstance(t *testing.T) {
 	}
 }
 
-func TestForward_NotReady(t *testing.T) {
+func TestForward_NotReady(t *testing.T) { bothWays(t, testForwardNotReady) }
+
+func testForwardNotReady(t *testing.T) {
 	f := startFront(t, Options{})
 	f.routing.Store(nil) // as before the first snapshot
 	refused(t, f.ask(t, "GET", "/", ""), 503)
@@ -46,7 +50,9 @@ func TestForward_NotReady(t *testing.T) {
 	}
 }
 
-func TestForward_Deadline(t *testing.T) {
+func TestForward_Deadline(t *testing.T) { bothWays(t, testForwardDeadline) }
+
+func testForwardDeadline(t *testing.T) {
 	route := prefix("/", "work")
 	route.Timeout = registry.Duration(50 * time.Millisecond)
 	f := startFront(t, Options{}, route)
@@ -62,7 +68,9 @@ func TestForward_Deadline(t *testing.T) {
 	}
 }
 
-func TestForward_HandlerErrors(t *testing.T) {
+func TestForward_HandlerErrors(t *testing.T) { bothWays(t, testForwardHandlerErrors) }
+
+func testForwardHandlerErrors(t *testing.T) {
 	const secret = "pq: password hunter2"
 	f := startFront(t, Options{})
 	var code atomic.Int32
@@ -102,7 +110,9 @@ func replyBytes(s string) answer {
 }
 
 // TestForward_BadReplies: what a handler can't be allowed to make us send.
-func TestForward_BadReplies(t *testing.T) {
+func TestForward_BadReplies(t *testing.T) { bothWays(t, testForwardBadReplies) }
+
+func testForwardBadReplies(t *testing.T) {
 	field := func(name, value string) answer {
 		return func(_ *httpmsg.Request, r *nanobus.Request) {
 			resp := &httpmsg.Response{Body: []byte("body")}
@@ -144,7 +154,9 @@ func TestForward_BadReplies(t *testing.T) {
 }
 
 // TestForward_Framing: on the wire, where a client counts bytes.
-func TestForward_Framing(t *testing.T) {
+func TestForward_Framing(t *testing.T) { bothWays(t, testForwardFraming) }
+
+func testForwardFraming(t *testing.T) {
 	f := startFront(t, Options{})
 	f.work(t, "w1", func(req *httpmsg.Request, r *nanobus.Request) {
 		resp := &httpmsg.Response{}
@@ -218,7 +230,9 @@ func TestForward_Framing(t *testing.T) {
 	}
 }
 
-func TestForward_Pipelined(t *testing.T) {
+func TestForward_Pipelined(t *testing.T) { bothWays(t, testForwardPipelined) }
+
+func testForwardPipelined(t *testing.T) {
 	const n = 20
 	f := startFront(t, Options{})
 	f.work(t, "w1", func(req *httpmsg.Request, r *nanobus.Request) {
@@ -242,7 +256,9 @@ func TestForward_Pipelined(t *testing.T) {
 	}
 }
 
-func TestForward_BodyLimits(t *testing.T) {
+func TestForward_BodyLimits(t *testing.T) { bothWays(t, testForwardBodyLimits) }
+
+func testForwardBodyLimits(t *testing.T) {
 	small, large := prefix("/small", "work"), prefix("/large", "work")
 	small.MaxBody, large.MaxBody = 10, 1000
 	f := startFront(t, Options{}, small, large)
@@ -297,7 +313,9 @@ func TestForward_BodyLimits(t *testing.T) {
 	}
 }
 
-func TestForward_Refusals(t *testing.T) {
+func TestForward_Refusals(t *testing.T) { bothWays(t, testForwardRefusals) }
+
+func testForwardRefusals(t *testing.T) {
 	get := prefix("/read", "work")
 	get.Match.Methods = []string{"GET"}
 	f := startFront(t, Options{}, get)
@@ -326,7 +344,9 @@ func TestForward_Refusals(t *testing.T) {
 
 // TestForward_RouteChange: a route moves to a service that was not linked
 // before, with requests under way all the time.
-func TestForward_RouteChange(t *testing.T) {
+func TestForward_RouteChange(t *testing.T) { bothWays(t, testForwardRouteChange) }
+
+func testForwardRouteChange(t *testing.T) {
 	f := startFront(t, Options{})
 	f.work(t, "w1", text("old"))
 	fresh := startNode(t, "fresh", "f1", 0, text("new"))
@@ -386,7 +406,9 @@ func TestForward_RouteChange(t *testing.T) {
 
 // A route may name a service of which nothing works: it must come in force
 // all the same.
-func TestForward_RouteToTheDead(t *testing.T) {
+func TestForward_RouteToTheDead(t *testing.T) { bothWays(t, testForwardRouteToTheDead) }
+
+func testForwardRouteToTheDead(t *testing.T) {
 	f := startFront(t, Options{})
 	f.work(t, "w1", text("old"))
 	f.d.add(registry.Instance{Service: "dead", ID: "d1", Address: "tcp://127.0.0.1:1"})
@@ -398,7 +420,9 @@ func TestForward_RouteToTheDead(t *testing.T) {
 	}
 }
 
-func TestForward_ClientGone(t *testing.T) {
+func TestForward_ClientGone(t *testing.T) { bothWays(t, testForwardClientGone) }
+
+func testForwardClientGone(t *testing.T) {
 	f := startFront(t, Options{})
 	atWork, cancelled := make(chan struct{}), make(chan struct{})
 	f.work(t, "w1", func(_ *httpmsg.Request, r *nanobus.Request) {
@@ -423,7 +447,9 @@ func TestForward_ClientGone(t *testing.T) {
 }
 
 // The terminator's own panic costs one request and no more.
-func TestForward_OwnPanic(t *testing.T) {
+func TestForward_OwnPanic(t *testing.T) { bothWays(t, testForwardOwnPanic) }
+
+func testForwardOwnPanic(t *testing.T) {
 	f := startFront(t, Options{})
 	f.work(t, "w1", text("ok"))
 	whole := f.routing.Load()

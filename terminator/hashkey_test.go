@@ -84,7 +84,9 @@ func hashed(hash string) registry.Route {
 
 // Two terminators that found the instances in different orders send a key to
 // the same one, again and again, and keys are spread.
-func TestHash_AllTerminatorsAgree(t *testing.T) {
+func TestHash_AllTerminatorsAgree(t *testing.T) { bothWays(t, testHashAllTerminatorsAgree) }
+
+func testHashAllTerminatorsAgree(t *testing.T) {
 	fronts := []*front{startFront(t, Options{}, hashed("header:X-User")), startFront(t, Options{}, hashed("header:X-User"))}
 	type place struct{ id, address string }
 	var places []place
@@ -131,6 +133,10 @@ func TestHash_AllTerminatorsAgree(t *testing.T) {
 // A request without the value is shared like any other; and the routes can
 // change from and to a hash while instances are linked.
 func TestHash_MissingValueAndChangedRoutes(t *testing.T) {
+	bothWays(t, testHashMissingValueAndChangedRoutes)
+}
+
+func testHashMissingValueAndChangedRoutes(t *testing.T) {
 	f := startFront(t, Options{})
 	for i := range 2 {
 		id := fmt.Sprintf("n%d", i)
@@ -174,7 +180,9 @@ func TestHash_MissingValueAndChangedRoutes(t *testing.T) {
 }
 
 // The client is who the trusted proxies say, not the proxy.
-func TestHash_ClientBehindProxy(t *testing.T) {
+func TestHash_ClientBehindProxy(t *testing.T) { bothWays(t, testHashClientBehindProxy) }
+
+func testHashClientBehindProxy(t *testing.T) {
 	f := startFront(t, Options{TrustedProxies: []string{"127.0.0.0/8"}}, hashed("client"))
 	for i := range 4 {
 		id := fmt.Sprintf("n%d", i)
@@ -197,7 +205,9 @@ func TestHash_ClientBehindProxy(t *testing.T) {
 
 // The instance that a key belongs to dies with the request in flight: another
 // one gets it.
-func TestHash_RetryGoesElsewhere(t *testing.T) {
+func TestHash_RetryGoesElsewhere(t *testing.T) { bothWays(t, testHashRetryGoesElsewhere) }
+
+func testHashRetryGoesElsewhere(t *testing.T) {
 	f := startFront(t, Options{}, hashed("path"))
 	var dies atomic.Bool
 	var once sync.Once
@@ -225,7 +235,9 @@ func TestHash_RetryGoesElsewhere(t *testing.T) {
 }
 
 // A weight changes while requests pass, and no link is made anew.
-func TestWeight_ChangesAtTheFront(t *testing.T) {
+func TestWeight_ChangesAtTheFront(t *testing.T) { bothWays(t, testWeightChangesAtTheFront) }
+
+func testWeightChangesAtTheFront(t *testing.T) {
 	f := startFront(t, Options{})
 	for i := range 2 {
 		id := fmt.Sprintf("n%d", i)

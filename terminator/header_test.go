@@ -89,7 +89,9 @@ func mirrored(t *testing.T, f *front, target, lines string) map[string][]string 
 	return seen
 }
 
-func TestHeader_ToTheHandler(t *testing.T) {
+func TestHeader_ToTheHandler(t *testing.T) { bothWays(t, testHeaderToTheHandler) }
+
+func testHeaderToTheHandler(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		trusted []string
@@ -126,7 +128,9 @@ func TestHeader_ToTheHandler(t *testing.T) {
 	}
 }
 
-func TestHeader_RequestID(t *testing.T) {
+func TestHeader_RequestID(t *testing.T) { bothWays(t, testHeaderRequestID) }
+
+func testHeaderRequestID(t *testing.T) {
 	f := startFront(t, Options{})
 	f.work(t, "w1", mirror)
 	for sent, kept := range map[string]bool{"abc-123": true, "a b": false, "": false, strings.Repeat("x", 200): false, `<script>`: false} {
@@ -149,7 +153,9 @@ func TestHeader_RequestID(t *testing.T) {
 
 // TestHeader_ToTheClient: what a handler sets arrives, but for what concerns
 // the connection.
-func TestHeader_ToTheClient(t *testing.T) {
+func TestHeader_ToTheClient(t *testing.T) { bothWays(t, testHeaderToTheClient) }
+
+func testHeaderToTheClient(t *testing.T) {
 	f := startFront(t, Options{})
 	f.work(t, "w1", func(_ *httpmsg.Request, r *nanobus.Request) {
 		resp := &httpmsg.Response{Body: []byte("x")}
@@ -188,7 +194,9 @@ func TestHeader_ToTheClient(t *testing.T) {
 	}
 }
 
-func TestHeader_NothingOfItsOwn(t *testing.T) {
+func TestHeader_NothingOfItsOwn(t *testing.T) { bothWays(t, testHeaderNothingOfItsOwn) }
+
+func testHeaderNothingOfItsOwn(t *testing.T) {
 	f := startFront(t, Options{})
 	f.work(t, "w1", text("x"))
 	got := f.raw(t, "GET / HTTP/1.1\nHost: h\nX-Request-Id: i\nConnection: close\n\n")
@@ -205,7 +213,9 @@ func TestHeader_NothingOfItsOwn(t *testing.T) {
 	}
 }
 
-func TestHeader_HTTP10(t *testing.T) {
+func TestHeader_HTTP10(t *testing.T) { bothWays(t, testHeaderHTTP10) }
+
+func testHeaderHTTP10(t *testing.T) {
 	f := startFront(t, Options{})
 	f.work(t, "w1", text("x"))
 	c := f.dial(t)

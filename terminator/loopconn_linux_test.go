@@ -1,6 +1,7 @@
 package terminator
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -156,7 +157,7 @@ func TestLoop_IdleTimeoutMeetsRequest(t *testing.T) {
 // A client that doesn't take its responses, which are more than the system
 // does: in the end they are all there, or the write timeout has come.
 func TestLoop_SlowReader(t *testing.T) {
-	const n, size = 40, 800_000
+	const n, size = 20, 800_000
 	start := func(t *testing.T, o Options) (*front, *client) {
 		f := startFront(t, o)
 		f.work(t, "w1", func(req *httpmsg.Request, r *nanobus.Request) {
@@ -374,4 +375,39 @@ func TestLoop_Stop(t *testing.T) {
 			eventually(t, "the descriptors to be closed", func() bool { return openFiles(t) <= files })
 		})
 	}
+}
+
+// What a client sends and gets is counted once, also where a connection is
+// handed over in the middle.
+func TestLoop_BytesAreCountedOnce(t *testing.T) {
+	bothWays(t, func(t *testing.T) {
+		f := startFront(t, Options{})
+		f.work(t, "w1", replyOf(200, strings.Repeat("x", 300_000)))
+		const n = 30
+		get := "GET / HTTP/1.1\r\nHost: h\r\n\r\n"
+		requests := strings.Repeat(get, n) + "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + get
+		c := f.dial(t)
+		go func() { _, _ = io.WriteString(c, requests) }()
+		counted := &countingReader{inner: c.r}
+		c.r = bufio.NewReader(counted)
+		for i := range n + 2 {
+			if _, err := readRaw(c.r, "GET"); err != nil {
+				t.Fatalf("%d: %v", i, err)
+			}
+		}
+		eventually(t, "all bytes to be counted", func() bool {
+			return f.count(metrics.HTTPBytesIn) == uint64(len(requests)) && f.count(metrics.HTTPBytesOut) == counted.n
+		})
+	})
+}
+
+type countingReader struct {
+	inner io.Reader
+	n     uint64
+}
+
+func (r *countingReader) Read(p []byte) (int, error) {
+	n, err := r.inner.Read(p)
+	r.n += uint64(n) //nolint:gosec // not negative
+	return n, err
 }

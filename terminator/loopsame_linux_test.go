@@ -251,8 +251,12 @@ func (p *wayPair) outcomes(t *testing.T) {
 		status int
 		retry  bool
 	}{
-		{nanobus.CodeInternal, 500, false}, {77, 500, false}, {nanobus.CodeTooLarge, 502, false},
-		{nanobus.CodeExpired, 504, false}, {nanobus.CodeDraining, 503, true}, {nanobus.CodeOverWindow, 503, true},
+		{nanobus.CodeInternal, 500, false},
+		{77, 500, false},
+		{nanobus.CodeTooLarge, 502, false},
+		{nanobus.CodeExpired, 504, false},
+		{nanobus.CodeDraining, 503, true},
+		{nanobus.CodeOverWindow, 503, true},
 	} {
 		t.Run(c.code.String(), func(t *testing.T) {
 			p.reply(func(_ *httpmsg.Request, r *nanobus.Request) { r.ReplyError(c.code, "secret") })

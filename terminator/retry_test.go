@@ -96,7 +96,9 @@ func breakLink(n **node, ready <-chan struct{}) answer {
 }
 
 // TestRetry_LinkBreaks: the link breaks with the request in flight.
-func TestRetry_LinkBreaks(t *testing.T) {
+func TestRetry_LinkBreaks(t *testing.T) { bothWays(t, testRetryLinkBreaks) }
+
+func testRetryLinkBreaks(t *testing.T) {
 	for _, c := range []struct {
 		method  string
 		others  bool
@@ -140,7 +142,9 @@ func TestRetry_LinkBreaks(t *testing.T) {
 }
 
 // Once more, and not again and again.
-func TestRetry_OnlyOnce(t *testing.T) {
+func TestRetry_OnlyOnce(t *testing.T) { bothWays(t, testRetryOnlyOnce) }
+
+func testRetryOnlyOnce(t *testing.T) {
 	f := startFront(t, Options{})
 	ready := make(chan struct{})
 	close(ready)
@@ -159,7 +163,9 @@ func TestRetry_OnlyOnce(t *testing.T) {
 }
 
 // What was surely not acted upon goes elsewhere, whatever its method.
-func TestRetry_NotActedUpon(t *testing.T) {
+func TestRetry_NotActedUpon(t *testing.T) { bothWays(t, testRetryNotActedUpon) }
+
+func testRetryNotActedUpon(t *testing.T) {
 	for _, code := range []nanobus.Code{nanobus.CodeDraining, nanobus.CodeOverWindow, nanobus.CodeNoHandler} {
 		for _, method := range []string{"GET", "POST"} {
 			t.Run(fmt.Sprint(code, "/", method), func(t *testing.T) {
@@ -184,7 +190,9 @@ func TestRetry_NotActedUpon(t *testing.T) {
 }
 
 // An instance that says draining gets no more, and nothing is lost.
-func TestRetry_Draining(t *testing.T) {
+func TestRetry_Draining(t *testing.T) { bothWays(t, testRetryDraining) }
+
+func testRetryDraining(t *testing.T) {
 	f := startFront(t, Options{})
 	leaving := f.work(t, "leaving", text("a"))
 	f.work(t, "staying", text("b"))
@@ -207,7 +215,9 @@ func TestRetry_Draining(t *testing.T) {
 }
 
 // More requests lose their link at once than may be sent again.
-func TestRetry_BudgetExhausted(t *testing.T) {
+func TestRetry_BudgetExhausted(t *testing.T) { bothWays(t, testRetryBudgetExhausted) }
+
+func testRetryBudgetExhausted(t *testing.T) {
 	const n = 4 * retryFloor
 	f := startFront(t, Options{})
 	ready := make(chan struct{})
@@ -242,7 +252,9 @@ func TestRetry_BudgetExhausted(t *testing.T) {
 }
 
 // The second try is within the same deadline as the first.
-func TestRetry_WithinTheDeadline(t *testing.T) {
+func TestRetry_WithinTheDeadline(t *testing.T) { bothWays(t, testRetryWithinTheDeadline) }
+
+func testRetryWithinTheDeadline(t *testing.T) {
 	route := prefix("/", "work")
 	route.Timeout = 400_000_000 // 400 ms
 	f := startFront(t, Options{}, route)

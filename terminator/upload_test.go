@@ -41,7 +41,9 @@ func whole(req *httpmsg.Request, r *nanobus.Request) io.Reader {
 	return bytes.NewReader(req.Body)
 }
 
-func TestUpload_ReachesTheHandler(t *testing.T) {
+func TestUpload_ReachesTheHandler(t *testing.T) { bothWays(t, testUploadReachesTheHandler) }
+
+func testUploadReachesTheHandler(t *testing.T) {
 	f := startFront(t, Options{}, large("work"))
 	f.work(t, "w1", func(req *httpmsg.Request, r *nanobus.Request) {
 		respond(r, &httpmsg.Response{Body: fmt.Append(nil, digest(t, whole(req, r)), " ", req.Length)})
@@ -77,7 +79,9 @@ func TestUpload_ReachesTheHandler(t *testing.T) {
 	}
 }
 
-func TestDownload_ReachesTheClient(t *testing.T) {
+func TestDownload_ReachesTheClient(t *testing.T) { bothWays(t, testDownloadReachesTheClient) }
+
+func testDownloadReachesTheClient(t *testing.T) {
 	f := startFront(t, Options{}, large("work"))
 	f.work(t, "w1", func(req *httpmsg.Request, r *nanobus.Request) {
 		var n, length int64
@@ -140,7 +144,9 @@ func TestDownload_ReachesTheClient(t *testing.T) {
 	})
 }
 
-func TestUpload_Refused(t *testing.T) {
+func TestUpload_Refused(t *testing.T) { bothWays(t, testUploadRefused) }
+
+func testUploadRefused(t *testing.T) {
 	f := startFront(t, Options{}, large("work"))
 	ended := make(chan error, 10)
 	f.work(t, "w1", func(req *httpmsg.Request, r *nanobus.Request) {
