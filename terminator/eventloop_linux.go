@@ -26,6 +26,10 @@ const (
 	// loopBuffer is what is read of a connection at once. A request that isn't
 	// whole in that is not for the loops.
 	loopBuffer = 64 << 10
+
+	// acceptMost is how many connections are accepted before accept looks
+	// whether it is to end.
+	acceptMost = 256
 )
 
 // eventLoops serve ordinary requests: those that are there whole at the first
@@ -218,7 +222,7 @@ func (ls *eventLoops) accept() error {
 	for delay := time.Duration(0); ; {
 		var errno error
 		err := raw.Read(func(fd uintptr) bool {
-			for {
+			for range acceptMost {
 				var c int
 				var from unix.Sockaddr
 				c, from, errno = unix.Accept4(int(fd), unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
@@ -227,6 +231,7 @@ func (ls *eventLoops) accept() error {
 					delay = 0
 					ls.accepted(c, from)
 				case errors.Is(errno, unix.EINTR), errors.Is(errno, unix.ECONNABORTED):
+					errno = nil
 				case errors.Is(errno, unix.EAGAIN):
 					errno = nil
 					return false
@@ -234,12 +239,15 @@ func (ls *eventLoops) accept() error {
 					return true
 				}
 			}
+			return true
 		})
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			return nil
 		case err != nil:
 			return err
+		case errno == nil:
+			continue
 		case !guardPassing(errno):
 			return errno
 		}
@@ -355,8 +363,8 @@ func (ls *eventLoops) sweep() {
 			ls.date.renew(now)
 		}
 		ls.each(func(c *loopConn) {
-			if c.state.Load() == loopIdle && s.over(guardIdle, c.idleSince.Load()) {
-				c.leave()
+			if since := c.idleSince.Load(); s.over(guardIdle, since) {
+				c.leave(since)
 			}
 		})
 	}
@@ -393,6 +401,6 @@ func (ls *eventLoops) closeAll() {
 			ls.t.bus.Abort(id)
 			return
 		}
-		c.leave()
+		c.leave(c.idleSince.Load())
 	})
 }

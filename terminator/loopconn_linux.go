@@ -91,9 +91,16 @@ func (c *loopConn) release() (idle bool) {
 	return true
 }
 
-// leave closes the connection if it is idle and nothing has come.
-func (c *loopConn) leave() {
+// leave closes the connection if it has been idle since then, and nothing has
+// come.
+func (c *loopConn) leave(since int64) {
 	if !c.state.CompareAndSwap(loopIdle, loopBusy) {
+		return
+	}
+	if c.idleSince.Load() != since { // a request was served meanwhile
+		if !c.release() {
+			c.serveLater(serveMost)
+		}
 		return
 	}
 	if c.peek() == guardPeekData {

@@ -263,7 +263,7 @@ func (f *loopFlight) answer() (goesOn bool) {
 	if f.out, body, ok = appendReply(f.out[:0], &f.flight, &h); !ok {
 		return f.badReply(errBadField)
 	}
-	return f.respond(f.reply.Status, body, now)
+	return f.respond(f.reply.Status, body, len(body), now)
 }
 
 // leave tells admission that the request has ended, once.
@@ -308,15 +308,15 @@ func (f *loopFlight) refuse(o outcome) (goesOn bool) {
 	}
 	h := f.responseHead()
 	f.out = appendOutcome(f.out[:0], o, allow, &h)
-	return f.respond(outcomes[o].status, nil, t.bus.Now())
+	return f.respond(outcomes[o].status, nil, len(refusals[o]), t.bus.Now())
 }
 
-// respond writes f.out and then body, and ends the flight. It returns true if
-// the connection goes on.
-func (f *loopFlight) respond(status int, body []byte, now time.Duration) (goesOn bool) {
+// respond writes f.out and then body, and ends the flight. size is that of
+// the body, wherever it is. It returns true if the connection goes on.
+func (f *loopFlight) respond(status int, body []byte, size int, now time.Duration) (goesOn bool) {
 	c := f.conn
 	t := c.loop.all.t
-	f.ended(status, len(body), now)
+	f.ended(status, size, now)
 	if n := len(body); n > 0 && n <= keepOut {
 		f.out, body = append(f.out, body...), nil
 	}
