@@ -116,7 +116,7 @@ func (l *Link) halfCloser() interface{ CloseWrite() error } {
 		return nil
 	}
 	// Below TLS, whose own goodbye isn't needed: messages have their ends.
-	half, _ := v.(*busPipe).raw.(interface{ CloseWrite() error }) //nolint:forcetypeassert // our own
+	half, _ := v.(*busPipe).raw.(interface{ CloseWrite() error })
 	return half
 }
 
