@@ -380,7 +380,8 @@ func (b *Bus) snapshotLinks() []*Link {
 }
 
 // Close ends all links and all calls under way (ErrClosed), and waits for the
-// bus' goroutines. It doesn't wait for requests to be answered: see Drain.
+// bus' goroutines. It doesn't wait for requests to be answered: see Drain. After
+// that it waits, for some seconds at most, until callers have read the answers.
 // Idempotent. Not to be called from Serve, Done or a subscriber.
 func (b *Bus) Close() error {
 	b.mu.Lock()
@@ -390,11 +391,15 @@ func (b *Bus) Close() error {
 		return nil
 	}
 	b.closed = true
+	draining := b.draining
 	sockets := b.listeners
 	for _, in := range b.instances {
 		sockets = append(sockets, in.socket)
 	}
 	b.mu.Unlock()
+	if draining {
+		b.leave()
+	}
 	b.undial()
 	close(b.done)
 	for _, s := range sockets {

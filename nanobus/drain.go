@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"go.nanomsg.org/mangos/v3"
 )
 
 // Drain tells the peers that this process takes no more requests, and waits
@@ -50,6 +52,72 @@ func (b *Bus) drained() bool {
 		}
 	}
 	return b.Served() == 0
+}
+
+// leaveTimeout is how long Close waits for callers to read what they were sent.
+const leaveTimeout = 2 * time.Second
+
+// leave ends the links of those who call us so that they get all that was sent:
+// we say no more, and go on reading until they have closed. A connection that is
+// closed while something comes in, a ping or a cancel, is reset, and what the
+// system has not delivered yet is lost. For Close, after Drain.
+func (b *Bus) leave() {
+	deadline := time.Now().Add(leaveTimeout)
+	var leaving []*Link
+	for _, l := range b.snapshotLinks() {
+		if l.instance == nil && l.endWriting(deadline) {
+			leaving = append(leaving, l)
+		}
+	}
+	timeout := time.NewTimer(time.Until(deadline))
+	defer timeout.Stop()
+	for _, l := range leaving {
+		select {
+		case <-l.down:
+		case <-timeout.C:
+			return
+		}
+	}
+}
+
+// endWriting tells the peer that nothing more comes, once all that was gathered
+// has been given to the system. It returns false if it can't.
+func (l *Link) endWriting(deadline time.Time) bool {
+	half := l.halfCloser()
+	if half == nil {
+		return false
+	}
+	for time.Now().Before(deadline) {
+		l.flush(deadline)
+		l.mu.Lock()
+		switch {
+		case l.closed:
+			l.mu.Unlock()
+			return false
+		case len(l.out) == 0 && l.parked:
+			l.closed, l.parked = true, false // for who writes; the reader goes on
+			l.mu.Unlock()
+			l.wake <- struct{}{} // the writer ends
+			return half.CloseWrite() == nil
+		}
+		l.mu.Unlock()
+	}
+	return false
+}
+
+// halfCloser is the link's connection if one direction of it can be closed.
+func (l *Link) halfCloser() interface{ CloseWrite() error } {
+	mp, ok := l.pipe.(mangos.Pipe)
+	if !ok {
+		return nil
+	}
+	v, err := mp.GetOption(optionPipe)
+	if err != nil {
+		return nil
+	}
+	// Below TLS, whose own goodbye isn't needed: messages have their ends.
+	half, _ := v.(*busPipe).raw.(interface{ CloseWrite() error })
+	return half
 }
 
 // drainAcked takes note of a peer's ack, unless it was not asked for: a stock

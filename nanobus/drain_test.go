@@ -3,6 +3,9 @@ package nanobus
 import (
 	"context"
 	"errors"
+	"io"
+	"net"
+	"strings"
 	"testing"
 	"time"
 )
@@ -118,4 +121,65 @@ func TestLink_CancelAfterCloseTouchesNoRequest(t *testing.T) {
 	if r.Cancelled() {
 		t.Error("a cancel reached a request that was answered")
 	}
+}
+
+// Whoever reads slowly, and says something meanwhile, gets all answers of a
+// process that has drained and closes: a connection that is just closed would
+// be reset, and what its system still has to send lost.
+func TestBus_DrainedAnswersOutliveClose(t *testing.T) {
+	const requests, size = 10, 40_000
+	b, in := server(t, "1", Options{Serve: echo}, tcp)
+	s := connectTo(t, in.Address)
+	if err := s.Conn.(*net.TCPConn).SetReadBuffer(128 << 10); err != nil { // most stays at the other end
+		t.Fatal(err)
+	}
+	s.greet()
+	batch := [][]byte{helloOf("caller", "c")}
+	for id := range uint64(requests) {
+		batch = append(batch, requestOf(id+1, strings.Repeat("x", size)))
+	}
+	if err := s.say(batch...); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "all answered", func() bool { return b.metrics.framesIn.Value() > requests && b.Served() == 0 })
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	drained := make(chan error, 1)
+	go func() { drained <- b.Drain(ctx) }() // ends with ctx
+	waitFor(t, "draining", func() bool {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		return b.draining
+	})
+	if err := s.say(appendAck(nil)); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-drained; err != nil {
+		t.Fatal(err)
+	}
+	closed := make(chan struct{})
+	go func() { // ends when s has
+		defer close(closed)
+		_ = b.Close()
+	}()
+	waitFor(t, "closing", func() bool {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		return b.closed
+	})
+	_ = s.say(frameOf(kindCancel, 0, 1)) // too late, and no reason to lose anything
+	for id := range uint64(requests) {
+		f, err := s.hear(kindResponse)
+		if err != nil {
+			t.Fatalf("after %d of %d answers: %v", id, requests, err)
+		}
+		if f.id != id+1 || len(f.body) != responseFixed+size {
+			t.Errorf("answer %d: to request %d, %d bytes", id+1, f.id, len(f.body))
+		}
+	}
+	if _, err := s.hear(kindResponse); !errors.Is(err, io.EOF) {
+		t.Errorf("after the answers: %v, want the end", err)
+	}
+	_ = s.Close()
+	<-closed
 }

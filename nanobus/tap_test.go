@@ -207,9 +207,13 @@ func TestTap_KindsWithoutID(t *testing.T) {
 	e := listen(t, TapOptions{Sample: 0.000001, Kinds: TapKinds()}, in)
 	b := newBus(t, Options{Service: "caller", Instance: "c", Subscriptions: map[string]func(Event){"news": func(Event) {}}})
 	link(t, b, in)
-	if _, err := s.Publish("news", []byte("extra")); err != nil {
-		t.Fatal(err)
-	}
+	waitFor(t, "published to who wants it", func() bool { // whose hello may still be on its way
+		n, err := s.Publish("news", []byte("extra"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n == 1
+	})
 	seen := func(k Kind, d TapDirection) bool {
 		for _, c := range e.heard() {
 			if c.Kind == k && c.Direction == d && (c.peer == "c" || k == kindHello) {
