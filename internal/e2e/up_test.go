@@ -244,7 +244,11 @@ func testStatus(t *testing.T, s *system) {
 	services := map[string]int{}
 	for _, in := range o.Instances {
 		services[in.Service]++
-		if in.Rate == nil || in.Service == "profile" && *in.Rate <= 0 || in.Window != 1024 {
+		window := 1024
+		if in.Service == "profile" {
+			window = 4096
+		}
+		if in.Rate == nil || in.Service == "profile" && *in.Rate <= 0 || in.Window != window {
 			t.Errorf("status --json: instance %+v", in)
 		}
 	}
