@@ -22,25 +22,28 @@ func guardPeek(c net.Conn) guardPeeked {
 		return guardPeekGone
 	}
 	peeked := guardPeekNothing
-	err = raw.Control(func(fd uintptr) {
-		var b [1]byte
-		for {
-			n, _, err := unix.Recvfrom(int(fd), b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
-			switch {
-			case err == nil && n > 0:
-				peeked = guardPeekData
-			case err == nil:
-				peeked = guardPeekGone
-			case errors.Is(err, unix.EINTR):
-				continue
-			case !errors.Is(err, unix.EAGAIN):
-				peeked = guardPeekGone
-			}
-			return
-		}
-	})
+	err = raw.Control(func(fd uintptr) { peeked = peekSocket(int(fd)) })
 	if err != nil {
 		return guardPeekGone
 	}
 	return peeked
+}
+
+// peekSocket is guardPeek of a descriptor.
+func peekSocket(fd int) guardPeeked {
+	var b [1]byte
+	for {
+		n, _, err := unix.Recvfrom(fd, b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		switch {
+		case err == nil && n > 0:
+			return guardPeekData
+		case err == nil:
+			return guardPeekGone
+		case errors.Is(err, unix.EINTR):
+		case errors.Is(err, unix.EAGAIN):
+			return guardPeekNothing
+		default:
+			return guardPeekGone
+		}
+	}
 }

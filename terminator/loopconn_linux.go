@@ -103,7 +103,7 @@ func (c *loopConn) leave(since int64) {
 		}
 		return
 	}
-	if c.peek() == guardPeekData {
+	if peekSocket(c.fd) == guardPeekData {
 		c.serveLater(serveMost)
 		return
 	}
@@ -119,28 +119,12 @@ func (c *loopConn) close() {
 	c.loop.all.guard.openConns.Add(-1)
 }
 
-func (c *loopConn) peek() guardPeeked {
-	var b [1]byte
-	for {
-		n, _, err := unix.Recvfrom(c.fd, b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
-		switch {
-		case err == nil && n > 0:
-			return guardPeekData
-		case err == nil:
-			return guardPeekGone
-		case err == unix.EINTR:
-		case err == unix.EAGAIN:
-			return guardPeekNothing
-		default:
-			return guardPeekGone
-		}
-	}
-}
-
 // gone reports whether the client has closed or reset the connection. Called
 // by who doesn't own it: it may have been closed meanwhile, and the answer is
 // about another one then, so it is to be used for nothing but a call by its id.
-func (c *loopConn) gone() bool { return c.state.Load() != loopGone && c.peek() == guardPeekGone }
+func (c *loopConn) gone() bool {
+	return c.state.Load() != loopGone && peekSocket(c.fd) == guardPeekGone
+}
 
 // read reads what is there. n is 0 if nothing is; an error, if nothing will be.
 func (c *loopConn) read(buf []byte) (n int, ended bool) {
