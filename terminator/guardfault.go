@@ -48,6 +48,7 @@ const (
 	guardFaultMethodUnknown
 	guardFaultTargetLong
 	guardFaultManyFields
+	guardFaultNameLong
 	guardFaultExpect
 	guardFaultCoding
 	guardFaultEarly
@@ -103,6 +104,7 @@ var guardFaults = [...]struct {
 	guardFaultMethodUnknown:  {501, "method not implemented"},
 	guardFaultTargetLong:     {414, "request target too long"},
 	guardFaultManyFields:     {431, "too many header fields"},
+	guardFaultNameLong:       {431, "header field name too long"},
 	guardFaultExpect:         {417, "expectation not supported"},
 	guardFaultCoding:         {501, "transfer coding not implemented"},
 	guardFaultEarly:          {400, "request ended early"},

@@ -2,6 +2,13 @@ package terminator
 
 import "bytes"
 
+// guardMaxMethod is far longer than any registered method. RFC 9110 section 9.1 asks for 501 where a method isn't known, and
+// the bus has one byte for its length.
+const guardMaxMethod = 32
+
+// guardMaxName is the longest name of a header field that the bus can carry.
+const guardMaxName = 255
+
 // requestLine judges method SP request-target SP HTTP-version (RFC 9112 section 3). line has no control bytes.
 func (s *guardScanner) requestLine(line []byte) guardFault {
 	m := 0
@@ -10,6 +17,9 @@ func (s *guardScanner) requestLine(line []byte) guardFault {
 	}
 	if m == 0 || m == len(line) || line[m] != ' ' {
 		return guardFaultMethod
+	}
+	if m > guardMaxMethod {
+		return guardFaultMethodUnknown
 	}
 	method, rest := line[:m], line[m+1:]
 	const version = " HTTP/1.1"
@@ -77,6 +87,9 @@ func (s *guardScanner) field(line []byte) guardFault {
 	}
 	if n == 0 || n == len(line) || line[n] != ':' {
 		return guardFaultFieldName
+	}
+	if n > guardMaxName {
+		return guardFaultNameLong
 	}
 	// The length of the name settles most fields, so that they cost nothing more.
 	switch name := line[:n]; n {

@@ -181,7 +181,7 @@ func (s *guardScanner) plainFields(b []byte) int {
 		for n < len(b) && guardClass[b[n]]&guardToken != 0 {
 			n++
 		}
-		if n == i || n == len(b) || b[n] != ':' || guardInteresting(n-i, b[i]) {
+		if n == i || n == len(b) || b[n] != ':' || n-i > guardMaxName || guardInteresting(n-i, b[i]) {
 			break
 		}
 		j := n + 1 + guardSpecial(b[n+1:])

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 )
 
 // Limits of a payload.
@@ -89,13 +90,15 @@ func (fs Fields) decode(b []byte) (Fields, []byte, error) {
 }
 
 func append8(dst, s []byte) []byte {
-	dst = append(dst, byte(len(s))) //nolint:gosec // checked
+	s = s[:min(len(s), math.MaxUint8)] // whatever follows must stay what it is
+	dst = append(dst, byte(len(s))) //nolint:gosec // cut to that
 	return append(dst, s...)
 }
 
 // appendLower8 is append8 with ASCII letters in lower case.
 func appendLower8(dst, s []byte) []byte {
-	dst = append(dst, byte(len(s))) //nolint:gosec // checked
+	s = s[:min(len(s), math.MaxUint8)]
+	dst = append(dst, byte(len(s))) //nolint:gosec // cut to that
 	n := len(dst)
 	dst = append(dst, s...)
 	for i := n; i < len(dst); i++ {
@@ -107,6 +110,7 @@ func appendLower8(dst, s []byte) []byte {
 }
 
 func append16(dst, s []byte) []byte {
+	s = s[:min(len(s), math.MaxUint16)]
 	dst = binary.BigEndian.AppendUint16(dst, uint16(len(s))) //nolint:gosec // checked
 	return append(dst, s...)
 }

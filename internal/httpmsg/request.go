@@ -48,8 +48,8 @@ func (r *Request) Check() error {
 	return r.Header.check()
 }
 
-// AppendTo appends the request's bytes. What Check objects to makes them
-// unreadable.
+// AppendTo appends the request's bytes. What Check objects to is
+// cut, so that it can't be taken for what stands behind it.
 func (r *Request) AppendTo(dst []byte) []byte {
 	dst = append8(dst, r.Method)
 	dst = append8(dst, r.Scheme)

@@ -63,8 +63,8 @@ func (r *Response) Check() error {
 	return r.Header.check()
 }
 
-// AppendTo appends the response's bytes. What Check objects to makes them
-// unreadable.
+// AppendTo appends the response's bytes. What Check objects to is
+// cut, so that it can't be taken for what stands behind it.
 func (r *Response) AppendTo(dst []byte) []byte {
 	status := r.Status
 	if status == 0 {
