@@ -91,7 +91,7 @@ func (fs Fields) decode(b []byte) (Fields, []byte, error) {
 
 func append8(dst, s []byte) []byte {
 	s = s[:min(len(s), math.MaxUint8)] // whatever follows must stay what it is
-	dst = append(dst, byte(len(s))) //nolint:gosec // cut to that
+	dst = append(dst, byte(len(s)))    //nolint:gosec // cut to that
 	return append(dst, s...)
 }
 
