@@ -3,9 +3,6 @@ package nanobus
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
-	"net"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -272,31 +269,6 @@ func TestHostile_RefusalsThatNobodyReads(t *testing.T) {
 	waitFor(t, "nothing left to answer", func() bool { return b.Served() == 0 })
 }
 
-// A link's window is its own: one that takes more than its part, when there
-// are several, is refused what goes beyond, after the grace for what was on
-// its way.
-func TestLink_LimitFollowsTheWindow(t *testing.T) {
-	b := newBus(t, Options{Serve: echo, Window: 100})
-	l := &Link{bus: b}
-	const second = int64(time.Second)
-	l.grant(100, 0)
-	l.grant(50, 10*second)
-	if got := l.limit(11 * second); got != 100 {
-		t.Errorf("a second after it has shrunk: %d, want 100", got)
-	}
-	l.grant(25, 11*second)
-	if got := l.limit(12 * second); got != 100 {
-		t.Errorf("shrunk twice: %d, want 100", got)
-	}
-	if got := l.limit(14 * second); got != 25 {
-		t.Errorf("when the grace is over: %d, want 25", got)
-	}
-	l.grant(20, 20*second)
-	if got := l.limit(21 * second); got != 25 {
-		t.Errorf("shrunk once more: %d, want 25", got)
-	}
-}
-
 // Who connects and says nothing takes no part of the window from others.
 func TestHostile_SilentConnectionsTakeNoWindow(t *testing.T) {
 	b, in := server(t, "1", Options{Serve: echo, Window: 100}, tcp)
@@ -440,104 +412,6 @@ func TestHostile_EventsOfOneLinkLeaveRoomForOthers(t *testing.T) {
 	n.goesOn(t)
 }
 
-// However many connections say nothing, an honest one gets in, and memory and
-// goroutines stay bounded.
-func TestHostile_ManySilentConnections(t *testing.T) {
-	b, in := server(t, "1", Options{Serve: echo, MaxLinks: 16}, tcp)
-	n := neighbourOf(t, in)
-	for range maxHandshakes + 20 {
-		connectTo(t, in.Address)
-	}
-	waitFor(t, "the oldest in the handshake evicted", func() bool { return refusedFor(b, "crowded") >= 20 })
-	for range 40 {
-		s := connectTo(t, in.Address) // its greeting may not be answered any more
-		mine := spGreeting(112)
-		_ = s.raw(mine[:])
-	}
-	waitFor(t, "the oldest that have not said hello evicted", func() bool { return closedFor(b, "crowded") >= 20 })
-	if links := len(b.snapshotLinks()); links > 16+maxGreeting {
-		t.Errorf("%d links", links)
-	}
-	if g := runtime.NumGoroutine(); g > 3*(maxHandshakes+maxGreeting)+1000 {
-		t.Errorf("%d goroutines", g)
-	}
-	late := caller(t, in)
-	if got, err := call(t, late, "hi", patience); err != nil || got != "hi" {
-		t.Errorf("the honest late-comer: %q, %v", got, err)
-	}
-	n.goesOn(t)
-}
-
-// Links that have introduced themselves are not evicted: then it is full.
-func TestHostile_TooManyLinks(t *testing.T) {
-	var log journal
-	b, in := server(t, "1", Options{Serve: echo, MaxLinks: 8, Logger: log.logger()}, tcp)
-	n := neighbourOf(t, in)
-	for i := range 7 {
-		s := knock(t, in.Address)
-		_ = s.say(helloOf("stranger", fmt.Sprint(i)))
-	}
-	waitFor(t, "full", func() bool {
-		live := 0
-		for _, l := range b.snapshotLinks() {
-			if l.stateIs(linkLive) {
-				live++
-			}
-		}
-		return live == 8
-	})
-	knock(t, in.Address).closed()
-	waitFor(t, "counted", func() bool { return refusedFor(b, "too_many") == 1 })
-	// What this process dials itself has its place kept.
-	_, other := server(t, "other", Options{Serve: echo}, tcp)
-	if err := b.SetInstances([]Instance{other}); err != nil {
-		t.Fatal(err)
-	}
-	waitFor(t, "its own link", func() bool { return b.Service("s").Live() == 1 })
-	if !strings.Contains(log.String(), "more than 8 links") {
-		t.Errorf("log: %s", log.String())
-	}
-	n.goesOn(t)
-}
-
-func TestHostile_TheSameInstanceManyTimes(t *testing.T) {
-	b, in := server(t, "1", Options{Serve: echo}, tcp)
-	n := neighbourOf(t, in)
-	for range maxSame {
-		_ = knock(t, in.Address).say(helloOf("stranger", "twin"))
-	}
-	waitFor(t, "all linked", func() bool {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		return b.callers() == maxSame+1
-	})
-	s := knock(t, in.Address)
-	_ = s.say(helloOf("stranger", "twin"))
-	s.closed()
-	waitFor(t, "counted", func() bool { return closedFor(b, "duplicate") == 1 })
-	n.goesOn(t)
-}
-
-// A line of a kind is logged once a second at most, and what was left out is
-// said.
-func TestHostile_LogIsBounded(t *testing.T) {
-	var log journal
-	b, in := server(t, "1", Options{Serve: echo, Logger: log.logger()}, tcp)
-	start := time.Now()
-	for range 50 {
-		s := connectTo(t, in.Address)
-		_ = s.raw([]byte("not at all SP"))
-		s.closed()
-	}
-	waitFor(t, "all counted", func() bool { return refusedFor(b, "not_sp") == 50 })
-	waitFor(t, "the rest said", func() bool { return strings.Contains(log.String(), `"suppressed":`) })
-	text := log.String()
-	seconds := int(time.Since(start)/time.Second) + 1
-	if lines := strings.Count(text, "doesn't speak SP"); lines < 1 || lines > seconds+1 {
-		t.Errorf("%d lines in %d s: %s", lines, seconds, text)
-	}
-}
-
 // A peer that ends each link at once is not dialled twenty times a second.
 func TestHostile_UselessPeerIsDialledLessAndLess(t *testing.T) {
 	l := openHouse(t)
@@ -557,69 +431,4 @@ func TestHostile_UselessPeerIsDialledLessAndLess(t *testing.T) {
 	hello := Hello{Version: 1, Window: 1, Service: "s", Instance: "x"}
 	_ = s.say(hello.appendTo(nil))
 	waitFor(t, "linked", func() bool { return b.Service("s").Live() == 1 })
-}
-
-// A peer may not hold a writer by taking a little of each message just in
-// time: what it is behind adds up.
-func TestPipe_SlowReadersLagAddsUp(t *testing.T) {
-	here, there := net.Pipe()
-	t.Cleanup(func() { _ = here.Close(); _ = there.Close() })
-	p := &busPipe{c: here, raw: here}
-	begin := time.Now()
-	for range 3 {
-		if err := p.arm(time.Millisecond); err != nil {
-			t.Fatal(err)
-		}
-		p.wrote = p.wrote.Add(-time.Second) // as if the write took that long
-		p.settle(time.Millisecond)
-	}
-	// Give or take what the machine did meanwhile.
-	if took := time.Since(begin) + 3*time.Millisecond; p.lag < 3*time.Second-took || p.lag > 3*time.Second+took {
-		t.Errorf("three writes of a second each, and %v: lag %v", took, p.lag)
-	}
-	if err := p.arm(time.Millisecond); err != nil {
-		t.Fatal(err)
-	}
-	if left := time.Until(p.armed); left > writeTimeout-p.lag+time.Second+50*time.Millisecond {
-		t.Errorf("the next may still take %v", left)
-	}
-	p.wrote = p.wrote.Add(-time.Minute) // a minute in which nothing was sent
-	if err := p.arm(0); err != nil {
-		t.Fatal(err)
-	}
-	if p.lag != 0 {
-		t.Errorf("after a pause: lag %v", p.lag)
-	}
-}
-
-// A half-open connection, as after a power failure or behind a firewall that
-// forgets, looks like a peer that neither sends nor closes: both sides find
-// out by their pings.
-func TestLink_HalfOpenDies(t *testing.T) {
-	t.Parallel()
-	_, in := server(t, "1", Options{Serve: echo}, tcp)
-	l := openHouse(t)
-	var cut flakyNet
-	go cut.relay(l, strings.TrimPrefix(in.Address, "tcp://"))
-	t.Cleanup(func() { _ = l.Close(); cut.close() })
-	in.Address = "tcp://" + l.Addr().String()
-	b := caller(t, in)
-	if got, err := call(t, b, "hi", patience); err != nil || got != "hi" {
-		t.Fatalf("before: %q, %v", got, err)
-	}
-	cut.drop.Store(true)
-	c := NewCall()
-	if err := b.Service("s").Go(c, Bytes("x"), 2*patience); err != nil {
-		t.Fatal(err)
-	}
-	c.Wait() // its budget is far longer than pings need
-	if !errors.Is(c.Err, ErrLinkDown) {
-		t.Errorf("got %v", c.Err)
-	}
-	c.Release()
-	if n := closedFor(b, "silent"); n != 1 {
-		t.Errorf("%d links found silent", n)
-	}
-	cut.drop.Store(false)
-	waitFor(t, "linked again", func() bool { return b.Service("s").Live() == 1 })
 }

@@ -31,9 +31,10 @@ const (
 // them, and for those neither a goroutine nor a timer nor a second read is
 // needed: one read, one write, and a share of what finds out which
 // connections are ready. All else (a large or slow request, chunks, Expect,
-// HTTP/1.0, anything that is to be refused, a body that streams) is handed
+// HTTP/1.0, anything malformed, a body that streams) is handed
 // over to fasthttp, behind the guard, with all bytes read so far; the
-// connection stays there. So there is one place that refuses, and one that waits.
+// connection stays there. So there is one place that judges what is malformed, and
+// one that waits.
 //
 // A connection's state says who may touch it: see loopConn.
 type eventLoops struct {

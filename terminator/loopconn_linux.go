@@ -126,7 +126,7 @@ func (c *loopConn) gone() bool {
 	return c.state.Load() != loopGone && peekSocket(c.fd) == guardPeekGone
 }
 
-// read reads what is there. n is 0 if nothing is; an error, if nothing will be.
+// read reads what is there. n is 0 if nothing is; ended says that nothing will be.
 func (c *loopConn) read(buf []byte) (n int, ended bool) {
 	for {
 		r, _, errno := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(c.fd), uintptr(unsafe.Pointer(&buf[0])), uintptr(len(buf)), unix.MSG_DONTWAIT, 0, 0) //nolint:gosec // as package unix does, without telling the scheduler: it doesn't block

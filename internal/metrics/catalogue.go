@@ -30,7 +30,7 @@ var (
 	HTTPConnections          = gauge("http.connections", "connections", "open client connections", front)
 	HTTPAccepted             = counter("http.accepted", "connections", "client connections accepted", front)
 	HTTPClosed               = counter("http.closed.<reason>", "connections", "client connections ended without a response, by reason: too_many, idle, write_timeout, hand_over (from an event loop, for want of a descriptor); accept_error counts failed accepts", front)
-	HTTPHandedOver           = counter("http.handed_over.<reason>", "connections", "client connections that an event loop left to a goroutine of their own, by reason: request (not whole at the first look, larger than 64 KiB, chunked, Expect, HTTP/1.0, or to be refused), response (the client is slow to take it), stream (its body comes in chunks)", front)
+	HTTPHandedOver           = counter("http.handed_over.<reason>", "connections", "client connections that an event loop left to a goroutine of their own, by reason: request (not whole at the first look, larger than 64 KiB, chunked, Expect, HTTP/1.0, or malformed), response (the client is slow to take it), stream (its body comes in chunks)", front)
 	HTTPBytesIn              = counter("http.bytes_in", "bytes", "bytes read from clients", front)
 	HTTPBytesOut             = counter("http.bytes_out", "bytes", "bytes written to clients", front)
 )
