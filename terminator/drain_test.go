@@ -138,6 +138,82 @@ func testDrainIdle(t *testing.T) {
 	}
 }
 
+// A balancer has DrainDelay to see that the front is not ready, during which all is served as before.
+func TestDrain_Delay(t *testing.T) { bothWays(t, testDrainDelay) }
+
+func testDrainDelay(t *testing.T) {
+	const delay = 1500 * time.Millisecond // more than idleGrace
+	f := startFront(t, Options{DrainDelay: delay})
+	n := f.work(t, "w1", text("done"))
+	kept := f.dial(t)
+	if r := kept.ask("GET", "/", ""); r.Close {
+		t.Error("closed before there was a reason")
+	}
+	began := time.Now()
+	done := make(chan error, 1)
+	go func() { done <- f.stop() }()
+	eventually(t, "not ready", func() bool { return f.Ready() != nil })
+	for asked := 0; ; asked++ {
+		c, err := net.Dial("tcp", f.addr)
+		if err != nil {
+			if took := time.Since(began); took < delay || asked == 0 {
+				t.Errorf("the port closed after %v and %d requests: %v", took, asked, err)
+			}
+			break
+		}
+		_ = c.SetDeadline(time.Now().Add(patience))
+		if time.Since(began) > delay/2 { // the drain itself is others' test
+			_ = c.Close()
+			time.Sleep(time.Millisecond)
+			continue
+		}
+		if r := newClient(t, c).ask("GET", "/", ""); r.StatusCode != 200 || !r.Close {
+			t.Errorf("a new connection's request: got %d, close %v", r.StatusCode, r.Close)
+		}
+		_ = c.Close()
+	}
+	ended(t, kept) // idle: for its own timeout while there is a delay, then for a moment
+	if took := time.Since(began); took < delay {
+		t.Errorf("an idle connection was closed after %v", took)
+	}
+	if err := <-done; err != nil {
+		t.Errorf("Run: %v", err)
+	}
+	_ = n.Close()
+}
+
+// A successor has the socket already: nothing is to be waited for.
+func TestDrain_NoDelayForSuccessor(t *testing.T) {
+	tm, err := New(Options{HTTP: "127.0.0.1:0", Discovery: newTable(), DrainDelay: MaxDrainDelay})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := tm.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(ErrSucceeded)
+	done := make(chan error, 1)
+	go func() { done <- tm.Run(ctx) }()
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(patience):
+		t.Fatal("it waits for a balancer")
+	}
+}
+
+func TestNew_DrainDelay(t *testing.T) {
+	for _, d := range []time.Duration{-1, MaxDrainDelay + 1} {
+		_, err := New(Options{Discovery: newTable(), DrainDelay: d})
+		if err == nil || !strings.Contains(err.Error(), "--drain-delay") {
+			t.Errorf("%v: got %v", d, err)
+		}
+	}
+}
+
 // brokenTable is a Discovery that gives up.
 type brokenTable struct{ err error }
 

@@ -243,7 +243,10 @@ func (l *guardListener) startDrain(grace time.Duration) {
 	l.sweeper.draining.Store(true)
 }
 
-// draining reports whether startDrain has been called.
+// announceDrain has responses say Connection: close, and leaves all else as it is until startDrain.
+func (l *guardListener) announceDrain() { l.sweeper.draining.Store(true) }
+
+// draining reports whether announceDrain or startDrain has been called.
 func (l *guardListener) draining() bool { return l.sweeper.draining.Load() }
 
 // closeIdle has those connections closed that have been idle for at least olderThan, and returns how many. A

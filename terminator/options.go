@@ -29,6 +29,9 @@ const (
 	DefaultAccessLog     = 10
 )
 
+// MaxDrainDelay is the most that Options.DrainDelay may be.
+const MaxDrainDelay = 10 * time.Minute
+
 // Discovery is what a terminator needs of it. etcd's client and the static
 // table implement it.
 type Discovery interface {
@@ -57,6 +60,11 @@ type Options struct {
 	IdleTimeout   time.Duration // between requests
 	WriteTimeout  time.Duration // for the client to take a response
 	DrainTimeout  time.Duration // for what is in flight, after the end was asked for
+
+	// DrainDelay is for how long Run goes on serving when its end was asked for,
+	// not ready and with Connection: close in each response, so that a balancer
+	// notices before the port closes. At most MaxDrainDelay.
+	DrainDelay time.Duration
 
 	MaxHeader int // bytes of request line and header section
 	MaxConns  int // open client connections
@@ -109,6 +117,9 @@ func (o *Options) setDefaults() error {
 		if *f.value < f.min || *f.value > f.max {
 			return fmt.Errorf("terminator: --%s %v: want %v to %v", f.flag, *f.value, f.min, f.max)
 		}
+	}
+	if o.DrainDelay < 0 || o.DrainDelay > MaxDrainDelay {
+		return fmt.Errorf("terminator: --drain-delay %v: want 0s to %v", o.DrainDelay, MaxDrainDelay)
 	}
 	for _, f := range []struct {
 		flag          string

@@ -52,8 +52,13 @@ type Terminator struct {
 	guard    *guardListener
 	server   *fasthttp.Server
 	loops    *eventLoops // nil: each connection has a goroutine, in server
-	draining atomic.Bool
+	leaving  atomic.Bool // told to end: not ready
+	draining atomic.Bool // no longer accepting
 }
+
+// ErrSucceeded is the cause (context.WithCancelCause) with which Run's context ends when a successor
+// has the listening socket already: no balancer needs to be told.
+var ErrSucceeded = errors.New("terminator: a successor has taken over")
 
 // New makes a terminator that listens nowhere yet. The error names the flag
 // that is wrong.
@@ -166,7 +171,7 @@ func (t *Terminator) Addr() net.Addr { return t.listener.Addr() }
 
 // Ready reports nil when a live instance of every routed service is known.
 func (t *Terminator) Ready() error {
-	if t.draining.Load() {
+	if t.leaving.Load() {
 		return errors.New("draining")
 	}
 	return t.routing.Load().ready()
@@ -175,8 +180,9 @@ func (t *Terminator) Ready() error {
 // Links returns the state of the links to the instances.
 func (t *Terminator) Links() []nanobus.LinkInfo { return t.bus.Links() }
 
-// Run serves until ctx ends, then drains: it takes no new connections, answers
-// what is in flight (within DrainTimeout), and returns.
+// Run serves until ctx ends, and for DrainDelay longer unless ErrSucceeded is
+// the cause. Then it drains: it takes no new connections, answers what is in
+// flight (within DrainTimeout), and returns.
 func (t *Terminator) Run(ctx context.Context) error {
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
@@ -192,6 +198,9 @@ func (t *Terminator) Run(ctx context.Context) error {
 	serving := true
 	select {
 	case <-ctx.Done():
+		if !errors.Is(context.Cause(ctx), ErrSucceeded) {
+			serving = t.sayGoodbye(served)
+		}
 	case err := <-served:
 		serving = false
 		failed = fmt.Errorf("terminator: serving ended: %w", err)
@@ -204,10 +213,31 @@ func (t *Terminator) Run(ctx context.Context) error {
 	return errors.Join(failed, t.bus.Close())
 }
 
+// sayGoodbye serves for DrainDelay longer, so that whoever looks at /readyz can send its clients
+// elsewhere first. It returns whether connections are still accepted.
+func (t *Terminator) sayGoodbye(served <-chan error) (serving bool) {
+	t.leaving.Store(true)
+	if t.opts.DrainDelay == 0 {
+		return true
+	}
+	t.log.Info().Stringer("for", t.opts.DrainDelay).Msg("told to end: not ready, still serving")
+	t.guard.announceDrain()
+	delay := time.NewTimer(t.opts.DrainDelay)
+	defer delay.Stop()
+	select {
+	case <-delay.C:
+		return true
+	case err := <-served:
+		t.log.Warn().Err(err).Msg("accepting connections ended with an error")
+		return false
+	}
+}
+
 // drain ends the connections. What was accepted is answered.
 func (t *Terminator) drain(served <-chan error, serving bool) {
 	t.log.Info().Int64("in_flight", t.admission.inFlight.Load()).Msg("draining")
 	deadline := time.Now().Add(t.opts.DrainTimeout)
+	t.leaving.Store(true)
 	t.draining.Store(true)
 	t.guard.startDrain(idleGrace)
 	// Connections that clients believe to be open may still wait to be

@@ -37,6 +37,7 @@ type flags struct {
 	MaxInFlight    int           `default:"4096" range:"1..131072" placeholder:"N" help:"Hard cap of the requests in flight."`
 	MinInFlight    int           `default:"64" range:"1..131072" placeholder:"N" help:"What the adaptive limit never goes below."`
 	LatencyTarget  time.Duration `default:"50ms" range:"1ms..1m" placeholder:"DURATION" help:"Mean latency above which fewer requests are let in."`
+	DrainDelay     time.Duration `default:"0s" range:"0s..10m" placeholder:"DURATION" help:"How long to go on serving after SIGTERM, not ready and with Connection: close, 0s to 10m. Take more than a balancer takes to see /readyz fail."`
 	Handover       string        `type:"path" placeholder:"PATH" help:"Unix socket through which a terminator takes over from the one that runs, without a lost connection. Start the new one with the same PATH."`
 	AccessLog      int           `default:"10" range:"0..100000" placeholder:"N" help:"Access log lines per second at most; 0 for none."`
 }
@@ -81,7 +82,7 @@ func run(ctx context.Context, args []string, std cli.IO) error {
 		Security:       security,
 		TrustedProxies: f.TrustedProxies,
 		HeaderTimeout:  f.HeaderTimeout, BodyTimeout: f.BodyTimeout, IdleTimeout: f.IdleTimeout,
-		WriteTimeout: f.WriteTimeout, DrainTimeout: max(f.DrainTimeout, 10*time.Millisecond),
+		WriteTimeout: f.WriteTimeout, DrainTimeout: max(f.DrainTimeout, 10*time.Millisecond), DrainDelay: f.DrainDelay,
 		MaxHeader: f.MaxHeader, MaxConns: f.MaxConnections, EventLoops: f.EventLoops,
 		MaxInFlight: f.MaxInFlight, MinInFlight: min(f.MinInFlight, f.MaxInFlight), LatencyTarget: f.LatencyTarget,
 		AccessLog: accessLog(f.AccessLog), Logger: base.Log, Metrics: base.Metrics,
@@ -97,15 +98,14 @@ func run(ctx context.Context, args []string, std cli.IO) error {
 		base.Admin.Handle("/links.json", links(t))
 	}
 	if f.Handover != "" {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithCancel(ctx)
-		defer cancel()
+		var cancel context.CancelCauseFunc
+		ctx, cancel = context.WithCancelCause(ctx)
 		end := make(chan struct{})
 		go func() {
 			defer close(end)
-			succession(ctx, cancel, &f, heir, t, base)
+			succession(ctx, func() { cancel(terminator.ErrSucceeded) }, &f, heir, t, base)
 		}()
-		defer func() { cancel(); <-end }()
+		defer func() { cancel(nil); <-end }()
 	}
 	return t.Run(ctx)
 }

@@ -47,7 +47,7 @@ func takeOver(ctx context.Context, f *flags) (*inherited, error) {
 // succession takes the predecessor's place when t is ready, offers t's sockets
 // to the next, and ends t when that one has taken them. It returns when ctx
 // ends or that has happened.
-func succession(ctx context.Context, end context.CancelFunc, f *flags, heir *inherited, t *terminator.Terminator, base *cli.Base) {
+func succession(ctx context.Context, end func(), f *flags, heir *inherited, t *terminator.Terminator, base *cli.Base) {
 	if heir != nil {
 		tick := time.NewTicker(10 * time.Millisecond)
 		defer tick.Stop()
