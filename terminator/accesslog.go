@@ -7,6 +7,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"nanofront/internal/logging"
+	"nanofront/terminator/forwarded"
 )
 
 // accessLog writes at most so many lines per second: all requests of a quiet
@@ -48,10 +49,10 @@ func (a *accessLog) wants(now time.Duration) (int64, bool) {
 }
 
 // write writes one line. size is that of the body, -1 if unknown.
-func (a *accessLog) write(f *flight, from *clientAddr, status, size int, took time.Duration, stands int64) {
+func (a *accessLog) write(f *flight, from *forwarded.Peer, status, size int, took time.Duration, stands int64) {
 	client := f.msg.Client
 	if client == nil && from != nil {
-		client = from.text // refused before anybody asked who it is
+		client = from.Text // refused before anybody asked who it is
 	}
 	e := a.log.Info().
 		Bytes(logging.Method, f.msg.Method).

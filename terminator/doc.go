@@ -4,13 +4,13 @@
 //
 // The way of a request, and the file in which each step is:
 //
-//	bytes ─▶ guard.go      strict HTTP/1.1 framing, deadlines, bounds, below fasthttp
+//	bytes ─▶ guard.go      deadlines, bounds, and strict HTTP/1.1 (package http1), below fasthttp
 //	      ─▶ server.go     fasthttp parses the head
 //	      ─▶ forward.go    the steps below, one after the other
 //	      ─▶ admission.go  is there room for one more?
-//	      ─▶ target.go     the one form of the path, for routing and for sending on
+//	      ─▶ http1         the one form of the path, for routing and for sending on
 //	      ─▶ routing.go    which service, with what limits
-//	      ─▶ header.go     which fields go on; forwarded.go: who the client is
+//	      ─▶ header.go     which fields go on; package forwarded: who the client is
 //	      ═▶ bus           which instance, one message, one reply
 //	      ─▶ retry.go      once more, elsewhere, if that is safe
 //	      ─▶ outcome.go    the one table from cause to status

@@ -16,6 +16,8 @@ import (
 	"nanofront/internal/logging"
 	"nanofront/internal/registry"
 	"nanofront/nanobus"
+	"nanofront/terminator/forwarded"
+	"nanofront/terminator/http1"
 )
 
 // The fields that the terminator sets itself.
@@ -93,9 +95,9 @@ func (t *Terminator) finish(ctx *fasthttp.RequestCtx, conn *guardConn, f *flight
 		if !ctx.Response.IsBodyStream() {
 			size = len(ctx.Response.Body()) // of a stream this would read all of it
 		}
-		var client *clientAddr
+		var client *forwarded.Peer
 		if conn != nil {
-			client = &conn.clientAddr
+			client = &conn.Peer
 		}
 		t.accessLog.write(f, client, status, size, now-start, n)
 	}
@@ -129,9 +131,9 @@ func (t *Terminator) forward(ctx *fasthttp.RequestCtx, conn *guardConn, f *fligh
 		t.admission.leave(0) // it may be under way for hours: the bus' own limits bound those
 	}
 
-	var client *clientAddr
+	var client *forwarded.Peer
 	if conn != nil {
-		client = &conn.clientAddr
+		client = &conn.Peer
 	}
 	t.identify(client, f)
 	f.call.Key = keyOf(up.hash, f)
@@ -181,13 +183,13 @@ func (t *Terminator) route(f *flight, uri, header []byte) (up *upstream, o outco
 	if f.requestID == nil {
 		f.requestID = f.makeRequestID()
 	}
-	var target target
+	var target http1.Target
 	var err error
-	target, f.pathScratch, err = targetNormalize(uri, f.pathScratch)
+	target, f.pathScratch, err = http1.NormalizeTarget(uri, f.pathScratch)
 	if err != nil {
 		return nil, badTarget
 	}
-	f.msg.Path, f.msg.Query = target.path, target.query
+	f.msg.Path, f.msg.Query = target.Path, target.Query
 	routing := t.routing.Load()
 	if routing == nil {
 		return nil, notReady
@@ -259,27 +261,27 @@ func (t *Terminator) again(f *flight, up *upstream, start time.Duration, err err
 }
 
 // identify adds the fields that say who the client is and which request this is.
-func (t *Terminator) identify(client *clientAddr, f *flight) {
+func (t *Terminator) identify(client *forwarded.Peer, f *flight) {
 	h := &f.header
-	in := forwardedRequest{
-		host: f.msg.Host,
-		xFor: h.xFor, xProto: h.xProto, xHost: h.xHost, forwarded: h.forwarded,
+	in := forwarded.Request{
+		Host: f.msg.Host,
+		XFor: h.xFor, XProto: h.xProto, XHost: h.xHost, Forwarded: h.forwarded,
 	}
 	if client != nil {
-		in.peer, in.peerText, in.peerTrusted = client.ip, client.text, client.trusted
+		in.Peer = *client
 	}
-	var v forwardedValues
-	v, f.forwardedScratch = forwardedResolve(t.trusted, &in, f.forwardedScratch)
-	f.msg.Client, f.msg.Scheme, f.msg.Host = v.clientText, v.scheme, v.host
+	var v forwarded.Values
+	v, f.forwardedScratch = forwarded.Resolve(t.trusted, &in, f.forwardedScratch)
+	f.msg.Client, f.msg.Scheme, f.msg.Host = v.ClientText, v.Scheme, v.Host
 	fields := append(h.fields,
 		httpmsg.Field{Name: nameRequestID, Value: f.requestID},
-		httpmsg.Field{Name: nameXFor, Value: v.xFor},
-		httpmsg.Field{Name: nameXProto, Value: v.xProto})
-	if len(v.xHost) > 0 {
-		fields = append(fields, httpmsg.Field{Name: nameXHost, Value: v.xHost})
+		httpmsg.Field{Name: nameXFor, Value: v.XFor},
+		httpmsg.Field{Name: nameXProto, Value: v.XProto})
+	if len(v.XHost) > 0 {
+		fields = append(fields, httpmsg.Field{Name: nameXHost, Value: v.XHost})
 	}
-	if len(h.forwarded) > 0 && in.peerTrusted {
-		fields = append(fields, httpmsg.Field{Name: nameForwarded, Value: v.forwarded})
+	if len(h.forwarded) > 0 && in.Peer.Trusted {
+		fields = append(fields, httpmsg.Field{Name: nameForwarded, Value: v.Forwarded})
 	}
 	h.fields, f.msg.Header = fields, fields
 }
@@ -327,7 +329,7 @@ func (t *Terminator) respond(resp *fasthttp.Response, head bool, f *flight) outc
 	}
 	if listed != nil {
 		for token := range bytes.SplitSeq(listed, []byte{','}) {
-			token = guardTrim(token)
+			token = http1.TrimOWS(token)
 			canonicalName(token)
 			resp.Header.DelBytes(token) // meant for this hop, as in a request
 		}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"nanofront/internal/metrics"
+	"nanofront/terminator/http1"
 )
 
 // What a zero field of guardOptions stands for.
@@ -129,7 +130,7 @@ func newGuardStats(s *metrics.Set) guardStats {
 type guardListener struct {
 	inner  net.Listener
 	opt    guardOptions
-	limits guardLimits
+	limits http1.Limits
 	stats  guardStats
 
 	openConns atomic.Int64 // guardConns that aren't closed
@@ -148,7 +149,7 @@ func newGuardListener(inner net.Listener, opt guardOptions) *guardListener {
 	l := &guardListener{
 		inner:   inner,
 		opt:     opt,
-		limits:  guardLimits{head: opt.maxHead, fields: opt.maxFields, target: opt.maxTarget, body: opt.maxBody},
+		limits:  http1.Limits{Head: opt.maxHead, Fields: opt.maxFields, Target: opt.maxTarget, Body: opt.maxBody},
 		stats:   newGuardStats(opt.metrics),
 		closing: make(chan struct{}),
 		stopped: make(chan struct{}),

@@ -10,20 +10,9 @@ import (
 
 	"github.com/valyala/fasthttp"
 	"github.com/valyala/fasthttp/fasthttputil"
-)
 
-// guardSampleRequests are what browsers and load generators send, by their size.
-var guardSampleRequests = []string{
-	"GET /profile/42 HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n",
-	"GET /profile/42 HTTP/1.1\r\nHost: localhost:8080\r\nUser-Agent: load/1.0\r\nAccept: application/json\r\n" +
-		"Accept-Encoding: gzip\r\nX-Request-Id: 0123456789abcdef\r\n\r\n",
-	"GET /profile/42?lang=en&full=1 HTTP/1.1\r\nHost: www.example.com\r\nConnection: keep-alive\r\n" +
-		"User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36\r\n" +
-		"Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\nAccept-Encoding: gzip, deflate, br\r\n" +
-		"Accept-Language: en-GB,en;q=0.9\r\nCookie: session=0123456789abcdef0123456789abcdef\r\n\r\n",
-	"POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 512\r\nContent-Type: text/plain\r\n\r\n" +
-		string(make([]byte, 512)),
-}
+	"nanofront/terminator/http1/http1test"
+)
 
 // guardLoopConn is a socket that has the same request to read again and again.
 type guardLoopConn struct {
@@ -46,7 +35,7 @@ func TestGuardConn_AllocatesNothing(t *testing.T) {
 	defer func() { _ = l.Close(); <-l.stopped }()
 	p := make([]byte, 16<<10)
 	answer := make([]byte, 512)
-	for _, r := range guardSampleRequests {
+	for _, r := range http1test.Samples {
 		l.openConns.Add(1)
 		c := newGuardConn(l, &guardLoopConn{request: []byte(r)})
 		if n := testing.AllocsPerRun(100, func() {
@@ -66,7 +55,7 @@ func BenchmarkGuardConn(b *testing.B) {
 	inner := fasthttputil.NewInmemoryListener()
 	l := newGuardListener(inner, guardOptions{})
 	defer func() { _ = l.Close(); <-l.stopped }()
-	for _, r := range guardSampleRequests {
+	for _, r := range http1test.Samples {
 		b.Run(fmt.Sprintf("bytes=%d", len(r)), func(b *testing.B) {
 			l.openConns.Add(1)
 			c := newGuardConn(l, &guardLoopConn{request: []byte(r)})
@@ -79,22 +68,6 @@ func BenchmarkGuardConn(b *testing.B) {
 					b.Fatalf("Read = %d, %v", n, err)
 				}
 				_, _ = c.Write(answer)
-			}
-		})
-	}
-}
-
-func BenchmarkGuardScan(b *testing.B) {
-	limits := guardLimits{head: 16 << 10, fields: 100, target: 8000, body: 1 << 20}
-	for _, r := range guardSampleRequests {
-		b.Run(fmt.Sprintf("bytes=%d", len(r)), func(b *testing.B) {
-			s := guardScanner{limits: &limits}
-			p := []byte(r)
-			b.ReportAllocs()
-			for b.Loop() {
-				if v := s.scan(p); v != guardOK {
-					b.Fatal(v.response())
-				}
 			}
 		})
 	}
@@ -122,7 +95,7 @@ func BenchmarkGuardServer(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			request, p := []byte(guardSampleRequests[2]), make([]byte, 4096)
+			request, p := []byte(http1test.Samples[2]), make([]byte, 4096)
 			b.ReportAllocs()
 			for b.Loop() {
 				if _, err := conn.Write(request); err != nil {

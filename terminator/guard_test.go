@@ -15,11 +15,13 @@ import (
 	"time"
 
 	"github.com/valyala/fasthttp"
+
+	"nanofront/terminator/http1/http1test"
 )
 
 const (
-	guardTestBody  = 1000 // maxBody
-	guardTestHead  = 10_000
+	guardTestBody  = http1test.MaxBody
+	guardTestHead  = http1test.MaxHead
 	guardTestWait  = 20 * time.Second
 	guardTestProbe = "GET /probe HTTP/1.1\r\nHost: probe\r\n\r\n"
 )
@@ -214,60 +216,52 @@ func (ts *guardTestServer) script(pieces ...[]byte) []byte {
 	return inner.sent.Bytes()
 }
 
-func guardTestBytewise(raw string) [][]byte {
-	pieces := make([][]byte, len(raw))
-	for i := range pieces {
-		pieces[i] = []byte{raw[i]}
-	}
-	return pieces
-}
-
-// verify judges the responses to a case, the probe after it included.
-func (c *guardCase) verify(t *testing.T, how string, ts *guardTestServer, statuses []int) {
+// guardTestVerify judges the responses to a case, the probe after it included.
+func guardTestVerify(t *testing.T, c http1test.Case, how string, ts *guardTestServer, statuses []int) {
 	t.Helper()
-	want := c.want
-	if c.open {
+	want := c.Want
+	if c.Open {
 		want = append(slices.Clone(want), 200)
 	}
 	targets, strays, _ := ts.reset()
 	if !slices.Equal(statuses, want) {
-		t.Errorf("%s, %s: got %v, want %v\n%.100q", c.name, how, statuses, want, c.raw)
+		t.Errorf("%s, %s: got %v, want %v\n%.100q", c.Name, how, statuses, want, c.Raw)
 	}
 	if len(strays) > 0 {
-		t.Errorf("%s, %s: left to fasthttp: %v\n%.100q", c.name, how, strays, c.raw)
+		t.Errorf("%s, %s: left to fasthttp: %v\n%.100q", c.Name, how, strays, c.Raw)
 	}
 	for _, target := range targets {
-		if target == "/smuggled" || (target == "/probe" && !c.open) {
-			t.Errorf("%s, %s: a request was served that isn't one: %v\n%.100q", c.name, how, targets, c.raw)
+		if target == "/smuggled" || (target == "/probe" && !c.Open) {
+			t.Errorf("%s, %s: a request was served that isn't one: %v\n%.100q", c.Name, how, targets, c.Raw)
 		}
 	}
-	if !c.open && len(targets) != len(want)-1 {
-		t.Errorf("%s, %s: served %v, want %d requests\n%.100q", c.name, how, targets, len(want)-1, c.raw)
+	if !c.Open && len(targets) != len(want)-1 {
+		t.Errorf("%s, %s: served %v, want %d requests\n%.100q", c.Name, how, targets, len(want)-1, c.Raw)
 	}
 }
 
 func TestGuard_RawRequests(t *testing.T) {
 	ts := newGuardTestServer(t, guardOptions{})
 	ts.listen(t)
-	cases := guardCases()
+	cases := http1test.Cases()
 	if len(cases) < 150 {
 		t.Fatalf("only %d cases", len(cases))
 	}
 	for _, c := range cases {
-		statuses, _ := ts.exchange(t, c.raw+guardTestProbe)
-		c.verify(t, "over loopback", ts, statuses)
+		statuses, _ := ts.exchange(t, c.Raw+guardTestProbe)
+		guardTestVerify(t, c, "over loopback", ts, statuses)
 	}
 }
 
 func TestGuard_VerdictDoesNotDependOnPieces(t *testing.T) {
 	ts := newGuardTestServer(t, guardOptions{})
 	defer ts.stop()
-	for _, c := range guardCases() {
+	for _, c := range http1test.Cases() {
 		run := func(how string, pieces ...[]byte) {
 			statuses, _ := guardTestResponses(t, bytes.NewReader(ts.script(pieces...)))
-			c.verify(t, how, ts, statuses)
+			guardTestVerify(t, c, how, ts, statuses)
 		}
-		raw := c.raw + guardTestProbe
+		raw := c.Raw + guardTestProbe
 		run("at once", []byte(raw))
 		if len(raw) > 5000 {
 			for _, at := range []int{1, 100, 4000, 4096, len(raw) - 50} {
@@ -275,7 +269,7 @@ func TestGuard_VerdictDoesNotDependOnPieces(t *testing.T) {
 			}
 			continue
 		}
-		run("byte by byte", guardTestBytewise(raw)...)
+		run("byte by byte", http1test.Bytewise(raw)...)
 		for at := 1; at < len(raw) && len(raw) < 400; at++ {
 			run("split at "+strconv.Itoa(at), []byte(raw[:at]), []byte(raw[at:]))
 		}
@@ -344,49 +338,12 @@ func TestGuard_EndsEarly(t *testing.T) {
 	}
 }
 
-// FuzzGuardScanner holds the scanner to finding the same in whatever pieces the bytes come.
-func FuzzGuardScanner(f *testing.F) {
-	for _, c := range guardCases() {
-		if len(c.raw) < 2000 {
-			f.Add([]byte(c.raw), uint16(len(c.raw)/2), uint16(7))
-		}
-	}
-	limits := guardLimits{head: 600, fields: 10, target: 100, body: 300}
-	scan := func(pieces ...[]byte) (fault guardFault, state guardState, length int64) {
-		s := guardScanner{limits: &limits}
-		for _, p := range pieces {
-			if fault = s.scan(p); fault != guardOK {
-				return fault, 0, 0
-			}
-			if s.start < 0 || s.start > len(p) {
-				panic(fmt.Sprintf("start %d of a piece of %d", s.start, len(p)))
-			}
-		}
-		return guardOK, s.state, s.length
-	}
-	f.Fuzz(func(t *testing.T, raw []byte, a, b uint16) {
-		fault, state, length := scan(raw)
-		check := func(how string, pieces ...[]byte) {
-			if f, st, l := scan(pieces...); f != fault || st != state || l != length {
-				t.Fatalf("at once: fault %d, state %d, length %d; %s: %d, %d, %d\n%q",
-					fault, state, length, how, f, st, l, raw)
-			}
-		}
-		check("byte by byte", guardTestBytewise(string(raw))...)
-		i, j := int(a)%(len(raw)+1), int(b)%(len(raw)+1)
-		if i > j {
-			i, j = j, i
-		}
-		check(fmt.Sprintf("split at %d and %d", i, j), raw[:i], raw[i:j], raw[j:])
-	})
-}
-
 // FuzzGuardServer holds guard and fasthttp to the same view of what is a request: what the guard lets through, fasthttp must
 // serve, and in the same number.
 func FuzzGuardServer(f *testing.F) {
-	for _, c := range guardCases() {
-		if len(c.raw) < 2000 {
-			f.Add([]byte(c.raw))
+	for _, c := range http1test.Cases() {
+		if len(c.Raw) < 2000 {
+			f.Add([]byte(c.Raw))
 		}
 	}
 	ts := newGuardTestServer(f, guardOptions{})

@@ -8,6 +8,9 @@ import (
 	"strconv"
 	"sync/atomic"
 	"time"
+
+	"nanofront/terminator/forwarded"
+	"nanofront/terminator/http1"
 )
 
 // guardPeeked is what guardPeek finds on a socket.
@@ -37,7 +40,7 @@ const (
 type guardConn struct {
 	net.Conn // the socket; its deadlines are the guard's alone
 
-	clientAddr
+	forwarded.Peer
 	listener *guardListener
 	state    atomic.Uint64 // guardPack of phase and beginning
 	leave    atomic.Uint64 // the idle state in which closeIdle found the connection and told it to go
@@ -55,8 +58,8 @@ type guardConn struct {
 	// Bus times in ns, for the stages of a request: its first byte, and its reply. 0: not known, or none.
 	firstByte, replied int64
 
-	scanner   guardScanner
-	verdict   guardFault
+	scanner   http1.Scanner
+	verdict   http1.Fault
 	began     int64  // when the part being read of a request, head or body, began
 	bodyBytes int    // bytes of a body since then
 	handedAt  int64  // when the last of a body's bytes were handed on
@@ -72,9 +75,9 @@ const guardNoLeave = ^uint64(0)
 
 func newGuardConn(l *guardListener, inner net.Conn) *guardConn {
 	c := &guardConn{Conn: inner, listener: l}
-	c.scanner.limits = &l.limits
+	c.scanner.Init(&l.limits)
 	c.leave.Store(guardNoLeave)
-	c.clientAddr = newClientAddr(addrOf(inner.RemoteAddr()), l.opt.trusted)
+	c.Peer = forwarded.NewPeer(forwarded.AddrOf(inner.RemoteAddr()), l.opt.trusted)
 	c.enter(guardIdle)
 	l.sweeper.add(c)
 	return c
@@ -97,16 +100,16 @@ func (c *guardConn) Read(p []byte) (int, error) {
 	if c.dead {
 		return 0, io.EOF
 	}
-	if c.verdict != guardOK {
+	if c.verdict != http1.OK {
 		return c.refuse()
 	}
 	if len(p) == 0 {
 		return 0, nil
 	}
 	switch {
-	case c.scanner.inBody():
+	case c.scanner.InBody():
 		c.state.Store(guardPack(guardBody, c.bodyBegan()))
-	case c.scanner.inHead():
+	case c.scanner.InHead():
 		c.state.Store(guardPack(guardHead, c.began))
 	default:
 		c.enter(guardIdle)
@@ -120,7 +123,7 @@ func (c *guardConn) Read(p []byte) (int, error) {
 			}
 			// An error that came with bytes comes again without.
 			if n = c.check(p[:n]); n > 0 {
-				if c.scanner.inBody() {
+				if c.scanner.InBody() {
 					c.bodyBytes += n
 					c.handedAt = c.listener.sweeper.now()
 				}
@@ -148,7 +151,7 @@ func (c *guardConn) Read(p []byte) (int, error) {
 			return 0, err
 		}
 		// The client has closed its side in the middle of a request, and may still listen.
-		c.verdict = guardFaultEarly
+		c.verdict = http1.FaultEarly
 		return c.refuse()
 	}
 }
@@ -175,27 +178,27 @@ func (c *guardConn) bodyBegan() int64 {
 // check scans what was just read and returns how much of it may be handed on. 0 means that there is a verdict.
 func (c *guardConn) check(b []byte) int {
 	s := &c.scanner
-	before := s.state
-	v := s.scan(b)
-	if s.state != before || s.start > 0 {
+	before := s.State()
+	v := s.Scan(b)
+	if s.State() != before || s.Start() > 0 {
 		c.track(before)
 	}
-	if v != guardOK {
+	if v != http1.OK {
 		c.verdict = v
-		return s.start
+		return s.Start()
 	}
-	if s.start > 0 && s.inBody() {
-		c.held = append([]byte(nil), b[s.start:]...)
-		return s.start
+	if s.Start() > 0 && s.InBody() {
+		c.held = append([]byte(nil), b[s.Start():]...)
+		return s.Start()
 	}
 	return len(b)
 }
 
 // track keeps began and answered up with the scanner, which has gone on from state before.
-func (c *guardConn) track(before guardState) {
+func (c *guardConn) track(before http1.State) {
 	s := &c.scanner
-	inHead, inBody := s.inHead(), s.inBody()
-	if s.start == 0 && (inHead && c.wasInHead || inBody && before >= guardFixed) {
+	inHead, inBody := s.InHead(), s.InBody()
+	if s.Start() == 0 && (inHead && c.wasInHead || inBody && before.InBody()) {
 		return // further on in the same part of the same request
 	}
 	c.wasInHead = inHead
@@ -230,9 +233,9 @@ func (c *guardConn) overdue() (again bool, err error) {
 		}
 		return true, nil
 	case phase == guardHead:
-		c.verdict = guardFaultHeadSlow
+		c.verdict = http1.FaultHeadSlow
 	default:
-		c.verdict = guardFaultBodySlow
+		c.verdict = http1.FaultBodySlow
 	}
 	_, err = c.refuse()
 	return false, err
@@ -245,7 +248,7 @@ func (c *guardConn) refuse() (int, error) {
 		// The handler has answered without waiting for the body; Close lingers.
 		return 0, io.EOF
 	}
-	status, reason := c.verdict.response()
+	status, reason := c.verdict.Response()
 	if _, err := c.write(c.listener.opt.respond(status, reason, c.serving)); err == nil {
 		c.lingers.Store(false)
 		c.lingerNow()
@@ -261,10 +264,10 @@ func (c *guardConn) Write(b []byte) (int, error) {
 	}
 	// With bytes held or a verdict pending, the scanner is ahead of fasthttp, and b belongs to a request before.
 	switch {
-	case c.verdict != guardOK:
+	case c.verdict != http1.OK:
 		// If this is the last response for another reason, Close meets unread bytes.
 		c.lingers.Store(true)
-	case c.scanner.inBody() && len(c.held) == 0 && !c.answered && string(b) != guardContinue:
+	case c.scanner.InBody() && len(c.held) == 0 && !c.answered && string(b) != guardContinue:
 		c.answered = true
 		c.lingers.Store(true)
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"nanofront/internal/registry"
+	"nanofront/terminator/http1"
 )
 
 // keyOf is the key by which the request's instance is chosen: the hash of what
@@ -56,7 +57,7 @@ func queryParameter(query []byte, name string) []byte {
 // headerField returns the first field of that name, which is in lower case.
 func headerField(f *flight, name string) []byte {
 	for i := range f.header.fields {
-		if guardFold(f.header.fields[i].Name, name) {
+		if http1.EqualLower(f.header.fields[i].Name, name) {
 			return f.header.fields[i].Value
 		}
 	}
@@ -67,11 +68,11 @@ func headerField(f *flight, name string) []byte {
 // Cookie (RFC 6265 section 5.4); who sends several means all of them.
 func cookieValue(f *flight, name string) []byte {
 	for i := range f.header.fields {
-		if !guardFold(f.header.fields[i].Name, "cookie") {
+		if !http1.EqualLower(f.header.fields[i].Name, "cookie") {
 			continue
 		}
 		for pair := range bytes.SplitSeq(f.header.fields[i].Value, []byte{';'}) {
-			if v, ok := valueOf(guardTrim(pair), name); ok {
+			if v, ok := valueOf(http1.TrimOWS(pair), name); ok {
 				return v
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"nanofront/internal/httpmsg"
+	"nanofront/terminator/http1"
 )
 
 // requestHeader is the header of a request, sorted by what becomes of it.
@@ -44,7 +45,7 @@ func (h *requestHeader) read(raw []byte) {
 		if colon <= 0 {
 			continue // the empty line at the end
 		}
-		h.sort(line[:colon], guardTrim(line[colon+1:]))
+		h.sort(line[:colon], http1.TrimOWS(line[colon+1:]))
 	}
 	if len(h.connection) > 0 {
 		h.dropListed()
@@ -54,7 +55,7 @@ func (h *requestHeader) read(raw []byte) {
 // sort puts one field where it belongs. The first switch is on the length,
 // which tells most fields apart from those that are special.
 func (h *requestHeader) sort(name, value []byte) {
-	is := func(lower string) bool { return guardFold(name, lower) }
+	is := func(lower string) bool { return http1.EqualLower(name, lower) }
 	switch len(name) {
 	case 2:
 		if is("te") {
@@ -81,9 +82,9 @@ func (h *requestHeader) sort(name, value []byte) {
 	case 10:
 		if is("connection") {
 			switch {
-			case guardFold(value, "close"):
+			case http1.EqualLower(value, "close"):
 				h.close = true
-			case !guardFold(value, "keep-alive"):
+			case !http1.EqualLower(value, "keep-alive"):
 				h.connection = append(h.connection, value)
 				h.close = h.close || isListed(value, []byte("close"))
 			}
@@ -141,10 +142,10 @@ func (h *requestHeader) sort(name, value []byte) {
 func (h *requestHeader) dropListed() {
 	for _, list := range h.connection {
 		for token := range bytes.SplitSeq(list, []byte{','}) {
-			token = guardTrim(token)
+			token = http1.TrimOWS(token)
 			kept := h.fields[:0]
 			for _, f := range h.fields {
-				if !guardEqualFold(f.Name, token) {
+				if !http1.EqualFold(f.Name, token) {
 					kept = append(kept, f)
 				}
 			}
@@ -189,7 +190,7 @@ func fieldValid(f httpmsg.Field) bool {
 		return false
 	}
 	for _, c := range f.Name {
-		if guardClass[c]&guardToken == 0 {
+		if !http1.IsToken(c) {
 			return false
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"nanofront/terminator/forwarded"
 )
 
 // acceptMost is how many connections are accepted before accept looks
@@ -88,8 +90,8 @@ func (ls *eventLoops) accepted(fd int, from unix.Sockaddr) {
 	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1) // a slower connection without
 	l := ls.loops[ls.next%uint32(len(ls.loops))]                      //nolint:gosec // a few
 	ls.next++
-	c := &loopConn{loop: l, fd: fd, clientAddr: newClientAddr(ip, g.opt.trusted)}
-	c.scanner.limits = &g.limits
+	c := &loopConn{loop: l, fd: fd, Peer: forwarded.NewPeer(ip, g.opt.trusted)}
+	c.scanner.Init(&g.limits)
 	c.idleSince.Store(g.sweeper.now())
 	if err := l.add(c); err != nil {
 		g.openConns.Add(-1)

@@ -12,6 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"nanofront/nanobus"
+	"nanofront/terminator/forwarded"
+	"nanofront/terminator/http1"
 )
 
 // States of a loopConn.
@@ -31,7 +33,7 @@ const (
 // (loopAgain) and read when the response is written. So there is no lock, and
 // no two goroutines ever read or write the same socket.
 type loopConn struct {
-	clientAddr
+	forwarded.Peer
 
 	loop *eventLoop
 	fd   int
@@ -46,7 +48,7 @@ type loopConn struct {
 	watched uint64        // as watchClients saw it last
 
 	// The owner's:
-	scanner   guardScanner
+	scanner   http1.Scanner
 	held      []byte // read, but not served yet: further requests of a client that doesn't wait
 	full      bool   // the last read filled its buffer: there may be more, of which no event tells
 	firstByte int64  // bus time at which the request that is served was found, in ns

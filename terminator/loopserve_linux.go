@@ -8,6 +8,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"nanofront/nanobus"
+	"nanofront/terminator/http1"
 )
 
 // loopFlight is a flight whose connection is on an event loop.
@@ -107,9 +108,8 @@ func (c *loopConn) serve(b *nanobus.Batch, buf []byte, most int) {
 // request takes up the request that in begins with. It returns true if that is
 // answered and the connection still the caller's.
 func (c *loopConn) request(b *nanobus.Batch, in []byte) (goesOn bool) {
-	const unusual = guardSeenChunked | guardSeenExpect | guardVersion10
-	n, fault := c.scanner.scanOne(in)
-	if fault != guardOK || c.scanner.state != guardBetween || c.scanner.seen&unusual != 0 || in[0] == '\r' {
+	n, fault := c.scanner.ScanOne(in)
+	if fault != http1.OK || !c.scanner.Between() || !c.scanner.Plain() || in[0] == '\r' {
 		c.handOver(in)
 		return false
 	}
@@ -125,7 +125,7 @@ func (c *loopConn) request(b *nanobus.Batch, in []byte) (goesOn bool) {
 	case n < len(in):
 		c.held = bytes.Clone(in[n:])
 	}
-	return f.begin(b, int(c.scanner.length))
+	return f.begin(b, int(c.scanner.Length()))
 }
 
 // begin sends the request on its way. It returns true if that has ended with a
@@ -179,7 +179,7 @@ func (f *loopFlight) send(b *nanobus.Batch, body int) outcome {
 		return shed
 	}
 	f.admitted = true
-	t.identify(&c.clientAddr, &f.flight)
+	t.identify(&c.Peer, &f.flight)
 	f.call.Key = keyOf(up.hash, &f.flight)
 	up.requests.Inc()
 	if err := f.launch(b, up.timeout); err != nil {
@@ -345,7 +345,7 @@ func (f *loopFlight) ended(status, size int, now time.Duration) {
 	t := f.conn.loop.all.t
 	t.metrics.classes[status/100].Inc()
 	if n, ok := t.accessLog.wants(now); ok {
-		t.accessLog.write(&f.flight, &f.conn.clientAddr, status, size, now-f.start, n)
+		t.accessLog.write(&f.flight, &f.conn.Peer, status, size, now-f.start, n)
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/valyala/fasthttp"
+
+	"nanofront/terminator/http1"
 )
 
 // responseHead is what a response of the event loops begins with, beside what
@@ -128,7 +130,7 @@ func validLength(v []byte) bool {
 // isListed reports whether name, in lower case, is in a Connection field's value.
 func isListed(list, name []byte) bool {
 	for token := range bytes.SplitSeq(list, []byte{','}) {
-		if guardEqualFold(guardTrim(token), name) {
+		if http1.EqualFold(http1.TrimOWS(token), name) {
 			return true
 		}
 	}

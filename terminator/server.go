@@ -17,6 +17,8 @@ import (
 	"nanofront/internal/metrics"
 	"nanofront/internal/registry"
 	"nanofront/nanobus"
+	"nanofront/terminator/forwarded"
+	"nanofront/terminator/http1"
 )
 
 const (
@@ -44,7 +46,7 @@ type Terminator struct {
 	bus       *nanobus.Bus
 	admission *admission
 	retries   *retryBudget
-	trusted   *forwardedPolicy
+	trusted   *forwarded.Policy
 	accessLog *accessLog
 	routing   atomic.Pointer[routing]
 
@@ -66,7 +68,7 @@ func New(opts Options) (*Terminator, error) {
 	if err := opts.setDefaults(); err != nil {
 		return nil, err
 	}
-	trusted, err := forwardedNewPolicy(opts.TrustedProxies)
+	trusted, err := forwarded.NewPolicy(opts.TrustedProxies)
 	if err != nil {
 		return nil, fmt.Errorf("terminator: --trusted-proxies: %w", err)
 	}
@@ -113,7 +115,7 @@ func (t *Terminator) Listen() error {
 		maxConns: t.opts.MaxConns, maxHead: t.opts.MaxHeader, maxBody: registry.MaxBodyLimit,
 		idleTimeout: t.opts.IdleTimeout, headTimeout: t.opts.HeaderTimeout,
 		bodyTimeout: t.opts.BodyTimeout, writeTime: t.opts.WriteTimeout,
-		respond: t.refuseRaw, trusted: t.trusted.trusts,
+		respond: t.refuseRaw, trusted: t.trusted.Trusts,
 		clock: func() int64 { return int64(t.bus.Now()) }, written: t.written, metrics: t.opts.Metrics,
 	})
 	t.opts.Metrics.GaugeFunc(metrics.HTTPConnections, func() float64 { return float64(t.guard.openConns.Load()) })
@@ -332,11 +334,11 @@ func (t *Terminator) expect(ctx *fasthttp.RequestCtx) int {
 		return fasthttp.StatusContinue
 	}
 	header := &ctx.Request.Header
-	target, _, err := targetNormalize(header.RequestURI(), nil)
+	target, _, err := http1.NormalizeTarget(header.RequestURI(), nil)
 	if err != nil {
 		return fasthttp.StatusContinue // the handler says what is wrong
 	}
-	route, result := routing.router.Match(header.Method(), header.Host(), target.path)
+	route, result := routing.router.Match(header.Method(), header.Host(), target.Path)
 	if result != registry.Found || header.ContentLength() <= routing.routes[route].maxBody {
 		return fasthttp.StatusContinue
 	}

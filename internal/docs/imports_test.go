@@ -36,6 +36,12 @@ var rules = []struct {
 	{"nanofront/handlers", "nanofront/bench", nil, "what is measured knows nothing of it"},
 	{"nanofront", "nanofront/cmd", nil, "programs are glue; nothing imports them"},
 	{"nanofront", "nanofront/internal/testutil", nil, "test helpers stay in tests"},
+	{"nanofront", "nanofront/terminator/http1/http1test", nil, "test helpers stay in tests"},
+	{"nanofront/terminator/http1", "nanofront/terminator", nil, "the grammar knows nothing of who reads it"},
+	{"nanofront/terminator/http1", "net", nil, "the grammar does no I/O"},
+	{"nanofront/terminator/http1", "io", nil, "the grammar does no I/O"},
+	{"nanofront/terminator/http1", "os", nil, "the grammar does no I/O"},
+	{"nanofront/internal/uri", "nanofront", nil, "it is below all others"},
 	{"nanofront/internal/registry", "nanofront", nil, "registry is data, and nothing else"},
 }
 
@@ -106,6 +112,10 @@ func TestImports_RulesFindWhatTheyForbid(t *testing.T) {
 		{"nanofront/internal/docs", "nanofront/cmd/nanofront", true},
 		{"nanofront/internal/registry", "nanofront/nanobus", true},
 		{"nanofront/internal/static", "nanofront/internal/registry", false},
+		{"nanofront/terminator/http1", "nanofront/terminator/forwarded", true},
+		{"nanofront/terminator/http1", "nanofront/internal/uri", false},
+		{"nanofront/terminator/http1", "net", true},
+		{"nanofront/terminator/forwarded", "nanofront/terminator/http1", false},
 	} {
 		if got := len(violations(c.pkg, c.imported)) > 0; got != c.want {
 			t.Errorf("%s imports %s: forbidden %v, want %v", c.pkg, c.imported, got, c.want)

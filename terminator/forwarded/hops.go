@@ -1,54 +1,57 @@
-package terminator
+package forwarded
 
 import (
 	"bytes"
 	"net/netip"
 	"unsafe"
+
+	"nanofront/internal/uri"
+	"nanofront/terminator/http1"
 )
 
 const (
-	forwardedNoProto uint8 = iota
-	forwardedProtoHTTP
-	forwardedProtoHTTPS
+	noProto uint8 = iota
+	protoHTTP
+	protoHTTPS
 )
 
-// forwardedNode is one hop of a list: whom it saw, and how that one spoke to it.
-type forwardedNode struct {
+// hop is one hop of a list: whom it saw, and how that one spoke to it.
+type hop struct {
 	addr  netip.Addr // invalid for "unknown" and for obfuscated identifiers
-	proto uint8      // forwardedNoProto if it wasn't said, or is neither http nor https
+	proto uint8      // noProto if it wasn't said, or is neither http nor https
 	host  []byte     // empty if it wasn't said
 }
 
-// forwardedList is the parsed content of X-Forwarded-For or Forwarded, the client's end first.
-type forwardedList struct {
-	nodes [forwardedMaxHops]forwardedNode
+// hops is the parsed content of X-Forwarded-For or Forwarded, the client's end first.
+type hops struct {
+	nodes [maxHops]hop
 	n     int
-	bare  forwardedNode // proto and host that were said without a list
+	bare  hop // proto and host that were said without a list
 }
 
 // add makes room for a further hop. A list that is full loses its far half: who sends a long list to hide behind it
 // doesn't get rid of what proxies have added at its near end.
-func (l *forwardedList) add() *forwardedNode {
+func (l *hops) add() *hop {
 	if l.n == len(l.nodes) {
 		l.n = copy(l.nodes[:], l.nodes[len(l.nodes)/2:])
 	}
 	l.n++
 	node := &l.nodes[l.n-1]
-	*node = forwardedNode{}
+	*node = hop{}
 	return node
 }
 
 // parseXFor takes the values of X-Forwarded-For: IP addresses, some proxies' with a port, or "unknown", separated by
 // commas. What is left of an item that is none of these is given up with it. It can only have come through the
 // proxies to its right, so it is theirs that count.
-func (l *forwardedList) parseXFor(values [][]byte) {
+func (l *hops) parseXFor(values [][]byte) {
 	for _, value := range values {
 		for more := true; more; {
 			var item []byte
 			item, value, more = bytes.Cut(value, []byte{','})
-			item = guardTrim(item)
+			item = http1.TrimOWS(item)
 			node := l.add()
-			if node.addr = forwardedAddrPort(item); !node.addr.IsValid() && !guardFold(item, "unknown") {
+			if node.addr = parseAddrPort(item); !node.addr.IsValid() && !http1.EqualLower(item, "unknown") {
 				l.n = 0
 			}
 		}
@@ -58,21 +61,21 @@ func (l *forwardedList) parseXFor(values [][]byte) {
 // takeX adds the values of X-Forwarded-Proto and -Host. There is no standard for how several proxies share them. One value is
 // the client's, which everybody since has passed on. As many values as hops belong to them one by one. Of any other number only
 // the last is known to come from the trusted peer.
-func (l *forwardedList) takeX(protos, hosts [][]byte) {
+func (l *hops) takeX(protos, hosts [][]byte) {
 	l.spread(protos, false)
 	l.spread(hosts, true)
 }
 
 // spread sets the hosts or schemes of all hops by takeX's rule, or none of them if one isn't valid.
-func (l *forwardedList) spread(values [][]byte, hosts bool) {
-	var items [forwardedMaxHops][]byte
+func (l *hops) spread(values [][]byte, hosts bool) {
+	var items [maxHops][]byte
 	n := 0
 	for _, value := range values {
 		for more := true; more; n++ {
 			var item []byte
 			item, value, more = bytes.Cut(value, []byte{','})
-			item = guardTrim(item)
-			if n == len(items) || !new(forwardedNode).say(item, hosts) {
+			item = http1.TrimOWS(item)
+			if n == len(items) || !new(hop).say(item, hosts) {
 				return
 			}
 			items[n] = item
@@ -92,15 +95,15 @@ func (l *forwardedList) spread(values [][]byte, hosts bool) {
 }
 
 // say sets the node's host or scheme and reports whether item is one.
-func (n *forwardedNode) say(item []byte, host bool) bool {
+func (n *hop) say(item []byte, host bool) bool {
 	switch {
 	case host:
 		n.host = item
-		return hostValid(item)
-	case guardFold(item, "http"):
-		n.proto = forwardedProtoHTTP
-	case guardFold(item, "https"):
-		n.proto = forwardedProtoHTTPS
+		return uri.ValidHost(item)
+	case http1.EqualLower(item, "http"):
+		n.proto = protoHTTP
+	case http1.EqualLower(item, "https"):
+		n.proto = protoHTTPS
 	default:
 		return false
 	}
@@ -111,7 +114,7 @@ func (n *forwardedNode) say(item []byte, host bool) bool {
 // all before it, and whole, as an open quote may have swallowed any part of it; first is the index of the first that
 // wasn't. Beyond the grammar it wants no parameter twice in an element, and a for in each element, as a hop without an address
 // would move all others.
-func (l *forwardedList) parseForwarded(values [][]byte) (first int) {
+func (l *hops) parseForwarded(values [][]byte) (first int) {
 	for i, value := range values {
 		if !l.parseForwardedValue(value) {
 			l.n, first = 0, i+1
@@ -120,15 +123,15 @@ func (l *forwardedList) parseForwarded(values [][]byte) (first int) {
 	return first
 }
 
-func (l *forwardedList) parseForwardedValue(b []byte) bool {
+func (l *hops) parseForwardedValue(b []byte) bool {
 	for {
-		b = guardTrim(b)
+		b = http1.TrimOWS(b)
 		if len(b) > 0 && b[0] != ',' { // empty list elements are ignored (RFC 9110 section 5.6.1)
 			var ok bool
-			if b, ok = forwardedParseElement(b, l.add()); !ok {
+			if b, ok = parseElement(b, l.add()); !ok {
 				return false
 			}
-			b = guardTrim(b)
+			b = http1.TrimOWS(b)
 		}
 		if len(b) == 0 {
 			return true
@@ -140,8 +143,8 @@ func (l *forwardedList) parseForwardedValue(b []byte) bool {
 	}
 }
 
-// forwardedParseElement parses pairs separated by ';' up to a ',', white space or the end, and returns what follows.
-func forwardedParseElement(b []byte, node *forwardedNode) (rest []byte, ok bool) {
+// parseElement parses pairs separated by ';' up to a ',', white space or the end, and returns what follows.
+func parseElement(b []byte, node *hop) (rest []byte, ok bool) {
 	const (
 		seenFor uint8 = 1 << iota
 		seenBy
@@ -156,7 +159,7 @@ func forwardedParseElement(b []byte, node *forwardedNode) (rest []byte, ok bool)
 	}
 	for {
 		n := 0
-		for n < len(b) && guardClass[b[n]]&guardToken != 0 {
+		for n < len(b) && http1.IsToken(b[n]) {
 			n++
 		}
 		if n > 0 {
@@ -165,26 +168,26 @@ func forwardedParseElement(b []byte, node *forwardedNode) (rest []byte, ok bool)
 			}
 			name := b[:n]
 			var value []byte
-			if value, b, ok = forwardedParseValue(b[n+1:]); !ok {
+			if value, b, ok = parseValue(b[n+1:]); !ok {
 				return nil, false
 			}
 			switch {
-			case guardFold(name, "for"):
-				node.addr, ok = forwardedParseNode(value)
+			case http1.EqualLower(name, "for"):
+				node.addr, ok = parseNode(value)
 				ok = ok && once(seenFor)
-			case guardFold(name, "by"):
-				_, ok = forwardedParseNode(value)
+			case http1.EqualLower(name, "by"):
+				_, ok = parseNode(value)
 				ok = ok && once(seenBy)
-			case guardFold(name, "host"):
+			case http1.EqualLower(name, "host"):
 				node.host = value
-				ok = hostValid(value) && once(seenHost)
-			case guardFold(name, "proto"):
-				if guardFold(value, "http") {
-					node.proto = forwardedProtoHTTP
-				} else if guardFold(value, "https") {
-					node.proto = forwardedProtoHTTPS
+				ok = uri.ValidHost(value) && once(seenHost)
+			case http1.EqualLower(name, "proto"):
+				if http1.EqualLower(value, "http") {
+					node.proto = protoHTTP
+				} else if http1.EqualLower(value, "https") {
+					node.proto = protoHTTPS
 				}
-				ok = forwardedSchemeValid(value) && once(seenProto)
+				ok = validScheme(value) && once(seenProto)
 			}
 			if !ok {
 				return nil, false
@@ -197,9 +200,9 @@ func forwardedParseElement(b []byte, node *forwardedNode) (rest []byte, ok bool)
 	}
 }
 
-// forwardedParseValue parses a token or a quoted-string. One with escapes in it is refused, as nothing that may stand in
+// parseValue parses a token or a quoted-string. One with escapes in it is refused, as nothing that may stand in
 // a node, host or scheme needs one; only extensions lose by it.
-func forwardedParseValue(b []byte) (value, rest []byte, ok bool) {
+func parseValue(b []byte) (value, rest []byte, ok bool) {
 	if len(b) > 0 && b[0] == '"' {
 		for i := 1; i < len(b); i++ {
 			switch c := b[i]; {
@@ -212,15 +215,15 @@ func forwardedParseValue(b []byte) (value, rest []byte, ok bool) {
 		return nil, nil, false
 	}
 	n := 0
-	for n < len(b) && guardClass[b[n]]&guardToken != 0 {
+	for n < len(b) && http1.IsToken(b[n]) {
 		n++
 	}
 	return b[:n], b[n:], n > 0
 }
 
-// forwardedParseNode parses nodename [":" node-port] (RFC 7239 section 6). The address is invalid for "unknown" and
+// parseNode parses nodename [":" node-port] (RFC 7239 section 6). The address is invalid for "unknown" and
 // obfuscated names.
-func forwardedParseNode(b []byte) (netip.Addr, bool) {
+func parseNode(b []byte) (netip.Addr, bool) {
 	var name, port []byte
 	hasPort := false
 	if len(b) > 0 && b[0] == '[' {
@@ -237,81 +240,81 @@ func forwardedParseNode(b []byte) (netip.Addr, bool) {
 	} else {
 		name, port, hasPort = bytes.Cut(b, []byte{':'})
 	}
-	if hasPort && !forwardedObfuscated(port) && !forwardedPort(port) {
+	if hasPort && !obfuscated(port) && !isPort(port) {
 		return netip.Addr{}, false
 	}
-	if guardFold(name, "unknown") || forwardedObfuscated(name) {
+	if http1.EqualLower(name, "unknown") || obfuscated(name) {
 		return netip.Addr{}, true
 	}
 	if len(name) > 0 && name[0] == '[' {
-		if !hostIPv6(name[1 : len(name)-1]) {
+		if !uri.ValidIPv6(name[1 : len(name)-1]) {
 			return netip.Addr{}, false
 		}
-		return forwardedAddr(name[1 : len(name)-1]), true
+		return parseAddr(name[1 : len(name)-1]), true
 	}
-	return forwardedAddr(name), hostIPv4(name)
+	return parseAddr(name), uri.ValidIPv4(name)
 }
 
-// forwardedObfuscated reports whether b is an identifier of RFC 7239 section 6.3.
-func forwardedObfuscated(b []byte) bool {
+// obfuscated reports whether b is an identifier of RFC 7239 section 6.3.
+func obfuscated(b []byte) bool {
 	if len(b) < 2 || b[0] != '_' {
 		return false
 	}
 	for _, c := range b {
-		if guardClass[c]&guardUnreserved == 0 || c == '~' {
+		if !uri.IsUnreserved(c) || c == '~' {
 			return false
 		}
 	}
 	return true
 }
 
-func forwardedPort(b []byte) bool {
+func isPort(b []byte) bool {
 	for _, c := range b {
-		if guardClass[c]&guardDigit == 0 {
+		if !uri.IsDigit(c) {
 			return false
 		}
 	}
 	return len(b) >= 1 && len(b) <= 5
 }
 
-// forwardedSchemeValid: RFC 3986 section 3.1.
-func forwardedSchemeValid(b []byte) bool {
+// validScheme: RFC 3986 section 3.1.
+func validScheme(b []byte) bool {
 	for i, c := range b {
 		letter := 'a' <= c|0x20 && c|0x20 <= 'z'
-		if !letter && (i == 0 || guardClass[c]&guardDigit == 0 && c != '+' && c != '-' && c != '.') {
+		if !letter && (i == 0 || !uri.IsDigit(c) && c != '+' && c != '-' && c != '.') {
 			return false
 		}
 	}
 	return len(b) > 0
 }
 
-// forwardedAddrPort parses an address as proxies write it into X-Forwarded-For: IPv4, IPv4:port, IPv6, [IPv6] or
+// parseAddrPort parses an address as proxies write it into X-Forwarded-For: IPv4, IPv4:port, IPv6, [IPv6] or
 // [IPv6]:port.
-func forwardedAddrPort(b []byte) netip.Addr {
+func parseAddrPort(b []byte) netip.Addr {
 	if len(b) > 0 && b[0] == '[' || bytes.Count(b, []byte{':'}) == 1 {
 		host := b
 		if i := bytes.LastIndexByte(b, ':'); i > bytes.LastIndexByte(b, ']') {
-			if !forwardedPort(b[i+1:]) {
+			if !isPort(b[i+1:]) {
 				return netip.Addr{}
 			}
 			host = b[:i]
 		}
 		if len(host) > 1 && host[0] == '[' {
-			if host[len(host)-1] != ']' || !hostIPv6(host[1:len(host)-1]) {
+			if host[len(host)-1] != ']' || !uri.ValidIPv6(host[1:len(host)-1]) {
 				return netip.Addr{}
 			}
 			host = host[1 : len(host)-1]
-		} else if !hostIPv4(host) {
+		} else if !uri.ValidIPv4(host) {
 			return netip.Addr{}
 		}
-		return forwardedAddr(host)
+		return parseAddr(host)
 	}
-	return forwardedAddr(b)
+	return parseAddr(b)
 }
 
-// forwardedAddr is netip.ParseAddr without a copy to a string, and without zones, which mean nothing on another
+// parseAddr is netip.ParseAddr without a copy to a string, and without zones, which mean nothing on another
 // machine.
-func forwardedAddr(b []byte) netip.Addr {
+func parseAddr(b []byte) netip.Addr {
 	if len(b) == 0 || len(b) > 45 || bytes.IndexByte(b, '%') >= 0 {
 		return netip.Addr{}
 	}

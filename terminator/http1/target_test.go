@@ -1,4 +1,4 @@
-package terminator
+package http1
 
 import (
 	"bytes"
@@ -6,9 +6,11 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"nanofront/internal/uri"
 )
 
-func TestTargetNormalize(t *testing.T) {
+func TestNormalizeTarget(t *testing.T) {
 	for _, c := range []struct {
 		raw, path string
 		query     string // with its '?'
@@ -60,66 +62,66 @@ func TestTargetNormalize(t *testing.T) {
 		{raw: "/a//../b", path: "/a/b"},
 		{raw: "//..", path: "/"},
 
-		{raw: "", err: errTargetForm},
-		{raw: "a", err: errTargetForm},
-		{raw: "?a", err: errTargetForm},
-		{raw: "**", err: errTargetForm},
-		{raw: "ftp://a/", err: errTargetForm},
-		{raw: "http:/a", err: errTargetForm},
-		{raw: "http://", err: errTargetForm},
-		{raw: "http:///a", err: errTargetForm},
-		{raw: "/..", err: errTargetRoot},
-		{raw: "/../a", err: errTargetRoot},
-		{raw: "/a/../../b", err: errTargetRoot},
-		{raw: "/%2e%2e/b", err: errTargetRoot},
-		{raw: "/%", err: errTargetEscape},
-		{raw: "/%4", err: errTargetEscape},
-		{raw: "/%4?1", err: errTargetEscape},
-		{raw: "/%g0", err: errTargetEscape},
-		{raw: "/%0g", err: errTargetEscape},
-		{raw: "/%00", err: errTargetEscape},
-		{raw: "/a%0d%0ab", err: errTargetEscape},
-		{raw: "/%1f", err: errTargetEscape},
-		{raw: "/%7F", err: errTargetEscape},
-		{raw: "/%c0%af", err: errTargetEscape},
-		{raw: "/%e0%80%af", err: errTargetEscape},
-		{raw: "/%ed%a0%80", err: errTargetEscape},
-		{raw: "/%f4%90%80%80", err: errTargetEscape},
-		{raw: "/%c3", err: errTargetEscape},
-		{raw: "/%c3/a", err: errTargetEscape},
-		{raw: "/%c3%41", err: errTargetEscape},
-		{raw: "/%80", err: errTargetEscape},
-		{raw: "/%ff", err: errTargetEscape},
-		{raw: "/%c3\xa9", err: errTargetEscape},
-		{raw: "/a b", err: errTargetByte},
-		{raw: "/a#b", err: errTargetByte},
-		{raw: "/a\\b", err: errTargetByte},
-		{raw: "/\xc3\xa9", err: errTargetByte},
-		{raw: "/\x00", err: errTargetByte},
-		{raw: "/a?b#c", err: errTargetByte},
-		{raw: "/a?b c", err: errTargetByte},
-		{raw: "/a?\r\n", err: errTargetByte},
-		{raw: "/a?\x7f", err: errTargetByte},
-		{raw: "/a?\\", err: errTargetByte},
-		{raw: "http://a?#", err: errTargetByte},
+		{raw: "", err: ErrTargetForm},
+		{raw: "a", err: ErrTargetForm},
+		{raw: "?a", err: ErrTargetForm},
+		{raw: "**", err: ErrTargetForm},
+		{raw: "ftp://a/", err: ErrTargetForm},
+		{raw: "http:/a", err: ErrTargetForm},
+		{raw: "http://", err: ErrTargetForm},
+		{raw: "http:///a", err: ErrTargetForm},
+		{raw: "/..", err: uri.ErrRoot},
+		{raw: "/../a", err: uri.ErrRoot},
+		{raw: "/a/../../b", err: uri.ErrRoot},
+		{raw: "/%2e%2e/b", err: uri.ErrRoot},
+		{raw: "/%", err: uri.ErrEscape},
+		{raw: "/%4", err: uri.ErrEscape},
+		{raw: "/%4?1", err: uri.ErrEscape},
+		{raw: "/%g0", err: uri.ErrEscape},
+		{raw: "/%0g", err: uri.ErrEscape},
+		{raw: "/%00", err: uri.ErrEscape},
+		{raw: "/a%0d%0ab", err: uri.ErrEscape},
+		{raw: "/%1f", err: uri.ErrEscape},
+		{raw: "/%7F", err: uri.ErrEscape},
+		{raw: "/%c0%af", err: uri.ErrEscape},
+		{raw: "/%e0%80%af", err: uri.ErrEscape},
+		{raw: "/%ed%a0%80", err: uri.ErrEscape},
+		{raw: "/%f4%90%80%80", err: uri.ErrEscape},
+		{raw: "/%c3", err: uri.ErrEscape},
+		{raw: "/%c3/a", err: uri.ErrEscape},
+		{raw: "/%c3%41", err: uri.ErrEscape},
+		{raw: "/%80", err: uri.ErrEscape},
+		{raw: "/%ff", err: uri.ErrEscape},
+		{raw: "/%c3\xa9", err: uri.ErrEscape},
+		{raw: "/a b", err: uri.ErrByte},
+		{raw: "/a#b", err: uri.ErrByte},
+		{raw: "/a\\b", err: uri.ErrByte},
+		{raw: "/\xc3\xa9", err: uri.ErrByte},
+		{raw: "/\x00", err: uri.ErrByte},
+		{raw: "/a?b#c", err: uri.ErrByte},
+		{raw: "/a?b c", err: uri.ErrByte},
+		{raw: "/a?\r\n", err: uri.ErrByte},
+		{raw: "/a?\x7f", err: uri.ErrByte},
+		{raw: "/a?\\", err: uri.ErrByte},
+		{raw: "http://a?#", err: uri.ErrByte},
 	} {
-		got, _, err := targetNormalize([]byte(c.raw), make([]byte, 0, 4))
-		query := string(got.query)
-		if got.hasQuery {
+		got, _, err := NormalizeTarget([]byte(c.raw), make([]byte, 0, 4))
+		query := string(got.Query)
+		if got.HasQuery {
 			query = "?" + query
 		}
-		if !errors.Is(err, c.err) || string(got.path) != c.path || query != c.query {
-			t.Errorf("targetNormalize(%q) = %q, %q, %v; want %q, %q, %v", c.raw, got.path, query, err, c.path, c.query, c.err)
+		if !errors.Is(err, c.err) || string(got.Path) != c.path || query != c.query {
+			t.Errorf("NormalizeTarget(%q) = %q, %q, %v; want %q, %q, %v", c.raw, got.Path, query, err, c.path, c.query, c.err)
 		}
 	}
 }
 
-func TestTargetNormalize_AllocatesNothing(t *testing.T) {
+func TestNormalizeTarget_AllocatesNothing(t *testing.T) {
 	scratch := make([]byte, 0, 256)
 	for _, raw := range []string{"/profile/42", "/profile/42?a=b", "/a/./%7Eb/../c%2f?d", "http://a/b", "http://a?b"} {
 		b := []byte(raw)
 		if n := testing.AllocsPerRun(100, func() {
-			_, s, err := targetNormalize(b, scratch)
+			_, s, err := NormalizeTarget(b, scratch)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -130,7 +132,7 @@ func TestTargetNormalize_AllocatesNothing(t *testing.T) {
 	}
 }
 
-func FuzzTargetNormalize(f *testing.F) {
+func FuzzNormalizeTarget(f *testing.F) {
 	for _, s := range []string{
 		"/", "*", "/a/b?c", "/a/../b/./c", "/%2e%2e/x", "//..//", "http://h/p?q", "https://h?q", "/%c3%a9/%25", "/a\"<>", "/%F0%9F%98%80",
 	} {
@@ -138,20 +140,20 @@ func FuzzTargetNormalize(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		before := bytes.Clone(raw)
-		got, scratch, err := targetNormalize(raw, nil)
+		got, scratch, err := NormalizeTarget(raw, nil)
 		if !bytes.Equal(raw, before) {
 			t.Fatalf("%q was changed to %q", before, raw)
 		}
 		if err != nil {
 			return
 		}
-		if string(got.path) == "*" {
+		if string(got.Path) == "*" {
 			if string(raw) != "*" {
 				t.Fatalf("%q became an asterisk", raw)
 			}
 			return
 		}
-		path := string(got.path)
+		path := string(got.Path)
 		if path == "" || path[0] != '/' {
 			t.Fatalf("path %q of %q", path, raw)
 		}
@@ -164,23 +166,23 @@ func FuzzTargetNormalize(f *testing.F) {
 				t.Fatalf("segment %q of %q", segment, raw)
 			}
 		}
-		for _, c := range got.path {
-			if guardClass[c]&guardPath == 0 && c != '%' {
+		for _, c := range got.Path {
+			if !uri.IsPath(c) && c != '%' {
 				t.Fatalf("byte %q in %q of %q", c, path, raw)
 			}
 		}
 		again := path
-		if got.hasQuery {
-			again += "?" + string(got.query)
+		if got.HasQuery {
+			again += "?" + string(got.Query)
 		}
-		twice, _, err := targetNormalize([]byte(again), scratch)
-		if err != nil || string(twice.path) != path || !bytes.Equal(twice.query, got.query) || twice.hasQuery != got.hasQuery {
-			t.Fatalf("%q gives %q, and that gives %q?%q, %v", raw, again, twice.path, twice.query, err)
+		twice, _, err := NormalizeTarget([]byte(again), scratch)
+		if err != nil || string(twice.Path) != path || !bytes.Equal(twice.Query, got.Query) || twice.HasQuery != got.HasQuery {
+			t.Fatalf("%q gives %q, and that gives %q?%q, %v", raw, again, twice.Path, twice.Query, err)
 		}
 	})
 }
 
-func BenchmarkTargetNormalize(b *testing.B) {
+func BenchmarkNormalizeTarget(b *testing.B) {
 	for _, c := range []struct{ name, raw string }{
 		{"clean", "/profile/42"},
 		{"query", "/profile/42?lang=en&full=1"},
@@ -191,7 +193,7 @@ func BenchmarkTargetNormalize(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				var err error
-				if _, scratch, err = targetNormalize(raw, scratch); err != nil {
+				if _, scratch, err = NormalizeTarget(raw, scratch); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -1,33 +1,42 @@
-package terminator
+// Package http1test has requests for tests of all that reads HTTP/1.
+package http1test
 
 import (
 	"slices"
 	"strings"
 )
 
-// guardCase is a stream of bytes and the statuses that it must get. open: the connection must then still take a request;
+// The limits that Cases are made for.
+const (
+	MaxBody = 1000
+	MaxHead = 10_000
+)
+
+// Case is a stream of bytes and the statuses that it must get. Open: the connection must then still take a request;
 // otherwise nothing that follows may be served.
-type guardCase struct {
-	name string
-	raw  string
-	want []int
-	open bool
+type Case struct {
+	Name string
+	Raw  string
+	Want []int
+	Open bool
 }
 
-func guardCases() []guardCase {
+// Cases are requests of all kinds, in order and out of it, for limits of MaxBody and MaxHead bytes, 100 fields,
+// and targets of 8000 bytes.
+func Cases() []Case {
 	get := func(line string, fields ...string) string {
 		return line + "\r\n" + strings.Join(append(fields, "", ""), "\r\n")
 	}
 	host := "Host: a"
-	var cases []guardCase
+	var cases []Case
 	ok := func(name, raw string, want ...int) {
 		if len(want) == 0 {
 			want = []int{200}
 		}
-		cases = append(cases, guardCase{name, raw, want, true})
+		cases = append(cases, Case{name, raw, want, true})
 	}
 	bad := func(name string, status int, raw string) {
-		cases = append(cases, guardCase{name, raw, []int{status}, false})
+		cases = append(cases, Case{name, raw, []int{status}, false})
 	}
 
 	// What is in order.
@@ -54,7 +63,7 @@ func guardCases() []guardCase {
 	ok("one empty line between", get("GET / HTTP/1.1", host)+"\r\n"+get("GET /2 HTTP/1.1", host), 200, 200)
 	ok("100 fields", get("GET / HTTP/1.1", append([]string{host}, slices.Repeat([]string{"X: y"}, 99)...)...))
 	ok("target of 8000 bytes", get("GET /"+strings.Repeat("a", 7999)+" HTTP/1.1", host))
-	ok("head as large as allowed", get("GET / HTTP/1.1", host, "X: "+strings.Repeat("y", guardTestHead-16-9-3-4)))
+	ok("head as large as allowed", get("GET / HTTP/1.1", host, "X: "+strings.Repeat("y", MaxHead-16-9-3-4)))
 	ok("body", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc")
 	ok("body of a GET", "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc")
 	ok("body that looks like a request", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 35\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -150,7 +159,7 @@ func guardCases() []guardCase {
 	bad("bad byte in a name", 400, get("GET / HTTP/1.1", host, "X@: y"))
 	bad("non-ASCII name", 400, get("GET / HTTP/1.1", host, "\xc3\xa9: y"))
 	bad("101 fields", 431, get("GET / HTTP/1.1", append([]string{host}, slices.Repeat([]string{"X: y"}, 100)...)...))
-	bad("head one byte too large", 431, get("GET / HTTP/1.1", host, "X: "+strings.Repeat("y", guardTestHead-16-9-3-4+1)))
+	bad("head one byte too large", 431, get("GET / HTTP/1.1", host, "X: "+strings.Repeat("y", MaxHead-16-9-3-4+1)))
 	bad("endless field", 431, "GET / HTTP/1.1\r\nHost: a\r\nX: "+strings.Repeat("y", 30_000))
 	bad("no Host", 400, get("GET / HTTP/1.1", "X: y"))
 	bad("no fields", 400, "GET / HTTP/1.1\r\n\r\n")
@@ -251,12 +260,34 @@ func guardCases() []guardCase {
 	for _, n := range []int{1, 3} {
 		good := strings.Repeat(get("GET /g HTTP/1.1", host), n)
 		cases = append(cases,
-			guardCase{"good, then bad head", good + get("GET /a#b HTTP/1.1", host), append(slices.Repeat([]int{200}, n), 400), false},
-			guardCase{"good, then bad chunk", good + chunked + "3;\r\n", append(slices.Repeat([]int{200}, n), 400), false},
-			guardCase{"good, then LF", good + "\n", append(slices.Repeat([]int{200}, n), 400), false},
-			guardCase{"good, empty line, then bad", good + "\r\nx\r\n", append(slices.Repeat([]int{200}, n), 400), false},
-			guardCase{"good with body, then bad", strings.Repeat("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc", n) + "\x00", append(slices.Repeat([]int{200}, n), 400), false},
+			Case{"good, then bad head", good + get("GET /a#b HTTP/1.1", host), append(slices.Repeat([]int{200}, n), 400), false},
+			Case{"good, then bad chunk", good + chunked + "3;\r\n", append(slices.Repeat([]int{200}, n), 400), false},
+			Case{"good, then LF", good + "\n", append(slices.Repeat([]int{200}, n), 400), false},
+			Case{"good, empty line, then bad", good + "\r\nx\r\n", append(slices.Repeat([]int{200}, n), 400), false},
+			Case{"good with body, then bad", strings.Repeat("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc", n) + "\x00", append(slices.Repeat([]int{200}, n), 400), false},
 		)
 	}
 	return cases
+}
+
+// Bytewise is raw in pieces of one byte.
+func Bytewise(raw string) [][]byte {
+	pieces := make([][]byte, len(raw))
+	for i := range pieces {
+		pieces[i] = []byte{raw[i]}
+	}
+	return pieces
+}
+
+// Samples are what browsers and load generators send, by their size.
+var Samples = []string{
+	"GET /profile/42 HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n",
+	"GET /profile/42 HTTP/1.1\r\nHost: localhost:8080\r\nUser-Agent: load/1.0\r\nAccept: application/json\r\n" +
+		"Accept-Encoding: gzip\r\nX-Request-Id: 0123456789abcdef\r\n\r\n",
+	"GET /profile/42?lang=en&full=1 HTTP/1.1\r\nHost: www.example.com\r\nConnection: keep-alive\r\n" +
+		"User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36\r\n" +
+		"Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\nAccept-Encoding: gzip, deflate, br\r\n" +
+		"Accept-Language: en-GB,en;q=0.9\r\nCookie: session=0123456789abcdef0123456789abcdef\r\n\r\n",
+	"POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 512\r\nContent-Type: text/plain\r\n\r\n" +
+		string(make([]byte, 512)),
 }

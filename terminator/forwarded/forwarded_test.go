@@ -1,4 +1,4 @@
-package terminator
+package forwarded
 
 import (
 	"bytes"
@@ -6,38 +6,39 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"nanofront/internal/uri"
 )
 
-func forwardedTestPolicy(tb testing.TB) *forwardedPolicy {
+func testPolicy(tb testing.TB) *Policy {
 	tb.Helper()
-	p, err := forwardedNewPolicy([]string{"10.0.0.0/8", " fd00::/8", "192.0.2.1"})
+	p, err := NewPolicy([]string{"10.0.0.0/8", " fd00::/8", "192.0.2.1"})
 	if err != nil {
 		tb.Fatal(err)
 	}
 	return p
 }
 
-// forwardedTestRequest is a request by peer with the given fields, "Name: value".
-func forwardedTestRequest(p *forwardedPolicy, peer string, fields ...string) *forwardedRequest {
-	r := &forwardedRequest{
-		peer:     netip.MustParseAddr(peer),
-		peerText: []byte(peer),
-		host:     []byte("our.host:8080"),
+// testRequest is a request by peer with the given fields, "Name: value".
+func testRequest(p *Policy, peer string, fields ...string) *Request {
+	r := &Request{
+		Peer: Peer{IP: netip.MustParseAddr(peer), Text: []byte(peer)},
+		Host: []byte("our.host:8080"),
 	}
-	r.peerTrusted = p.trusts(r.peer)
+	r.Peer.Trusted = p.Trusts(r.Peer.IP)
 	for _, f := range fields {
 		name, value, _ := strings.Cut(f, ": ")
-		list := map[string]*[][]byte{"XFF": &r.xFor, "XFP": &r.xProto, "XFH": &r.xHost, "F": &r.forwarded}[name]
+		list := map[string]*[][]byte{"XFF": &r.XFor, "XFP": &r.XProto, "XFH": &r.XHost, "F": &r.Forwarded}[name]
 		*list = append(*list, []byte(value))
 	}
 	return r
 }
 
-func TestForwardedNewPolicy(t *testing.T) {
-	if p, err := forwardedNewPolicy(nil); p != nil || err != nil || p.trusts(netip.MustParseAddr("10.0.0.1")) {
+func TestNewPolicy(t *testing.T) {
+	if p, err := NewPolicy(nil); p != nil || err != nil || p.Trusts(netip.MustParseAddr("10.0.0.1")) {
 		t.Errorf("no proxies: %v, %v", p, err)
 	}
-	p, err := forwardedNewPolicy([]string{"10.1.2.3/8", "::ffff:172.16.0.0/108", "::ffff:192.0.2.7", "fd00::1"})
+	p, err := NewPolicy([]string{"10.1.2.3/8", "::ffff:172.16.0.0/108", "::ffff:192.0.2.7", "fd00::1"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,23 +46,23 @@ func TestForwardedNewPolicy(t *testing.T) {
 		"10.255.0.1": true, "11.0.0.1": false, "172.16.1.1": true, "172.32.0.1": false, "192.0.2.7": true, "192.0.2.8": false,
 		"fd00::1": true, "fd00::2": false,
 	} {
-		if got := p.trusts(netip.MustParseAddr(a)); got != want {
-			t.Errorf("trusts(%s) = %t, want %t", a, got, want)
+		if got := p.Trusts(netip.MustParseAddr(a)); got != want {
+			t.Errorf("Trusts(%s) = %t, want %t", a, got, want)
 		}
 	}
-	if p.trusts(netip.Addr{}) {
+	if p.Trusts(netip.Addr{}) {
 		t.Error("trusts a peer without an address")
 	}
 	for _, bad := range []string{"", "10.0.0.0/33", "10.0.0", "localhost", "fe80::1%eth0", "::ffff:0:0/90"} {
-		if _, err := forwardedNewPolicy([]string{bad}); err == nil || !strings.Contains(err.Error(), `"`+bad+`"`) {
+		if _, err := NewPolicy([]string{bad}); err == nil || !strings.Contains(err.Error(), `"`+bad+`"`) {
 			t.Errorf("%q: %v", bad, err)
 		}
 	}
 }
 
-func TestForwardedResolve(t *testing.T) {
+func TestResolve(t *testing.T) {
 	const own = `;host="our.host:8080";proto=http`
-	p := forwardedTestPolicy(t)
+	p := testPolicy(t)
 	for _, c := range []struct {
 		name   string
 		peer   string
@@ -188,7 +189,7 @@ func TestForwardedResolve(t *testing.T) {
 			client: "198.51.100.7", xFor: "198.51.100.7, 10.0.0.1", forwarded: ",, for=198.51.100.7, for=10.0.0.1" + own,
 		},
 	} {
-		r := forwardedTestRequest(p, c.peer, c.fields...)
+		r := testRequest(p, c.peer, c.fields...)
 		scheme, host := c.scheme, c.host
 		if scheme == "" {
 			scheme = "http"
@@ -198,40 +199,40 @@ func TestForwardedResolve(t *testing.T) {
 		}
 		// A scratch too small and one large enough must give the same.
 		for _, size := range []int{0, 4096} {
-			v, _ := forwardedResolve(p, r, make([]byte, 0, size))
+			v, _ := Resolve(p, r, make([]byte, 0, size))
 			for _, f := range []struct{ what, got, want string }{
-				{"client", string(v.clientText), c.client},
-				{"scheme", string(v.scheme), scheme},
-				{"host", string(v.host), host},
-				{"X-Forwarded-For", string(v.xFor), c.xFor},
-				{"X-Forwarded-Proto", string(v.xProto), scheme},
-				{"X-Forwarded-Host", string(v.xHost), host},
-				{"Forwarded", strings.ReplaceAll(string(v.forwarded), ", ,", ",,"), strings.ReplaceAll(c.forwarded, ", ,", ",,")},
+				{"client", string(v.ClientText), c.client},
+				{"scheme", string(v.Scheme), scheme},
+				{"host", string(v.Host), host},
+				{"X-Forwarded-For", string(v.XFor), c.xFor},
+				{"X-Forwarded-Proto", string(v.XProto), scheme},
+				{"X-Forwarded-Host", string(v.XHost), host},
+				{"Forwarded", strings.ReplaceAll(string(v.Forwarded), ", ,", ",,"), strings.ReplaceAll(c.forwarded, ", ,", ",,")},
 			} {
 				if f.got != f.want {
 					t.Errorf("%s: %s is\n  %q, want\n  %q", c.name, f.what, f.got, f.want)
 				}
 			}
-			if (c.client == "unknown") == v.client.IsValid() || (v.client.IsValid() && v.client.String() != c.client) {
-				t.Errorf("%s: client address %v, want %s", c.name, v.client, c.client)
+			if (c.client == "unknown") == v.Client.IsValid() || (v.Client.IsValid() && v.Client.String() != c.client) {
+				t.Errorf("%s: client address %v, want %s", c.name, v.Client, c.client)
 			}
 		}
 	}
 }
 
-func TestForwardedResolve_HTTPSAndNoHost(t *testing.T) {
-	r := &forwardedRequest{peer: netip.MustParseAddr("198.51.100.7"), peerText: []byte("198.51.100.7"), https: true}
-	v, _ := forwardedResolve(nil, r, nil)
-	if string(v.forwarded) != "for=198.51.100.7;proto=https" || string(v.xProto) != "https" || len(v.xHost) != 0 {
+func TestResolve_HTTPSAndNoHost(t *testing.T) {
+	r := &Request{Peer: Peer{IP: netip.MustParseAddr("198.51.100.7"), Text: []byte("198.51.100.7")}, HTTPS: true}
+	v, _ := Resolve(nil, r, nil)
+	if string(v.Forwarded) != "for=198.51.100.7;proto=https" || string(v.XProto) != "https" || len(v.XHost) != 0 {
 		t.Errorf("%+v", v)
 	}
-	v, _ = forwardedResolve(nil, &forwardedRequest{peerText: []byte("unknown")}, nil)
-	if string(v.forwarded) != "for=unknown;proto=http" || string(v.xFor) != "unknown" || v.client.IsValid() {
+	v, _ = Resolve(nil, &Request{Peer: Peer{Text: []byte("unknown")}}, nil)
+	if string(v.Forwarded) != "for=unknown;proto=http" || string(v.XFor) != "unknown" || v.Client.IsValid() {
 		t.Errorf("%+v", v)
 	}
 }
 
-func TestForwardedList_ParseForwarded(t *testing.T) {
+func TestHops_ParseForwarded(t *testing.T) {
 	for _, c := range []struct {
 		value string
 		want  []string // addresses; nil: refused
@@ -287,7 +288,7 @@ func TestForwardedList_ParseForwarded(t *testing.T) {
 		{`for="192.0.2.43"x`, nil},
 		{"for=192.0.2.43;by=example.com", nil},
 	} {
-		var l forwardedList
+		var l hops
 		l.parseForwarded([][]byte{[]byte(c.value)})
 		var got []string
 		for _, n := range l.nodes[:l.n] {
@@ -299,46 +300,11 @@ func TestForwardedList_ParseForwarded(t *testing.T) {
 	}
 }
 
-func TestHostValid(t *testing.T) {
-	for _, h := range []string{"a", "a:0", "a:65535", "a.b-c_d~e:80", "127.0.0.1:80", "[::]", "[::1]:1", "[1:2:3:4:5:6:7:8]", "[::1.2.3.4]", strings.Repeat("a", 259)} {
-		if !hostValid([]byte(h)) {
-			t.Errorf("%q is refused", h)
-		}
-	}
-	for _, h := range []string{
-		"", ":80", "a:", "a:65536", "a:100000", "a:-1", "a:8o", "a:1:2", "a@b", "a/b", "a?b", "a b", "a%20", "a,b", "caf\xc3\xa9", "[::1", "::1", "[]",
-		"[::1]x", "[::1]:", "[v1.a]", "[1:2]", "[1:2:3:4:5:6:7:8:9]", "[1::2::3]", "[::1%eth0]", "[:1]", "[1:]", "[::12345]", strings.Repeat("a", 260),
-	} {
-		if hostValid([]byte(h)) {
-			t.Errorf("%q is taken", h)
-		}
-	}
-}
-
-// FuzzHostIP holds the address parsers that work on bytes to netip's.
-func FuzzHostIP(f *testing.F) {
-	for _, s := range []string{
-		"::", "::1", "1::", "1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7::", "::2:3:4:5:6:7:8", "1::2:3:4:5:6:7:8", "::ffff:1.2.3.4", "1:2:3:4:5:6:1.2.3.4",
-		"1.2.3.4", "01.2.3.4", "1.2.3", "1.2.3.4.5", "256.1.1.1", ":::", "1:::2", "g::", "1.2.3.4::", "fe80::1%eth0", "::1.2.3", "12345::",
-	} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		a, err := netip.ParseAddr(s)
-		if got, want := hostIPv4([]byte(s)), err == nil && a.Is4(); got != want {
-			t.Errorf("hostIPv4(%q) = %t", s, got)
-		}
-		if got, want := hostIPv6([]byte(s)), err == nil && a.Is6() && a.Zone() == ""; got != want {
-			t.Errorf("hostIPv6(%q) = %t", s, got)
-		}
-	})
-}
-
-func FuzzForwardedResolve(f *testing.F) {
+func FuzzResolve(f *testing.F) {
 	f.Add([]byte("1.1.1.1, unknown, [::1]:80"), []byte("https, http"), []byte("a, b:80"), []byte(""))
 	f.Add([]byte(""), []byte(""), []byte(""), []byte(`for=1.1.1.1;host="a:1";proto=https, for="[::1]:_x";by=unknown, ;;, for=_h`))
 	f.Add([]byte(""), []byte("http"), []byte(""), []byte(`for="1.1.1.1`))
-	p := forwardedTestPolicy(f)
+	p := testPolicy(f)
 	f.Fuzz(func(t *testing.T, xFor, xProto, xHost, forwarded []byte) {
 		list := func(b []byte) [][]byte {
 			if len(b) == 0 {
@@ -346,64 +312,64 @@ func FuzzForwardedResolve(f *testing.F) {
 			}
 			return bytes.Split(b, []byte{'\n'})
 		}
-		r := forwardedTestRequest(p, "10.0.0.1")
-		r.xFor, r.xProto, r.xHost, r.forwarded = list(xFor), list(xProto), list(xHost), list(forwarded)
-		v, scratch := forwardedResolve(p, r, nil)
-		if s := string(v.scheme); s != "http" && s != "https" {
+		r := testRequest(p, "10.0.0.1")
+		r.XFor, r.XProto, r.XHost, r.Forwarded = list(xFor), list(xProto), list(xHost), list(forwarded)
+		v, scratch := Resolve(p, r, nil)
+		if s := string(v.Scheme); s != "http" && s != "https" {
 			t.Fatalf("scheme %q", s)
 		}
-		if !hostValid(v.host) {
-			t.Fatalf("host %q", v.host)
+		if !uri.ValidHost(v.Host) {
+			t.Fatalf("host %q", v.Host)
 		}
-		if v.client.IsValid() && v.client.String() != string(v.clientText) {
-			t.Fatalf("client %v with the text %q", v.client, v.clientText)
+		if v.Client.IsValid() && v.Client.String() != string(v.ClientText) {
+			t.Fatalf("client %v with the text %q", v.Client, v.ClientText)
 		}
 		// What we send on, the next terminator must understand, if it trusts us, and see the same client.
-		for _, next := range []*forwardedRequest{
-			{xFor: [][]byte{v.xFor}, xProto: [][]byte{v.xProto}, xHost: [][]byte{v.xHost}},
-			{forwarded: [][]byte{v.forwarded}},
+		for _, next := range []*Request{
+			{XFor: [][]byte{v.XFor}, XProto: [][]byte{v.XProto}, XHost: [][]byte{v.XHost}},
+			{Forwarded: [][]byte{v.Forwarded}},
 		} {
-			next.peer, next.peerText, next.peerTrusted, next.host = r.peer, r.peerText, true, []byte("between")
-			w, _ := forwardedResolve(p, next, nil)
-			if w.client != v.client || !bytes.Equal(w.clientText, v.clientText) {
-				t.Fatalf("client %q became %q\n%q\n%q", v.clientText, w.clientText, v.xFor, v.forwarded)
+			next.Peer, next.Host = Peer{IP: r.Peer.IP, Text: r.Peer.Text, Trusted: true}, []byte("between")
+			w, _ := Resolve(p, next, nil)
+			if w.Client != v.Client || !bytes.Equal(w.ClientText, v.ClientText) {
+				t.Fatalf("client %q became %q\n%q\n%q", v.ClientText, w.ClientText, v.XFor, v.Forwarded)
 			}
 		}
-		again, _ := forwardedResolve(p, r, scratch[:0])
-		if !bytes.Equal(again.clientText, v.clientText) {
-			t.Fatalf("client %q, then %q", v.clientText, again.clientText)
+		again, _ := Resolve(p, r, scratch[:0])
+		if !bytes.Equal(again.ClientText, v.ClientText) {
+			t.Fatalf("client %q, then %q", v.ClientText, again.ClientText)
 		}
 	})
 }
 
-func TestForwardedResolve_AllocatesNothing(t *testing.T) {
-	p := forwardedTestPolicy(t)
-	for _, r := range []*forwardedRequest{
-		forwardedTestRequest(p, "198.51.100.7", "XFF: 1.1.1.1"),
-		forwardedTestRequest(p, "10.0.0.1", "XFF: 1.1.1.1, 10.0.0.2", "XFP: https"),
-		forwardedTestRequest(p, "10.0.0.1", "F: for=1.1.1.1;proto=https"),
+func TestResolve_AllocatesNothing(t *testing.T) {
+	p := testPolicy(t)
+	for _, r := range []*Request{
+		testRequest(p, "198.51.100.7", "XFF: 1.1.1.1"),
+		testRequest(p, "10.0.0.1", "XFF: 1.1.1.1, 10.0.0.2", "XFP: https"),
+		testRequest(p, "10.0.0.1", "F: for=1.1.1.1;proto=https"),
 	} {
 		scratch := make([]byte, 0, 512)
-		if n := testing.AllocsPerRun(100, func() { _, scratch = forwardedResolve(p, r, scratch) }); n != 0 {
+		if n := testing.AllocsPerRun(100, func() { _, scratch = Resolve(p, r, scratch) }); n != 0 {
 			t.Errorf("%v allocations for %+v", n, r)
 		}
 	}
 }
 
-func BenchmarkForwardedResolve(b *testing.B) {
-	p := forwardedTestPolicy(b)
+func BenchmarkResolve(b *testing.B) {
+	p := testPolicy(b)
 	for _, c := range []struct {
 		name string
-		r    *forwardedRequest
+		r    *Request
 	}{
-		{"direct", forwardedTestRequest(p, "198.51.100.7")},
-		{"trusted", forwardedTestRequest(p, "10.0.0.1", "XFF: 198.51.100.7", "XFP: https", "XFH: www.example.com")},
+		{"direct", testRequest(p, "198.51.100.7")},
+		{"trusted", testRequest(p, "10.0.0.1", "XFF: 198.51.100.7", "XFP: https", "XFH: www.example.com")},
 	} {
 		b.Run("peer="+c.name, func(b *testing.B) {
 			scratch := make([]byte, 0, 512)
 			b.ReportAllocs()
 			for b.Loop() {
-				_, scratch = forwardedResolve(p, c.r, scratch)
+				_, scratch = Resolve(p, c.r, scratch)
 			}
 		})
 	}

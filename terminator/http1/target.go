@@ -1,0 +1,103 @@
+package http1
+
+import (
+	"bytes"
+	"errors"
+
+	"nanofront/internal/uri"
+)
+
+// ErrTargetForm is why a target was refused that is neither a path nor an http or https URL. The others are
+// those of package uri.
+var ErrTargetForm = errors.New("http1: request target is neither a path nor an http or https URL")
+
+// Target is a request target in the one form from which a route is chosen and which is sent on.
+//
+// Path begins with '/' and has no dot segments. Of its percent-encodings, those of unreserved characters are decoded,
+// the others have upper-case digits; what they decode to is valid UTF-8 without control characters. An encoded slash or
+// backslash stays encoded and separates nothing. Empty segments ("//") stay, as removing them would change which
+// resource is meant. The only path without a '/' is "*", of the asterisk-form.
+//
+// Query is what follows the first '?', byte for byte; it may hold any percent-encoding, valid or not. HasQuery
+// tells an empty query ("/a?") from none.
+type Target struct {
+	Path     []byte
+	Query    []byte
+	HasQuery bool
+}
+
+// NormalizeTarget brings a raw request target (origin-form, absolute-form or "*") to that form. Most
+// targets are in it already, and their path is a part of raw; of others the path is built in scratch, which is
+// returned, grown if it had to be, for the next call. So the result lives no longer than raw and scratch.
+// Normalising twice gives the same as normalising once.
+func NormalizeTarget(raw, scratch []byte) (Target, []byte, error) {
+	var t Target
+	if len(raw) == 0 {
+		return t, scratch, ErrTargetForm
+	}
+	if raw[0] != '/' {
+		if len(raw) == 1 && raw[0] == '*' {
+			t.Path = raw
+			return t, scratch, nil
+		}
+		authority, rest, ok := splitAbsolute(raw)
+		if !ok || len(authority) == 0 {
+			return t, scratch, ErrTargetForm
+		}
+		if len(rest) == 0 || rest[0] == '?' {
+			// RFC 9112 section 3.2.1: an empty path is sent as "/". The query alone has still to be looked at.
+			scratch = append(append(scratch[:0], '/'), rest...)
+			t, _, err := NormalizeTarget(scratch, nil)
+			return t, scratch, err
+		}
+		raw = rest
+	}
+	// The fast path ends at a '?', which is fine, or at what has to be looked at more closely.
+	i, prev := 0, byte(0)
+	for i < len(raw) {
+		c := raw[i]
+		if !uri.IsPath(c) || (c == '.' && prev == '/') {
+			break
+		}
+		prev = c
+		i++
+	}
+	if i == len(raw) {
+		t.Path = raw
+		return t, scratch, nil
+	}
+	if raw[i] == '?' {
+		t.Path, t.Query, t.HasQuery = raw[:i], raw[i+1:], true
+	} else {
+		path, query, has := bytes.Cut(raw, []byte{'?'})
+		var err error
+		if scratch, err = uri.AppendPath(scratch[:0], path); err != nil {
+			return Target{}, scratch, err
+		}
+		t.Path, t.Query, t.HasQuery = scratch, query, has
+	}
+	for _, c := range t.Query {
+		if !uri.IsTarget(c) {
+			return Target{}, scratch, uri.ErrByte
+		}
+	}
+	return t, scratch, nil
+}
+
+// splitAbsolute splits an absolute-form target of scheme http or https into its authority, which isn't judged, and the
+// rest, which is empty or begins with '/' or '?'.
+func splitAbsolute(raw []byte) (authority, rest []byte, ok bool) {
+	switch {
+	case len(raw) >= 7 && EqualLower(raw[:7], "http://"):
+		raw = raw[7:]
+	case len(raw) >= 8 && EqualLower(raw[:8], "https://"):
+		raw = raw[8:]
+	default:
+		return nil, nil, false
+	}
+	i := 0
+	for i < len(raw) && raw[i] != '/' && raw[i] != '?' {
+		i++
+	}
+	return raw[:i], raw[i:], true
+}
