@@ -20,6 +20,7 @@ import (
 // methods may be called from any goroutine.
 type Client struct {
 	opts Options
+	keys keys
 	tls  *tls.Config // nil for http
 
 	handshakes handshakes
@@ -61,6 +62,7 @@ func Open(ctx context.Context, o Options) (*Client, error) {
 	}
 	c := &Client{
 		opts:      o,
+		keys:      keys(o.Prefix),
 		tls:       tlsConfig,
 		connected: make(chan struct{}),
 		changed:   make(chan struct{}),
@@ -200,7 +202,7 @@ func (c *Client) probe() {
 		wake := c.changes()
 		var resp *clientv3.GetResponse
 		err := c.call(c.ctx, func(ctx context.Context, cl *clientv3.Client) (err error) {
-			resp, err = cl.Get(ctx, keyRoutes, clientv3.WithCountOnly())
+			resp, err = cl.Get(ctx, c.keys.routes(), clientv3.WithCountOnly())
 			return err
 		})
 		switch {
@@ -296,7 +298,7 @@ func (c *Client) conn(ctx context.Context) (*clientv3.Client, error) {
 	c.mu.Lock()
 	err := c.lastErr
 	c.mu.Unlock()
-	if _, denied := deniedText(err, "", ""); denied {
+	if _, denied := deniedText(err, &c.opts, ""); denied {
 		return nil, err // waiting for a better answer would be in vain
 	}
 	select {

@@ -74,7 +74,7 @@ func (c *Client) explain(ctx context.Context, err error, within time.Duration) e
 		return context.Cause(ctx)
 	}
 	where := strings.Join(c.opts.Endpoints, ",")
-	if text, ok := deniedText(err, c.opts.Username, where); ok {
+	if text, ok := deniedText(err, &c.opts, where); ok {
 		return &reply{text: text, kind: ErrDenied, cause: err}
 	}
 	if r := (*reply)(nil); errors.As(err, &r) {
@@ -95,14 +95,15 @@ func (c *Client) explain(ctx context.Context, err error, within time.Duration) e
 	return fmt.Errorf("etcd: %s: %w", where, err)
 }
 
-func deniedText(err error, user, where string) (string, bool) {
+func deniedText(err error, o *Options, where string) (string, bool) {
+	user := o.Username
 	switch e := rpctypes.Error(err); {
 	case errors.Is(e, rpctypes.ErrAuthFailed):
 		return fmt.Sprintf("etcd: %s refuses user %q: wrong user or password", where, user), true
 	case errors.Is(e, rpctypes.ErrUserEmpty), errors.Is(e, rpctypes.ErrUserNotFound):
 		return fmt.Sprintf("etcd: %s wants a user and a password: give --etcd-user and --etcd-password-file", where), true
 	case errors.Is(e, rpctypes.ErrPermissionDenied), errors.Is(e, rpctypes.ErrPermissionNotGranted):
-		return fmt.Sprintf("etcd: %s doesn't permit user %q this: grant the user's role the prefix %s", where, user, Prefix), true
+		return fmt.Sprintf("etcd: %s doesn't permit user %q this: grant the user's role the prefix %s", where, user, o.Prefix), true
 	case errors.Is(e, rpctypes.ErrInvalidAuthToken), errors.Is(e, rpctypes.ErrAuthOldRevision):
 		return fmt.Sprintf("etcd: %s doesn't accept the session of user %q any more", where, user), true
 	}

@@ -28,6 +28,9 @@ const patience = time.Minute
 // and short enough to wait for its end.
 const leaseTTL = 5 * time.Second
 
+// testKeys are those of a client without a prefix of its own.
+const testKeys = keys(DefaultPrefix)
+
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // node is an embedded server whose address survives a restart.
@@ -320,8 +323,8 @@ func routesTo(service string) *registry.Routes {
 
 func contains(b *buffer, s string) bool { return strings.Contains(b.String(), s) }
 
-// record is an instance's JSON.
-func record(t *testing.T, i registry.Instance) string {
+// recordOf is an instance's JSON.
+func recordOf(t *testing.T, i registry.Instance) string {
 	t.Helper()
 	b, err := json.Marshal(i)
 	if err != nil {

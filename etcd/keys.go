@@ -9,35 +9,88 @@ import (
 	"nanofront/internal/registry"
 )
 
-// Prefix is above all keys. A user of nanofront needs to read and write it,
-// and nothing else.
-const Prefix = "/nanofront/v1/"
+// DefaultPrefix is above all keys of a system that was given no other. A user
+// of nanofront needs to read and write what is below its prefix, and nothing
+// else.
+const DefaultPrefix = "/nanofront/v1/"
 
 const (
-	keyInstances = Prefix + "instances/"
-	keyRoutes    = Prefix + "routes"
-
+	// maxPrefix bounds a prefix, in bytes.
+	maxPrefix = 200
 	// maxRecord bounds an instance's JSON: a valid one has some 400 bytes.
 	maxRecord = 16 << 10
 )
 
-func instanceKey(i registry.Instance) string { return keyInstances + i.Service + "/" + i.ID }
+// ParsePrefix reads a prefix such as "/staging/nanofront": names with slashes
+// before and between them. It is returned with a slash at the end, so that
+// none of two systems' prefixes begins like the other's by accident. The error
+// wraps ErrOptions.
+func ParsePrefix(s string) (string, error) {
+	bad := func(why string) (string, error) {
+		return "", fmt.Errorf("%w: --etcd-prefix: %q %s: want a path such as %s", ErrOptions, s, why, DefaultPrefix)
+	}
+	if len(s) > maxPrefix {
+		return "", fmt.Errorf("%w: --etcd-prefix: %d bytes: want at most %d", ErrOptions, len(s), maxPrefix)
+	}
+	names := strings.TrimSuffix(s, "/")
+	if !strings.HasPrefix(names, "/") {
+		return bad("doesn't begin with / and a name")
+	}
+	for name := range strings.SplitSeq(names[1:], "/") {
+		if name == "" {
+			return bad("has an empty name")
+		}
+		for i := range len(name) {
+			if name[i] <= ' ' || name[i] > '~' {
+				return bad("has other than printable ASCII, or a space")
+			}
+		}
+	}
+	return names + "/", nil
+}
+
+// keys is a prefix, and what lies where below it.
+type keys string
+
+func (k keys) routes() string      { return string(k) + "routes" }
+func (k keys) instances() string   { return string(k) + "instances/" }
+func (k keys) terminators() string { return string(k) + "terminators/" }
+
+func (k keys) instance(i registry.Instance) string { return k.instances() + i.Service + "/" + i.ID }
+
+func (k keys) terminator(t registry.Terminator) string { return k.terminators() + t.ID }
 
 // decodeInstance reads a record, which must say the same as its key. Unknown
 // fields are let pass: a newer version may have added them.
-func decodeInstance(key string, value []byte) (registry.Instance, error) {
+func (k keys) decodeInstance(key string, value []byte) (registry.Instance, error) {
 	var i registry.Instance
-	if len(value) > maxRecord {
-		return i, fmt.Errorf("record has %d bytes: want at most %d", len(value), maxRecord)
-	}
-	if err := json.Unmarshal(value, &i); err != nil {
-		return i, fmt.Errorf("record isn't JSON of an instance: %w", err)
-	}
-	if err := i.Validate(); err != nil {
+	if err := decodeRecord(value, &i); err != nil {
 		return i, err
 	}
-	if strings.TrimPrefix(key, keyInstances) != i.Service+"/"+i.ID {
+	if key != k.instance(i) {
 		return i, errors.New("key and record name different instances")
 	}
 	return i, nil
+}
+
+// decodeTerminator is decodeInstance for a terminator.
+func (k keys) decodeTerminator(key string, value []byte) (registry.Terminator, error) {
+	var t registry.Terminator
+	if err := decodeRecord(value, &t); err != nil {
+		return t, err
+	}
+	if key != k.terminator(t) {
+		return t, errors.New("key and record name different terminators")
+	}
+	return t, nil
+}
+
+func decodeRecord[T interface{ Validate() error }](value []byte, into *T) error {
+	if len(value) > maxRecord {
+		return fmt.Errorf("record has %d bytes: want at most %d", len(value), maxRecord)
+	}
+	if err := json.Unmarshal(value, into); err != nil {
+		return fmt.Errorf("record isn't the JSON that is wanted: %w", err)
+	}
+	return (*into).Validate()
 }

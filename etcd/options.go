@@ -50,6 +50,9 @@ type Options struct {
 	// authority that signed the servers'. Without CAFile the system's
 	// authorities count. For https endpoints only.
 	CertFile, KeyFile, CAFile string
+	// Prefix is above all keys, as ParsePrefix returns it. Two systems on one
+	// etcd each need one of their own. Empty means DefaultPrefix.
+	Prefix string
 	// LeaseTTL is the life of a registration's lease, 1 s to 10 min in
 	// whole seconds. Zero means DefaultLeaseTTL. The server raises it to one
 	// and a half of its election timeout.
@@ -128,6 +131,12 @@ func (o *Options) validate() (*tls.Config, error) {
 		return nil, err
 	}
 	o.Endpoints = endpoints
+	if o.Prefix == "" {
+		o.Prefix = DefaultPrefix
+	}
+	if o.Prefix, err = ParsePrefix(o.Prefix); err != nil {
+		return nil, err
+	}
 	if (o.Username == "") != (o.Password == "") {
 		return nil, fmt.Errorf("%w: --etcd-user and a password (--etcd-password-file): want both or neither", ErrOptions)
 	}

@@ -2,9 +2,9 @@ package etcd
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -15,8 +15,12 @@ import (
 	"nanofront/internal/registry"
 )
 
-// errLeaseLost ends a session; the next one makes a new lease.
-var errLeaseLost = errors.New("etcd: lease lost")
+var (
+	// errLeaseLost ends a session; the next one makes a new lease.
+	errLeaseLost = errors.New("etcd: lease lost")
+	// errNotYet is a registration's state before its first attempt has ended.
+	errNotYet = errors.New("not registered yet")
+)
 
 // Register makes the instance known for as long as the registration is open.
 // It returns at once: the record is written as soon as etcd can be reached,
@@ -27,19 +31,35 @@ var errLeaseLost = errors.New("etcd: lease lost")
 // the record over: this registration then leaves it alone, so that an old
 // process which drains doesn't fight with its successor.
 func (c *Client) Register(ctx context.Context, i registry.Instance) (registry.Registration, error) {
-	if err := i.Validate(); err != nil {
+	mine, err := c.instanceRecord(i)
+	if err != nil {
 		return nil, err
 	}
+	return c.register(ctx, mine)
+}
+
+// Announce is Register for a terminator, whom nobody but the operator looks
+// for. The error wraps registry.ErrInvalidTerminator, or is as Register's.
+func (c *Client) Announce(ctx context.Context, t registry.Terminator) (registry.Registration, error) {
+	mine, err := c.terminatorRecord(t)
+	if err != nil {
+		return nil, err
+	}
+	return c.register(ctx, mine)
+}
+
+func (c *Client) register(ctx context.Context, mine record) (registry.Registration, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	r := &Registration{
-		c:        c,
-		key:      instanceKey(i),
-		instance: i,
-		updated:  make(chan struct{}, 1),
-		ready:    make(chan struct{}),
-		stopped:  make(chan struct{}),
+		c:       c,
+		key:     mine.key,
+		mine:    mine,
+		state:   errNotYet,
+		updated: make(chan struct{}, 1),
+		ready:   make(chan struct{}),
+		stopped: make(chan struct{}),
 	}
 	r.ctx, r.cancel = context.WithCancel(c.ctx)
 	if !c.start(r.run) { // ends with Close or the client's; stopped says so
@@ -49,14 +69,15 @@ func (c *Client) Register(ctx context.Context, i registry.Instance) (registry.Re
 	return r, nil
 }
 
-// Registration is one instance's record in etcd. It implements
+// Registration is one process' record in etcd. It implements
 // registry.Registration.
 type Registration struct {
 	c   *Client
 	key string
 
-	mu       sync.Mutex
-	instance registry.Instance
+	mu    sync.Mutex
+	mine  record
+	state error // nil while the record is in etcd
 
 	updated chan struct{} // capacity 1: the record changed
 	ready   chan struct{}
@@ -77,20 +98,36 @@ type Registration struct {
 // Ready is closed once the record is in etcd for the first time.
 func (r *Registration) Ready() <-chan struct{} { return r.ready }
 
+// Err is nil while the record is in etcd, as far as is known, so that others
+// find the process; else it says why not.
+func (r *Registration) Err() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.state
+}
+
+func (r *Registration) setState(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.state = err
+}
+
 // Update replaces the record. It returns at once; the new one is written as
 // soon as etcd can be reached. The error wraps registry.ErrInvalidInstance.
 func (r *Registration) Update(i registry.Instance) error {
-	if err := i.Validate(); err != nil {
+	mine, err := r.c.instanceRecord(i)
+	if err != nil {
 		return err
 	}
-	if instanceKey(i) != r.key {
-		return fmt.Errorf("%w: service and id: %s/%s can't become %s: close the registration and make another", registry.ErrInvalidInstance, i.Service, i.ID, r.key[len(keyInstances):])
+	if mine.key != r.key {
+		return fmt.Errorf("%w: service and id: %s/%s can't become %s: close the registration and make another",
+			registry.ErrInvalidInstance, i.Service, i.ID, strings.TrimPrefix(r.key, r.c.keys.instances()))
 	}
 	if r.ctx.Err() != nil {
 		return ErrClosed
 	}
 	r.mu.Lock()
-	r.instance = i
+	r.mine = mine
 	r.mu.Unlock()
 	select {
 	case r.updated <- struct{}{}:
@@ -140,6 +177,9 @@ func (r *Registration) run() {
 		had, err := r.session()
 		if r.ctx.Err() != nil {
 			return
+		}
+		if !r.superseded {
+			r.setState(fmt.Errorf("not registered: %w", err))
 		}
 		if had {
 			r.c.metrics.lost.Inc()
@@ -222,12 +262,8 @@ func (r *Registration) session() (had bool, err error) {
 // process has it.
 func (r *Registration) ensure(serializable bool) error {
 	r.mu.Lock()
-	mine := r.instance
+	mine := r.mine
 	r.mu.Unlock()
-	value, err := json.Marshal(mine)
-	if err != nil {
-		return fmt.Errorf("etcd: record of %s: %w", r.key, err)
-	}
 	return r.c.call(r.ctx, func(ctx context.Context, cl *clientv3.Client) error {
 		var opts []clientv3.OpOption
 		if serializable {
@@ -242,7 +278,7 @@ func (r *Registration) ensure(serializable bool) error {
 			kv := resp.Kvs[0]
 			rev = kv.ModRevision
 			ours := clientv3.LeaseID(kv.Lease) == r.lease
-			if ours && string(kv.Value) == string(value) {
+			if ours && string(kv.Value) == string(mine.value) {
 				r.confirm()
 				return nil
 			}
@@ -253,7 +289,7 @@ func (r *Registration) ensure(serializable bool) error {
 		// Compared, so that two processes don't overwrite each other unseen.
 		put, err := cl.Txn(ctx).
 			If(clientv3.Compare(clientv3.ModRevision(r.key), "=", rev)).
-			Then(clientv3.OpPut(r.key, string(value), clientv3.WithLease(r.lease))).
+			Then(clientv3.OpPut(r.key, string(mine.value), clientv3.WithLease(r.lease))).
 			Commit()
 		if err != nil {
 			return err
@@ -268,6 +304,7 @@ func (r *Registration) ensure(serializable bool) error {
 
 func (r *Registration) confirm() {
 	r.superseded = false
+	r.setState(nil)
 	if !r.isReady {
 		r.isReady = true
 		close(r.ready)
@@ -278,16 +315,20 @@ func (r *Registration) confirm() {
 // yields reports whether the record there belongs to a later process. Where
 // both started at once, the greater address wins: any rule will do, as long
 // as both sides apply the same.
-func (r *Registration) yields(mine registry.Instance, kv *mvccpb.KeyValue) bool {
-	other, err := decodeInstance(r.key, kv.Value)
+func (r *Registration) yields(mine record, kv *mvccpb.KeyValue) bool {
+	other, err := r.c.decode(r.key, kv.Value)
 	if err != nil {
 		return false
 	}
-	later := other.Started.After(mine.Started) ||
-		other.Started.Equal(mine.Started) && other.Address > mine.Address
+	later := other.started.After(mine.started) ||
+		other.started.Equal(mine.started) && other.address > mine.address
 	if later && !r.superseded {
-		r.c.opts.Logger.Warn().Str("key", r.key).Str("address", other.Address).Time("started", other.Started).
-			Msg("etcd: a later process has registered under this name, leaving the record to it")
+		r.c.opts.Logger.Warn().Str("key", r.key).Str("address", other.address).Time("started", other.started).
+			Msg("etcd: a later process has registered under this name, leaving the record to it; give one of them another --instance")
+	}
+	if later {
+		r.setState(fmt.Errorf("superseded: a process at %s, started %s, has registered under the same name: give one of them another --instance",
+			other.address, other.started.UTC().Format(time.RFC3339)))
 	}
 	r.superseded = later
 	return later

@@ -29,7 +29,7 @@ func TestRegistration_LifeCycle(t *testing.T) {
 		s := w.last()
 		return len(s.Instances) == 1 && s.Instances[0].Window == 99 && s.Instances[0].Weight == registry.NoWeight
 	})
-	if resp, err := c.etcd.Get(t.Context(), instanceKey(i)); err != nil || len(resp.Kvs) != 1 || !strings.Contains(string(resp.Kvs[0].Value), `"weight":0`) {
+	if resp, err := c.etcd.Get(t.Context(), testKeys.instance(i)); err != nil || len(resp.Kvs) != 1 || !strings.Contains(string(resp.Kvs[0].Value), `"weight":0`) {
 		t.Errorf("the record is %v, %v: want the weight 0 in it", resp, err)
 	}
 	list, err := c.Instances(t.Context())
@@ -72,7 +72,7 @@ func TestRegistration_SurvivesLossOfLeaseAndKey(t *testing.T) {
 	ready(t, r)
 	w := watch(t, c)
 	w.ids(t, "a")
-	key := instanceKey(inst("a"))
+	key := testKeys.instance(inst("a"))
 
 	leaseOf := func() clientv3.LeaseID {
 		resp, err := c.etcd.Get(t.Context(), key)

@@ -17,7 +17,7 @@ import (
 func (c *Client) Routes(ctx context.Context) (doc *registry.Routes, raw []byte, rev int64, err error) {
 	var resp *clientv3.GetResponse
 	err = c.call(ctx, func(ctx context.Context, cl *clientv3.Client) (err error) {
-		resp, err = cl.Get(ctx, keyRoutes)
+		resp, err = cl.Get(ctx, c.keys.routes())
 		return err
 	})
 	if err != nil || len(resp.Kvs) == 0 {
@@ -50,9 +50,9 @@ func (c *Client) ApplyRoutes(ctx context.Context, doc *registry.Routes, expectRe
 	var resp *clientv3.TxnResponse
 	err = c.call(ctx, func(ctx context.Context, cl *clientv3.Client) (err error) {
 		resp, err = cl.Txn(ctx).
-			If(clientv3.Compare(clientv3.ModRevision(keyRoutes), "=", expectRev)).
-			Then(clientv3.OpPut(keyRoutes, string(value))).
-			Else(clientv3.OpGet(keyRoutes, clientv3.WithKeysOnly())).
+			If(clientv3.Compare(clientv3.ModRevision(c.keys.routes()), "=", expectRev)).
+			Then(clientv3.OpPut(c.keys.routes(), string(value))).
+			Else(clientv3.OpGet(c.keys.routes(), clientv3.WithKeysOnly())).
 			Commit()
 		return err
 	})
@@ -77,25 +77,4 @@ func (c *Client) SeedRoutes(ctx context.Context, doc *registry.Routes) (written 
 		return false, nil
 	}
 	return err == nil, err
-}
-
-// Instances lists the instances that are registered, sorted. Invalid records
-// are left out.
-func (c *Client) Instances(ctx context.Context) ([]registry.Instance, error) {
-	var resp *clientv3.GetResponse
-	err := c.call(ctx, func(ctx context.Context, cl *clientv3.Client) (err error) {
-		resp, err = cl.Get(ctx, keyInstances, clientv3.WithPrefix())
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	out := make([]registry.Instance, 0, len(resp.Kvs))
-	for _, kv := range resp.Kvs {
-		if i, err := decodeInstance(string(kv.Key), kv.Value); err == nil {
-			out = append(out, i)
-		}
-	}
-	registry.SortInstances(out)
-	return out, nil
 }

@@ -32,7 +32,7 @@ func enableAuth(t *testing.T, c *client) {
 	}
 	perm := clientv3.PermissionType(clientv3.PermReadWrite)
 	must(c.etcd.RoleAdd(ctx, "nanofront"))
-	must(c.etcd.RoleGrantPermission(ctx, "nanofront", Prefix, clientv3.GetPrefixRangeEnd(Prefix), perm))
+	must(c.etcd.RoleGrantPermission(ctx, "nanofront", DefaultPrefix, clientv3.GetPrefixRangeEnd(DefaultPrefix), perm))
 	must(c.etcd.UserAdd(ctx, "nanofront", "secret"))
 	must(c.etcd.UserGrantRole(ctx, "nanofront", "nanofront"))
 	must(c.etcd.UserAdd(ctx, "nobody", "secret"))

@@ -11,6 +11,7 @@ import (
 
 // view is what a watch knows. One goroutine owns it; there is no I/O in it.
 type view struct {
+	keys      keys
 	instances map[string]registry.Instance // by key
 	// held are the keys that a re-read no longer showed, and until when they
 	// stay. They are in instances, too.
@@ -34,8 +35,9 @@ type view struct {
 	onDeleted  func()                     // the document was deleted
 }
 
-func newView(hold time.Duration) *view {
+func newView(k keys, hold time.Duration) *view {
 	return &view{
+		keys:      k,
 		instances: make(map[string]registry.Instance),
 		held:      make(map[string]time.Time),
 		bad:       make(map[string]int64),
@@ -46,13 +48,13 @@ func newView(hold time.Duration) *view {
 // put takes a key's value. It reports whether the snapshot changed.
 func (v *view) put(kv *mvccpb.KeyValue) bool {
 	key := string(kv.Key)
-	if key == keyRoutes {
+	if key == v.keys.routes() {
 		return v.putRoutes(kv)
 	}
-	if !strings.HasPrefix(key, keyInstances) {
+	if !strings.HasPrefix(key, v.keys.instances()) {
 		return false // not ours, or a later version's
 	}
-	i, err := decodeInstance(key, kv.Value)
+	i, err := v.keys.decodeInstance(key, kv.Value)
 	if err != nil {
 		if v.bad[key] != kv.ModRevision {
 			v.bad[key] = kv.ModRevision
@@ -94,7 +96,7 @@ func (v *view) putRoutes(kv *mvccpb.KeyValue) bool {
 
 // remove takes a key's deletion. It reports whether the snapshot changed.
 func (v *view) remove(key string) bool {
-	if key == keyRoutes {
+	if key == v.keys.routes() {
 		// A system without routes is good for nothing: the last ones stay,
 		// as after a bad document.
 		v.seenRev, v.seenRaw = 0, ""
@@ -121,7 +123,7 @@ func (v *view) replace(kvs []*mvccpb.KeyValue, now time.Time) bool {
 	there := make(map[string]struct{}, len(kvs))
 	for _, kv := range kvs {
 		there[string(kv.Key)] = struct{}{}
-		routes = routes || string(kv.Key) == keyRoutes
+		routes = routes || string(kv.Key) == v.keys.routes()
 		changed = v.put(kv) || changed
 	}
 	for key := range v.instances {
@@ -138,7 +140,7 @@ func (v *view) replace(kvs []*mvccpb.KeyValue, now time.Time) bool {
 		}
 	}
 	if !routes && v.seenRev != 0 {
-		v.remove(keyRoutes)
+		v.remove(v.keys.routes())
 	}
 	return changed
 }

@@ -13,7 +13,7 @@ import (
 
 // quietView is a view that counts what it would log.
 func quietView(hold time.Duration) (v *view, said *strings.Builder) {
-	v, said = newView(hold), &strings.Builder{}
+	v, said = newView(DefaultPrefix, hold), &strings.Builder{}
 	v.onInvalid = func(string, error) { said.WriteString("invalid ") }
 	v.onRoutes = func(int64) { said.WriteString("routes ") }
 	v.onRejected = func(int64, error) { said.WriteString("rejected ") }
@@ -36,7 +36,7 @@ func ids(s registry.Snapshot) string {
 func TestView_HoldsWhatARereadNoLongerShows(t *testing.T) {
 	v, _ := quietView(5 * time.Second)
 	now := time.Unix(1000, 0)
-	a, b := kv(instanceKey(inst("a")), record(t, inst("a")), 1), kv(instanceKey(inst("b")), record(t, inst("b")), 2)
+	a, b := kv(testKeys.instance(inst("a")), recordOf(t, inst("a")), 1), kv(testKeys.instance(inst("b")), recordOf(t, inst("b")), 2)
 	check := func(what string, changed, want bool, list string) {
 		t.Helper()
 		if got := ids(v.snapshot()); changed != want || got != list {
@@ -73,14 +73,14 @@ func TestView_RoutesOfALostHistory(t *testing.T) {
 		return string(b)
 	}
 	v, said := quietView(time.Second)
-	v.put(kv(keyRoutes, doc("a"), 2))
-	v.put(kv(keyRoutes, doc("a"), 2))
+	v.put(kv(testKeys.routes(), doc("a"), 2))
+	v.put(kv(testKeys.routes(), doc("a"), 2))
 	// Another etcd, the same revision, another document.
-	if !v.put(kv(keyRoutes, doc("b"), 2)) || v.snapshot().Routes.Routes[0].Service != "b" {
+	if !v.put(kv(testKeys.routes(), doc("b"), 2)) || v.snapshot().Routes.Routes[0].Service != "b" {
 		t.Error("a document of the same revision isn't seen")
 	}
-	v.put(kv(keyRoutes, "{", 3))
-	v.replace([]*mvccpb.KeyValue{kv(keyRoutes, "{", 3)}, time.Now())
+	v.put(kv(testKeys.routes(), "{", 3))
+	v.replace([]*mvccpb.KeyValue{kv(testKeys.routes(), "{", 3)}, time.Now())
 	v.replace(nil, time.Now())
 	v.replace(nil, time.Now())
 	if got, want := said.String(), "routes routes rejected deleted "; got != want {
@@ -130,8 +130,8 @@ func FuzzDecodeInstance(f *testing.F) {
 	f.Add("", []byte("{}"))
 	f.Add("x", []byte(`{"service":"x","window":1e9}`))
 	f.Fuzz(func(t *testing.T, name string, value []byte) {
-		i, err := decodeInstance(keyInstances+name, value)
-		if err == nil && (i.Validate() != nil || instanceKey(i) != keyInstances+name) {
+		i, err := testKeys.decodeInstance(testKeys.instances()+name, value)
+		if err == nil && (i.Validate() != nil || testKeys.instance(i) != testKeys.instances()+name) {
 			t.Fatalf("accepts %q as %+v", value, i)
 		}
 	})
@@ -141,7 +141,7 @@ func FuzzDecodeInstance(f *testing.F) {
 // that knows of none, is as good as any, and one with a bad weight is left out.
 func TestView_Weights(t *testing.T) {
 	v, said := quietView(time.Second)
-	key := instanceKey(inst("a"))
+	key := testKeys.instance(inst("a"))
 	plain := `{"service":"web","id":"a","address":"tcp://127.0.0.1:7000","window":8`
 	for i, c := range []struct {
 		fields  string

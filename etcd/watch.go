@@ -19,7 +19,7 @@ import (
 // again, and fn is called if it differs. Invalid records are left out; an
 // invalid or deleted routes document leaves the previous one in force.
 func (c *Client) Watch(ctx context.Context, fn func(registry.Snapshot)) error {
-	w := &watcher{c: c, fn: fn, view: newView(c.opts.LeaseTTL)}
+	w := &watcher{c: c, fn: fn, view: newView(c.keys, c.opts.LeaseTTL)}
 	w.view.onInvalid = w.invalid
 	w.view.onRoutes = w.routes
 	w.view.onRejected = w.rejected
@@ -71,7 +71,7 @@ type watcher struct {
 func (w *watcher) read(ctx context.Context) (rev int64, err error) {
 	var resp *clientv3.GetResponse
 	err = w.c.call(ctx, func(ctx context.Context, cl *clientv3.Client) (err error) {
-		resp, err = cl.Get(ctx, Prefix, clientv3.WithPrefix())
+		resp, err = cl.Get(ctx, w.c.opts.Prefix, clientv3.WithPrefix())
 		return err
 	})
 	if err != nil {
@@ -100,7 +100,7 @@ func (w *watcher) follow(ctx context.Context, rev int64, wake <-chan struct{}) {
 	// of keeping silent.
 	ctx, cancel := context.WithCancel(clientv3.WithRequireLeader(ctx))
 	defer cancel()
-	events := w.c.etcd.Watch(ctx, Prefix, clientv3.WithPrefix(), clientv3.WithRev(rev+1))
+	events := w.c.etcd.Watch(ctx, w.c.opts.Prefix, clientv3.WithPrefix(), clientv3.WithRev(rev+1))
 	routine := time.NewTimer(w.c.opts.reread)
 	defer routine.Stop()
 

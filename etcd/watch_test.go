@@ -48,7 +48,7 @@ func TestWatch_CoalescesBursts(t *testing.T) {
 	for i := range n {
 		id := fmt.Sprintf("i%03d", i)
 		want = append(want, id)
-		ops = append(ops, clientv3.OpPut(instanceKey(inst(id)), record(t, inst(id))))
+		ops = append(ops, clientv3.OpPut(testKeys.instance(inst(id)), recordOf(t, inst(id))))
 	}
 	if _, err := c.etcd.Txn(t.Context()).Then(ops...).Commit(); err != nil {
 		t.Fatal(err)
@@ -68,12 +68,12 @@ func TestWatch_LeavesOutInvalidRecords(t *testing.T) {
 		}
 	}
 	eventually(t, "connected", c.Healthy)
-	put(keyInstances+"web/json", "{")
-	put(keyInstances+"web/invalid", `{"service":"web","id":"invalid"}`)
-	put(keyInstances+"web/other", record(t, inst("another")))
-	put(keyInstances+"web/long", `"`+string(make([]byte, maxRecord))+`"`)
-	put(keyInstances+"web/good", record(t, inst("good")))
-	put(Prefix+"something/else", "of a later version")
+	put(testKeys.instances()+"web/json", "{")
+	put(testKeys.instances()+"web/invalid", `{"service":"web","id":"invalid"}`)
+	put(testKeys.instances()+"web/other", recordOf(t, inst("another")))
+	put(testKeys.instances()+"web/long", `"`+string(make([]byte, maxRecord))+`"`)
+	put(testKeys.instances()+"web/good", recordOf(t, inst("good")))
+	put(DefaultPrefix+"something/else", "of a later version")
 	w := watch(t, c)
 	w.ids(t, "good")
 	if n := c.count(metrics.EtcdInstancesInvalid); n != 4 {
@@ -86,9 +86,9 @@ func TestWatch_LeavesOutInvalidRecords(t *testing.T) {
 		t.Errorf("%d invalid records counted after a re-read, want 4", n)
 	}
 	// A good record that turns bad goes, and comes back when it is mended.
-	put(keyInstances+"web/good", "{}")
+	put(testKeys.instances()+"web/good", "{}")
 	w.ids(t)
-	put(keyInstances+"web/good", record(t, inst("good")))
+	put(testKeys.instances()+"web/good", recordOf(t, inst("good")))
 	w.ids(t, "good")
 }
 
@@ -98,7 +98,7 @@ func TestWatch_SurvivesCompaction(t *testing.T) {
 	eventually(t, "connected", c.Healthy)
 	var rev int64
 	for i := range 20 {
-		resp, err := c.etcd.Put(t.Context(), instanceKey(inst("a")), record(t, inst("a")))
+		resp, err := c.etcd.Put(t.Context(), testKeys.instance(inst("a")), recordOf(t, inst("a")))
 		if err != nil {
 			t.Fatal(i, err)
 		}
@@ -108,7 +108,7 @@ func TestWatch_SurvivesCompaction(t *testing.T) {
 		t.Fatal(err)
 	}
 	// A watch from before the compaction, as after a long absence.
-	w := &watcher{c: c.Client, view: newView(time.Second)}
+	w := &watcher{c: c.Client, view: newView(DefaultPrefix, time.Second)}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -125,7 +125,7 @@ func TestWatch_SurvivesCompaction(t *testing.T) {
 	// And a whole one that is running meanwhile.
 	run := watch(t, c)
 	run.ids(t, "a")
-	resp, err := c.etcd.Put(t.Context(), instanceKey(inst("b")), record(t, inst("b")))
+	resp, err := c.etcd.Put(t.Context(), testKeys.instance(inst("b")), recordOf(t, inst("b")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +145,7 @@ func TestWatch_RoutineRereadFindsWhatWasMissed(t *testing.T) {
 	calls := w.count()
 	// It reads on and on, but has nothing to say.
 	rev := func() int64 {
-		resp, err := c.etcd.Get(t.Context(), keyRoutes)
+		resp, err := c.etcd.Get(t.Context(), testKeys.routes())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -87,7 +87,7 @@ func run(ctx context.Context, args []string, std cli.IO) error {
 		Logger: base.Log, Metrics: base.Metrics,
 	}
 	if base.Admin != nil {
-		opts.Admin = base.Admin.Addr()
+		opts.Admin = cli.Reachable(base.Admin.Addr())
 	}
 	r, err := newRole(&f, opts)
 	if err != nil {

@@ -24,7 +24,7 @@ const statusTimeout = 2 * time.Second
 
 type statusCommand struct {
 	cli.Discovery
-	Terminators []string `sep:"," default:"127.0.0.1:8081" placeholder:"ADDRS" help:"Admin addresses of terminators to look at."`
+	Terminators []string `sep:"," placeholder:"ADDRS" help:"Admin addresses of terminators to look at besides those that have announced themselves in etcd. Default: 127.0.0.1:8081 if none has."`
 	JSON        bool     `name:"json" help:"Print JSON."`
 }
 
@@ -42,9 +42,13 @@ type instanceStatus struct {
 
 // terminatorStatus is what one terminator says of itself.
 type terminatorStatus struct {
-	Admin    string             `json:"admin"`
-	Error    string             `json:"error,omitempty"`
-	Instance string             `json:"instance,omitempty"`
+	Admin     string `json:"admin"`
+	Error     string `json:"error,omitempty"`
+	Instance  string `json:"instance,omitempty"`
+	Announced bool   `json:"announced"` // in etcd; else given by --terminators
+	Host      string `json:"host,omitempty"`
+	HTTP      string `json:"http,omitempty"`
+
 	Uptime   float64            `json:"uptime_s,omitempty"`
 	Rate     float64            `json:"requests_per_s"`
 	Failed   float64            `json:"server_errors_per_s"`
@@ -68,12 +72,12 @@ func (c *statusCommand) Run(ctx context.Context, std cli.IO) error {
 	if err != nil {
 		return err
 	}
-	terminators := make([]terminatorStatus, len(c.Terminators))
+	terminators, err := lookAtTerminators(ctx, src, c.Terminators)
+	if err != nil {
+		return err
+	}
 	statuses := make([]instanceStatus, len(instances))
 	var wg sync.WaitGroup
-	for i, addr := range c.Terminators {
-		wg.Go(func() { terminators[i] = lookAtTerminator(ctx, addr) })
-	}
 	for i, in := range instances {
 		wg.Go(func() { statuses[i] = lookAtInstance(ctx, in) })
 	}
@@ -84,8 +88,9 @@ func (c *statusCommand) Run(ctx context.Context, std cli.IO) error {
 	if c.JSON {
 		enc := json.NewEncoder(std.Out)
 		enc.SetIndent("", "  ")
-		return enc.Encode(map[string]any{"terminators": terminators, "instances": statuses})
+		return enc.Encode(map[string]any{"from": placeOf(&c.Discovery), "terminators": terminators, "instances": statuses})
 	}
+	_, _ = fmt.Fprintf(std.Out, "%v\n\n", placeOf(&c.Discovery))
 	printTerminators(std, terminators)
 	printInstances(std, statuses)
 	return nil
@@ -98,7 +103,7 @@ func printTerminators(std cli.IO, terminators []terminatorStatus) {
 	}
 	for _, s := range terminators {
 		if s.Error != "" {
-			t.add(s.Admin, "no answer")
+			t.add(s.name(), "no answer")
 			t.rows[len(t.rows)-1] = append(t.rows[len(t.rows)-1], "–", "–", "–", "–", "–", "–", "–", "–")
 			continue
 		}
@@ -108,7 +113,7 @@ func printTerminators(std cli.IO, terminators []terminatorStatus) {
 	t.print(std.Out)
 	for _, s := range terminators {
 		if s.Error != "" {
-			_, _ = fmt.Fprintf(std.Out, "  %s: %s\n", s.Admin, s.Error)
+			_, _ = fmt.Fprintf(std.Out, "  %s: %s\n", s.name(), s.Error)
 		}
 	}
 	_, _ = fmt.Fprintln(std.Out)
@@ -132,6 +137,14 @@ func printInstances(std cli.IO, statuses []instanceStatus) {
 			orDash(s.InFlight, count), orDash(s.Rate, count), orDash(s.P50, millis), orDash(s.P99, millis), s.Address)
 	}
 	t.print(std.Out)
+}
+
+// name is what the terminator is called, as far as is known.
+func (s *terminatorStatus) name() string {
+	if s.Instance == "" {
+		return s.Admin
+	}
+	return s.Instance
 }
 
 func lookAtTerminator(ctx context.Context, addr string) terminatorStatus {

@@ -20,6 +20,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"nanofront/etcd"
+	"nanofront/etcd/embedded"
 	"nanofront/internal/busflags"
 	"nanofront/internal/cli"
 	"nanofront/internal/registry"
@@ -50,6 +51,7 @@ type upCommand struct {
 	HTTP       string `name:"http" default:":8080" type:"addr" placeholder:"ADDR" help:"Address for HTTP."`
 	Admin      string `default:"127.0.0.1:8081" type:"addr" placeholder:"ADDR" help:"Address of the terminator's admin port."`
 	EtcdURL    string `name:"etcd-url" default:"http://127.0.0.1:2379" placeholder:"URL" help:"Where its own etcd serves, http://IP:PORT."`
+	EtcdPrefix string `default:"/nanofront/v1/" placeholder:"PATH" help:"What all keys in etcd are below."`
 	Statsd     string `default:"127.0.0.1:8125" type:"server" placeholder:"ADDR" help:"StatsD server, host:port (UDP). Empty turns StatsD off."`
 	Data       string `default:"data" type:"path" placeholder:"DIR" help:"Where profiles and etcd's data are kept."`
 	Seed       int    `default:"100000" range:"0..100000000" placeholder:"N" help:"How many members a new store begins with."`
@@ -148,6 +150,9 @@ func (c *upCommand) check() error {
 	if err != nil || u.Scheme != "http" || u.Hostname() == "" || u.Port() == "" || u.Host != strings.TrimPrefix(c.EtcdURL, "http://") {
 		return cli.Usagef("--etcd-url: %q is not http://IP:PORT", c.EtcdURL)
 	}
+	if c.EtcdPrefix, err = etcd.ParsePrefix(c.EtcdPrefix); err != nil {
+		return &cli.UsageError{Err: err}
+	}
 	for _, f := range []struct{ flag, addr string }{
 		{"http", c.HTTP}, {"admin", c.Admin}, {"etcd-url", u.Host},
 	} {
@@ -180,7 +185,7 @@ func (c *upCommand) start(ctx context.Context, s *supervisor.Supervisor, bin pro
 	// itself (NANOFRONT_ADMIN), or for another system (NANOFRONT_STATIC).
 	common := []string{"--statsd=" + c.Statsd, "--log-level", c.LogLevel, "--log-format", c.logFormat}
 	discovery := []string{
-		"--etcd", c.EtcdURL, "--static=",
+		"--etcd", c.EtcdURL, "--etcd-prefix", c.EtcdPrefix, "--static=",
 		"--etcd-user=", "--etcd-password-file=", "--etcd-cert=", "--etcd-key=", "--etcd-ca=",
 	}
 	bus, scheme := c.busFlags()
@@ -260,7 +265,7 @@ func handlerEnv() []string {
 
 // seedRoutes waits for etcd and writes the routes if there are none.
 func (c *upCommand) seedRoutes(ctx context.Context, s *supervisor.Supervisor, routes *registry.Routes) error {
-	client, err := etcd.Open(ctx, etcd.Options{Endpoints: []string{c.EtcdURL}, Logger: zerolog.Nop()})
+	client, err := etcd.Open(ctx, etcd.Options{Endpoints: []string{c.EtcdURL}, Prefix: c.EtcdPrefix, Logger: zerolog.Nop()})
 	if err != nil {
 		return cli.Usagef("--etcd-url: %w", err)
 	}
@@ -277,7 +282,7 @@ func (c *upCommand) seedRoutes(ctx context.Context, s *supervisor.Supervisor, ro
 // ready waits until all instances are announced, each says that it has what
 // it needs, and the terminator has found them.
 func (c *upCommand) ready(ctx context.Context, s *supervisor.Supervisor) error {
-	client, err := etcd.Open(ctx, etcd.Options{Endpoints: []string{c.EtcdURL}, Logger: zerolog.Nop()})
+	client, err := etcd.Open(ctx, etcd.Options{Endpoints: []string{c.EtcdURL}, Prefix: c.EtcdPrefix, Logger: zerolog.Nop()})
 	if err != nil {
 		return err
 	}
@@ -378,6 +383,18 @@ func dialable(addr string) string {
 	return net.JoinHostPort(host, port)
 }
 
+// statusCommand is how to see what is up.
+func (c *upCommand) statusCommand() string {
+	line := "bin/nanofront status"
+	if c.EtcdURL != embedded.DefaultClientURL {
+		line += " --etcd " + c.EtcdURL
+	}
+	if c.EtcdPrefix != etcd.DefaultPrefix {
+		line += " --etcd-prefix " + c.EtcdPrefix
+	}
+	return line
+}
+
 func (c *upCommand) welcome(s *supervisor.Supervisor) {
 	front := "http://" + dialable(c.HTTP)
 	for _, line := range []string{
@@ -387,7 +404,7 @@ func (c *upCommand) welcome(s *supervisor.Supervisor) {
 		"  open      " + front + "/",
 		"  try       curl -i " + front + "/profile/42",
 		"  measure   wrk -t2 -c256 -d30s --latency " + front + "/profile/42",
-		"  look      bin/nanofront status",
+		"  look      " + c.statusCommand(),
 		"  figures   http://" + dialable(c.Admin) + "/metrics.json",
 		"  stop      ctrl-C",
 		"",

@@ -107,7 +107,7 @@ func run(ctx context.Context, args []string, std cli.IO) error {
 		}()
 		defer func() { cancel(nil); <-end }()
 	}
-	return t.Run(ctx)
+	return serve(ctx, t, source, &f, base)
 }
 
 // accessLog is the flag as Options have it, where 0 is the default.

@@ -3,6 +3,7 @@
 #
 #   register.sh http://127.0.0.1:2379 greeter greeter-py tcp://127.0.0.1:7401 [WINDOW]
 #
+# The system's --etcd-prefix, if it has one, is given as $NANOFRONT_ETCD_PREFIX.
 # Run it beside the handler: if both die, the record goes within 10 s. Wants curl.
 set -eu
 [ $# -ge 4 ] || { echo "usage: $0 ETCD SERVICE INSTANCE ADDRESS [WINDOW]" >&2; exit 2; }
@@ -20,7 +21,8 @@ end() {
 }
 trap end TERM INT EXIT
 
-key=$(base64 "/nanofront/v1/instances/$service/$id")
+prefix=${NANOFRONT_ETCD_PREFIX:-/nanofront/v1}
+key=$(base64 "${prefix%/}/instances/$service/$id")
 value=$(base64 "{\"service\":\"$service\",\"id\":\"$id\",\"address\":\"$address\",\"window\":$window,\"started\":\"$started\"}")
 while :; do
 	# A lease that has run out answers without a TTL: begin again.

@@ -17,6 +17,7 @@ const maxPassword = 4096
 // Discovery are the flags that say where instances and routes are found. Embed it.
 type Discovery struct {
 	Etcd             string `default:"http://127.0.0.1:2379" type:"endpoints" placeholder:"URLS" help:"etcd's client URLs, separated by commas."`
+	EtcdPrefix       string `default:"/nanofront/v1/" placeholder:"PATH" help:"What all keys in etcd are below. Two systems that share an etcd each need one of their own."`
 	EtcdUser         string `placeholder:"NAME" help:"User at etcd. The password comes from --etcd-password-file or $NANOFRONT_ETCD_PASSWORD."`
 	EtcdPasswordFile string `type:"path" placeholder:"FILE" help:"File with the password at etcd."`
 	EtcdCert         string `type:"path" placeholder:"FILE" help:"Client certificate for etcd, PEM."`

@@ -45,7 +45,7 @@ func TestParse_Defaults(t *testing.T) {
 			Admin: "127.0.0.1:8081", Statsd: "127.0.0.1:8125", StatsdInterval: time.Second, StatsdSample: 0.01,
 			LogLevel: "info", LogFormat: "auto", DrainTimeout: 10 * time.Second,
 		},
-		Discovery: Discovery{Etcd: "http://127.0.0.1:2379"},
+		Discovery: Discovery{Etcd: "http://127.0.0.1:2379", EtcdPrefix: "/nanofront/v1/"},
 		Bus:       "tcp://x", HTTP: ":8080", Window: 64, Wait: 2 * time.Second, Role: "echo",
 	}
 	if f != want {

@@ -19,6 +19,9 @@ import (
 type Source interface {
 	// Register announces an instance until the registration is closed.
 	Register(ctx context.Context, in registry.Instance) (registry.Registration, error)
+	// Announce makes a terminator known to operators until the registration is
+	// closed.
+	Announce(ctx context.Context, t registry.Terminator) (registry.Registration, error)
 	// Watch calls back with the state of the system, first as it is and then
 	// after each change, until ctx ends.
 	Watch(ctx context.Context, changed func(registry.Snapshot)) error
@@ -26,6 +29,8 @@ type Source interface {
 	Routes(ctx context.Context) (doc *registry.Routes, raw []byte, rev int64, err error)
 	// Instances lists the live instances.
 	Instances(ctx context.Context) ([]registry.Instance, error)
+	// Terminators lists the terminators that have announced themselves.
+	Terminators(ctx context.Context) ([]registry.Terminator, error)
 	// Healthy reports whether the source answers at present.
 	Healthy() bool
 	Close() error
@@ -61,8 +66,8 @@ func OpenEtcd(ctx context.Context, flags *cli.Discovery, log zerolog.Logger, set
 		return nil, &cli.UsageError{Err: err}
 	}
 	c, err := etcd.Open(ctx, etcd.Options{
-		Endpoints: endpoints,
-		Username:  flags.EtcdUser, Password: password,
+		Endpoints: endpoints, Prefix: flags.EtcdPrefix,
+		Username: flags.EtcdUser, Password: password,
 		CertFile: flags.EtcdCert, KeyFile: flags.EtcdKey, CAFile: flags.EtcdCA,
 		Logger: log, Metrics: set,
 	})

@@ -10,6 +10,9 @@ type Registration interface {
 	// Ready is closed once the instance can be found by others for the
 	// first time.
 	Ready() <-chan struct{}
+	// Err is nil while the instance can be found by others, as far as is
+	// known; else it says why not, to an operator.
+	Err() error
 	// Update replaces the record, for a new window or version. Service and
 	// ID can't change.
 	Update(Instance) error

@@ -178,6 +178,19 @@ func (t *Table) Register(ctx context.Context, i registry.Instance) (registry.Reg
 	return r, nil
 }
 
+// Announce is there as Register is: a table has no terminators.
+func (t *Table) Announce(ctx context.Context, _ registry.Terminator) (registry.Registration, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	r := &registration{ready: make(chan struct{})}
+	close(r.ready)
+	return r, nil
+}
+
+// Terminators returns none. The error is always nil.
+func (t *Table) Terminators(context.Context) ([]registry.Terminator, error) { return nil, nil }
+
 // Routes returns the routes in force, the file's text and its revision, which
 // counts the changes since the start. The document is nil if the file has
 // none. The error is always nil.
@@ -215,6 +228,9 @@ type registration struct {
 }
 
 func (r *registration) Ready() <-chan struct{} { return r.ready }
+
+// Err is always nil: the table says who is known.
+func (r *registration) Err() error { return nil }
 
 func (r *registration) Update(i registry.Instance) error {
 	if err := i.Validate(); err != nil {

@@ -83,6 +83,9 @@ type registration struct {
 
 func (r *registration) Ready() <-chan struct{} { return r.ready }
 
+// Err is always nil.
+func (r *registration) Err() error { return nil }
+
 // Update lets it be a registry.Registration too.
 func (r *registration) Update(in registry.Instance) error {
 	r.d.Put(in)

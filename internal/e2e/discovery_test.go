@@ -1,0 +1,128 @@
+package e2e
+
+import (
+	"encoding/json"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"nanofront/internal/testutil"
+)
+
+// startEtcd starts nanofront etcd and returns its URL.
+func startEtcd(t *testing.T) string {
+	t.Helper()
+	url := "http://" + freeAddr(t)
+	start(t, "nanofront", "etcd", "--client-url", url, "--data", filepath.Join(t.TempDir(), "etcd"), "--statsd", "", "--admin", "").says(t, "etcd serving")
+	return url
+}
+
+// applyRoutes puts routes of everything to a service in force.
+func applyRoutes(t *testing.T, service string, args ...string) {
+	t.Helper()
+	routes := filepath.Join(t.TempDir(), "routes.yaml")
+	writeFile(t, routes, "version: 1\nroutes:\n  - {match: {prefix: /}, service: "+service+"}\n")
+	if f := finish(t, "nanofront", append([]string{"routes", "apply", routes}, args...)...); f.code != 0 {
+		t.Fatalf("routes apply: exit code %d: %s", f.code, f.out)
+	}
+}
+
+// startTerminator starts a terminator on etcd.
+func startTerminator(t *testing.T, etcd string, args ...string) (p *process, http, admin string) {
+	t.Helper()
+	http, admin = freeAddr(t), freeAddr(t)
+	p = start(t, "terminator", append([]string{"--http", http, "--admin", admin, "--etcd", etcd, "--statsd", "", "--access-log=0"}, args...)...)
+	return p, http, admin
+}
+
+// seen is what status --json says.
+type seen struct {
+	From struct{ Etcd, Prefix string }
+
+	Terminators []struct {
+		Instance, Admin, HTTP, Host, Error string
+		Announced                          bool
+	}
+	Instances []struct{ Service, ID string }
+}
+
+func statusOf(t *testing.T, args ...string) (s seen) {
+	t.Helper()
+	f := finish(t, "nanofront", append([]string{"status", "--json"}, args...)...)
+	if err := json.Unmarshal([]byte(f.out), &s); err != nil {
+		t.Fatalf("status --json: exit code %d, %v; output:\n%s", f.code, err, f.out)
+	}
+	return s
+}
+
+// TestStatus_ShowsAllTerminators: they announce themselves, so that nobody
+// has to know where their admin ports are.
+func TestStatus_ShowsAllTerminators(t *testing.T) {
+	t.Parallel()
+	etcd := startEtcd(t)
+	applyRoutes(t, "echo", "--etcd", etcd)
+	a, http, admin := startTerminator(t, etcd, "--instance", "front-a")
+	startTerminator(t, etcd, "--instance", "front-b")
+	start(t, "terminator", "--http", freeAddr(t), "--admin", "", "--etcd", etcd, "--statsd", "", "--access-log=0", "--instance", "front-c")
+	names := func(s seen) string {
+		var out []string
+		for _, f := range s.Terminators {
+			out = append(out, f.Instance)
+		}
+		return strings.Join(out, " ")
+	}
+	var s seen
+	testutil.Eventually(t, "status shows three terminators", func() bool {
+		s = statusOf(t, "--etcd", etcd)
+		return names(s) == "front-a front-b front-c"
+	})
+	if f := s.Terminators[0]; f.Admin != admin || f.HTTP != http || f.Host == "" || f.Error != "" || !f.Announced {
+		t.Errorf("front-a is shown as %+v", f)
+	}
+	if f := s.Terminators[2]; !strings.Contains(f.Error, "no admin port") {
+		t.Errorf("front-c, which has no admin port, is shown as %+v", f)
+	}
+	// Named besides, it isn't shown twice.
+	if got := names(statusOf(t, "--etcd", etcd, "--terminators", admin)); got != "front-a front-b front-c" {
+		t.Errorf("with --terminators %s status shows %s", admin, got)
+	}
+	a.signal(t, syscall.SIGTERM)
+	a.wait(t, testutil.Patience)
+	if got := names(statusOf(t, "--etcd", etcd)); got != "front-b front-c" {
+		t.Errorf("after the end of front-a status shows %s", got)
+	}
+}
+
+// TestPrefix_TwoSystemsOnOneEtcd: staging's handler gets none of production's
+// requests.
+func TestPrefix_TwoSystemsOnOneEtcd(t *testing.T) {
+	t.Parallel()
+	etcd := startEtcd(t)
+	admins := map[string]string{}
+	https := map[string]string{}
+	systems := []string{"prod", "staging"}
+	for _, name := range systems {
+		args := []string{"--etcd", etcd, "--etcd-prefix", "/" + name}
+		applyRoutes(t, "echo", args...)
+		start(t, "handler", append([]string{"echo", "--instance", "echo-" + name, "--admin", "", "--statsd", ""}, args...)...)
+		_, https[name], admins[name] = startTerminator(t, etcd, args[2:]...)
+	}
+	for _, name := range systems {
+		linked(t, admins[name], "echo", 1)
+		ask(t, https[name], get("/hello")).wants(t, 200, "GET /hello of "+name)
+		if got := links(t, admins[name], "echo"); len(got) != 1 || got[0] != "echo-"+name {
+			t.Errorf("%s sends its requests to %v", name, got)
+		}
+		s := statusOf(t, "--etcd", etcd, "--etcd-prefix", "/"+name)
+		if len(s.Instances) != 1 || len(s.Terminators) != 1 || s.From.Prefix != "/"+name || s.From.Etcd != etcd {
+			t.Errorf("%s: status shows %+v", name, s)
+		}
+	}
+	if f := finish(t, "nanofront", "status", "--etcd", etcd, "--etcd-prefix", "/prod"); !strings.Contains(f.out, "etcd "+etcd+", prefix /prod") {
+		t.Errorf("status doesn't show its prefix:\n%s", f.out)
+	}
+	if f := finish(t, "nanofront", "status", "--etcd", etcd, "--etcd-prefix", "prod"); f.code != 2 || !strings.Contains(f.out, "--etcd-prefix") {
+		t.Errorf("--etcd-prefix prod: exit code %d: %s", f.code, f.out)
+	}
+}
