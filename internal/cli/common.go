@@ -48,9 +48,10 @@ type Base struct {
 }
 
 // Start starts what the flags ask for, in the name of a program and an instance, which
-// may be empty. ready is [admin.Options].Ready; it may be nil. The caller must Close the Base, as
+// may be empty, and calls [Outlive]. ready is [admin.Options].Ready; it may be nil. The caller must Close the Base, as
 // the last thing that it does.
 func (c *Common) Start(program, instance string, ready func() []string) (*Base, error) {
+	Outlive()
 	set := metrics.New(program, instance)
 	set.AddProcess()
 	logs, err := logging.New(logging.Options{Level: c.LogLevel, Format: c.LogFormat, Dropped: set.Counter(metrics.LogDropped)})

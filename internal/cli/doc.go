@@ -34,8 +34,8 @@
 //	type:"path"         a name of a file or folder, taken as it is
 //
 // What is wrong with a flag is one line that names it and says what is allowed, and
-// exit code 2. The first SIGINT or SIGTERM ends run's context, the second the
-// process, with 130 or 143.
+// exit code 2. The first SIGINT, SIGTERM or SIGHUP ends run's context, a second SIGINT or
+// SIGTERM the process, with 130 or 143.
 //
 // Pitfall: only a panic of the goroutine that run was called in is caught.
 package cli

@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"runtime/debug"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // The exit codes besides 0, and besides 128 + n after signal n.
@@ -55,8 +55,8 @@ func (e SignalError) Error() string { return "signal: " + e.Signal.String() }
 // Main runs a program with the process' streams, arguments and signals, and exits
 // with its code. It doesn't return.
 func Main(name string, run Func) {
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	signals := make(chan os.Signal, 4)
+	notify(signals)
 	p := process{
 		name:    name,
 		args:    os.Args[1:],
@@ -92,23 +92,27 @@ func (p *process) run(run Func) (code int) {
 	}()
 	defer func() {
 		if r := recover(); r != nil {
-			// Nowhere to report that standard error is gone.
-			_, _ = fmt.Fprintf(p.std.Err, "%s: internal error: %v\n\n%s", p.name, r, debug.Stack())
+			p.say("%s: internal error: %v\n\n%s", p.name, r, debug.Stack())
 			code = ExitError
 		}
 	}()
 	return p.report(ctx, run(ctx, p.args, p.std))
 }
 
-// watch cancels at the first signal, and exits at the second.
+// watch cancels at the first signal, and exits at the second. A SIGHUP is never the second: a
+// terminal that is closed brings two, one from the system and one from its shell.
 func (p *process) watch(cancel context.CancelCauseFunc, done <-chan struct{}) {
-	for n := 0; ; n++ {
+	for told := false; ; {
 		select {
 		case <-done:
 			return
 		case s := <-p.signals:
-			if n == 0 {
+			if !told {
+				told = true
 				cancel(SignalError{s})
+				continue
+			}
+			if s == syscall.SIGHUP {
 				continue
 			}
 			code := ExitError
@@ -143,8 +147,21 @@ func (p *process) line(err error) string {
 	return p.name + ": " + strings.TrimPrefix(oneLine(err), p.name+": ")
 }
 
+// sayTimeout is how long the last words may take where standard error is a pipe that nobody reads.
+const sayTimeout = time.Second
+
 func (p *process) say(format string, args ...any) {
-	_, _ = fmt.Fprintf(p.std.Err, format, args...) // nowhere to report a failure
+	said := make(chan struct{})
+	go func() { // ends with the write, or with the process
+		defer close(said)
+		_, _ = fmt.Fprintf(p.std.Err, format, args...) // nowhere to report a failure
+	}()
+	timeout := time.NewTimer(sayTimeout)
+	defer timeout.Stop()
+	select {
+	case <-said:
+	case <-timeout.C:
+	}
 }
 
 // oneLine is err's text on one line: joined errors have several.

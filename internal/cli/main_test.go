@@ -88,6 +88,45 @@ func TestMain_SecondSignalExits(t *testing.T) {
 	}
 }
 
+// A terminal that is closed sends two.
+func TestMain_SecondHangupIsNone(t *testing.T) {
+	signals := make(chan os.Signal, 2)
+	p := process{name: "prog", std: IO{Err: io.Discard}, signals: signals, exit: func(int) { t.Error("exit was called") }}
+	code := p.run(func(ctx context.Context, _ []string, _ IO) error {
+		signals <- syscall.SIGHUP
+		<-ctx.Done()
+		for range 2 * cap(signals) { // all of them are taken
+			signals <- syscall.SIGHUP
+		}
+		return nil
+	})
+	if code != 0 {
+		t.Errorf("exit code %d, want 0", code)
+	}
+}
+
+// blocked is a writer that takes nothing.
+type blocked struct{ until chan struct{} }
+
+func (b blocked) Write(p []byte) (int, error) { <-b.until; return len(p), nil }
+
+// Last words that nobody takes keep no process.
+func TestMain_EndsThoughNobodyReads(t *testing.T) {
+	b := blocked{make(chan struct{})}
+	defer close(b.until)
+	p := process{name: "prog", std: IO{Err: b}}
+	done := make(chan int, 1)
+	go func() { done <- p.run(func(context.Context, []string, IO) error { return errors.New("no luck") }) }()
+	select {
+	case code := <-done:
+		if code != ExitError {
+			t.Errorf("exit code %d", code)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("it hangs")
+	}
+}
+
 const childVariable = "NANOFRONT_TEST_CHILD"
 
 // The test binary as a program: real signals, real exit codes.
@@ -97,6 +136,9 @@ func TestMain_AsAProcess(t *testing.T) {
 	}
 	run := func(mode string, signals ...syscall.Signal) (int, string) {
 		cmd := exec.Command(os.Args[0], "-test.run=^TestMain_AsAProcess$")
+		if mode == "nohup" {
+			cmd = exec.Command("nohup", cmd.Args...)
+		}
 		cmd.Env = append(os.Environ(), childVariable+"="+mode)
 		var errOut bytes.Buffer
 		cmd.Stderr = &errOut
@@ -133,8 +175,12 @@ func TestMain_AsAProcess(t *testing.T) {
 		{"panic", nil, 1, "child: internal error: oops\n"},
 		{"drain", []syscall.Signal{syscall.SIGTERM}, 0, ""},
 		{"drain", []syscall.Signal{syscall.SIGINT}, 0, ""},
+		{"drain", []syscall.Signal{syscall.SIGHUP}, 0, ""},
 		{"hang", []syscall.Signal{syscall.SIGTERM, syscall.SIGINT}, 130, ""},
 		{"hang", []syscall.Signal{syscall.SIGINT, syscall.SIGTERM}, 143, ""},
+		{"hang", []syscall.Signal{syscall.SIGHUP, syscall.SIGTERM}, 143, ""},
+		{"nohup", []syscall.Signal{syscall.SIGHUP, syscall.SIGTERM}, 0, ""},
+		{"outlive", []syscall.Signal{syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGTERM}, 0, ""},
 	} {
 		code, stderr := run(tc.mode, tc.signals...)
 		if code != tc.code || !strings.HasPrefix(stderr, tc.stderr) {
@@ -158,6 +204,18 @@ func child(mode string) {
 			<-ctx.Done()
 			ready()
 			select {}
+		case "nohup":
+			ready()
+			ready()
+			<-ctx.Done()
+			if cause := context.Cause(ctx); !errors.Is(cause, SignalError{syscall.SIGTERM}) {
+				panic(cause)
+			}
+			return nil
+		case "outlive":
+			Outlive()
+			ready()
+			ready()
 		}
 		ready()
 		<-ctx.Done()

@@ -77,12 +77,15 @@ func New(o Options) (*Log, error) {
 	if err != nil {
 		return nil, err
 	}
+	l := &Log{dropped: o.Dropped}
+	if l.dropped == nil {
+		l.dropped = ignore{}
+	}
 	out := o.Out
 	if out == nil {
 		out = os.Stderr
 	}
-	// The ring would close it, and it isn't ours.
-	out = keepOpen{out}
+	out = &output{w: out, dropped: l.dropped}
 	terminal := isTerminal(o.Out)
 	switch o.Format {
 	case "", "auto":
@@ -94,10 +97,6 @@ func New(o Options) (*Log, error) {
 		out = console(out, terminal)
 	default:
 		return nil, fmt.Errorf("%w: --log-format: %q is not one of %s", ErrOptions, o.Format, strings.Join(Formats, ", "))
-	}
-	l := &Log{dropped: o.Dropped}
-	if l.dropped == nil {
-		l.dropped = ignore{}
 	}
 	l.ring = diode.NewWriter(out, ringLines, pollEvery, func(missed int) {
 		if missed > 0 {
@@ -169,9 +168,32 @@ func isTerminal(out io.Writer) bool {
 	return ok && isatty.IsTerminal(f.Fd())
 }
 
-type keepOpen struct{ w io.Writer }
+// output is where lines go at last, one with each Write. The ring would close its writer, and what
+// is below isn't ours: output has no Close.
+type output struct {
+	w       io.Writer
+	dropped Adder
+	torn    bool // the last line was begun and not ended, as on a disk that was full
+}
 
-func (k keepOpen) Write(p []byte) (int, error) { return k.w.Write(p) }
+// Write implements io.Writer. What can't be written, since nobody reads the pipe any more or the
+// disk is full, is dropped and counted, and the next line tried all the same: the reader may have a
+// successor. The ring calls it from one goroutine.
+func (o *output) Write(p []byte) (int, error) {
+	if o.torn {
+		if _, err := o.w.Write([]byte{'\n'}); err != nil {
+			o.dropped.Add(1)
+			return 0, err
+		}
+		o.torn = false
+	}
+	n, err := o.w.Write(p)
+	if err != nil {
+		o.dropped.Add(1)
+		o.torn = n > 0
+	}
+	return n, err
+}
 
 type ignore struct{}
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -190,5 +191,59 @@ func TestLog_TakeStandard(t *testing.T) {
 	_ = l.Close()
 	if got := out.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, `"level":"warn"`) || !strings.Contains(got, `"message":"from a library: 7"`) {
 		t.Errorf("the log is %q", got)
+	}
+}
+
+// breaking is a writer that fails from time to time, in the middle of a line if torn.
+type breaking struct {
+	buffer
+	fail func(line int) (written int, err error)
+	line int
+}
+
+func (b *breaking) Write(p []byte) (int, error) {
+	b.line++
+	n, err := b.fail(b.line)
+	if err == nil {
+		n = len(p)
+	}
+	_, _ = b.buffer.Write(p[:n])
+	return n, err
+}
+
+// What can't be written is counted, and the next line begins at the start of a line.
+func TestLog_CountsWhatCannotBeWritten(t *testing.T) {
+	for name, written := range map[string]int{"nothing of a line": 0, "a part of a line": 7} {
+		t.Run(name, func(t *testing.T) {
+			out := &breaking{fail: func(line int) (int, error) {
+				if line >= 2 && line <= 4 {
+					n := written
+					if line > 2 {
+						n = 0
+					}
+					return n, syscall.EPIPE
+				}
+				return 0, nil
+			}}
+			var dropped count
+			l := open(t, Options{Out: out, Dropped: &dropped})
+			log := l.Logger()
+			for range 6 {
+				log.Info().Msg("x")
+			}
+			_ = l.Close()
+			if dropped.Load() != 3 {
+				t.Errorf("%d lines counted as dropped, want 3", dropped.Load())
+			}
+			whole := 0
+			for line := range strings.Lines(out.String()) {
+				if json.Valid([]byte(line)) {
+					whole++
+				}
+			}
+			if whole != 3 {
+				t.Errorf("%d whole lines, want 3, in\n%s", whole, out.String())
+			}
+		})
 	}
 }

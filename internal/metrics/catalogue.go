@@ -128,6 +128,6 @@ var (
 	ProcessCPUSeconds = gauge("process.cpu_seconds", "s", "CPU time used since the start, user and system", all)
 	StatsdSent        = counter("statsd.sent", "lines", "StatsD lines sent", all)
 	StatsdFailed      = counter("statsd.failed", "lines", "StatsD lines lost because the address does not resolve or the socket refuses", all)
-	LogDropped        = counter("log.dropped", "lines", "log lines dropped because the log's writer was behind", all)
+	LogDropped        = counter("log.dropped", "lines", "log lines dropped because the log's writer was behind, or because they could not be written: nobody reads standard error any more, or the disk is full", all)
 	MetricsOverflow   = counter("metrics.overflow", "series", "requests for a series beyond the 1,000 of a metric, given the shared series \"other\"", all)
 )
