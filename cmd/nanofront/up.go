@@ -70,6 +70,7 @@ type upCommand struct {
 // Run implements command.
 func (c *upCommand) Run(ctx context.Context, std cli.IO) error {
 	tuning.Apply()
+	cli.Outlive()
 	routes := registry.DefaultRoutes()
 	if c.Routes != "" {
 		raw, err := readDocument(c.Routes, nil)
@@ -102,6 +103,7 @@ func (c *upCommand) Run(ctx context.Context, std cli.IO) error {
 		defer cancel()
 		s.Stop(stop)
 		s.Say("all stopped")
+		s.Flush()
 	}()
 	up, cancel := context.WithTimeout(ctx, upReady)
 	defer cancel()

@@ -42,12 +42,26 @@ func startIn(t *testing.T, dir string, env []string, name string, args ...string
 	return startFrom(t, nil, dir, env, name, args...)
 }
 
+// startOnto is start with standard output and error of the caller's.
+func startOnto(t *testing.T, out *os.File, name string, args ...string) *process {
+	t.Helper()
+	return startAs(t, nil, out, programs, nil, name, args...)
+}
+
 func startFrom(t *testing.T, in *os.File, dir string, env []string, name string, args ...string) *process {
+	t.Helper()
+	return startAs(t, in, nil, dir, env, name, args...)
+}
+
+func startAs(t *testing.T, in, out *os.File, dir string, env []string, name string, args ...string) *process {
 	t.Helper()
 	p := &process{name: name, cmd: exec.Command(filepath.Join(dir, name), args...), out: &output{}, done: make(chan struct{})}
 	p.cmd.Env = environment(env...)
 	p.cmd.Dir = t.TempDir() // for what is relative: nothing lands in the source tree
 	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
+	if out != nil {
+		p.cmd.Stdout, p.cmd.Stderr = out, out
+	}
 	if in != nil { // a nil *os.File in an interface is not nil
 		p.cmd.Stdin = in
 	}

@@ -14,7 +14,11 @@ const maxLine = 64 << 10
 // colors tell children apart on a terminal.
 var colors = []int{36, 32, 35, 33, 34, 96, 92, 95, 93, 94}
 
-// prefixWriter writes whole lines with the name of who said them.
+// own is the colour of the supervisor's own lines.
+const own = -1
+
+// prefixWriter writes whole lines with the name of who said them, each with one Write of out, which takes
+// calls of several goroutines.
 type prefixWriter struct {
 	mu    sync.Mutex
 	out   io.Writer
@@ -29,6 +33,10 @@ func (p *prefixWriter) widen(name string) {
 }
 
 func (p *prefixWriter) line(name string, color int, text string) {
+	_, _ = p.out.Write(p.format(name, color, text)) // nowhere left to complain to
+}
+
+func (p *prefixWriter) format(name string, color int, text string) []byte {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	name += strings.Repeat(" ", max(p.width-len(name), 0))
@@ -39,7 +47,7 @@ func (p *prefixWriter) line(name string, color int, text string) {
 		}
 		name = fmt.Sprintf("\x1b[%dm%s\x1b[0m", code, name)
 	}
-	_, _ = fmt.Fprintf(p.out, "%s │ %s\n", name, text) // nowhere left to complain to
+	return fmt.Appendf(nil, "%s │ %s\n", name, text)
 }
 
 // lineWriter cuts a child's output into lines.

@@ -54,6 +54,7 @@ type Child struct {
 // Supervisor runs children. Make it with New; end it with Stop.
 type Supervisor struct {
 	out     *prefixWriter
+	spool   *spool
 	say     func(format string, args ...any)
 	failed  chan error
 	starts  chan func()
@@ -75,15 +76,21 @@ type child struct {
 }
 
 // New makes a supervisor whose children's output goes to out, a line at a
-// time, with colours if color.
+// time, with colours if color. Nothing waits for out: what it doesn't take, or
+// not in time, is dropped, and a line says how much that was when it does again.
 func New(out io.Writer, color bool) *Supervisor {
+	sp := &spool{out: out}
 	s := &Supervisor{
-		out:     &prefixWriter{out: out, color: color, width: len("terminator")},
+		out:     &prefixWriter{out: sp, color: color, width: len("terminator")},
+		spool:   sp,
 		failed:  make(chan error, 16),
 		starts:  make(chan func()),
 		stopped: make(chan struct{}),
 	}
-	s.say = func(format string, args ...any) { s.out.line("nanofront", -1, fmt.Sprintf(format, args...)) }
+	s.say = func(format string, args ...any) { s.out.line("nanofront", own, fmt.Sprintf(format, args...)) }
+	sp.notice = func(n uint64) []byte {
+		return s.out.format("nanofront", own, fmt.Sprintf("%d lines of output are lost: nobody took them in time", n))
+	}
 	// Children are told to end when the thread that started them does
 	// (PR_SET_PDEATHSIG), so all are started from one that lives as long as
 	// the supervisor.
@@ -98,6 +105,9 @@ func New(out io.Writer, color bool) *Supervisor {
 
 // Say prints a line of the supervisor's own.
 func (s *Supervisor) Say(format string, args ...any) { s.say(format, args...) }
+
+// Flush waits until all output is written, for some time at most. Stop does so, too.
+func (s *Supervisor) Flush() { s.spool.flush(flushTimeout) }
 
 // Failed delivers the error of a child that is given up.
 func (s *Supervisor) Failed() <-chan error { return s.failed }
@@ -251,6 +261,7 @@ func (s *Supervisor) Stop(ctx context.Context) {
 		wg.Wait()
 	}
 	close(s.starts)
+	s.Flush()
 	close(s.stopped)
 }
 

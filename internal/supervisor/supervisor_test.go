@@ -264,6 +264,7 @@ func TestSupervisor_GivesUp(t *testing.T) {
 	case <-time.After(patience):
 		t.Fatalf("not given up:\n%s", o.all())
 	}
+	s.Flush()
 	if n := o.count("a", "has pid"); n != firstTries {
 		t.Errorf("started %d times: want %d", n, firstTries)
 	}
