@@ -14,6 +14,8 @@ import (
 
 	"go.nanomsg.org/mangos/v3"
 	"go.nanomsg.org/mangos/v3/transport"
+
+	"nanofront/internal/rawsock"
 )
 
 const (
@@ -57,6 +59,7 @@ func handshakeReason(err error) string {
 type busPipe struct {
 	c    net.Conn // what is read and written: raw, or a *tls.Conn on it
 	raw  net.Conn
+	sock *rawsock.Socket // raw without the scheduler; nil over TLS, and where there is none
 	r    *bufio.Reader
 	wire *wire
 	ipc  bool
@@ -68,7 +71,6 @@ type busPipe struct {
 	parts [2][]byte   // scratch of Send: size and body, for one writev
 	bufs  net.Buffers // scratch of Send
 	buf   []byte      // scratch of Send over TLS: one record
-	now   nowWriter
 
 	armed time.Time     // the write deadline that is set
 	wrote time.Time     // the end of the last write
@@ -90,7 +92,7 @@ func newBusPipe(c net.Conn, t busTransport, proto transport.ProtocolInfo, w *wir
 		err = p.secure(dialled)
 	}
 	if err == nil {
-		p.r = bufio.NewReaderSize(p.c, readBufferSize)
+		p.r = bufio.NewReaderSize(p.source(), readBufferSize)
 		err = p.handshake(proto)
 	}
 	if err == nil {
@@ -101,6 +103,18 @@ func newBusPipe(c net.Conn, t busTransport, proto transport.ProtocolInfo, w *wir
 		return nil, err
 	}
 	return p, nil
+}
+
+// source is what messages are read from: where that can be, the socket by raw
+// calls, which wake nobody else. See package rawsock.
+func (p *busPipe) source() io.Reader {
+	if p.tls {
+		return p.c // has state of its own, and reads what it wants
+	}
+	if p.sock = rawsock.Of(p.raw); p.sock == nil {
+		return p.c
+	}
+	return p.sock
 }
 
 // secure puts TLS on the connection.
@@ -150,9 +164,7 @@ func (p *busPipe) Send(m *mangos.Message) error {
 	if p.tls {
 		err = p.writeRecords(head, m.Body)
 	} else {
-		p.parts = [2][]byte{head, m.Body}
-		p.bufs = p.parts[:]
-		_, err = p.bufs.WriteTo(p.c)
+		err = p.writeParts(head, m.Body)
 	}
 	if err != nil {
 		return p.ended(err)
@@ -160,6 +172,22 @@ func (p *busPipe) Send(m *mangos.Message) error {
 	p.settle(allowed)
 	m.Free()
 	return nil
+}
+
+// writeParts writes size and body. What the socket takes at once goes without
+// the scheduler; only the rest waits.
+func (p *busPipe) writeParts(head, body []byte) error {
+	n := 0
+	if p.sock != nil {
+		var err error
+		if n, err = p.sock.TryWrite(head, body); err != nil || n == len(head)+len(body) {
+			return err
+		}
+	}
+	p.parts = [2][]byte{head[min(n, len(head)):], body[max(0, n-len(head)):]}
+	p.bufs = p.parts[:]
+	_, err := p.bufs.WriteTo(p.c)
+	return err
 }
 
 // setHead makes what stands before a message of size bytes, and returns where

@@ -114,7 +114,7 @@ func (l *Link) writeNow() {
 	if err != nil {
 		l.out = nil
 	} else if rest != nil {
-		l.turn.rest = append([]byte(nil), rest...)
+		l.turn.rest = rest
 	}
 	wake := l.closed || l.turn.rest != nil || len(l.out) > 0
 	l.parked = !wake
@@ -177,8 +177,9 @@ func (l *Link) pushLocked() {
 	l.wake <- struct{}{}
 }
 
-// commitNow is commit for the first and only request under way on the link:
-// there is nobody whose frames would come too if it waited for them.
+// commitNow is commit for the only request under way on the link, or the reply
+// to the last one: there is nobody whose frames would come too if it waited for
+// them.
 func (l *Link) commitNow(start int) error {
 	n := len(l.out) - start
 	if start != 0 || l.corked || n > maxNow || !l.canNow() {
