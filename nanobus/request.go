@@ -209,8 +209,11 @@ func (r *Request) sendBody(flags uint8, p Payload, block bool, more *BodyWriter)
 		if r.cancelled.Load() {
 			more.err = ErrCancelled
 		}
-	} else {
-		l.forget(r)
+		return true, l.commit(start)
+	}
+	l.forget(r)
+	if l.idle() {
+		return true, l.commitNow(start)
 	}
 	return true, l.commit(start)
 }
@@ -268,6 +271,9 @@ func (l *Link) forget(r *Request) {
 	l.active[r.index] = nil
 	l.freeSlot = append(l.freeSlot, r.index)
 }
+
+// idle reports whether none of the peer's requests is under way. mu is held.
+func (l *Link) idle() bool { return len(l.active) == len(l.freeSlot) }
 
 // requestContext is the context.Context of a Request. Most handlers never ask
 // for Done; those that do get a channel and a timer then, and not before.
