@@ -24,6 +24,9 @@ const (
 	// loopBuffer is what is read of a connection at once. A request that isn't
 	// whole in that is not for the loops.
 	loopBuffer = 64 << 10
+
+	// loopFew is up to how many events a look is one of a quiet time: see run.
+	loopFew = 3
 )
 
 // eventLoops serve ordinary requests: those that are there whole at the first
@@ -149,22 +152,31 @@ func (ls *eventLoops) stop() {
 }
 
 // run waits for connections that are ready, and serves them.
+//
+// After a look that found many, it yields and looks again: those that were made
+// ready meanwhile go first, and the more come together in the next look, the
+// larger the messages. After a look that found few it waits at once. A yield
+// would wake another thread to look for work that isn't there, and a second
+// look find nothing; what becomes ready after the first one is an event that
+// ends the wait, as all of it happens within one Read.
 func (l *eventLoop) run() {
 	defer l.all.running.Done()
-	n := 0
-	poll := func(uintptr) bool {
-		n = l.poll()
-		return n != 0
-	}
-	for !l.all.stopped.Load() {
-		if err := l.wait.Read(poll); err != nil || n < 0 {
-			return // stopped: nothing else sets a deadline, and epoll doesn't fail
+	_ = l.wait.Read(func(uintptr) (over bool) { // its error is the deadline that stop sets
+		for !l.all.stopped.Load() {
+			n := l.poll()
+			if n < 0 {
+				return true // epoll doesn't fail
+			}
+			if n > 0 {
+				l.serve(n)
+			}
+			if n <= loopFew {
+				return false
+			}
+			runtime.Gosched()
 		}
-		l.serve(n)
-		// Those that were made ready meanwhile go first: the more come
-		// together in the next look, the larger the messages.
-		runtime.Gosched()
-	}
+		return true
+	})
 }
 
 // poll asks what is ready, without waiting.
