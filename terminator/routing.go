@@ -1,8 +1,6 @@
 package terminator
 
 import (
-	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -58,20 +56,6 @@ func newRouting(doc *registry.Routes, bus *nanobus.Bus, set *metrics.Set) *routi
 	return r
 }
 
-// ready reports nil when a live instance of every routed service is known.
-func (r *routing) ready() error {
-	if r == nil {
-		return errors.New("no routes known yet")
-	}
-	var missing []error
-	for _, u := range r.list {
-		if u.service.Live() == 0 {
-			missing = append(missing, fmt.Errorf("no live instance of %q", u.service.Name()))
-		}
-	}
-	return errors.Join(missing...)
-}
-
 // discovered takes over a new state of the system.
 func (t *Terminator) discovered(s registry.Snapshot) {
 	old := t.routing.Load()
@@ -92,6 +76,9 @@ func (t *Terminator) discovered(s registry.Snapshot) {
 		if wanted[in.Service] {
 			list = append(list, nanobus.Instance{Service: in.Service, ID: in.ID, Address: in.Address, Version: in.Version, Weight: int(in.Weight)})
 		}
+	}
+	if routing != nil {
+		t.readiness.observe(list)
 	}
 	if err := t.bus.SetInstances(list); err != nil && t.limit.Allow("instances") {
 		t.log.Warn().Err(err).Msg("some instances are not usable")

@@ -49,6 +49,7 @@ type Terminator struct {
 	trusted   *forwarded.Policy
 	accessLog *accessLog
 	routing   atomic.Pointer[routing]
+	readiness readiness
 
 	listener *net.TCPListener
 	guard    *guardListener
@@ -93,6 +94,7 @@ func New(opts Options) (*Terminator, error) {
 		return nil, err
 	}
 	opts.Metrics.GaugeFunc(metrics.HTTPInFlight, func() float64 { return float64(t.admission.inFlight.Load()) })
+	opts.Metrics.GaugeFunc(metrics.UpstreamDegraded, func() float64 { return float64(len(t.Degraded())) })
 	opts.Metrics.GaugeFunc(metrics.HTTPLimit, func() float64 { return float64(t.admission.limit.Load()) })
 	return t, nil
 }
@@ -170,14 +172,6 @@ func (t *Terminator) Listener() *net.TCPListener { return t.listener }
 
 // Addr is the address that Listen got.
 func (t *Terminator) Addr() net.Addr { return t.listener.Addr() }
-
-// Ready reports nil when a live instance of every routed service is known.
-func (t *Terminator) Ready() error {
-	if t.leaving.Load() {
-		return errors.New("draining")
-	}
-	return t.routing.Load().ready()
-}
 
 // Links returns the state of the links to the instances.
 func (t *Terminator) Links() []nanobus.LinkInfo { return t.bus.Links() }
@@ -286,6 +280,7 @@ func (t *Terminator) watchClients(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
+		t.noteLinks()
 		t.guard.sweeper.each(func(c *guardConn) {
 			id := c.waiting.Load()
 			if id != 0 && id == c.watched && c.peerGone() {

@@ -75,3 +75,37 @@ func lookAtTerminators(ctx context.Context, src discovery.Source, more []string)
 	wg.Wait()
 	return out, nil
 }
+
+// degradation and frontState are what a terminator says of itself at
+// /state.json.
+type degradation struct {
+	Service string `json:"service,omitempty"`
+	Reason  string `json:"reason"`
+}
+
+type frontState struct {
+	Ready    bool          `json:"ready"`
+	Reasons  []string      `json:"reasons"`
+	Degraded []degradation `json:"degraded"`
+}
+
+func stateAt(ctx context.Context, addr string) (s frontState, err error) {
+	err = fetchJSON(ctx, addr, "/state.json", &s)
+	return s, err
+}
+
+// remarks are the lines below the table for one terminator: why it doesn't
+// answer or isn't ready, and what is degraded.
+func (s *terminatorStatus) remarks() []string {
+	if s.Error != "" {
+		return []string{s.Error}
+	}
+	var out []string
+	for _, r := range s.Reasons {
+		out = append(out, "not ready: "+r)
+	}
+	for _, d := range s.Degraded {
+		out = append(out, "degraded: "+d.Reason)
+	}
+	return out
+}

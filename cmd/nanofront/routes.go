@@ -65,7 +65,7 @@ type routesApply struct {
 	cli.Discovery
 	File     string `arg:"" type:"path" help:"Routes document, JSON or YAML; - for standard input."`
 	Revision int64  `default:"-1" range:"-1..9223372036854775807" placeholder:"N" help:"Only if the routes in force have this revision (0: there are none). Default: whatever they are now."`
-	DryRun   bool   `help:"Only say whether the file is valid."`
+	DryRun   bool   `help:"Only say whether the file is valid, and for which of its services no instance is registered."`
 }
 
 // Run implements command.
@@ -79,6 +79,7 @@ func (c *routesApply) Run(ctx context.Context, std cli.IO) error {
 		return fmt.Errorf("%s: %w", c.File, err)
 	}
 	if c.DryRun {
+		c.remark(ctx, std, doc)
 		_, _ = fmt.Fprintf(std.Out, "%s is valid: %d routes to %s\n", c.File, len(doc.Routes), strings.Join(doc.Services(), ", "))
 		return nil
 	}
@@ -99,6 +100,7 @@ func (c *routesApply) Run(ctx context.Context, std cli.IO) error {
 		return err
 	}
 	_, _ = fmt.Fprintf(std.Out, "%d routes to %s in force as revision %d (before: %d)\n", len(doc.Routes), strings.Join(doc.Services(), ", "), rev, expect)
+	warnMissing(ctx, std, client, doc)
 	return nil
 }
 

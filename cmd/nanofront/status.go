@@ -59,6 +59,10 @@ type terminatorStatus struct {
 	Limit    float64            `json:"limit"`
 	Conns    float64            `json:"connections"`
 	Links    []nanobus.LinkInfo `json:"links,omitempty"`
+
+	Ready    bool          `json:"ready"`
+	Reasons  []string      `json:"reasons,omitempty"`  // why it isn't
+	Degraded []degradation `json:"degraded,omitempty"` // what isn't as it should be, ready or not
 }
 
 // Run implements command.
@@ -112,8 +116,8 @@ func printTerminators(std cli.IO, terminators []terminatorStatus) {
 	}
 	t.print(std.Out)
 	for _, s := range terminators {
-		if s.Error != "" {
-			_, _ = fmt.Fprintf(std.Out, "  %s: %s\n", s.name(), s.Error)
+		for _, line := range s.remarks() {
+			_, _ = fmt.Fprintf(std.Out, "  %s: %s\n", s.name(), line)
 		}
 	}
 	_, _ = fmt.Fprintln(std.Out)
@@ -158,6 +162,12 @@ func lookAtTerminator(ctx context.Context, addr string) terminatorStatus {
 		s.Error = err.Error()
 		return s
 	}
+	state, err := stateAt(ctx, addr)
+	if err != nil {
+		s.Error = err.Error()
+		return s
+	}
+	s.Ready, s.Reasons, s.Degraded = state.Ready, state.Reasons, state.Degraded
 	total := r.Timers["stage.total"].Last
 	s.Instance, s.Uptime = r.Instance, r.Uptime
 	s.Rate = r.Counters["http.requests"].Rate

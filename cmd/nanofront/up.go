@@ -305,8 +305,24 @@ func (c *upCommand) ready(ctx context.Context, s *supervisor.Supervisor) error {
 		if err := isReady(ctx, dialable(c.Admin)); err != nil {
 			return fmt.Errorf("terminator: %w", err)
 		}
-		return nil
+		return served(ctx, dialable(c.Admin), instances)
 	})
+}
+
+// served reports which of the instances' services the terminator can't reach.
+// That a service that isn't among them, of a document of the user's own, can't
+// be reached is for him to know.
+func served(ctx context.Context, terminator string, instances []registry.Instance) error {
+	state, err := stateAt(ctx, terminator)
+	if err != nil {
+		return fmt.Errorf("terminator: %w", err)
+	}
+	for _, d := range state.Degraded {
+		if slices.ContainsFunc(instances, func(in registry.Instance) bool { return in.Service == d.Service }) {
+			return fmt.Errorf("terminator: %s", d.Reason)
+		}
+	}
+	return nil
 }
 
 // isReady asks an admin port.

@@ -4,9 +4,7 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"net/http"
 	"os"
 	"time"
 
@@ -95,7 +93,9 @@ func run(ctx context.Context, args []string, std cli.IO) error {
 	}
 	if base.Admin != nil {
 		base.Admin.SetReady(func() []string { return cli.Reasons(t.Ready()) })
+		base.Admin.SetDegraded(func() []string { return lines(t.Degraded()) })
 		base.Admin.Handle("/links.json", links(t))
+		base.Admin.Handle("/state.json", state(t))
 	}
 	if f.Handover != "" {
 		var cancel context.CancelCauseFunc
@@ -116,12 +116,4 @@ func accessLog(n int) int {
 		return -1
 	}
 	return n
-}
-
-// links shows the links to the instances.
-func links(t *terminator.Terminator) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(t.Links()) // a client that went away
-	})
 }

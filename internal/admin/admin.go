@@ -59,9 +59,10 @@ type Server struct {
 	log  zerolog.Logger
 	done chan struct{} // closed when the serving goroutine has ended
 
-	mu    sync.Mutex
-	paths []string
-	ready func() []string
+	mu       sync.Mutex
+	paths    []string
+	ready    func() []string
+	degraded func() []string
 
 	close    sync.Once
 	closeErr error
@@ -150,6 +151,14 @@ func (s *Server) SetReady(ready func() []string) {
 	s.mu.Unlock()
 }
 
+// SetDegraded says what else /readyz shows, ready or not: what isn't as it
+// should be and is no reason to send requests elsewhere.
+func (s *Server) SetDegraded(degraded func() []string) {
+	s.mu.Lock()
+	s.degraded = degraded
+	s.mu.Unlock()
+}
+
 // Close ends the server: at once for idle connections, after at most 1 s for others. It
 // may be called again.
 func (s *Server) Close() error {
@@ -185,17 +194,20 @@ func (s *Server) index(w http.ResponseWriter, _ *http.Request) {
 
 func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) {
 	s.mu.Lock()
-	ready := s.ready
+	ready, degraded := s.ready, s.degraded
 	s.mu.Unlock()
-	var reasons []string
+	status, lines := http.StatusOK, []string{"ok"}
 	if ready != nil {
-		reasons = ready()
+		if reasons := ready(); len(reasons) > 0 {
+			status, lines = http.StatusServiceUnavailable, reasons
+		}
 	}
-	if len(reasons) > 0 {
-		text(w, http.StatusServiceUnavailable, strings.Join(reasons, "\n")+"\n")
-		return
+	if degraded != nil {
+		for _, d := range degraded() {
+			lines = append(lines, "degraded: "+d)
+		}
 	}
-	text(w, http.StatusOK, "ok\n")
+	text(w, status, strings.Join(lines, "\n")+"\n")
 }
 
 // profile refuses what would take too long.

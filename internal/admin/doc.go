@@ -8,7 +8,7 @@
 //
 //	GET /             lists what there is
 //	GET /healthz      200 "ok" as long as the process answers
-//	GET /readyz       200 "ok", or 503 with a line for each reason why not
+//	GET /readyz       200 "ok", or 503 with a line for each reason why not; then what is degraded
 //	GET /metrics.json see package metrics
 //	GET /debug/pprof/ see net/http/pprof
 //

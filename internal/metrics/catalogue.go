@@ -52,6 +52,7 @@ var (
 	UpstreamRequests  = counter("upstream.<service>.requests", "requests", "requests sent to the service", front)
 	UpstreamErrors    = counter("upstream.<service>.errors", "requests", "requests to the service that ended without its answer", front)
 	UpstreamLatency   = timer("upstream.<service>.latency", "from sending a request to the service to its answer", front)
+	UpstreamDegraded  = gauge("upstream.degraded", "services", "routed services without a live instance that takes requests, whose requests get a 503", front)
 	UpstreamInstances = gauge("upstream.<service>.instances", "instances", "live instances of the service with an open link", front)
 )
 

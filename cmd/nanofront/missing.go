@@ -1,0 +1,56 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"nanofront/internal/cli"
+	"nanofront/internal/discovery"
+	"nanofront/internal/registry"
+)
+
+// remarkTimeout is how long a dry run waits for who is registered: it does
+// without etcd as well.
+const remarkTimeout = time.Second
+
+// remark says of which services no instance is registered, if that can be
+// found out.
+func (c *routesApply) remark(ctx context.Context, std cli.IO, doc *registry.Routes) {
+	ctx, cancel := context.WithTimeout(ctx, remarkTimeout)
+	defer cancel()
+	src, err := discovery.Open(ctx, &c.Discovery, zerolog.Nop(), nil)
+	if err == nil {
+		defer func() { _ = src.Close() }() // nothing is lost with it
+		warnMissing(ctx, std, src, doc)
+		return
+	}
+	notChecked(std, err)
+}
+
+// registered is who can say which instances there are.
+type registered interface {
+	Instances(ctx context.Context) ([]registry.Instance, error)
+}
+
+// warnMissing says of which of the document's services no instance is
+// registered: their routes answer 503, while all others are served.
+func warnMissing(ctx context.Context, std cli.IO, src registered, doc *registry.Routes) {
+	instances, err := src.Instances(ctx)
+	if err != nil {
+		notChecked(std, err)
+		return
+	}
+	for _, service := range doc.Services() {
+		if !slices.ContainsFunc(instances, func(in registry.Instance) bool { return in.Service == service }) {
+			_, _ = fmt.Fprintf(std.Err, "warning: no instance of %q is registered: its routes answer 503 until one is\n", service)
+		}
+	}
+}
+
+func notChecked(std cli.IO, err error) {
+	_, _ = fmt.Fprintf(std.Err, "warning: it isn't known whether instances of these services are registered: %v\n", err)
+}
