@@ -9,7 +9,7 @@ import (
 )
 
 type grammar struct {
-	Run     runCommand     `cmd:"" default:"withargs" help:"Run scenarios, and report. The default."`
+	Run     runCommand     `cmd:"" default:"withargs" help:"Run scenarios, and report."`
 	List    listCommand    `cmd:"" help:"List scenarios, suites, peers and drivers."`
 	Load    loadCommand    `cmd:"" help:"Generate load on a URL, and report latencies."`
 	Report  reportCommand  `cmd:"" help:"Show saved results."`

@@ -14,6 +14,9 @@ type grammar struct {
 	Status statusCommand `cmd:"" help:"Show who is alive and how they are doing."`
 	Routes routesCommand `cmd:"" help:"Show or change the routes."`
 	Bus    busCommand    `cmd:"" help:"Listen in on the bus, or send a request over it."`
+
+	PrintVersion cli.VersionCommand `cmd:"" name:"version" help:"Print the version of this build."`
+	Completion   cli.Completion     `cmd:"" help:"Print what a shell needs to complete commands and flags."`
 	cli.Version
 }
 

@@ -17,11 +17,6 @@ import (
 )
 
 type flags struct {
-	cli.Common
-	cli.Discovery
-	busflags.Flags
-	cli.Version
-
 	HTTP           string        `name:"http" default:":8080" type:"addr" placeholder:"ADDR" help:"Address for HTTP."`
 	Instance       string        `placeholder:"NAME" help:"Name of this process in metrics and logs. Default: terminator and the process id."`
 	TrustedProxies []string      `sep:"," placeholder:"NETS" help:"Networks whose Forwarded and X-Forwarded-* fields are believed, such as 10.0.0.0/8."`
@@ -38,6 +33,11 @@ type flags struct {
 	DrainDelay     time.Duration `default:"0s" range:"0s..10m" placeholder:"DURATION" help:"How long to go on serving after SIGTERM, not ready and with Connection: close, 0s to 10m. Take more than a balancer takes to see /readyz fail."`
 	Handover       string        `type:"path" placeholder:"PATH" help:"Unix socket through which a terminator takes over from the one that runs, without a lost connection. Start the new one with the same PATH."`
 	AccessLog      int           `default:"10" range:"0..100000" placeholder:"N" help:"Access log lines per second at most; 0 for none."`
+
+	cli.Common
+	cli.Discovery
+	busflags.Flags
+	cli.Version
 }
 
 func main() { cli.Main("terminator", run) }

@@ -20,12 +20,12 @@ const DefaultAdmin = "127.0.0.1:8081"
 
 // Common are the flags that every program has which serves. Embed it.
 type Common struct {
-	Admin          string        `default:"${admin}" type:"optaddr" placeholder:"ADDR" help:"Address of the admin port: health, metrics, profiles. Empty turns it off."`
-	Statsd         string        `default:"127.0.0.1:8125" type:"server" placeholder:"ADDR" help:"StatsD server, host:port (UDP). Empty turns StatsD off."`
-	StatsdInterval time.Duration `default:"1s" range:"100ms..1m" placeholder:"DURATION" help:"How often StatsD is reported to, 100ms to 1m."`
-	StatsdSample   float64       `default:"0.01" range:"0..1" placeholder:"SHARE" help:"Share of single timings sent to StatsD, 0 to 1."`
-	LogLevel       string        `default:"info" oneof:"debug,info,warn,error,off" placeholder:"LEVEL" help:"Least that is logged: debug, info, warn, error or off."`
-	LogFormat      string        `default:"auto" oneof:"auto,json,console" placeholder:"FORMAT" help:"Format of log lines: json, console, or auto (console on a terminal)."`
+	Admin          string        `group:"Logs and metrics" default:"${admin}" type:"optaddr" placeholder:"ADDR" help:"Address of the admin port: health, metrics, profiles. Empty turns it off."`
+	Statsd         string        `group:"Logs and metrics" default:"127.0.0.1:8125" type:"server" placeholder:"ADDR" help:"StatsD server, host:port (UDP). Empty turns StatsD off."`
+	StatsdInterval time.Duration `group:"Logs and metrics" default:"1s" range:"100ms..1m" placeholder:"DURATION" help:"How often StatsD is reported to, 100ms to 1m."`
+	StatsdSample   float64       `group:"Logs and metrics" default:"0.01" range:"0..1" placeholder:"SHARE" help:"Share of single timings sent to StatsD, 0 to 1."`
+	LogLevel       string        `group:"Logs and metrics" default:"info" oneof:"debug,info,warn,error,off" placeholder:"LEVEL" help:"Least that is logged: debug, info, warn, error or off."`
+	LogFormat      string        `group:"Logs and metrics" default:"auto" oneof:"auto,json,console" placeholder:"FORMAT" help:"Format of log lines: json, console, or auto (console on a terminal)."`
 
 	// AdminListener, if set, is served in place of listening on Admin.
 	AdminListener *net.TCPListener `kong:"-"`
@@ -56,7 +56,7 @@ func (c *Common) Start(program, instance string, ready func() []string) (*Base, 
 	set.AddProcess()
 	logs, err := logging.New(logging.Options{Level: c.LogLevel, Format: c.LogFormat, Dropped: set.Counter(metrics.LogDropped)})
 	if err != nil {
-		return nil, &UsageError{err}
+		return nil, &UsageError{Err: err}
 	}
 	with := logs.Logger().With().Str(logging.Program, program)
 	if instance != "" {
@@ -71,7 +71,7 @@ func (c *Common) Start(program, instance string, ready func() []string) (*Base, 
 	})
 	if err != nil {
 		_ = logs.Close() // nothing was logged
-		return nil, &UsageError{err}
+		return nil, &UsageError{Err: err}
 	}
 	if c.Admin != "" {
 		b.Admin, err = admin.Start(c.Admin, admin.Options{Metrics: set, Ready: ready, Logger: b.Log, Listener: c.AdminListener})

@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
-	"strings"
 	"syscall"
 	"time"
 )
@@ -22,6 +21,9 @@ const (
 type IO struct {
 	In       io.Reader
 	Out, Err io.Writer
+
+	// command is where Parse says which command was chosen, for what is said at the end.
+	command *string
 }
 
 // Func is a program. It returns when its work is done, or, when ctx is, after
@@ -31,20 +33,6 @@ type Func func(ctx context.Context, args []string, std IO) error
 // ErrDone is returned by Parse when all was said: help or the version was
 // asked for, and printed. A Func returns it, and the program exits with 0.
 var ErrDone = errors.New("cli: nothing more to do")
-
-// UsageError is an error of who typed the command line. The program exits with 2.
-type UsageError struct{ Err error }
-
-// Error is the text of Err.
-func (e *UsageError) Error() string { return e.Err.Error() }
-
-// Unwrap returns Err.
-func (e *UsageError) Unwrap() error { return e.Err }
-
-// Usagef makes a *UsageError, its text as fmt.Errorf makes it.
-func Usagef(format string, args ...any) error {
-	return &UsageError{fmt.Errorf(format, args...)}
-}
 
 // SignalError is the cause of a Func's context being done: context.Cause.
 type SignalError struct{ Signal os.Signal }
@@ -96,6 +84,7 @@ func (p *process) run(run Func) (code int) {
 			code = ExitError
 		}
 	}()
+	p.std.command = new(string)
 	return p.report(ctx, run(ctx, p.args, p.std))
 }
 
@@ -124,6 +113,7 @@ func (p *process) watch(cancel context.CancelCauseFunc, done <-chan struct{}) {
 		}
 	}
 }
+<<<<<<< HEAD
 
 // report prints err, if there is something to say, and returns the exit code.
 func (p *process) report(ctx context.Context, err error) int {
@@ -169,3 +159,5 @@ func oneLine(err error) string {
 	lines := strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' || r == '\r' })
 	return strings.Join(lines, "; ")
 }
+=======
+>>>>>>> c96b024 (Show help by groups and commands, complete in shells, part handler's versions)

@@ -11,6 +11,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"nanofront/internal/buildinfo"
+	"nanofront/internal/terminal"
 )
 
 const envPrefix = "NANOFRONT_"
@@ -26,11 +27,10 @@ type Program struct {
 	Vars map[string]string
 }
 
-// Version is to be embedded for the flag --version, by all programs but those that have
-// another flag of that name. For these, Parse knows a command line that is nothing but
-// --version.
+// Version is to be embedded for the flag --version. Besides, each program has the command
+// line version, which prints the same.
 type Version struct {
-	Version versionFlag `env:"-" help:"Print the version of this build and exit."`
+	Version versionFlag `env:"-" group:"General" help:"Print the version of this build and exit."`
 }
 
 type versionFlag bool
@@ -61,8 +61,7 @@ func Parse(p Program, grammar any, args []string, std IO) (*kong.Context, error)
 		kong.Description(p.Description),
 		kong.Writers(std.Out, std.Err),
 		kong.Exit(func(int) { done = true }),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
-		kong.ValueFormatter(helpOf),
+		kong.Help(printHelp),
 		kong.PostBuild(nameVariables),
 		vars,
 	}
@@ -70,20 +69,68 @@ func Parse(p Program, grammar any, args []string, std IO) (*kong.Context, error)
 	if err != nil {
 		return nil, fmt.Errorf("cli: the flags of %s: %w", p.Name, err)
 	}
-	if len(args) == 1 && args[0] == "--version" {
+	k.Model.HelpFlag.Help = "Show this help."
+	switch {
+	case len(args) == 1 && (args[0] == "version" || args[0] == "--version"):
 		if err := printVersion(k); err != nil {
 			return nil, err
 		}
 		return nil, ErrDone
+	case len(args) > 0 && args[0] == completeCommand:
+		if err := complete(k.Model, args[1:], std.Out); err != nil {
+			return nil, err
+		}
+		return nil, ErrDone
+	case len(args) == 0 && len(k.Model.Children) > 0:
+		return nil, &UsageError{Help: helpText(k.Model, k.Model.Node, terminal.Width(std.Err)), Err: errNoCommand}
 	}
 	ctx, err := k.Parse(args)
 	if done {
 		return nil, ErrDone
 	}
 	if err != nil {
-		return nil, &UsageError{err}
+		return nil, usageError(k, err)
+	}
+	if n := ctx.Selected(); n != nil && std.command != nil {
+		*std.command = n.FullPath()
 	}
 	return ctx, nil
+}
+
+var errNoCommand = errors.New("no command")
+
+// usageError is what kong found wrong, with the command that it belongs to.
+func usageError(k *kong.Kong, err error) error {
+	usage := &UsageError{Err: err}
+	var parse *kong.ParseError
+	if !errors.As(err, &parse) || parse.Context == nil {
+		return usage
+	}
+	node := parse.Context.Selected()
+	if node == nil {
+		node = k.Model.Node
+	}
+	usage.Command = node.FullPath()
+	if len(node.Children) == 0 {
+		return usage
+	}
+	// There is a command to be chosen yet. Without a word of it, show what there is.
+	if parse.Context.Error == nil {
+		usage.Help = helpText(k.Model, node, terminal.Width(k.Stderr))
+		usage.Err = errNoCommand
+		return usage
+	}
+	if word, ok := strings.CutPrefix(err.Error(), "unexpected argument "); ok {
+		word, _, _ = strings.Cut(word, ",")
+		var names []string
+		for _, c := range node.Children {
+			if !c.Hidden {
+				names = append(names, c.Name)
+			}
+		}
+		usage.Err = fmt.Errorf("%q is not a command of %s: want one of %s", word, node.FullPath(), strings.Join(names, ", "))
+	}
+	return usage
 }
 
 // nameVariables gives each flag its environment variable. kong's own way
@@ -98,7 +145,7 @@ func nameVariables(k *kong.Kong) error {
 			case len(f.Envs) == 1 && f.Envs[0] == "-":
 				f.Envs = nil
 			case len(f.Envs) == 0:
-				f.Envs = []string{envPrefix + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))}
+				f.Envs = []string{variable(f.Name)}
 			}
 			f.Tag.Envs = f.Envs
 		}
@@ -110,19 +157,9 @@ func nameVariables(k *kong.Kong) error {
 	return nil
 }
 
-// helpOf is a flag's line of help, with its default and its environment variable.
-func helpOf(v *kong.Value) string {
-	var more []string
-	if v.Default != "" {
-		more = append(more, "default: "+v.Default)
-	}
-	for _, env := range v.Tag.Envs {
-		more = append(more, "$"+env)
-	}
-	if len(more) == 0 {
-		return v.Help
-	}
-	return v.Help + " (" + strings.Join(more, ", ") + ")"
+// variable is the environment variable of a flag.
+func variable(flag string) string {
+	return envPrefix + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
 func mappers() []kong.Option {

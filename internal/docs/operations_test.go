@@ -16,12 +16,13 @@ import (
 
 // flagHelp is what --help says of one flag.
 type flagHelp struct {
-	name, placeholder, text, def, env string
+	name, placeholder, text, def string
 }
 
 var (
-	flagPattern  = regexp.MustCompile(`^ +(?:-\w, )?--([a-z-]+)(?:=(\S+))?(?:\s+(.*))?$`)
-	extraPattern = regexp.MustCompile(`\s*\((?:default: (.*?))?(?:, )?(?:\$(NANOFRONT_\w+))?\)\.?$`)
+	sectionPattern = regexp.MustCompile(`^[A-Z].*:$`)
+	flagPattern    = regexp.MustCompile(`^ {2,6}(?:-\w, )?--([a-z-]+)(?:=(\S+))?(?:\s+(.*))?$`)
+	defaultPattern = regexp.MustCompile(`\s*\(default: (.*)\)$`)
 )
 
 // flagsOf reads a program's --help.
@@ -33,37 +34,27 @@ func flagsOf(t *testing.T, command string) []flagHelp {
 	if err != nil {
 		t.Fatalf("%s --help: %v\n%s", command, err, out)
 	}
-	_, list, ok := strings.Cut(out, "\nFlags:\n")
-	if !ok {
-		t.Fatalf("%s --help: no flags in\n%s", command, out)
-	}
-	list, _, _ = strings.Cut(list, "\nCommands:\n")
 	var flags []flagHelp
-	for line := range strings.Lines(list) {
+	section := ""
+	for line := range strings.Lines(out) {
 		line = strings.TrimRight(line, "\n")
-		if m := flagPattern.FindStringSubmatch(line); m != nil {
+		m := flagPattern.FindStringSubmatch(line)
+		switch {
+		case sectionPattern.MatchString(line):
+			section = line
+		case section == "" || section == "Commands:" || section == "Arguments:" || section == "General:":
+		case m != nil:
 			flags = append(flags, flagHelp{name: m[1], placeholder: m[2], text: m[3]})
-		} else if text := strings.TrimSpace(line); text != "" && len(flags) > 0 {
+		case len(flags) > 0 && strings.HasPrefix(line, " "):
 			last := &flags[len(flags)-1]
-			last.text = strings.TrimSpace(last.text + " " + text)
+			last.text = strings.TrimSpace(last.text + " " + strings.TrimSpace(line))
 		}
 	}
 	kept := flags[:0]
 	for _, f := range flags {
-		if f.name == "help" || f.name == "version" && f.placeholder == "" {
-			continue
-		}
-		m := extraPattern.FindStringSubmatchIndex(f.text)
-		if m == nil {
-			t.Fatalf("%s --%s: %q doesn't end with its environment variable", command, f.name, f.text)
-		}
-		if m[2] >= 0 {
+		if m := defaultPattern.FindStringSubmatchIndex(f.text); m != nil {
 			f.def = f.text[m[2]:m[3]]
-		}
-		f.env = f.text[m[4]:m[5]]
-		f.text = f.text[:m[0]]
-		if want := "NANOFRONT_" + strings.ToUpper(strings.ReplaceAll(f.name, "-", "_")); f.env != want {
-			t.Errorf("%s --%s: environment variable %s, the document says %s", command, f.name, f.env, want)
+			f.text = f.text[:m[0]]
 		}
 		kept = append(kept, f)
 	}
@@ -85,35 +76,51 @@ func (f flagHelp) row() string {
 	return fmt.Sprintf("| `%s` | %s | %s |\n", name, def, strings.TrimSuffix(f.text, "."))
 }
 
+// same tells whether two flags are described in the same words.
+func (f flagHelp) same(g flagHelp) bool { return f.name == g.name && f.text == g.text }
+
+// shared are the flags that are in both lists. Where the second, which is called
+// so, has another default, both are named.
+func shared(a, b []flagHelp, called string) []flagHelp {
+	var both []flagHelp
+	for _, f := range a {
+		i := slices.IndexFunc(b, f.same)
+		if i < 0 {
+			continue
+		}
+		if b[i].def != f.def {
+			f.def = fmt.Sprintf("`%s`, %s `%s`", f.def, called, b[i].def)
+		}
+		both = append(both, f)
+	}
+	return both
+}
+
 // flagTables returns the flag tables of the document by the name in their marker.
 func flagTables(t *testing.T) map[string]string {
 	t.Helper()
 	all := map[string][]flagHelp{}
 	for _, c := range []string{
-		"terminator", "handler", "nanofront up", "nanofront etcd", "nanofront status", "nanofront routes get", "nanofront routes apply",
-		"nanofront bus tap", "nanofront bus call",
+		"terminator", "handler echo", "handler profile", "handler web", "nanofront up", "nanofront etcd", "nanofront status",
+		"nanofront routes get", "nanofront routes apply", "nanofront bus tap", "nanofront bus call",
 	} {
 		all[c] = flagsOf(t, c)
 	}
-	// What terminator and handler have in common is described once; defaults
-	// that differ are both named.
-	var common []flagHelp
-	for _, f := range all["terminator"] {
-		i := slices.IndexFunc(all["handler"], func(g flagHelp) bool { return g.name == f.name && g.text == f.text })
-		if i < 0 {
-			continue
+	// What terminator and handler have in common, and what the roles have, is
+	// described once; defaults that differ are named all.
+	all["handler"] = shared(all["handler echo"], all["handler profile"], "profile")
+	common := shared(all["terminator"], all["handler"], "handler")
+	for _, f := range all["handler web"] {
+		if !slices.ContainsFunc(all["handler"], f.same) {
+			t.Errorf("handler web has a flag --%s of its own: give it a table", f.name)
 		}
-		if other := all["handler"][i].def; other != f.def {
-			f.def = fmt.Sprintf("`%s`, handler `%s`", f.def, other)
-		}
-		common = append(common, f)
 	}
 	tables := make(map[string]string)
 	write := func(name string, flags []flagHelp, without []flagHelp) {
 		var b strings.Builder
 		b.WriteString("| flag | default | |\n| --- | --- | --- |\n")
 		for _, f := range flags {
-			if !slices.ContainsFunc(without, func(g flagHelp) bool { return g.name == f.name && g.text == f.text }) {
+			if !slices.ContainsFunc(without, f.same) {
 				b.WriteString(f.row())
 			}
 		}
@@ -121,11 +128,15 @@ func flagTables(t *testing.T) map[string]string {
 	}
 	write("common", common, nil)
 	for name, flags := range all {
-		if name == "nanofront up" { // complete: it has few of the common ones
+		switch name {
+		case "nanofront up": // complete: it has few of the common ones
 			write(name, flags, nil)
-			continue
+		case "handler profile":
+			write(name, flags, all["handler"])
+		case "handler echo", "handler web":
+		default:
+			write(name, flags, common)
 		}
-		write(name, flags, common)
 	}
 	return tables
 }

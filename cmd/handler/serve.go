@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"nanofront/handlers"
+	"nanofront/internal/busflags"
+	"nanofront/internal/cli"
+	"nanofront/internal/discovery"
+	"nanofront/internal/registry"
+	"nanofront/internal/tuning"
+)
+
+// serve are the flags of all roles.
+type serve struct {
+	Bus            string `default:"tcp://127.0.0.1:0" placeholder:"URL" help:"Where the bus listens: tcp://HOST:PORT or tls+tcp://HOST:PORT (port 0: any free one), or ipc:///PATH."`
+	Advertise      string `placeholder:"URL" help:"Bus address to announce, if others reach it under another one."`
+	Instance       string `placeholder:"NAME" help:"Name of this process. Default: the role and the process id."`
+	ServiceVersion string `placeholder:"V" help:"Version of this backend's code, to announce."`
+	Window         int    `default:"${window}" range:"1..65536" placeholder:"N" help:"Requests taken at once, from all callers together."`
+	Weight         int    `default:"100" range:"0..1000" placeholder:"N" help:"Share of the requests among the instances of the role: twice the weight, twice the requests. 0: none."`
+	Workers        int    `default:"256" range:"1..65536" placeholder:"N" help:"Goroutines that work on them at once."`
+	BusTap         bool   `default:"true" help:"Let nanofront bus tap listen in on the requests of this process, which shows their content; --bus-tap=false forbids it."`
+	cli.Common
+	cli.Discovery
+	BusSecurity busflags.Flags `embed:""`
+}
+
+// role is what each package of a role makes.
+type role interface {
+	Runtime() *handlers.Runtime
+	Run(ctx context.Context) error
+}
+
+// run runs a role until ctx ends.
+func (f *serve) run(ctx context.Context, service string, newRole func(handlers.Options) (role, error)) error {
+	name := f.Instance
+	if name == "" {
+		name = handlers.DefaultInstance(service)
+	}
+	if err := f.check(service, name); err != nil {
+		return err
+	}
+	tuning.Apply()
+	base, err := f.Start("handler", name, func() []string { return []string{"starting"} })
+	if err != nil {
+		return err
+	}
+	defer func() { _ = base.Close() }() // what it could say, it has logged
+	source, err := discovery.Open(context.WithoutCancel(ctx), &f.Discovery, base.Log, base.Metrics)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = source.Close() }() // nothing is lost with it
+	security, err := f.BusSecurity.Security(base.Log)
+	if err != nil {
+		return err
+	}
+	opts := handlers.Options{
+		Instance: name, Version: f.ServiceVersion, Listen: f.Bus, Advertise: f.Advertise, Security: security,
+		Window: f.Window, Weight: registry.WeightOf(f.Weight), Workers: min(f.Workers, f.Window), NoTap: !f.BusTap,
+		Discovery: source, DrainTimeout: max(f.DrainTimeout, time.Millisecond),
+		Logger: base.Log, Metrics: base.Metrics,
+	}
+	if base.Admin != nil {
+		opts.Admin = cli.Reachable(base.Admin.Addr())
+	}
+	r, err := newRole(opts)
+	if err != nil {
+		return err
+	}
+	if base.Admin != nil {
+		rt := r.Runtime()
+		base.Admin.SetReady(func() []string { return cli.Reasons(rt.Ready()) })
+		base.Admin.Handle("/links.json", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			_ = json.NewEncoder(w).Encode(rt.Links()) // a client that went away
+		}))
+	}
+	return r.Run(ctx)
+}
+
+// check finds what is wrong with flags whose values mean something to others
+// too, to name the flag instead of what they make of it.
+func (f *serve) check(service, name string) error {
+	if err := checkBus(f.Bus); err != nil {
+		return err
+	}
+	if err := f.BusSecurity.CheckListen("bus", f.Bus); err != nil {
+		return err
+	}
+	for _, c := range []struct {
+		flag string
+		set  func(in *registry.Instance)
+	}{
+		{"instance", func(in *registry.Instance) { in.ID = name }},
+		{"service-version", func(in *registry.Instance) { in.Version = f.ServiceVersion }},
+		{"advertise", func(in *registry.Instance) {
+			if f.Advertise != "" {
+				in.Address = f.Advertise
+			}
+		}},
+	} {
+		in := registry.Instance{Service: service, ID: "valid", Address: "tcp://127.0.0.1:1", Window: f.Window}
+		c.set(&in)
+		if err := in.Validate(); err != nil {
+			return cli.Usagef("--%s: %w", c.flag, err)
+		}
+	}
+	return nil
+}
+
+func checkBus(addr string) error {
+	scheme, rest, _ := strings.Cut(addr, "://")
+	switch scheme {
+	case "tcp", "tls+tcp":
+		_, port, err := net.SplitHostPort(rest)
+		if _, perr := strconv.ParseUint(port, 10, 16); err == nil && perr == nil {
+			return nil
+		}
+	case "ipc":
+		if strings.HasPrefix(rest, "/") && len(rest) > 1 {
+			return nil
+		}
+	}
+	return cli.Usagef("--bus: %q is not tcp://HOST:PORT, tls+tcp://HOST:PORT or ipc:///PATH", addr)
+}

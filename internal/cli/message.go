@@ -1,0 +1,101 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// UsageError is an error of who typed the command line. The program exits with 2.
+type UsageError struct {
+	Err error
+	// Command is whose --help tells more, the program's if it is empty.
+	Command string
+	// Help, if set, is said in place of Err.
+	Help string
+}
+
+// Error is the text of Err.
+func (e *UsageError) Error() string { return e.Err.Error() }
+
+// Unwrap returns Err.
+func (e *UsageError) Unwrap() error { return e.Err }
+
+// Usagef makes a *UsageError, its text as fmt.Errorf makes it.
+func Usagef(format string, args ...any) error {
+	return &UsageError{Err: fmt.Errorf(format, args...)}
+}
+
+// mistakes is implemented by errors about a document, that are many: each gets a
+// line of its own.
+type mistakes interface {
+	error
+	Mistakes() []string
+}
+
+// packages are the names that errors begin with, for those who read the code or a
+// log. They say nothing to who has typed a command. Names that do are left: etcd, and
+// the roles.
+const packages = `admin|busflags|bustool|cli|compare|conns|discovery|docs|drivers|embedded|eventloop|exchange|forwarded|freeport|handlers|` +
+	`handover|http1|httpmsg|load|logging|metrics|nanobus|peerbench|peers|registry|report|result|scenario|static|supervisor|system|terminator|` +
+	`testutil|tuning|uri|wire`
+
+var packagePattern = regexp.MustCompile(`(^|[:;] |\()(?:(?:` + packages + `): )+`)
+
+// report prints err, if there is something to say, and returns the exit code.
+func (p *process) report(ctx context.Context, err error) int {
+	var usage *UsageError
+	switch {
+	case err == nil || errors.Is(err, ErrDone):
+		return 0
+	case errors.As(err, &usage) && usage.Help != "":
+		p.say("%s", usage.Help)
+		return ExitUsage
+	case errors.As(err, &usage):
+		p.say("%srun %s --help\n", p.message(err), cmp.Or(usage.Command, *p.std.command, p.name))
+		return ExitUsage
+	case errors.As(context.Cause(ctx), new(SignalError)) && errors.Is(err, context.Canceled):
+		return 0 // it was told to end, and did
+	}
+	p.say("%s", p.message(err))
+	return ExitError
+}
+
+// message is err on a line that begins with the program's name; the mistakes of a
+// document are a line each, below.
+func (p *process) message(err error) string {
+	var doc mistakes
+	if !errors.As(err, &doc) {
+		return p.line(err.Error())
+	}
+	list := doc.Mistakes()
+	before, ok := strings.CutSuffix(err.Error(), doc.Error())
+	if !ok || len(list) < 2 {
+		return p.line(err.Error())
+	}
+	var b strings.Builder
+	b.WriteString(p.line(fmt.Sprintf("%s%d mistakes", before, len(list))))
+	for _, m := range list {
+		b.WriteString("  " + oneLine(m) + "\n")
+	}
+	return b.String()
+}
+
+// line is a text on one line, without the names of packages.
+func (p *process) line(text string) string {
+	text = packagePattern.ReplaceAllString(oneLine(text), "$1")
+	return p.name + ": " + strings.TrimPrefix(text, p.name+": ") + "\n"
+}
+
+func (p *process) say(format string, args ...any) {
+	_, _ = fmt.Fprintf(p.std.Err, format, args...) // nowhere to report a failure
+}
+
+// oneLine is a text on one line: joined errors have several.
+func oneLine(text string) string {
+	lines := strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' })
+	return strings.Join(lines, "; ")
+}
