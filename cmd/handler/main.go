@@ -3,6 +3,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -45,7 +47,9 @@ func run(ctx context.Context, args []string, std cli.IO) error {
 func versionHint(args []string, err error) error {
 	for i, a := range args {
 		if strings.HasPrefix(a, "--version=") || a == "--version" && i+1 < len(args) {
-			return cli.Usagef("%s: it prints the version of this build; --service-version V is the one to announce", a)
+			usage := &cli.UsageError{}
+			errors.As(err, &usage)
+			return &cli.UsageError{Err: fmt.Errorf("%s: it prints the version of this build; --service-version V is the one to announce", a), Command: usage.Command}
 		}
 	}
 	return err

@@ -3,12 +3,10 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"runtime/debug"
 	"syscall"
-	"time"
 )
 
 // The exit codes besides 0, and besides 128 + n after signal n.
@@ -113,51 +111,3 @@ func (p *process) watch(cancel context.CancelCauseFunc, done <-chan struct{}) {
 		}
 	}
 }
-<<<<<<< HEAD
-
-// report prints err, if there is something to say, and returns the exit code.
-func (p *process) report(ctx context.Context, err error) int {
-	var usage *UsageError
-	switch {
-	case err == nil || errors.Is(err, ErrDone):
-		return 0
-	case errors.As(err, &usage):
-		p.say("%s\nrun %s --help\n", p.line(err), p.name)
-		return ExitUsage
-	case errors.As(context.Cause(ctx), new(SignalError)) && errors.Is(err, context.Canceled):
-		return 0 // it was told to end, and did
-	}
-	p.say("%s\n", p.line(err))
-	return ExitError
-}
-
-// line is err on one line that begins with the program's name, once: the
-// errors of a package of the same name begin with it already.
-func (p *process) line(err error) string {
-	return p.name + ": " + strings.TrimPrefix(oneLine(err), p.name+": ")
-}
-
-// sayTimeout is how long the last words may take where standard error is a pipe that nobody reads.
-const sayTimeout = time.Second
-
-func (p *process) say(format string, args ...any) {
-	said := make(chan struct{})
-	go func() { // ends with the write, or with the process
-		defer close(said)
-		_, _ = fmt.Fprintf(p.std.Err, format, args...) // nowhere to report a failure
-	}()
-	timeout := time.NewTimer(sayTimeout)
-	defer timeout.Stop()
-	select {
-	case <-said:
-	case <-timeout.C:
-	}
-}
-
-// oneLine is err's text on one line: joined errors have several.
-func oneLine(err error) string {
-	lines := strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' || r == '\r' })
-	return strings.Join(lines, "; ")
-}
-=======
->>>>>>> c96b024 (Show help by groups and commands, complete in shells, part handler's versions)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"time"
 )
 
 // UsageError is an error of who typed the command line. The program exits with 2.
@@ -90,8 +91,21 @@ func (p *process) line(text string) string {
 	return p.name + ": " + strings.TrimPrefix(text, p.name+": ") + "\n"
 }
 
+// sayTimeout is how long the last words may take where standard error is a pipe that nobody reads.
+const sayTimeout = time.Second
+
 func (p *process) say(format string, args ...any) {
-	_, _ = fmt.Fprintf(p.std.Err, format, args...) // nowhere to report a failure
+	said := make(chan struct{})
+	go func() { // ends with the write, or with the process
+		defer close(said)
+		_, _ = fmt.Fprintf(p.std.Err, format, args...) // nowhere to report a failure
+	}()
+	timeout := time.NewTimer(sayTimeout)
+	defer timeout.Stop()
+	select {
+	case <-said:
+	case <-timeout.C:
+	}
 }
 
 // oneLine is a text on one line: joined errors have several.

@@ -112,6 +112,9 @@ func usageError(k *kong.Kong, err error) error {
 	}
 	usage.Command = node.FullPath()
 	if len(node.Children) == 0 {
+		if arg, ok := strings.CutPrefix(err.Error(), `expected "`); ok {
+			usage.Err = fmt.Errorf("%s is missing", strings.TrimSuffix(arg, `"`))
+		}
 		return usage
 	}
 	// There is a command to be chosen yet. Without a word of it, show what there is.

@@ -104,7 +104,7 @@ type lateHandler struct {
 func startLate(t *testing.T, etcd string) *lateHandler {
 	t.Helper()
 	h := &lateHandler{admin: freeAddr(t)}
-	h.process = start(t, "handler", "echo", "--instance", "echo-late", "--version", "2.0-late", "--window", "77",
+	h.process = start(t, "handler", "echo", "--instance", "echo-late", "--service-version", "2.0-late", "--window", "77",
 		"--etcd", etcd, "--admin", h.admin, "--statsd", "")
 	return h
 }

@@ -3,9 +3,11 @@ package e2e
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 )
 
 // usageCase is a command line that can't be done.
@@ -46,7 +48,7 @@ func TestPrograms_BadInput(t *testing.T) {
 		{"not a number", "terminator", []string{"--max-in-flight", "many"}, nil, 2, []string{"--max-in-flight", "many", "1 to 131072"}},
 		{"not a number", "nanofront", []string{"up", "--seed", "lots"}, nil, 2, []string{"--seed", "lots", "0 to 100000000"}},
 		{"out of range", "terminator", []string{"--max-connections", "0"}, nil, 2, []string{"--max-connections", "0", "1 to 1048576"}},
-		{"out of range", "handler", []string{"echo", "--window", "65537"}, nil, 2, []string{"--window", "65537", "0 to 65536"}},
+		{"out of range", "handler", []string{"echo", "--window", "65537"}, nil, 2, []string{"--window", "65537", "1 to 65536"}},
 		{"out of range", "nanofront", []string{"up", "--web", "0"}, nil, 2, []string{"--web", "0", "1 to 64"}},
 		{"duration without unit", "terminator", []string{"--header-timeout", "5"}, nil, 2, []string{"--header-timeout", "5s", "10ms to 10m"}},
 		{"negative duration", "handler", []string{"echo", "--drain-timeout=-1s"}, nil, 2, []string{"--drain-timeout", "-1s"}},
@@ -64,15 +66,18 @@ func TestPrograms_BadInput(t *testing.T) {
 		{"log level", "handler", []string{"web", "--log-level", "loud"}, nil, 2, []string{"--log-level", "loud", "debug, info, warn, error"}},
 		{"password without user", "terminator", []string{"--etcd-password-file", table}, nil, 2, []string{"--etcd-password-file", "--etcd-user"}},
 		{"certificate without key", "terminator", []string{"--etcd-cert", table}, nil, 2, []string{"--etcd-cert", "--etcd-key"}},
-		{"no role", "handler", nil, nil, 2, []string{"role"}},
 		{"unknown role", "handler", []string{"chat"}, nil, 2, []string{"chat", "echo, profile, web"}},
+		{"a version to announce", "handler", []string{"echo", "--version", "v7"}, nil, 2, []string{"--version", "--service-version"}},
+		{"a version to announce", "handler", []string{"echo", "--version=v7"}, nil, 2, []string{"--version=v7", "--service-version"}},
+		{"another role's flag", "handler", []string{"echo", "--seed", "7"}, nil, 2, []string{"--seed"}},
 		{"bus URL", "handler", []string{"echo", "--bus", "http://127.0.0.1:1", static, table, admin, statsd}, nil, 2, []string{"--bus", "http://127.0.0.1:1", "tcp://HOST:PORT"}},
 		{"advertised URL", "handler", []string{"echo", "--advertise", "tcp://:1", static, table, admin, statsd}, nil, 2, []string{"--advertise", "tcp://:1", "tcp://HOST:PORT"}},
 		{"instance", "handler", []string{"echo", "--instance", "a b", static, table, admin, statsd}, nil, 2, []string{"--instance", "a b", "lower-case"}},
 		{"durability", "handler", []string{"profile", "--durability", "maybe"}, nil, 2, []string{"--durability", "maybe", "sync, nosync"}},
 		{"no data directory", "handler", []string{"profile", "--data", "", static, table, admin, statsd}, nil, 2, []string{"--data", "directory"}},
-		{"no command", "nanofront", nil, nil, 2, []string{"up", "etcd", "status", "routes"}},
-		{"unknown command", "nanofront", []string{"down"}, nil, 2, []string{"down"}},
+		{"unknown command", "nanofront", []string{"down"}, nil, 2, []string{"down", "up, etcd, status"}},
+		{"unknown command", "nanofront", []string{"routes", "aply"}, nil, 2, []string{"aply", "nanofront routes", "get, apply"}},
+		{"unknown shell", "nanofront", []string{"completion", "tcsh"}, nil, 2, []string{"tcsh", "bash, zsh, fish"}},
 		{"etcd's own URL", "nanofront", []string{"etcd", "--client-url", "2379", statsd}, nil, 2, []string{"--client-url", "2379", "http://IP:PORT"}},
 		{"a cluster without peer URL", "nanofront", []string{"etcd", "--initial-cluster", "a=http://127.0.0.1:1", "--data", filepath.Join(dir, "e"), statsd}, nil, 2, []string{"--initial-cluster", "--peer-url"}},
 		{"up's etcd URL", "nanofront", up("--etcd-url", "2379"), nil, 2, []string{"--etcd-url", "2379", "http://IP:PORT"}},
@@ -143,8 +148,8 @@ func (c *usageCase) check(t *testing.T, f finished) {
 	want := 1
 	if c.code == 2 {
 		want = 2
-		if lines[len(lines)-1] != "run "+c.program+" --help" {
-			t.Errorf("%s %q: the last line is %q", c.program, c.args, lines[len(lines)-1])
+		if last := lines[len(lines)-1]; last != c.hint() {
+			t.Errorf("%s %q: the last line is %q, want %q", c.program, c.args, last, c.hint())
 		}
 	}
 	if len(lines) != want || !strings.HasPrefix(lines[0], c.program+": ") {
@@ -153,6 +158,78 @@ func (c *usageCase) check(t *testing.T, f finished) {
 	for _, s := range c.says {
 		if !strings.Contains(lines[0], s) {
 			t.Errorf("%s %q: doesn't say %q: %s", c.program, c.args, s, lines[0])
+		}
+	}
+}
+
+// hint is the line that says whose --help tells more: the command's, as far as it is known.
+func (c *usageCase) hint() string {
+	words := []string{"run", c.program}
+	for _, a := range c.args {
+		if !slices.Contains([]string{"up", "etcd", "status", "bus", "tap", "call", "routes", "get", "apply", "completion", "echo", "profile", "web"}, a) {
+			break
+		}
+		if words = append(words, a); a == "call" || a == "tap" {
+			break
+		}
+	}
+	return strings.Join(append(words, "--help"), " ")
+}
+
+// TestPrograms_Bare: a program that needs a command says which there are, and that
+// it was not given one.
+func TestPrograms_Bare(t *testing.T) {
+	for command, want := range map[string][]string{
+		"handler": {"echo", "profile", "web"}, "nanofront": {"up", "status", "routes apply", "completion"}, "nanofront routes": {"get", "apply"},
+		"bench": {"run", "load", "compare"},
+	} {
+		words := strings.Fields(command)
+		f := finish(t, words[0], words[1:]...)
+		if f.code != 2 || !strings.HasPrefix(f.out, "Usage: "+command+" COMMAND") {
+			t.Errorf("%s: exit code %d, want 2 and its usage:\n%s", command, f.code, f.out)
+		}
+		for _, w := range want {
+			if !strings.Contains(f.out, "\n  "+w+" ") {
+				t.Errorf("%s: the usage doesn't list %s:\n%s", command, w, f.out)
+			}
+		}
+	}
+}
+
+// TestPrograms_HelpIsTheCommands: its own flags come first, those of other roles not at all,
+// and nothing is wider than the terminal.
+func TestPrograms_HelpIsTheCommands(t *testing.T) {
+	for _, c := range []struct {
+		command     string
+		first, also []string
+		not         []string
+	}{
+		{"handler echo", []string{"--bus", "--instance"}, []string{"--etcd", "--statsd", "--bus-ca"}, []string{"--seed", "--data", "--durability"}},
+		{"handler profile", []string{"--data", "--seed"}, []string{"--etcd", "--bus"}, nil},
+		{"nanofront up", []string{"--http", "--admin"}, []string{"--bus-ca"}, []string{"--static"}},
+		{"nanofront status", []string{"--terminators", "--json"}, []string{"--etcd"}, []string{"--statsd"}},
+		{"terminator", []string{"--http"}, []string{"--etcd", "--access-log"}, nil},
+		{"bench load", []string{"--rate"}, nil, []string{"--etcd"}},
+	} {
+		words := strings.Fields(c.command)
+		f := finishIn(t, programs, []string{"COLUMNS=72"}, words[0], append(words[1:], "--help")...)
+		at := func(flag string) int { return strings.Index(f.out, " "+flag) }
+		for _, first := range c.first {
+			for _, also := range append(c.also, "--help") {
+				if at(first) < 0 || at(also) < 0 || at(first) > at(also) {
+					t.Errorf("%s --help: %s isn't before %s:\n%s", c.command, first, also, f.out)
+				}
+			}
+		}
+		for _, not := range c.not {
+			if at(not) >= 0 {
+				t.Errorf("%s --help has %s:\n%s", c.command, not, f.out)
+			}
+		}
+		for line := range strings.Lines(f.out) {
+			if utf8.RuneCountInString(line) > 73 {
+				t.Errorf("%s --help in 72 columns: %q", c.command, line)
+			}
 		}
 	}
 }
@@ -202,8 +279,13 @@ func TestPrograms_Help(t *testing.T) {
 		{"terminator", "--version"},
 		{"handler", "--help"},
 		{"handler", "--version"},
+		{"handler", "version"},
+		{"handler", "profile", "--version"},
+		{"handler", "web", "--help"},
 		{"nanofront", "--help"},
 		{"nanofront", "--version"},
+		{"nanofront", "version"},
+		{"nanofront", "completion", "zsh"},
 		{"nanofront", "up", "--help"},
 		{"nanofront", "routes", "apply", "--help"},
 		{"nanofront", "bus", "tap", "--help"},
