@@ -28,7 +28,7 @@ func HTML(w io.Writer, rep *result.Report) error {
 		Name: rep.Name, Headline: unbroken(Headline(rep)), Notes: rep.Notes, Commands: rep.Commands,
 		Elapsed: span(rep.Elapsed), Machine: environmentLine(rep),
 		Started: rep.Started.UTC().Format("2 January 2006, 15:04 UTC"),
-		Tiles:   tilesOf(all), Environment: environmentRows(&rep.Environment), Noise: noiseWords(rep.Environment.Noise),
+		Tiles:   tilesOf(all), Environment: environmentRows(rep), Noise: noiseWords(rep.Environment.Noise),
 		// Of constants of this program.
 		CSS: template.CSS(pageCSS + paintCSS()), //nolint:gosec // no part of it is from a file
 	}
@@ -259,7 +259,8 @@ func countedValue(v float64) string {
 	return trimZero(v)
 }
 
-func environmentRows(e *result.Environment) [][2]string {
+func environmentRows(rep *result.Report) [][2]string {
+	e := &rep.Environment
 	var rows [][2]string
 	add := func(name, value string) {
 		if value != "" {
@@ -280,6 +281,7 @@ func environmentRows(e *result.Environment) [][2]string {
 	add("autogroup", e.Autogroup)
 	add("governor", e.Governor)
 	add("limits", strings.Join(e.Limits, ", "))
+	add("counted", clockWords(rep.Runs))
 	for _, f := range e.Flags {
 		add("started with", f)
 	}

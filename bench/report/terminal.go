@@ -65,10 +65,28 @@ func environmentLine(rep *result.Report) string {
 	if e.Commit != "" {
 		parts = append(parts, "commit "+e.Commit)
 	}
+	add(clockWords(rep.Runs))
 	if e.Noise.SpinP50 > 0 {
 		parts = append(parts, fmt.Sprintf("noise: %.1f %% of a spin test's time was lost, its worst piece took %.1f × the usual", e.Noise.LostPercent, e.Noise.SpinMax/e.Noise.SpinP50))
 	}
 	return strings.Join(parts, ", ")
+}
+
+// clockWords says by which clock CPU time was counted; the coarsest, if there were several.
+func clockWords(runs []result.Run) string {
+	clock := ""
+	for i := range runs {
+		for j := range runs[i].Processes {
+			clock = max(clock, runs[i].Processes[j].CPUClock)
+		}
+	}
+	switch clock {
+	case "":
+		return ""
+	case "ticks":
+		return "CPU time in ticks of 10 ms"
+	}
+	return "CPU time by the " + clock + "'s clock"
 }
 
 type terminal struct {

@@ -113,11 +113,14 @@ type Process struct {
 	Name string `json:"name"`
 	// Role is what it is there for: "terminator", "web", "load generator". Processes of the same
 	// role are added up where CPU per request is shown.
-	Role                string  `json:"role,omitempty"`
-	CPUSeconds          float64 `json:"cpu_seconds"`
-	PeakRSSBytes        int64   `json:"peak_rss_bytes,omitempty"`
-	VoluntarySwitches   int64   `json:"voluntary_switches,omitempty"`
-	InvoluntarySwitches int64   `json:"involuntary_switches,omitempty"`
+	Role       string  `json:"role,omitempty"`
+	CPUSeconds float64 `json:"cpu_seconds"`
+	// CPUClock says what CPUSeconds was counted by: "scheduler", which is exact, or "ticks", which are of 10 ms
+	// and alias with a load that is paced. Empty if that isn't known.
+	CPUClock            string `json:"cpu_clock,omitempty"`
+	PeakRSSBytes        int64  `json:"peak_rss_bytes,omitempty"`
+	VoluntarySwitches   int64  `json:"voluntary_switches,omitempty"`
+	InvoluntarySwitches int64  `json:"involuntary_switches,omitempty"`
 }
 
 // RoleLoad is the role of the process that makes the load. Its CPU isn't the subject's.

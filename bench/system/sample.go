@@ -70,7 +70,7 @@ func (s *Sample) Since(before *Sample) ([]result.Process, []result.Stage, map[st
 	for _, p := range s.processes {
 		u := p.usage.Since(used[p.name])
 		processes = append(processes, result.Process{
-			Name: p.name, Role: p.role, CPUSeconds: u.CPU, PeakRSSBytes: u.PeakRSS,
+			Name: p.name, Role: p.role, CPUSeconds: u.CPU, CPUClock: u.Clock, PeakRSSBytes: u.PeakRSS,
 			VoluntarySwitches: u.Voluntary, InvoluntarySwitches: u.Involuntary,
 		})
 	}

@@ -7,10 +7,20 @@ import (
 	"time"
 )
 
+// The clocks of [Usage.Clock].
+const (
+	// ClockScheduler counts what each thread ran, in nanoseconds.
+	ClockScheduler = "scheduler"
+	// ClockTicks is user and system time in /proc/PID/stat, to 10 ms. It aliases with a load that is paced.
+	ClockTicks = "ticks"
+)
+
 // Usage is what a process and its workers have used since their start. What the system doesn't tell is 0.
 type Usage struct {
-	// CPU is user and system time in seconds, to 10 ms.
+	// CPU is time in seconds.
 	CPU float64
+	// Clock says by which clock; empty if that isn't known.
+	Clock string
 	// PeakRSS is the most memory in bytes since the last [Process.ResetPeak], summed over workers.
 	PeakRSS int64
 	// Voluntary and Involuntary are context switches of the threads that live.
@@ -19,7 +29,8 @@ type Usage struct {
 
 func (u Usage) plus(o Usage) Usage {
 	return Usage{
-		CPU: u.CPU + o.CPU, PeakRSS: max(u.PeakRSS, o.PeakRSS),
+		CPU: u.CPU + o.CPU, Clock: max(u.Clock, o.Clock), // the coarser one counts
+		PeakRSS:   max(u.PeakRSS, o.PeakRSS),
 		Voluntary: u.Voluntary + o.Voluntary, Involuntary: u.Involuntary + o.Involuntary,
 	}
 }
@@ -27,7 +38,7 @@ func (u Usage) plus(o Usage) Usage {
 // Since is what was used after a former Usage of the same process. The peak stays what it is.
 func (u Usage) Since(before Usage) Usage {
 	return Usage{
-		CPU: max(0, u.CPU-before.CPU), PeakRSS: u.PeakRSS,
+		CPU: max(0, u.CPU-before.CPU), Clock: max(u.Clock, before.Clock), PeakRSS: u.PeakRSS,
 		Voluntary: max(0, u.Voluntary-before.Voluntary), Involuntary: max(0, u.Involuntary-before.Involuntary),
 	}
 }
