@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"runtime/debug"
 	"time"
 
@@ -49,11 +50,12 @@ func (t *Terminator) serve(ctx *fasthttp.RequestCtx) {
 			return
 		}
 		t.metrics.outcomes[o].Inc()
+		if o == clientGone && conn != nil {
+			conn.dead = true // its status is for the log, not to be sent
+		}
 		refuse(ctx, o)
-		if o == badMethod {
-			if r := t.routing.Load(); r != nil {
-				ctx.Response.Header.SetBytesV(fasthttp.HeaderAllow, r.router.Allow(nil, ctx.Request.Header.Host(), f.msg.Path))
-			}
+		if allow := t.allow(f, o); allow != nil {
+			ctx.Response.Header.SetBytesV(fasthttp.HeaderAllow, allow)
 		}
 	}
 }
@@ -190,6 +192,12 @@ func (t *Terminator) route(f *flight, uri, header []byte) (up *upstream, o outco
 		return nil, badTarget
 	}
 	f.msg.Path, f.msg.Query = target.Path, target.Query
+	if len(target.Authority) > 0 {
+		f.msg.Host = target.Authority
+	}
+	if target.Server && string(f.msg.Method) == "OPTIONS" {
+		return nil, aboutServer
+	}
 	routing := t.routing.Load()
 	if routing == nil {
 		return nil, notReady
@@ -203,6 +211,17 @@ func (t *Terminator) route(f *flight, uri, header []byte) (up *upstream, o outco
 	default:
 		return nil, noRoute
 	}
+}
+
+// allow is the value of the field Allow in the response for an outcome; nil if that has none.
+func (t *Terminator) allow(f *flight, o outcome) []byte {
+	switch r := t.routing.Load(); {
+	case o == aboutServer:
+		return serverMethods
+	case o == badMethod && r != nil:
+		return r.router.Allow(nil, f.msg.Host, f.msg.Path)
+	}
+	return nil
 }
 
 // failed says what a failed exchange means.
@@ -280,8 +299,11 @@ func (t *Terminator) identify(client *forwarded.Peer, f *flight) {
 	if len(v.XHost) > 0 {
 		fields = append(fields, httpmsg.Field{Name: nameXHost, Value: v.XHost})
 	}
-	if len(h.forwarded) > 0 && in.Peer.Trusted {
-		fields = append(fields, httpmsg.Field{Name: nameForwarded, Value: v.Forwarded})
+	if in.Peer.Trusted {
+		if len(h.forwarded) > 0 {
+			fields = append(fields, httpmsg.Field{Name: nameForwarded, Value: v.Forwarded})
+		}
+		fields = append(fields, h.xOther...)
 	}
 	h.fields, f.msg.Header = fields, fields
 }
@@ -334,7 +356,11 @@ func (t *Terminator) respond(resp *fasthttp.Response, head bool, f *flight) outc
 			resp.Header.DelBytes(token) // meant for this hop, as in a request
 		}
 	}
+	t.mendStatus(f)
 	resp.SetStatusCode(f.reply.Status)
+	if text := http.StatusText(f.reply.Status); text != fasthttp.StatusMessage(f.reply.Status) { // it doesn't know 425
+		resp.Header.SetStatusMessage([]byte(text))
+	}
 	if f.call.Download == nil {
 		resp.SetBody(f.reply.Body)
 		return answered

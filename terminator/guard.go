@@ -49,8 +49,8 @@ type guardOptions struct {
 	// respond returns the whole response to a refused request, with Connection: close. It is called once for each
 	// refused request, from the goroutine that serves the connection, which makes it the place to count; what
 	// it returns is written and not kept. reason is one of a small fixed set. Nil means a bare status line.
-	// begun says that the request was already handed on, up to a part of its body.
-	respond func(status int, reason string, begun bool) []byte
+	// begun says that the request was already handed on, up to a part of its body, head that its method is HEAD.
+	respond func(status int, reason string, begun, head bool) []byte
 
 	// trusted reports whether a peer is a trusted proxy. It is called once for each connection. Nil means none is.
 	trusted func(netip.Addr) bool
@@ -95,7 +95,7 @@ func (o guardOptions) withDefaults() guardOptions {
 		o.metrics = metrics.New(metrics.Terminator, "")
 	}
 	if o.respond == nil {
-		o.respond = func(status int, _ string, _ bool) []byte { return guardBareResponse(status) }
+		o.respond = func(status int, _ string, _, _ bool) []byte { return guardBareResponse(status) }
 	}
 	return o
 }

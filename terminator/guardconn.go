@@ -249,7 +249,7 @@ func (c *guardConn) refuse() (int, error) {
 		return 0, io.EOF
 	}
 	status, reason := c.verdict.Response()
-	if _, err := c.write(c.listener.opt.respond(status, reason, c.serving)); err == nil {
+	if _, err := c.write(c.listener.opt.respond(status, reason, c.serving, c.scanner.Head())); err == nil {
 		c.lingers.Store(false)
 		c.lingerNow()
 	}

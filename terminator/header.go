@@ -2,6 +2,7 @@ package terminator
 
 import (
 	"bytes"
+	"slices"
 
 	"nanofront/internal/httpmsg"
 	"nanofront/terminator/http1"
@@ -16,6 +17,7 @@ type requestHeader struct {
 
 	connection                     [][]byte
 	xFor, xProto, xHost, forwarded [][]byte
+	xOther                         httpmsg.Fields // X-Forwarded-Port, -Prefix and whatever else a proxy may say
 }
 
 // maxRequestID is the longest X-Request-Id that is kept.
@@ -26,6 +28,7 @@ func (h *requestHeader) reset() {
 	h.requestID, h.host, h.close = nil, nil, false
 	h.connection = h.connection[:0]
 	h.xFor, h.xProto, h.xHost, h.forwarded = h.xFor[:0], h.xProto[:0], h.xHost[:0], h.forwarded[:0]
+	h.xOther = h.xOther[:0]
 }
 
 // read sorts the fields of a header section. The guard has made sure of its
@@ -56,6 +59,9 @@ func (h *requestHeader) read(raw []byte) {
 // which tells most fields apart from those that are special.
 func (h *requestHeader) sort(name, value []byte) {
 	is := func(lower string) bool { return http1.EqualLower(name, lower) }
+	if name[0]|0x20 == 'x' && h.sortX(name, value) {
+		return
+	}
 	switch len(name) {
 	case 2:
 		if is("te") {
@@ -63,8 +69,12 @@ func (h *requestHeader) sort(name, value []byte) {
 		}
 	case 4:
 		if is("host") {
-			h.host = value
+			h.host = bytes.TrimSuffix(value, []byte{':'}) // an empty port is none
 			return
+		}
+	case 5:
+		if is("proxy") {
+			return // CGI makes HTTP_PROXY of it, which many libraries obey
 		}
 	case 6:
 		if is("expect") {
@@ -93,35 +103,15 @@ func (h *requestHeader) sort(name, value []byte) {
 		if is("keep-alive") {
 			return
 		}
-	case 12:
-		if is("x-request-id") {
-			if saneRequestID(value) {
-				h.requestID = value
-			}
-			return
-		}
 	case 14:
 		if is("content-length") {
 			return
 		}
-	case 15:
-		if is("x-forwarded-for") {
-			h.xFor = append(h.xFor, value)
-			return
-		}
 	case 16:
-		if is("x-forwarded-host") {
-			h.xHost = append(h.xHost, value)
-			return
-		}
 		if is("proxy-connection") {
 			return
 		}
 	case 17:
-		if is("x-forwarded-proto") {
-			h.xProto = append(h.xProto, value)
-			return
-		}
 		if is("transfer-encoding") {
 			return
 		}
@@ -137,19 +127,42 @@ func (h *requestHeader) sort(name, value []byte) {
 	h.fields = append(h.fields, httpmsg.Field{Name: name, Value: value})
 }
 
+// sortX is sort for X-Request-Id and all that begins with X-Forwarded. It reports whether the field is one of these.
+// A backend that makes variables of names takes "X_Forwarded.For" for X-Forwarded-For: such are dropped.
+func (h *requestHeader) sortX(name, value []byte) bool {
+	const family = "x-forwarded"
+	switch {
+	case http1.EqualCGI(name, "x-request-id"):
+		if http1.EqualLower(name, "x-request-id") && saneRequestID(value) {
+			h.requestID = value
+		}
+		return true
+	case len(name) < len(family) || !http1.EqualCGI(name[:len(family)], family) ||
+		len(name) > len(family) && http1.IsAlphanumeric(name[len(family)]):
+		return false
+	}
+	switch {
+	case http1.EqualLower(name, "x-forwarded-for"):
+		h.xFor = append(h.xFor, value)
+	case http1.EqualLower(name, "x-forwarded-host"):
+		h.xHost = append(h.xHost, value)
+	case http1.EqualLower(name, "x-forwarded-proto"):
+		h.xProto = append(h.xProto, value)
+	case !http1.IsAlias(name):
+		h.xOther = append(h.xOther, httpmsg.Field{Name: name, Value: value})
+	}
+	return true
+}
+
 // dropListed removes the fields that Connection lists as meant for this hop
 // (RFC 9110 section 7.6.1).
 func (h *requestHeader) dropListed() {
 	for _, list := range h.connection {
 		for token := range bytes.SplitSeq(list, []byte{','}) {
 			token = http1.TrimOWS(token)
-			kept := h.fields[:0]
-			for _, f := range h.fields {
-				if !http1.EqualFold(f.Name, token) {
-					kept = append(kept, f)
-				}
-			}
-			h.fields = kept
+			listed := func(f httpmsg.Field) bool { return http1.EqualFold(f.Name, token) }
+			h.fields = slices.DeleteFunc(h.fields, listed)
+			h.xOther = slices.DeleteFunc(h.xOther, listed)
 		}
 	}
 }

@@ -39,6 +39,9 @@ func TestRequestHeader_Read(t *testing.T) {
 		{"listed before and after", "X-One: 1\r\nConnection: x-one, close ,X-TWO,,\r\nConnection: x-three\r\nX-Two: 2\r\nX-Three: 3\r\nX-Four: 4\r\n", "X-Four=4"},
 		{"ours", "Host: h\r\nContent-Length: 5\r\nExpect: 100-continue\r\nX-Request-Id: id\r\nX-Forwarded-For: f\r\n" +
 			"X-Forwarded-Proto: p\r\nX-Forwarded-Host: h\r\nForwarded: for=x\r\nContent-Type: t\r\n", "Content-Type=t"},
+		{"what a backend takes for ours", "X_Forwarded_For: f\r\nx-forwarded_proto: p\r\nX.Forwarded-Host: h\r\nX-Forwarded: f\r\nX_Forwarded: f\r\n" +
+			"X-Forwarded-Port: 1\r\nX-Forwarded_Port: 1\r\nX_Request_Id: id\r\nX-Request.Id: id\r\nProxy: http://evil\r\nX-Forwardedness: x\r\nX_Real_IP: x\r\n",
+			"X-Forwardedness=x X_Real_IP=x"},
 		{"twice", "Cookie: a\r\nCookie: b\r\n", "Cookie=a Cookie=b"},
 		{"no value", "X-A:\r\n", "X-A="},
 		{"of a special one's length", "xx: 1\r\nxxxx: 2\r\nxxxxxx: 3\r\nxxxxxxxxxx: 4\r\n", "xx=1 xxxx=2 xxxxxx=3 xxxxxxxxxx=4"},
@@ -57,6 +60,13 @@ func TestRequestHeader_Read(t *testing.T) {
 		}
 	}
 	var h requestHeader
+	h.read([]byte("X-Request-Id: fine\r\nX-Request-Id: not fine\r\nX-Forwarded-For: a\r\nx-forwarded-for: b\r\n"))
+	h.reset()
+	h.read([]byte("X-Forwarded-Port: 1\r\nx-forwarded-PREFIX: /a\r\nX-Forwarded: f\r\nX_Forwarded_User: u\r\nX-Forwarded-Server: s\r\nConnection: x-forwarded-server\r\n"))
+	if len(h.xOther) != 3 || len(h.xFor) != 0 {
+		t.Errorf("other fields of proxies: %q", h.xOther)
+	}
+	h.reset()
 	h.read([]byte("X-Request-Id: fine\r\nX-Request-Id: not fine\r\nX-Forwarded-For: a\r\nx-forwarded-for: b\r\n"))
 	if string(h.requestID) != "fine" || len(h.xFor) != 2 {
 		t.Errorf("request id %q, %d X-Forwarded-For: want fine and 2", h.requestID, len(h.xFor))
@@ -106,6 +116,14 @@ func testHeaderToTheHandler(t *testing.T) {
 		{"not trusted", nil, "/", "X-Forwarded-For: 6.6.6.6\nX-Forwarded-Proto: https\nX-Forwarded-Host: evil\nForwarded: for=6.6.6.6\n", map[string]string{
 			"client": "127.0.0.1", "scheme": "http", "x-forwarded-for": "127.0.0.1", "x-forwarded-proto": "http",
 			"x-forwarded-host": "h.example", "forwarded": "", "host": "h.example",
+		}},
+		{"not trusted, others", nil, "/", "X-Forwarded-Port: 1\nX-Forwarded-Prefix: /p\nX-Forwarded-User: root\nX-Forwarded-Server: s\nx-forwarded-proto-version: 9\nX_Forwarded_For: 6.6.6.6\n" +
+			"X-Real-IP: 6.6.6.6\nTrue-Client-IP: 6.6.6.6\nProxy: evil\n", map[string]string{
+			"x-forwarded-port": "", "x-forwarded-prefix": "", "x-forwarded-user": "", "x-forwarded-server": "", "x-forwarded-proto-version": "", "x_forwarded_for": "", "proxy": "",
+			"x-real-ip": "6.6.6.6", "true-client-ip": "6.6.6.6",
+		}},
+		{"trusted, others", []string{"127.0.0.1"}, "/", "X-Forwarded-Port: 1\nX-Forwarded-Prefix: /p\nX_Forwarded_For: 6.6.6.6\nX_Forwarded_Port: 2\n", map[string]string{
+			"x-forwarded-port": "1", "x-forwarded-prefix": "/p", "x_forwarded_for": "", "x_forwarded_port": "", "x-forwarded-for": "127.0.0.1",
 		}},
 		{"trusted", []string{"127.0.0.0/8"}, "/", "X-Forwarded-For: 6.6.6.6\nX-Forwarded-Proto: https\n", map[string]string{
 			"client": "6.6.6.6", "scheme": "https", "x-forwarded-for": "6.6.6.6, 127.0.0.1", "x-forwarded-proto": "https",

@@ -257,6 +257,7 @@ func (f *loopFlight) answer() (goesOn bool) {
 		return f.badReply(err)
 	}
 	f.instance = call.Link.Peer().Instance
+	t.mendStatus(&f.flight)
 	h := f.responseHead()
 	var body []byte
 	var ok bool
@@ -300,14 +301,8 @@ func (f *loopFlight) refuse(o outcome) (goesOn bool) {
 		c.close()
 		return false
 	}
-	var allow []byte
-	if o == badMethod {
-		if r := t.routing.Load(); r != nil {
-			allow = r.router.Allow(nil, f.msg.Host, f.msg.Path)
-		}
-	}
 	h := f.responseHead()
-	f.out = appendOutcome(f.out[:0], o, allow, &h)
+	f.out = appendOutcome(f.out[:0], o, t.allow(&f.flight, o), &h)
 	return f.respond(outcomes[o].status, nil, len(refusals[o]), t.bus.Now())
 }
 

@@ -30,6 +30,7 @@ func newFrontMetrics(s *metrics.Set) *frontMetrics {
 	refused := func(reason string) *metrics.Counter { return s.Counter(metrics.HTTPRefused, reason) }
 	m.outcomes = [...]*metrics.Counter{
 		answered:      nil, // counted as requests
+		aboutServer:   s.Counter(metrics.HTTPOptions),
 		badTarget:     refused("target"),
 		noRoute:       s.Counter(metrics.HTTPNotFound),
 		badMethod:     refused("method not allowed"),

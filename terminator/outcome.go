@@ -14,7 +14,8 @@ import (
 type outcome uint8
 
 const (
-	answered outcome = iota // by a handler
+	answered    outcome = iota // by a handler
+	aboutServer                // OPTIONS of the front itself
 	badTarget
 	noRoute
 	badMethod
@@ -30,6 +31,9 @@ const (
 	clientGone
 )
 
+// serverMethods is the field Allow for aboutServer: what is passed on to handlers. Others may be as well, the routes say.
+var serverMethods = []byte("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
+
 // outcomes is the one table from cause to status. The text is for the client:
 // short, in plain words, the same for everybody, and without internals.
 var outcomes = [...]struct {
@@ -38,6 +42,7 @@ var outcomes = [...]struct {
 	retry  bool // Retry-After: the same request may well succeed in a moment
 }{
 	answered:      {200, "", false},
+	aboutServer:   {200, "", false},
 	badTarget:     {400, "the request target is not acceptable", false},
 	noRoute:       {404, "there is nothing at this address", false},
 	badMethod:     {405, "this method is not allowed here", false},
@@ -104,7 +109,9 @@ func refuse(ctx *fasthttp.RequestCtx, o outcome) {
 	resp.Reset()
 	resp.Header.SetNoDefaultContentType(true)
 	resp.SetStatusCode(row.status)
-	resp.Header.SetContentType("application/json")
+	if len(refusals[o]) > 0 {
+		resp.Header.SetContentType("application/json")
+	}
 	if row.retry {
 		resp.Header.Set(fasthttp.HeaderRetryAfter, "1")
 	}
@@ -114,13 +121,15 @@ func refuse(ctx *fasthttp.RequestCtx, o outcome) {
 // refusals are the bodies, made once.
 var refusals = func() (bodies [len(outcomes)][]byte) {
 	for i := range outcomes {
-		bodies[i] = appendErrorBody(nil, outcomes[i].text)
+		if outcomes[i].text != "" {
+			bodies[i] = appendErrorBody(nil, outcomes[i].text)
+		}
 	}
 	return bodies
 }()
 
-// appendRefusal appends a whole response for a request that the guard refused.
-func appendRefusal(dst []byte, status int, reason string) []byte {
+// appendRefusal appends a whole response for a request that the guard refused; head: its method is HEAD.
+func appendRefusal(dst []byte, status int, reason string, head bool) []byte {
 	body := appendErrorBody(nil, reason)
 	dst = append(dst, "HTTP/1.1 "...)
 	dst = strconv.AppendInt(dst, int64(status), 10)
@@ -129,5 +138,8 @@ func appendRefusal(dst []byte, status int, reason string) []byte {
 	dst = append(dst, "\r\nContent-Type: application/json\r\nContent-Length: "...)
 	dst = strconv.AppendInt(dst, int64(len(body)), 10)
 	dst = append(dst, "\r\nConnection: close\r\n\r\n"...)
+	if head {
+		return dst
+	}
 	return append(dst, body...)
 }

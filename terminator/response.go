@@ -2,13 +2,13 @@ package terminator
 
 import (
 	"bytes"
+	"fmt"
 	"net/http"
 	"strconv"
 	"sync/atomic"
 	"time"
 
-	"github.com/valyala/fasthttp"
-
+	"nanofront/internal/logging"
 	"nanofront/terminator/http1"
 )
 
@@ -21,15 +21,37 @@ type responseHead struct {
 	close     bool // the connection ends with it
 }
 
-// statusLines has the status line of each status that a handler may give, and
-// of those of outcomes.
+// statusLines has the status line of each registered status from 200 on.
 var statusLines = func() (lines [600][]byte) {
 	for status := 200; status < len(lines); status++ {
-		line := append([]byte("HTTP/1.1 "), strconv.Itoa(status)...)
-		lines[status] = append(append(append(line, ' '), fasthttp.StatusMessage(status)...), "\r\n"...)
+		if text := http.StatusText(status); text != "" {
+			lines[status] = fmt.Appendf(nil, "HTTP/1.1 %d %s\r\n", status, text)
+		}
 	}
 	return lines
 }()
+
+// registeredStatus is status, from 200 to 599, if that is registered, and else the x00 of its class, which RFC 9110
+// section 15 has clients take it for.
+func registeredStatus(status int) int {
+	if statusLines[status] == nil {
+		status -= status % 100
+	}
+	return status
+}
+
+// mendStatus sees to it that a handler's reply has a registered status, and tells of one that had none.
+func (t *Terminator) mendStatus(f *flight) {
+	status := registeredStatus(f.reply.Status)
+	if status == f.reply.Status {
+		return
+	}
+	if t.limit.Allow("status") {
+		t.log.Warn().Int("status", f.reply.Status).Int("sent", status).Stringer(logging.Link, f.call.Link).Bytes(logging.Path, f.msg.Path).
+			Msg("a handler gave a status that isn't registered: sent as that of its class")
+	}
+	f.reply.Status = status
+}
 
 // dateLine is the field Date, renewed now and then: its clock has seconds.
 type dateLine struct{ line atomic.Pointer[[]byte] }
@@ -153,7 +175,9 @@ func (h *responseHead) appendEnd(dst []byte) []byte {
 func appendOutcome(dst []byte, o outcome, allow []byte, h *responseHead) []byte {
 	row := &outcomes[o]
 	dst = append(append(dst, statusLines[row.status]...), h.date...)
-	dst = append(dst, "Content-Type: application/json\r\n"...)
+	if len(refusals[o]) > 0 {
+		dst = append(dst, "Content-Type: application/json\r\n"...)
+	}
 	if row.retry {
 		dst = append(dst, "Retry-After: 1\r\n"...)
 	}

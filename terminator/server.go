@@ -297,13 +297,13 @@ func (t *Terminator) watchClients(ctx context.Context) {
 
 // refuseRaw is the response to a request that the guard refused; begun, if
 // serve has counted it already.
-func (t *Terminator) refuseRaw(status int, reason string, begun bool) []byte {
+func (t *Terminator) refuseRaw(status int, reason string, begun, head bool) []byte {
 	if !begun {
 		t.metrics.requests.Inc()
 	}
 	t.metrics.classes[status/100].Inc()
 	t.opts.Metrics.Counter(metrics.HTTPRefused, reason).Inc()
-	return appendRefusal(nil, status, reason)
+	return appendRefusal(nil, status, reason, head)
 }
 
 // parseError answers what fasthttp refuses and the guard let through, which
@@ -333,7 +333,11 @@ func (t *Terminator) expect(ctx *fasthttp.RequestCtx) int {
 	if err != nil {
 		return fasthttp.StatusContinue // the handler says what is wrong
 	}
-	route, result := routing.router.Match(header.Method(), header.Host(), target.Path)
+	host := header.Host()
+	if len(target.Authority) > 0 {
+		host = target.Authority
+	}
+	route, result := routing.router.Match(header.Method(), host, target.Path)
 	if result != registry.Found || header.ContentLength() <= routing.routes[route].maxBody {
 		return fasthttp.StatusContinue
 	}

@@ -24,6 +24,7 @@ var (
 	HTTPNoInstance           = counter("http.no_instance", "requests", "requests answered with 503 because no instance of the service is alive", front)
 	HTTPNoCredit             = counter("http.no_credit", "requests", "requests answered with 503 because every instance of the service has its whole window under way", front)
 	HTTPNotFound             = counter("http.not_found", "requests", "requests that no route matches", front)
+	HTTPOptions              = counter("http.options", "requests", "requests OPTIONS * that the front answered itself", front)
 	HTTPUpstreamErrors       = counter("http.upstream_errors", "requests", "requests answered with 502 or 500 because the handler or the link to it failed", front)
 	HTTPInFlight             = gauge("http.in_flight", "requests", "requests admitted and not yet answered", front)
 	HTTPLimit                = gauge("http.limit", "requests", "how many requests admission lets in at once at present", front)

@@ -2,8 +2,9 @@ package uri
 
 // Byte classes of RFC 3986 appendix A. One load from a table of 256 bytes answers each question about one byte.
 const (
-	target     = 1 << iota // may stand in a request target
-	host                   // may stand in a registered name or an IPv4 address
+	target     = 1 << iota // may stand in a request target, wherever
+	query                  // may stand in its query
+	regName                // may stand in a registered name or an IPv4 address
 	unreserved             // unreserved: never needs its percent-encoding
 	path                   // may stand in a path as it is: pchar without '%', and '/'
 	hexDigit               // HEXDIG
@@ -24,8 +25,11 @@ var class = func() (t [256]uint8) {
 		if c != '#' && c != '\\' {
 			t[c] |= target
 		}
+		if c != '#' {
+			t[c] |= query
+		}
 	}
-	set(host|unreserved, digits+letters+"-._~")
+	set(regName|unreserved, digits+letters+"-._~")
 	set(path, digits+letters+"-._~"+"!$&'()*+,;="+":@"+"/")
 	set(hexDigit, digits+"abcdefABCDEF")
 	set(digit, digits)
@@ -35,6 +39,9 @@ var class = func() (t [256]uint8) {
 // IsTarget reports whether c may stand in a request target. That is more than RFC 3986 allows: all printable ASCII
 // but '#' and '\\', as clients send '"', '<', '^', '|' and the like.
 func IsTarget(c byte) bool { return class[c]&target != 0 }
+
+// IsQuery is IsTarget for the query, where browsers send '\\' as it is. In a path some take that for '/'.
+func IsQuery(c byte) bool { return class[c]&query != 0 }
 
 // IsUnreserved reports whether c is unreserved in RFC 3986, section 2.3.
 func IsUnreserved(c byte) bool { return class[c]&unreserved != 0 }

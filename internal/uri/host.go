@@ -1,48 +1,86 @@
 package uri
 
-import "bytes"
+import (
+	"bytes"
+	"net/netip"
+)
 
 // maxHost is the longest host and port: a name of 253 bytes, a colon and five digits.
 const maxHost = 259
 
 // ValidHost reports whether h is a host with or without a port as a Host field may have it: a registered name or
-// IPv4 address of letters, digits and "-._~", or a bracketed IPv6 address; the port 0 to 65535 and not empty. Narrower than
+// IPv4 address of letters, digits and "-._~", or a bracketed IPv6 address; the port 0 to 65535, or empty. Narrower than
 // RFC 3986: percent-encoding, sub-delimiters (a comma would break the lists that hosts are put in further
 // on), user information and IPvFuture are refused.
 func ValidHost(h []byte) bool {
-	if len(h) == 0 || len(h) > maxHost {
+	if len(h) > maxHost {
 		return false
 	}
-	i := 0
-	if h[0] == '[' {
-		i = bytes.IndexByte(h, ']')
-		if i < 0 || !ValidIPv6(h[1:i]) {
+	host, port := splitPort(h)
+	if len(host) > 0 && host[0] == '[' {
+		if n := len(host) - 1; host[n] != ']' || !ValidIPv6(host[1:n]) {
 			return false
 		}
-		i++
 	} else {
-		for i < len(h) && class[h[i]]&host != 0 {
-			i++
-		}
-		if i == 0 {
-			return false
+		for _, c := range host {
+			if class[c]&regName == 0 {
+				return false
+			}
 		}
 	}
-	if i == len(h) {
-		return true
+	return len(host) > 0 && portNumber(port, 0) >= 0
+}
+
+// splitPort cuts an authority at the colon before its port. port is empty, or begins with the colon.
+func splitPort(h []byte) (host, port []byte) {
+	i := bytes.LastIndexByte(h, ':')
+	if i < 0 || bytes.IndexByte(h[i:], ']') >= 0 {
+		return h, nil
 	}
-	port := h[i+1:]
-	if h[i] != ':' || len(port) == 0 || len(port) > 5 {
-		return false
+	return h[:i], h[i:]
+}
+
+// portNumber is the number that port, of splitPort, says, byDefault if it says none, and negative if it isn't a port.
+func portNumber(port []byte, byDefault int) int {
+	if len(port) <= 1 {
+		return byDefault
+	}
+	if len(port) > len(":65535") {
+		return -1
 	}
 	n := 0
-	for _, c := range port {
+	for _, c := range port[1:] {
 		if !IsDigit(c) {
-			return false
+			return -1
 		}
 		n = n*10 + int(c-'0')
 	}
-	return n <= 65535
+	if n > 65535 {
+		return -1
+	}
+	return n
+}
+
+// EqualAuthority reports whether two hosts with or without a port, both ValidHost, mean the same (RFC 3986 section 6.2,
+// RFC 9110 section 4.2.3): names in any case, no port or an empty one for the scheme's, IPv6 addresses in any spelling.
+func EqualAuthority(a, b []byte, schemePort int) bool {
+	aHost, aPort := splitPort(a)
+	bHost, bPort := splitPort(b)
+	if portNumber(aPort, schemePort) != portNumber(bPort, schemePort) {
+		return false
+	}
+	if bytes.EqualFold(aHost, bHost) { // both are ASCII
+		return true
+	}
+	return isIPv6(aHost) && isIPv6(bHost) && parseIPv6(aHost) == parseIPv6(bHost)
+}
+
+// isIPv6 reports whether a valid host is an IPv6 address.
+func isIPv6(host []byte) bool { return len(host) > 0 && host[0] == '[' }
+
+func parseIPv6(host []byte) netip.Addr {
+	a, _ := netip.ParseAddr(string(host[1 : len(host)-1]))
+	return a
 }
 
 // ValidIPv6 reports whether b is the text of an IPv6 address, without a zone. It is netip.ParseAddr without

@@ -62,8 +62,9 @@ func EqualLower(b []byte, lower string) bool {
 	return true
 }
 
-// equalLowerDash is EqualLower with '_' taken for '-': what a CGI-like backend makes of a field name.
-func equalLowerDash(b []byte, lower string) bool {
+// EqualCGI is EqualLower for what a CGI-like backend makes one variable of: all that is neither letter nor
+// digit is taken for '-'.
+func EqualCGI(b []byte, lower string) bool {
 	if len(b) != len(lower) {
 		return false
 	}
@@ -71,7 +72,7 @@ func equalLowerDash(b []byte, lower string) bool {
 		c := b[i]
 		if 'A' <= c && c <= 'Z' {
 			c |= 0x20
-		} else if c == '_' {
+		} else if !IsAlphanumeric(c) {
 			c = '-'
 		}
 		if c != lower[i] {
@@ -79,6 +80,22 @@ func equalLowerDash(b []byte, lower string) bool {
 		}
 	}
 	return true
+}
+
+// IsAlias reports whether a field name has another byte than '-' between its letters and digits, so that to a CGI-like
+// backend it may be the same as one that hasn't.
+func IsAlias(name []byte) bool {
+	for _, c := range name {
+		if c != '-' && !IsAlphanumeric(c) {
+			return true
+		}
+	}
+	return false
+}
+
+// IsAlphanumeric reports whether c is a letter or digit of ASCII.
+func IsAlphanumeric(c byte) bool {
+	return 'a' <= c|0x20 && c|0x20 <= 'z' || '0' <= c && c <= '9'
 }
 
 // EqualFold reports whether a and b are equal without regard to ASCII case.

@@ -25,6 +25,9 @@ func (s *Scanner) requestLine(line []byte) Fault {
 	if m > maxMethod {
 		return FaultMethodUnknown
 	}
+	if string(line[:m]) == "HEAD" {
+		s.seen |= seenHead
+	}
 	method, rest := line[:m], line[m+1:]
 	const version = " HTTP/1.1"
 	t := len(rest) - len(version)
@@ -53,8 +56,8 @@ func (s *Scanner) requestLine(line []byte) Fault {
 	if len(target) > s.limits.Target {
 		return FaultTargetLong
 	}
-	for _, c := range target {
-		if !uri.IsTarget(c) {
+	for i, c := range target {
+		if !uri.IsTarget(c) && (!uri.IsQuery(c) || bytes.IndexByte(target[:i], '?') < 0) {
 			return FaultTargetByte
 		}
 	}
@@ -67,15 +70,47 @@ func (s *Scanner) requestLine(line []byte) Fault {
 		}
 		return OK
 	}
-	authority, _, ok := splitAbsolute(target)
+	https, authority, _, ok := splitAbsolute(target)
 	if !ok {
 		return FaultTarget
 	}
 	if !uri.ValidHost(authority) {
 		return FaultAuthority
 	}
+	if https {
+		s.seen |= seenHTTPS
+	}
 	s.authority = append(s.authority, authority...)
 	return OK
+}
+
+// longMethod judges a request line of which more has come than the longest method; b is what follows s.carry. Without
+// this, a method without end would be a target that is too long.
+func (s *Scanner) longMethod(b []byte) Fault {
+	var buf [maxMethod + 1]byte
+	begin := append(append(buf[:0], s.carry...), b[:len(buf)-len(s.carry)]...)
+	for _, c := range begin {
+		switch {
+		case c == ' ':
+			return OK
+		case !IsToken(c):
+			return FaultMethod
+		}
+	}
+	return FaultMethodUnknown
+}
+
+// noteHead sees to Head after a fault in an incomplete request line; b is what follows s.carry.
+func (s *Scanner) noteHead(b []byte) {
+	const head = "HEAD "
+	if s.state != stateRequestLine {
+		return
+	}
+	var buf [len(head)]byte
+	n := copy(buf[:], s.carry)
+	if n += copy(buf[n:], b); string(buf[:n]) == head {
+		s.seen |= seenHead
+	}
 }
 
 // field judges one header field line (RFC 9112 section 5). line isn't empty, begins neither with SP nor HTAB,
@@ -109,14 +144,14 @@ func (s *Scanner) field(line []byte) Fault {
 		if EqualLower(name, "content-length") {
 			return s.contentLength(TrimOWS(line[n+1:]))
 		}
-		if equalLowerDash(name, "content-length") {
+		if EqualCGI(name, "content-length") {
 			return FaultMimicLength
 		}
 	case len("transfer-encoding"):
 		if EqualLower(name, "transfer-encoding") {
 			return s.transferEncoding(TrimOWS(line[n+1:]))
 		}
-		if equalLowerDash(name, "transfer-encoding") {
+		if EqualCGI(name, "transfer-encoding") {
 			return FaultMimicEncoding
 		}
 	}
@@ -129,13 +164,22 @@ func (s *Scanner) host(v []byte) Fault {
 		return FaultTwoHosts
 	case !uri.ValidHost(v):
 		return FaultHost
-	case len(s.authority) > 0 && !EqualFold(s.authority, v):
+	case len(s.authority) > 0 && !s.sameAuthority(v):
 		// RFC 9112 section 3.2.2 lets the target win; a front that lets them differ hands its backend a
 		// choice of two hosts.
 		return FaultHostDiffers
 	}
 	s.seen |= seenHost
 	return OK
+}
+
+// sameAuthority compares v to the target's authority.
+func (s *Scanner) sameAuthority(v []byte) bool {
+	port := 80
+	if s.seen&seenHTTPS != 0 {
+		port = 443
+	}
+	return uri.EqualAuthority(s.authority, v, port)
 }
 
 // expect: a server must ignore the field in an HTTP/1.0 request (RFC 9110 section 10.1.1).

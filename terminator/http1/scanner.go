@@ -1,23 +1,27 @@
 package http1
 
-import "nanofront/internal/uri"
+import "bytes"
 
 // State says where in the message framing the next byte stands.
 type State uint8
 
 const (
-	stateBetween     State = iota // before the first byte of a request
-	stateBlankLF                  // inside an empty line before a request, its CR seen
-	stateRequestLine              // inside the request line
-	stateFields                   // inside the header section
-	stateFixed                    // inside a body of known length
-	stateSize                     // inside a chunk-size
-	stateSizeLF                   // its CR seen
-	stateData                     // inside chunk-data
-	stateDataCR                   // all of the chunk-data seen
-	stateDataLF                   // and its CR
-	stateLastCR                   // after the last chunk; a CR here, as trailers aren't taken
-	stateLastLF                   // and its CR seen
+	stateBetween      State = iota // before the first byte of a request
+	stateBlankLF                   // inside an empty line before a request, its CR seen
+	stateRequestLine               // inside the request line
+	stateFields                    // inside the header section
+	stateFixed                     // inside a body of known length
+	stateSize                      // inside a chunk-size
+	stateExtension                 // inside what follows a chunk-size; see Scanner.extension
+	stateSizeLF                    // the CR seen
+	stateData                      // inside chunk-data
+	stateDataCR                    // all of the chunk-data seen
+	stateDataLF                    // and its CR
+	stateTrailer                   // after the last chunk, at the beginning of a line
+	stateTrailerName               // inside the name of a trailer field
+	stateTrailerValue              // inside its value
+	stateTrailerLF                 // and its CR seen
+	stateLastLF                    // inside the empty line at the end, its CR seen
 )
 
 // Limits bounds what a request may have. All are set, none is 0.
@@ -38,6 +42,8 @@ const (
 	seenChunked
 	version10
 	seenExpect
+	seenHead  // the method is HEAD
+	seenHTTPS // the target is absolute, of scheme https
 )
 
 // Scanner follows the message framing of RFC 9112 over a stream of bytes, in pieces of any size.
@@ -48,16 +54,20 @@ const (
 //	         ┌────────────────────────────── no body ─────────────────────────┐
 //	         ▼                                                                │
 //	between ──▶ request line ──▶ fields ──▶ (empty line) ─┬─ Content-Length ─▶ fixed ──▶ between
-//	                                                      └─ chunked ─▶ size ─▶ data ─▶ size … 0 ─▶ between
+//	                                                      └─ chunked ─▶ size ─▶ data ─▶ size … 0 ─▶ trailers ─▶ between
 type Scanner struct {
 	limits *Limits
 
 	state     State
 	seen      uint8 // seen… and version10
 	blank     bool  // an empty line stood before this request
+	plain     bool  // neither chunk extensions nor trailers are taken
 	digits    uint8 // of the chunk-size so far
-	fields    int   // header fields so far
-	headBytes int   // complete lines of this head so far, with their CRLF
+	extState  extensionState
+	fields    int   // header or trailer fields so far
+	headBytes int   // complete lines of this head so far, with their CRLF; bytes of the trailer section
+	nameBytes int   // of the trailer field's name so far
+	extBytes  int64 // of chunk extensions, beyond the chunks' own bytes
 	left      int64 // bytes of body or chunk still to come
 	length    int64 // Content-Length, or sum of the chunks so far
 
@@ -74,17 +84,52 @@ const keepCarry = 512
 func (s *Scanner) Init(limits *Limits) { s.limits = limits }
 
 // Scan takes the next piece of the stream and returns the verdict at its first violation, after which the scanner
-// must not be used. b is only read, and not kept.
+// must not be used. b is only read, and not kept. For a parser behind that gets the same bytes: chunk extensions and
+// trailers are refused, as parsers differ about where the former end, and fasthttp merges the latter into the header section.
 func (s *Scanner) Scan(b []byte) Fault {
-	_, v := s.advance(b, false)
+	s.plain = true
+	_, v := s.advance(b, toEnd)
 	return v
 }
 
-// ScanOne is Scan up to the end of the first request. It returns how many bytes that is, or all of b if the request
+// ScanOne goes up to the end of the first request. It returns how many bytes that is, or all of b if the request
 // doesn't end there.
-func (s *Scanner) ScanOne(b []byte) (int, Fault) { return s.advance(b, true) }
+func (s *Scanner) ScanOne(b []byte) (int, Fault) { return s.advance(b, toRequest) }
 
-func (s *Scanner) advance(b []byte, one bool) (i int, _ Fault) {
+// ScanHead goes up to the end of the first request's head: n is that of its last byte if done, else all of b belongs
+// to the head, or to empty lines before it. The body is left to ScanBody.
+func (s *Scanner) ScanHead(b []byte) (n int, done bool, _ Fault) {
+	n, v := s.advance(b, toHead)
+	return n, v == OK && (s.InBody() || s.state == stateBetween && !s.blank), v
+}
+
+// ScanBody takes the next run of the body off b, of which it uses up n bytes: data, which aliases b, and the framing
+// before it. Chunk extensions are ignored and trailer fields dropped, both after a look at their form (RFC 9112
+// section 7.1). When the scanner is Between, the body has ended, and b[n:] is the next request's.
+func (s *Scanner) ScanBody(b []byte) (data []byte, n int, _ Fault) {
+	for n < len(b) && s.InBody() {
+		if s.state == stateFixed || s.state == stateData {
+			k := s.run(len(b) - n)
+			return b[n : n+k], n + k, OK
+		}
+		if v := s.chunk(b[n]); v != OK {
+			return nil, n, v
+		}
+		n++
+	}
+	return nil, n, OK
+}
+
+// How far advance goes.
+type extent uint8
+
+const (
+	toEnd     extent = iota // of the bytes
+	toRequest               // the end of a request
+	toHead                  // the end of a request's head
+)
+
+func (s *Scanner) advance(b []byte, to extent) (i int, _ Fault) {
 	s.start = 0
 	for i < len(b) {
 		switch s.state {
@@ -92,6 +137,7 @@ func (s *Scanner) advance(b []byte, one bool) (i int, _ Fault) {
 			s.start = i
 			switch b[i] {
 			case '\r':
+				s.seen = 0 // what was seen of the request before
 				// RFC 9112 section 2.2 asks for at least one empty line before a request to be ignored.
 				if s.blank {
 					return i, FaultBlankLines
@@ -99,6 +145,7 @@ func (s *Scanner) advance(b []byte, one bool) (i int, _ Fault) {
 				s.state = stateBlankLF
 				i++
 			case '\n':
+				s.seen = 0
 				return i, FaultLFBefore
 			default:
 				s.begin()
@@ -118,23 +165,12 @@ func (s *Scanner) advance(b []byte, one bool) (i int, _ Fault) {
 			}
 			n, v := s.line(b[i:])
 			if v != OK {
+				s.noteHead(b[i:])
 				return i, v
 			}
 			i += n
 		case stateFixed, stateData:
-			n := int64(len(b) - i)
-			if n > s.left {
-				n = s.left
-			}
-			i += int(n)
-			s.left -= n
-			if s.left == 0 {
-				if s.state == stateFixed {
-					s.end()
-				} else {
-					s.state = stateDataCR
-				}
-			}
+			i += s.run(len(b) - i)
 		default:
 			if v := s.chunk(b[i]); v != OK {
 				return i, v
@@ -143,12 +179,28 @@ func (s *Scanner) advance(b []byte, one bool) (i int, _ Fault) {
 		}
 		if s.state == stateBetween {
 			s.start = i
-			if one && !s.blank {
+			if to != toEnd && !s.blank {
 				break
 			}
 		}
+		if to == toHead && s.InBody() {
+			break
+		}
 	}
 	return i, OK
+}
+
+// run takes n bytes of a body or a chunk, or as many as it still has, and returns how many.
+func (s *Scanner) run(n int) int {
+	n = int(min(int64(n), s.left))
+	if s.left -= int64(n); s.left == 0 {
+		if s.state == stateFixed {
+			s.end()
+		} else {
+			s.state = stateDataCR
+		}
+	}
+	return n
 }
 
 func (s *Scanner) begin() {
@@ -188,6 +240,21 @@ func (s *Scanner) Start() int { return s.start }
 
 // Length is the Content-Length of the current request, or the sum of its chunks so far.
 func (s *Scanner) Length() int64 { return s.length }
+
+// Chunked reports whether the current request's body comes in chunks.
+func (s *Scanner) Chunked() bool { return s.seen&seenChunked != 0 }
+
+// Expects reports whether the client waits for 100 Continue before it sends the body.
+func (s *Scanner) Expects() bool { return s.seen&seenExpect != 0 }
+
+// Old reports whether the current request is of HTTP/1.0.
+func (s *Scanner) Old() bool { return s.seen&version10 != 0 }
+
+// Head reports whether the current request's method is HEAD, whose response has no body; also of a request that was
+// refused, if that much of it had come.
+func (s *Scanner) Head() bool {
+	return s.seen&seenHead != 0 || s.state == stateRequestLine && bytes.HasPrefix(s.carry, []byte("HEAD "))
+}
 
 // Plain reports whether the current request, its head complete, is of HTTP/1.1 with a body of known length or
 // none, and without Expect.
@@ -258,6 +325,11 @@ func (s *Scanner) line(b []byte) (int, Fault) {
 	}
 	// The order of the checks from here on is that in which the bytes arrive, or the verdict would depend on how
 	// they were cut into pieces.
+	if s.state == stateRequestLine && held <= maxMethod && held+j > maxMethod {
+		if v := s.longMethod(b); v != OK {
+			return 0, v
+		}
+	}
 	if v := s.tooLong(held+j, held+j); v != OK {
 		return 0, v
 	}
@@ -331,75 +403,13 @@ func (s *Scanner) headEnd() Fault {
 		return FaultTwoFramings
 	case s.seen&seenChunked != 0:
 		s.state = stateSize
-		s.digits, s.left = 0, 0
+		s.digits, s.left, s.extBytes = 0, 0, 0
 	case s.length > s.limits.Body:
 		return FaultBodyLarge
 	case s.length > 0:
 		s.state = stateFixed
 		s.left = s.length
 	default:
-		s.end()
-	}
-	return OK
-}
-
-// maxSizeDigits bounds a chunk-size to 32 bits, which leaves no room for an overflow in any parser.
-const maxSizeDigits = 8
-
-// chunk takes one byte of chunk framing (RFC 9112 section 7.1). It is stricter than the grammar in two points:
-// chunk extensions are refused, as no client sends them and parsers differ about where they end; and trailers
-// are, as fasthttp merges them into the header section, where none of the checks above would have seen them.
-func (s *Scanner) chunk(c byte) Fault {
-	switch s.state {
-	case stateSize:
-		if uri.IsHex(c) {
-			if s.digits == maxSizeDigits {
-				return FaultSizeLong
-			}
-			s.digits++
-			s.left = s.left<<4 | int64(uri.Unhex(c))
-			return OK
-		}
-		if s.digits == 0 {
-			return FaultSizeMissing
-		}
-		if c != '\r' {
-			return FaultSizeByte
-		}
-		s.state = stateSizeLF
-	case stateSizeLF:
-		if c != '\n' {
-			return FaultSizeCR
-		}
-		if s.left == 0 {
-			s.state = stateLastCR
-			return OK
-		}
-		s.length += s.left
-		if s.length > s.limits.Body {
-			return FaultBodyLarge
-		}
-		s.state = stateData
-	case stateDataCR:
-		if c != '\r' {
-			return FaultChunkLong
-		}
-		s.state = stateDataLF
-	case stateDataLF:
-		if c != '\n' {
-			return FaultChunkCR
-		}
-		s.state = stateSize
-		s.digits, s.left = 0, 0
-	case stateLastCR:
-		if c != '\r' {
-			return FaultTrailer
-		}
-		s.state = stateLastLF
-	case stateLastLF:
-		if c != '\n' {
-			return FaultLastCR
-		}
 		s.end()
 	}
 	return OK

@@ -20,10 +20,16 @@ var ErrTargetForm = errors.New("http1: request target is neither a path nor an h
 //
 // Query is what follows the first '?', byte for byte; it may hold any percent-encoding, valid or not. HasQuery
 // tells an empty query ("/a?") from none.
+//
+// Authority is an absolute-form target's, without an empty port; it counts more than the Host field (RFC 9112
+// section 3.2.2). Server says that the target is that of OPTIONS for the server itself: "*", or an absolute-form
+// without path and query (section 3.2.4), which for other methods is that of "/".
 type Target struct {
-	Path     []byte
-	Query    []byte
-	HasQuery bool
+	Path      []byte
+	Query     []byte
+	HasQuery  bool
+	Authority []byte
+	Server    bool
 }
 
 // NormalizeTarget brings a raw request target (origin-form, absolute-form or "*") to that form. Most
@@ -37,20 +43,22 @@ func NormalizeTarget(raw, scratch []byte) (Target, []byte, error) {
 	}
 	if raw[0] != '/' {
 		if len(raw) == 1 && raw[0] == '*' {
-			t.Path = raw
+			t.Path, t.Server = raw, true
 			return t, scratch, nil
 		}
-		authority, rest, ok := splitAbsolute(raw)
+		_, authority, rest, ok := splitAbsolute(raw)
 		if !ok || len(authority) == 0 {
 			return t, scratch, ErrTargetForm
 		}
+		authority = bytes.TrimSuffix(authority, []byte{':'})
 		if len(rest) == 0 || rest[0] == '?' {
 			// RFC 9112 section 3.2.1: an empty path is sent as "/". The query alone has still to be looked at.
 			scratch = append(append(scratch[:0], '/'), rest...)
 			t, _, err := NormalizeTarget(scratch, nil)
+			t.Authority, t.Server = authority, len(rest) == 0
 			return t, scratch, err
 		}
-		raw = rest
+		t.Authority, raw = authority, rest
 	}
 	// The fast path ends at a '?', which is fine, or at what has to be looked at more closely.
 	i, prev := 0, byte(0)
@@ -77,7 +85,7 @@ func NormalizeTarget(raw, scratch []byte) (Target, []byte, error) {
 		t.Path, t.Query, t.HasQuery = scratch, query, has
 	}
 	for _, c := range t.Query {
-		if !uri.IsTarget(c) {
+		if !uri.IsQuery(c) {
 			return Target{}, scratch, uri.ErrByte
 		}
 	}
@@ -86,18 +94,18 @@ func NormalizeTarget(raw, scratch []byte) (Target, []byte, error) {
 
 // splitAbsolute splits an absolute-form target of scheme http or https into its authority, which isn't judged, and the
 // rest, which is empty or begins with '/' or '?'.
-func splitAbsolute(raw []byte) (authority, rest []byte, ok bool) {
+func splitAbsolute(raw []byte) (https bool, authority, rest []byte, ok bool) {
 	switch {
 	case len(raw) >= 7 && EqualLower(raw[:7], "http://"):
 		raw = raw[7:]
 	case len(raw) >= 8 && EqualLower(raw[:8], "https://"):
-		raw = raw[8:]
+		raw, https = raw[8:], true
 	default:
-		return nil, nil, false
+		return false, nil, nil, false
 	}
 	i := 0
 	for i < len(raw) && raw[i] != '/' && raw[i] != '?' {
 		i++
 	}
-	return raw[:i], raw[i:], true
+	return https, raw[:i], raw[i:], true
 }

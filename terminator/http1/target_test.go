@@ -61,6 +61,8 @@ func TestNormalizeTarget(t *testing.T) {
 		{raw: "//a///b", path: "//a///b"},
 		{raw: "/a//../b", path: "/a/b"},
 		{raw: "//..", path: "/"},
+		{raw: `/a?\`, path: "/a", query: `?\`},
+		{raw: `http://a?b\c`, path: "/", query: `?b\c`},
 
 		{raw: "", err: ErrTargetForm},
 		{raw: "a", err: ErrTargetForm},
@@ -102,7 +104,8 @@ func TestNormalizeTarget(t *testing.T) {
 		{raw: "/a?b c", err: uri.ErrByte},
 		{raw: "/a?\r\n", err: uri.ErrByte},
 		{raw: "/a?\x7f", err: uri.ErrByte},
-		{raw: "/a?\\", err: uri.ErrByte},
+		{raw: "/a\\?", err: uri.ErrByte},
+		{raw: "/a?b#\\", err: uri.ErrByte},
 		{raw: "http://a?#", err: uri.ErrByte},
 	} {
 		got, _, err := NormalizeTarget([]byte(c.raw), make([]byte, 0, 4))

@@ -1,0 +1,171 @@
+package terminator
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"nanofront/internal/httpmsg"
+	"nanofront/internal/metrics"
+	"nanofront/nanobus"
+)
+
+// What clients may write in HTTP/1.1, in the ways that they take through the front.
+
+func TestGrammar_ServerOptions(t *testing.T) { bothWays(t, testGrammarServerOptions) }
+
+func testGrammarServerOptions(t *testing.T) {
+	f := startFront(t, Options{})
+	w := f.work(t, "w1", text("worked"))
+	c := f.dial(t)
+	for _, target := range []string{"*", "http://h.example", "http://H.EXAMPLE:80"} {
+		r := c.ask("OPTIONS", target, "")
+		if r.StatusCode != 200 || r.body != "" || r.ContentLength != 0 || r.Header.Get("Allow") == "" ||
+			r.Header.Get("Content-Type") != "" || r.Header.Get("X-Request-Id") == "" || r.Close {
+			t.Errorf("OPTIONS %s: %d %v %q", target, r.StatusCode, r.Header, r.body)
+		}
+	}
+	if n := f.count(metrics.HTTPOptions); n != 3 {
+		t.Errorf("%d counted, want 3", n)
+	}
+	// With a path it is the handler's, and without one other methods mean "/".
+	for _, target := range []string{"http://h.example/", "http://h.example?q", "/"} {
+		if r := c.ask("OPTIONS", target, ""); r.body != "worked" {
+			t.Errorf("OPTIONS %s: %d %q", target, r.StatusCode, r.body)
+		}
+		if got := <-w.got; got != "OPTIONS /" {
+			t.Errorf("OPTIONS %s: the handler got %s", target, got)
+		}
+	}
+	if r := c.ask("GET", "http://h.example", ""); r.body != "worked" {
+		t.Errorf("GET: %d %q", r.StatusCode, r.body)
+	}
+}
+
+func TestGrammar_TargetsHostCounts(t *testing.T) { bothWays(t, testGrammarTargetsHostCounts) }
+
+func testGrammarTargetsHostCounts(t *testing.T) {
+	there := prefix("/", "work")
+	there.Match.Host = "there.example"
+	f := startFront(t, Options{}, there)
+	f.work(t, "w1", mirror)
+	for _, c := range []struct{ head, host string }{
+		{"GET http://there.example/ HTTP/1.0\n", "there.example"},
+		{"GET http://there.example HTTP/1.0\n", "there.example"},
+		{"GET HTTP://There.Example:80/?q HTTP/1.0\n", "There.Example:80"},
+		{"GET http://there.example:/ HTTP/1.1\nHost: THERE.example:80\nConnection: close\n", "there.example"},
+		{"GET / HTTP/1.1\nHost: there.example:\nConnection: close\n", "there.example"},
+		{"POST http://there.example/ HTTP/1.1\nHost: there.example:80\nExpect: 100-continue\nContent-Length: 0\nConnection: close\n", "there.example"},
+	} {
+		r := f.raw(t, c.head+"\n")
+		var seen map[string][]string
+		_, body, _ := strings.Cut(r[max(0, strings.LastIndex(r, "HTTP/1.")):], "\r\n\r\n")
+		if err := json.Unmarshal([]byte(body), &seen); err != nil {
+			t.Errorf("%q: %v: %q", c.head, err, r)
+			continue
+		}
+		if seen["host"][0] != c.host || seen["x-forwarded-host"][0] != c.host {
+			t.Errorf("%q: host %q, X-Forwarded-Host %q: want %s", c.head, seen["host"], seen["x-forwarded-host"], c.host)
+		}
+	}
+	if r := f.raw(t, "GET http://there.example:81/ HTTP/1.1\nHost: there.example\n\n"); !strings.HasPrefix(r, "HTTP/1.1 400 ") {
+		t.Errorf("two hosts: %q", r)
+	}
+}
+
+func TestGrammar_BackslashInTheQuery(t *testing.T) { bothWays(t, testGrammarBackslash) }
+
+func testGrammarBackslash(t *testing.T) {
+	f := startFront(t, Options{})
+	f.work(t, "w1", mirror)
+	seen := mirrored(t, f, `/p?file=C:\dir\`, "")
+	if seen["query"][0] != `file=C:\dir\` {
+		t.Errorf("the handler got the query %q", seen["query"])
+	}
+	if r := f.raw(t, "GET /p\\q?file HTTP/1.1\nHost: a\n\n"); !strings.HasPrefix(r, "HTTP/1.1 400 ") {
+		t.Errorf("in the path: %q", r)
+	}
+}
+
+// TestGrammar_RefusalOfHEAD: a response to HEAD has no body, also when the request was none.
+func TestGrammar_RefusalOfHEAD(t *testing.T) { bothWays(t, testGrammarRefusalOfHEAD) }
+
+func testGrammarRefusalOfHEAD(t *testing.T) {
+	f := startFront(t, Options{}, prefix("/here", "work"))
+	eventually(t, "routes", func() bool { return f.routing.Load() != nil })
+	for _, request := range []string{
+		"HEAD /nowhere HTTP/1.1\nHost: a\nConnection: close\n\n",
+		"HEAD / HTTP/1.1\nHost: a\nX : y\n\n",
+		"HEAD / HTTP/1.1\n\n",
+		"HEAD /\\ HTTP/1.1\nHost: a\n\n",
+		"HEAD / HTTP/3.1\nHost: a\n\n",
+		"HEAD /" + strings.Repeat("a", 9000),
+		"HEAD / HTTP/1.1\nHost: a\n" + strings.Repeat("X: y\n", 200) + "\n",
+	} {
+		head, body, _ := strings.Cut(f.raw(t, request), "\r\n\r\n")
+		if body != "" || !strings.HasPrefix(head, "HTTP/1.1 4") && !strings.HasPrefix(head, "HTTP/1.1 5") || !strings.Contains(head, "Content-Length: ") {
+			t.Errorf("%.60q: %q, body %q", request, head, body)
+		}
+	}
+	if r := f.raw(t, strings.Repeat("A", 9000)); !strings.HasPrefix(r, "HTTP/1.1 501 ") {
+		t.Errorf("endless method: %q", r)
+	}
+}
+
+// TestGrammar_StatusesAreRegistered: whatever a handler gives, no client has to guess.
+func TestGrammar_StatusesAreRegistered(t *testing.T) { bothWays(t, testGrammarStatuses) }
+
+func testGrammarStatuses(t *testing.T) {
+	f := startFront(t, Options{})
+	f.work(t, "w1", func(req *httpmsg.Request, r *nanobus.Request) {
+		var status int
+		_, _ = fmt.Sscanf(string(req.Path), "/%d", &status)
+		resp := &httpmsg.Response{Status: status}
+		if status != 204 && status != 304 {
+			resp.Body = []byte("said")
+		}
+		respond(r, resp)
+	})
+	c := f.dial(t)
+	for status := 200; status < 600; status++ {
+		want := status
+		if http.StatusText(status) == "" {
+			want = status / 100 * 100
+		}
+		r := c.ask("GET", fmt.Sprintf("/%d", status), "")
+		if r.StatusCode != want || r.Status != fmt.Sprintf("%d %s", want, http.StatusText(want)) || r.body != "said" && want != 204 && want != 304 {
+			t.Errorf("%d: got %s %q, want %d", status, r.Status, r.body, want)
+		}
+	}
+	if log := f.logs.String(); !strings.Contains(log, "isn't registered") {
+		t.Errorf("no word about it in the log:\n%s", log)
+	}
+	for i := range outcomes {
+		if s := outcomes[i].status; http.StatusText(s) == "" && outcome(i) != clientGone { // to whom nothing is sent
+			t.Errorf("outcome %d has status %d", i, s)
+		}
+	}
+}
+
+// TestGrammar_HalfClosed: who closes its side in the middle of a request has gone, and gets nothing that isn't HTTP.
+func TestGrammar_HalfClosed(t *testing.T) { bothWays(t, testGrammarHalfClosed) }
+
+func testGrammarHalfClosed(t *testing.T) {
+	f := startFront(t, Options{}, prefix("/", "work"))
+	f.work(t, "w1", func(_ *httpmsg.Request, r *nanobus.Request) {
+		<-r.Context().Done()
+		r.ReplyError(nanobus.CodeCancelled, "cancelled")
+	})
+	c := f.dial(t)
+	c.send("GET / HTTP/1.1\nHost: a\n\n")
+	if err := c.Conn.(interface{ CloseWrite() error }).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := io.ReadAll(c); err != nil || strings.Contains(string(b), "499") {
+		t.Errorf("got %q, %v", b, err)
+	}
+	eventually(t, "it is counted", func() bool { return f.count(metrics.HTTPCancelled) == 1 })
+}
