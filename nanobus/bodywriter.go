@@ -114,7 +114,8 @@ func (w *BodyWriter) finish(broken *errorPayload) error {
 	}
 	err := w.failed()
 	w.ended = true
-	w.last = l.bus.now()
+	now := l.bus.now()
+	w.last = now
 	if w.request != nil || err != nil || broken != nil {
 		w.unregister()
 	}
@@ -143,6 +144,8 @@ func (w *BodyWriter) finish(broken *errorPayload) error {
 	} else if broken != nil && err == nil {
 		// The peer will answer; nobody waits for it.
 		l.bus.abort(w.key.id, ErrCancelled)
+	} else {
+		l.bus.sweeper.due(now+w.budget, now) // from here on the reply's time runs
 	}
 	return err
 }
@@ -174,13 +177,13 @@ func (w *BodyWriter) halt(err error) {
 	}
 }
 
-// overdue reports whether the body stands still for too long, or, when it is
-// complete, whether the time for the reply is up. link.mu is held.
-func (w *BodyWriter) overdue(now int64) bool {
+// due is until when the body may stand still, or, when it is complete, the reply
+// may take; in bus time. link.mu is held.
+func (w *BodyWriter) due() int64 {
 	if w.ended {
-		return now-w.last > w.budget
+		return w.last + w.budget
 	}
-	return now-w.last > int64(bodyIdle)
+	return w.last + int64(bodyIdle)
 }
 
 // bodyCredit acts on a credit frame for a body. Called by the link's reader.

@@ -41,6 +41,7 @@ type Bus struct {
 
 	epoch       time.Time
 	epochMicros int64
+	sweeper     sweeper
 
 	done    chan struct{}
 	workers sync.WaitGroup // sweep, dispatch, readers and writers
@@ -75,6 +76,7 @@ func New(opts Options) (*Bus, error) {
 		services:  make(map[string]*Service),
 	}
 	b.epochMicros = b.epoch.UnixMicro()
+	b.sweeper.kick = make(chan struct{}, 1)
 	ctx, undial := context.WithCancel(context.Background())
 	var err error
 	if b.wire, err = b.newWire(ctx); err != nil {

@@ -77,6 +77,9 @@ func (b *Bus) start(l *Link, c *Call, p Payload, budget time.Duration, when send
 	// Armed before the frame can leave, and while the link is known to be
 	// open: whoever closes it looks for armed calls after that.
 	b.table.arm(s, id)
+	if !c.SendMore {
+		b.sweeper.due(now+int64(budget), now)
+	}
 	b.metrics.calls.Inc()
 	switch {
 	case when == sendHeld:

@@ -1,57 +1,125 @@
 package nanobus
 
-import "time"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // sweepInterval is how late a deadline may be noticed. One look at the calls
-// under way each time costs less than a timer for each call.
+// under way for all that end within it costs less than a timer for each call.
 const sweepInterval = 10 * time.Millisecond
+
+// sweeper says when the sweep looks next: at the earliest deadline of a call or
+// a body under way, and once a second. A process that ticks while nothing can
+// end switches threads some hundred times a second for nothing.
+type sweeper struct {
+	at    atomic.Int64  // bus time of the next look
+	kick  chan struct{} // at has come nearer
+	looks atomic.Uint64
+}
+
+// due sees to it that the sweep looks at a deadline, in bus time. Called when what has
+// it can be found by a look that begins now; mostly at is earlier anyway.
+func (s *sweeper) due(deadline, now int64) {
+	if at := max(deadline, now+int64(sweepInterval)); at < s.at.Load() && s.nearer(at) {
+		select {
+		case s.kick <- struct{}{}:
+		default: // it was told, and hasn't looked at at yet
+		}
+	}
+}
+
+// nearer moves the next look to an earlier time. It returns false if that isn't
+// one.
+func (s *sweeper) nearer(at int64) bool {
+	for {
+		have := s.at.Load()
+		if at >= have {
+			return false
+		}
+		if s.at.CompareAndSwap(have, at) {
+			return true
+		}
+	}
+}
 
 // sweep ends the calls whose time is up and looks after the links. It ends
 // with the bus.
 func (b *Bus) sweep() {
 	defer b.workers.Done()
-	tick := time.NewTicker(sweepInterval)
-	defer tick.Stop()
+	s := &b.sweeper
+	timer := time.NewTimer(0)
+	defer timer.Stop()
 	nextSecond := b.now()
 	for {
 		select {
 		case <-b.done:
 			return
-		case <-tick.C:
-		}
-		now := b.now()
-		slots := b.table.inUse()
-		for i := range slots {
-			s := &slots[i]
-			// The id first: if the slot changes hands in between, the
-			// deadline is another call's, but the id then claims nothing.
-			if id := s.id.Load(); id != 0 && s.deadline.Load() <= now {
-				b.abort(id, ErrTimeout)
-			}
-		}
-		if b.bodiesOut.Load() > 0 {
-			b.sweepBodies(now)
-		}
-		if now < nextSecond {
+		case <-s.kick:
+			timer.Reset(time.Duration(s.at.Load() - b.now()))
 			continue
+		case <-timer.C:
 		}
-		nextSecond = now + int64(pingInterval)
-		b.table.trim()
-		b.tend(now)
+		s.looks.Add(1)
+		now := b.now()
+		second := now >= nextSecond
+		if second {
+			nextSecond = now + int64(pingInterval)
+		}
+		// First where the next look is at the latest, then the look: a call that
+		// comes too late to be seen by it is too late to see the former time too,
+		// and brings the next look nearer itself.
+		s.at.Store(nextSecond)
+		earliest := b.sweepCalls(now)
+		if b.bodiesOut.Load() > 0 {
+			earliest = min(earliest, b.sweepBodies(now))
+		}
+		if second {
+			b.table.trim()
+			b.tend(now)
+		}
+		s.nearer(max(earliest, now+int64(sweepInterval)))
+		timer.Reset(time.Duration(s.at.Load() - b.now()))
 	}
 }
 
+// sweepCalls ends the calls whose time is up, and returns when that of the next
+// one is.
+func (b *Bus) sweepCalls(now int64) (earliest int64) {
+	earliest = noDeadline
+	slots := b.table.inUse()
+	for i := range slots {
+		s := &slots[i]
+		// The id first: if the slot changes hands in between, the
+		// deadline is another call's, but the id then claims nothing.
+		id := s.id.Load()
+		if id == 0 {
+			continue
+		}
+		if deadline := s.deadline.Load(); deadline > now {
+			earliest = min(earliest, deadline)
+		} else {
+			b.abort(id, ErrTimeout)
+		}
+	}
+	return earliest
+}
+
 // sweepBodies ends what is sent in chunks and stands still, and the calls
-// whose request's body is complete and whose time is up.
-func (b *Bus) sweepBodies(now int64) {
+// whose request's body is complete and whose time is up. It returns when the
+// next of them would be.
+func (b *Bus) sweepBodies(now int64) (earliest int64) {
+	earliest = noDeadline
 	for _, l := range b.snapshotLinks() {
 		var overdue []*BodyWriter
 		l.mu.Lock()
 		for _, w := range l.writers {
-			if w.overdue(now) {
-				w.halt(ErrTimeout)
-				overdue = append(overdue, w)
+			if due := w.due(); due >= now {
+				earliest = min(earliest, due)
+				continue
 			}
+			w.halt(ErrTimeout)
+			overdue = append(overdue, w)
 		}
 		l.mu.Unlock()
 		l.space.Broadcast()
@@ -61,6 +129,7 @@ func (b *Bus) sweepBodies(now int64) {
 			}
 		}
 	}
+	return earliest
 }
 
 // tend pings the links, ends those that are silent, and forgives those that
