@@ -13,6 +13,6 @@
 // be written, since the pipe's reader has gone or the disk is full.
 // What can happen once per request goes through a [Limiter].
 //
-// Pitfalls: a line appears up to 10 ms after it was logged, and the last
-// ones only when Close is called. Names of fields come from fields.go.
+// Pitfalls: in a busy time a line appears up to 10 ms after it was logged, and the
+// last ones only when Close is called. Names of fields come from fields.go.
 package logging

@@ -12,19 +12,10 @@ import (
 
 	"github.com/mattn/go-isatty"
 	"github.com/rs/zerolog"
-	"github.com/rs/zerolog/diode"
 )
 
-const (
-	// ringLines is how many lines wait for the writer at most.
-	ringLines = 4096
-	// pollEvery is how often the writer looks for lines when there was none. The
-	// diode's other way, to be woken, can miss a wake-up and then holds a line
-	// back until the next one.
-	pollEvery = 10 * time.Millisecond
-	// flushTimeout bounds Close when nobody reads the other end of a pipe.
-	flushTimeout = time.Second
-)
+// flushTimeout bounds Close when nobody reads the other end of a pipe.
+const flushTimeout = time.Second
 
 // Levels and Formats are what Options take.
 var (
@@ -64,7 +55,7 @@ type Options struct {
 // Log is the process' log. It owns one goroutine, from New to Close.
 type Log struct {
 	logger  zerolog.Logger
-	ring    diode.Writer
+	ring    *ring
 	dropped Adder
 
 	close    sync.Once
@@ -98,11 +89,7 @@ func New(o Options) (*Log, error) {
 	default:
 		return nil, fmt.Errorf("%w: --log-format: %q is not one of %s", ErrOptions, o.Format, strings.Join(Formats, ", "))
 	}
-	l.ring = diode.NewWriter(out, ringLines, pollEvery, func(missed int) {
-		if missed > 0 {
-			l.dropped.Add(uint64(missed))
-		}
-	})
+	l.ring = newRing(out, l.dropped)
 	l.logger = zerolog.New(l.ring).Level(level).With().Timestamp().Logger()
 	return l, nil
 }
@@ -204,11 +191,6 @@ type standard struct{ l *Log }
 
 func (s standard) Write(p []byte) (int, error) {
 	line := strings.TrimRight(string(p), "\n")
-	if strings.HasPrefix(line, "Diode set collision") {
-		// The ring itself complains in this way when it is full, from within
-		// a write to it: passed on, it would write to itself again.
-		return len(p), nil
-	}
 	s.l.logger.Warn().Msg(line)
 	return len(p), nil
 }
