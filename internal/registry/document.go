@@ -43,7 +43,9 @@ type node struct {
 	kind  kind
 	text  string // of scalars, as written
 	keys  []string
+	lines []int  // where the keys are, counted from 1
 	items []node // of lists, and of objects beside keys
+	line  int    // where it begins
 }
 
 // get returns the value of an object's field.
@@ -71,30 +73,43 @@ func readDocument(data []byte) (*node, error) {
 }
 
 func readJSON(data []byte) (*node, error) {
-	dec := json.NewDecoder(bytes.NewReader(data))
+	dec := &jsonReader{Decoder: json.NewDecoder(bytes.NewReader(data)), data: data, line: 1}
 	dec.UseNumber()
 	n, err := jsonNode(dec, 0)
 	if errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF
 	}
 	if err != nil {
-		return nil, fmt.Errorf("JSON, line %d: %w", jsonLine(data, dec, err), err)
+		return nil, fmt.Errorf("JSON, line %d: %w", dec.lineOf(err), err)
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("JSON, line %d: text after the end of the document", jsonLine(data, dec, nil))
+		return nil, fmt.Errorf("JSON, line %d: text after the end of the document", dec.lineOf(nil))
 	}
 	return n, nil
 }
 
-func jsonLine(data []byte, dec *json.Decoder, err error) int {
-	at := dec.InputOffset()
+// jsonReader is a decoder that knows the line it is on.
+type jsonReader struct {
+	*json.Decoder
+	data []byte
+	at   int64 // up to where lines are counted
+	line int   // there
+}
+
+// lineOf is the line of the last token, or of a fault in the syntax behind it.
+func (d *jsonReader) lineOf(err error) int {
+	at := d.InputOffset()
 	if se := (*json.SyntaxError)(nil); errors.As(err, &se) && se.Offset > at {
 		at = se.Offset
 	}
-	return 1 + bytes.Count(data[:min(at, int64(len(data)))], []byte("\n"))
+	if at = min(at, int64(len(d.data))); at > d.at {
+		d.line += bytes.Count(d.data[d.at:at], []byte("\n"))
+		d.at = at
+	}
+	return d.line
 }
 
-func jsonNode(dec *json.Decoder, depth int) (*node, error) {
+func jsonNode(dec *jsonReader, depth int) (*node, error) {
 	if depth > maxDepth {
 		return nil, fmt.Errorf("more than %d levels deep", maxDepth)
 	}
@@ -102,24 +117,25 @@ func jsonNode(dec *json.Decoder, depth int) (*node, error) {
 	if err != nil {
 		return nil, err
 	}
+	line := dec.lineOf(nil)
 	switch t := tok.(type) {
 	case json.Delim:
 		if t == '[' {
-			return jsonList(dec, depth)
+			return jsonList(dec, depth, line)
 		}
-		return jsonObject(dec, depth)
+		return jsonObject(dec, depth, line)
 	case string:
-		return &node{kind: kindText, text: t}, nil
+		return &node{kind: kindText, text: t, line: line}, nil
 	case json.Number:
-		return &node{kind: kindNumber, text: t.String()}, nil
+		return &node{kind: kindNumber, text: t.String(), line: line}, nil
 	case bool:
-		return &node{kind: kindBool, text: strconv.FormatBool(t)}, nil
+		return &node{kind: kindBool, text: strconv.FormatBool(t), line: line}, nil
 	}
-	return &node{}, nil
+	return &node{line: line}, nil
 }
 
-func jsonList(dec *json.Decoder, depth int) (*node, error) {
-	n := &node{kind: kindList}
+func jsonList(dec *jsonReader, depth, line int) (*node, error) {
+	n := &node{kind: kindList, line: line}
 	for dec.More() {
 		item, err := jsonNode(dec, depth+1)
 		if err != nil {
@@ -131,8 +147,8 @@ func jsonList(dec *json.Decoder, depth int) (*node, error) {
 	return n, err
 }
 
-func jsonObject(dec *json.Decoder, depth int) (*node, error) {
-	n := &node{kind: kindObject}
+func jsonObject(dec *jsonReader, depth, line int) (*node, error) {
+	n := &node{kind: kindObject, line: line}
 	seen := make(map[string]struct{})
 	for dec.More() {
 		tok, err := dec.Token()
@@ -147,6 +163,7 @@ func jsonObject(dec *json.Decoder, depth int) (*node, error) {
 			return nil, fmt.Errorf("field %q appears twice", clip(key))
 		}
 		seen[key] = struct{}{}
+		n.lines = append(n.lines, dec.lineOf(nil))
 		item, err := jsonNode(dec, depth+1)
 		if err != nil {
 			return nil, err
@@ -183,7 +200,7 @@ func yamlNode(y *yaml.Node, depth int) (*node, error) {
 		// A few lines of aliases can stand for gigabytes.
 		return nil, fmt.Errorf("YAML, line %d: alias *%s: write the value out", y.Line, clip(y.Value))
 	case yaml.SequenceNode:
-		n := &node{kind: kindList}
+		n := &node{kind: kindList, line: y.Line}
 		for _, c := range y.Content {
 			item, err := yamlNode(c, depth+1)
 			if err != nil {
@@ -195,7 +212,7 @@ func yamlNode(y *yaml.Node, depth int) (*node, error) {
 	case yaml.MappingNode:
 		return yamlObject(y, depth)
 	}
-	n := &node{kind: kindText, text: y.Value}
+	n := &node{kind: kindText, text: y.Value, line: y.Line}
 	switch y.ShortTag() {
 	case "!!null":
 		n.kind = kindNull
@@ -208,7 +225,7 @@ func yamlNode(y *yaml.Node, depth int) (*node, error) {
 }
 
 func yamlObject(y *yaml.Node, depth int) (*node, error) {
-	n := &node{kind: kindObject}
+	n := &node{kind: kindObject, line: y.Line}
 	seen := make(map[string]struct{})
 	for i := 0; i+1 < len(y.Content); i += 2 {
 		key := y.Content[i]
@@ -223,7 +240,7 @@ func yamlObject(y *yaml.Node, depth int) (*node, error) {
 		if err != nil {
 			return nil, err
 		}
-		n.keys, n.items = append(n.keys, key.Value), append(n.items, *item)
+		n.keys, n.lines, n.items = append(n.keys, key.Value), append(n.lines, key.Line), append(n.items, *item)
 	}
 	return n, nil
 }
@@ -236,9 +253,11 @@ type reader struct {
 	obj   *node
 }
 
-// only notes the fields that aren't among those named.
+// only notes the fields that aren't among those named, and where all are.
 func (r reader) only(fields ...string) {
-	for _, key := range r.obj.keys {
+	r.p.place(r.place, r.group, r.obj.line)
+	for i, key := range r.obj.keys {
+		r.p.place(r.place, r.group+clip(key), r.obj.lines[i])
 		if !slices.Contains(fields, key) {
 			r.p.at(r.place, r.group+clip(key), "unknown field: want one of %s", strings.Join(fields, ", "))
 		}

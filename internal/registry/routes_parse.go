@@ -16,7 +16,7 @@ func ParseRoutes(data []byte) (*Routes, error) {
 	}
 	var p problems
 	if top.kind != kindObject {
-		p.addf("document is %v: want an object with version and routes", top.kind)
+		p.add(mistake{top.line, fmt.Sprintf("document is %v: want an object with version and routes", top.kind)})
 		return nil, p.err(ErrInvalidRoutes)
 	}
 	r := reader{p: &p, obj: top}
@@ -54,6 +54,7 @@ func readVersion(r reader) int {
 func readRoute(p *problems, n *node, i int) Route {
 	if n.kind != kindObject {
 		place := routeLabel(i, "")
+		p.place(place, "", n.line)
 		p.at(place, "", "%s: want an object with match and service", n.show())
 		for _, f := range []string{"service", "match"} {
 			p.mute(place, f)

@@ -161,13 +161,13 @@ func TestParseRoutes_ReportsAllProblemsOncePerField(t *testing.T) {
 		{"match":{"prefix":"b","host":"!"},"service":"web","max_body":-1}]}`))
 	want := []string{
 		"registry: invalid routes document",
-		"version: 3: want 1",
-		`routes[0] "a": service: 1 is a number`,
-		`routes[0] "a": timeout: "x"`,
-		`routes[0] "a": match.path: 7 is a number`,
-		`routes[1]: max_body: -1`,
-		`routes[1]: match.prefix: "b"`,
-		`routes[1]: match.host: "!"`,
+		"line 1: version: 3: want 1",
+		`line 2: routes[0] "a": service: 1 is a number`,
+		`line 2: routes[0] "a": timeout: "x"`,
+		`line 2: routes[0] "a": match.path: 7 is a number`,
+		`line 3: routes[1]: max_body: -1`,
+		`line 3: routes[1]: match.prefix: "b"`,
+		`line 3: routes[1]: match.host: "!"`,
 	}
 	if err == nil {
 		t.Fatal("no error")
@@ -180,6 +180,52 @@ func TestParseRoutes_ReportsAllProblemsOncePerField(t *testing.T) {
 		if !strings.HasPrefix(line, want[i]) {
 			t.Errorf("line %d: %q, want prefix %q", i, line, want[i])
 		}
+	}
+}
+
+// A mistake is on the line where a person has to mend it, in either format.
+func TestParseRoutes_Lines(t *testing.T) {
+	for _, tc := range []struct {
+		doc  string
+		want []string
+	}{
+		{
+			"# routes\nversion: 1\nroutes:\n  - name: a\n    match:\n      path: nowhere\n      query: x\n    service: Echo\n\n" +
+				"  - match: {path: /b}\n    timeout: 5\n    color: red\n  - 7\n",
+			[]string{
+				`line 6: routes[0] "a": match.path: "nowhere"`, `line 7: routes[0] "a": match.query: unknown field`, `line 8: routes[0] "a": service: "Echo"`,
+				`line 10: routes[1]: service: ""`, `line 11: routes[1]: timeout: 5 is a number`, `line 12: routes[1]: color: unknown field`,
+				`line 13: routes[2]: 7 is a number`,
+			},
+		},
+		{
+			"{\n \"version\": 1,\n \"routes\": [\n  {\"match\": {\"path\": \"/a\"},\n   \"service\": \"A\"},\n  {\"match\":\n    {\"methods\": [\"get\"],\n     \"path\": \"/a\"},\n" +
+				"   \"max_body\": \"1\", \"service\": \"b\"}\n ]\n}\n",
+			[]string{`line 5: routes[0]: service: "A"`, `line 7: routes[1]: match.methods: "get"`, `line 9: routes[1]: max_body: text`},
+		},
+		{
+			"version: 1\nroutes:\n- {name: x, match: {path: /a}, service: s}\n- {match: {path: /b}, service: s}\n- {name: x, match: {path: /b}, service: s}\n",
+			[]string{`line 5: routes[2] "x": name: "x" is also the name of routes[0] on line 3`, `line 5: routes[2] "x": match: "/b" is already matched by routes[1] on line 4`},
+		},
+		{"version: 1\n", []string{"line 1: routes: none"}},
+	} {
+		_, err := ParseRoutes([]byte(tc.doc))
+		var doc *documentError
+		if !errors.As(err, &doc) {
+			t.Errorf("%q gives %v", tc.doc, err)
+			continue
+		}
+		got := doc.Mistakes()
+		for i := range max(len(got), len(tc.want)) {
+			if i >= len(got) || i >= len(tc.want) || !strings.HasPrefix(got[i], tc.want[i]) {
+				t.Errorf("%s\ngives\n%s\nwant lines that begin with\n%s", tc.doc, strings.Join(got, "\n"), strings.Join(tc.want, "\n"))
+				break
+			}
+		}
+	}
+	// A document that isn't text has no lines.
+	if err := (&Routes{Version: 2}).Validate(); err == nil || strings.Contains(err.Error(), "line ") {
+		t.Errorf("Validate: %v", err)
 	}
 }
 

@@ -27,7 +27,7 @@ func (r *Routes) Validate() error {
 
 func (r *Routes) check(p *problems) {
 	if r == nil {
-		p.addf("there is no document")
+		p.add(mistake{text: "there is no document"})
 		return
 	}
 	if r.Version != RoutesVersion {
@@ -47,7 +47,7 @@ func (r *Routes) check(p *problems) {
 		rt.check(p, i)
 		if rt.Name != "" {
 			if j, ok := names[rt.Name]; ok {
-				p.at(routeLabel(i, rt.Name), "name", "%q is also the name of routes[%d]: want each name once", clip(rt.Name), j)
+				p.at(routeLabel(i, rt.Name), "name", "%q is also the name of routes[%d]%s: want each name once", clip(rt.Name), j, p.onLine(routeLabel(j, rt.Name), "name"))
 			} else {
 				names[rt.Name] = i
 			}
@@ -80,7 +80,8 @@ func (r *Routes) checkClash(p *problems, i int, owner map[string]int) {
 		if method != "" {
 			what = method + " of " + what
 		}
-		p.at(routeLabel(i, rt.Name), "match", "%q is already matched by %s: want each match once", clip(what), routeLabel(j, r.Routes[j].Name))
+		other := routeLabel(j, r.Routes[j].Name)
+		p.at(routeLabel(i, rt.Name), "match", "%q is already matched by %s%s: want each match once", clip(what), other, p.onLine(other, "match"))
 		return
 	}
 }

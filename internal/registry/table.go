@@ -28,7 +28,7 @@ func ParseTable(data []byte) (Snapshot, error) {
 	}
 	var p problems
 	if top.kind != kindObject {
-		p.addf("document is %v: want an object with version, instances and routes", top.kind)
+		p.add(mistake{top.line, fmt.Sprintf("document is %v: want an object with version, instances and routes", top.kind)})
 		return Snapshot{}, p.err(ErrInvalidTable)
 	}
 	r := reader{p: &p, obj: top}
@@ -66,7 +66,7 @@ func readInstances(r reader) []Instance {
 		inst.check(r.p, place)
 		k := key{inst.Service, inst.ID}
 		if j, dup := seen[k]; dup {
-			r.p.at(place, "id", "%q is also instances[%d] of %q: want each once", clip(inst.ID), j, clip(inst.Service))
+			r.p.at(place, "id", "%q is also instances[%d] of %q%s: want each once", clip(inst.ID), j, clip(inst.Service), r.p.onLine(instanceLabel(j, inst.ID), "id"))
 		} else {
 			seen[k] = i
 		}
@@ -77,6 +77,7 @@ func readInstances(r reader) []Instance {
 
 func readInstance(p *problems, n *node, i int) (Instance, bool) {
 	if n.kind != kindObject {
+		p.place(instanceLabel(i, ""), "", n.line)
 		p.at(instanceLabel(i, ""), "", "%s: want an object with service, id and address", n.show())
 		return Instance{}, false
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -158,25 +159,66 @@ func clip(s string) string {
 // problems gathers what is wrong with a document, up to maxProblems, so that
 // a person can mend all of it in one go.
 type problems struct {
-	list  []error
+	list  []mistake
 	more  int
 	known map[string]struct{} // places that have had their say
+	lines map[string]int      // of places, where the document is text
 }
 
-func (p *problems) addf(format string, args ...any) {
+// mistake is one problem, and its line; 0 where the document isn't text.
+type mistake struct {
+	line int
+	text string
+}
+
+func (m mistake) String() string {
+	if m.line == 0 {
+		return m.text
+	}
+	return fmt.Sprintf("line %d: %s", m.line, m.text)
+}
+
+func (p *problems) add(m mistake) {
 	if len(p.list) == maxProblems {
 		p.more++
 		return
 	}
-	p.list = append(p.list, fmt.Errorf(format, args...))
+	p.list = append(p.list, m)
 }
 
 // at adds a problem of one field, unless that field has one already: a
 // timeout that isn't text needs no second line about its range.
 func (p *problems) at(place, field, format string, args ...any) {
 	if p.mute(place, field) {
-		p.addf("%s: "+format, append([]any{join(place, field)}, args...)...)
+		p.add(mistake{p.line(place, field), join(place, field) + ": " + fmt.Sprintf(format, args...)})
 	}
+}
+
+// place notes the line of a field; the empty field is the place itself.
+func (p *problems) place(place, field string, line int) {
+	if p.lines == nil {
+		p.lines = make(map[string]int)
+	}
+	p.lines[place+"\x00"+field] = line
+}
+
+// line is where a field is, or what it should be in; 0 where the document isn't text.
+func (p *problems) line(place, field string) int {
+	parent, _, _ := strings.Cut(field, ".")
+	for _, f := range []string{field, parent, ""} {
+		if line := p.lines[place+"\x00"+f]; line > 0 {
+			return line
+		}
+	}
+	return 0
+}
+
+// onLine is " on line 7" for a field that another one clashes with.
+func (p *problems) onLine(place, field string) string {
+	if line := p.line(place, field); line > 0 {
+		return fmt.Sprintf(" on line %d", line)
+	}
+	return ""
 }
 
 // mute marks a field as dealt with. It reports whether it was not so before.
@@ -206,18 +248,40 @@ func join(place, field string) string {
 	return place + ": " + field
 }
 
-// err is nil without problems; else one error, one line per problem, under
-// the sentinel's own line.
+// err is nil without problems; else an error that wraps the sentinel.
 func (p *problems) err(sentinel error) error {
 	if len(p.list) == 0 {
 		return nil
 	}
-	if len(p.list) == 1 {
-		return fmt.Errorf("%w: %w", sentinel, p.list[0])
+	// What can't be read is found before what makes no sense.
+	slices.SortStableFunc(p.list, func(a, b mistake) int { return a.line - b.line })
+	list := make([]string, 0, len(p.list)+1)
+	for _, m := range p.list {
+		list = append(list, m.String())
 	}
-	all := append([]error{sentinel}, p.list...)
 	if p.more > 0 {
-		all = append(all, fmt.Errorf("and %d more", p.more))
+		list = append(list, fmt.Sprintf("and %d more", p.more))
 	}
-	return errors.Join(all...)
+	return &documentError{sentinel, list}
 }
+
+// documentError is all that is wrong with a document.
+type documentError struct {
+	sentinel error
+	list     []string
+}
+
+// Error is the one mistake on the sentinel's line, or several, a line each, below it.
+func (e *documentError) Error() string {
+	if len(e.list) == 1 {
+		return e.sentinel.Error() + ": " + e.list[0]
+	}
+	return e.sentinel.Error() + "\n" + strings.Join(e.list, "\n")
+}
+
+// Unwrap returns the sentinel.
+func (e *documentError) Unwrap() error { return e.sentinel }
+
+// Mistakes lists what is wrong, each with its line where the document is text. Who shows an
+// error to a person gives each a line of its own.
+func (e *documentError) Mistakes() []string { return e.list }
