@@ -14,6 +14,7 @@ import (
 	"nanofront/internal/cli"
 	"nanofront/internal/discovery"
 	"nanofront/internal/registry"
+	"nanofront/internal/terminal"
 )
 
 type routesCommand struct {
@@ -45,19 +46,24 @@ func (c *routesGet) Run(ctx context.Context, std cli.IO) error {
 		enc.SetIndent("", "  ")
 		return enc.Encode(doc)
 	}
-	t := table{head: []string{"MATCH", "SERVICE", "TIMEOUT", "MAX BODY", "NAME"}, right: map[int]bool{2: true, 3: true}}
-	for _, r := range doc.Routes {
-		timeout, maxBody := r.Timeout.Std(), r.MaxBody
+	out := screenOf(std.Out)
+	out.line("revision %d; of several that match a request, the first here is taken", rev)
+	out.line("")
+	t := terminal.Table{Columns: []terminal.Column{
+		{Head: "MATCH"}, {Head: "SERVICE"}, {Head: "TIMEOUT", Right: true}, {Head: "MAX BODY", Right: true, Drop: 1}, {Head: "HASH", Drop: 2}, {Head: "NAME", Drop: 3},
+	}}
+	for _, r := range doc.ByPrecedence() {
+		timeout, maxBody := r.Timeout, r.MaxBody
 		if timeout == 0 {
-			timeout = registry.DefaultTimeout
+			timeout = registry.Duration(registry.DefaultTimeout)
 		}
 		if maxBody == 0 {
 			maxBody = registry.DefaultMaxBody
 		}
-		t.add(r.Match.String(), r.Service, timeout.String(), fmt.Sprint(maxBody), r.Name)
+		t.Add(r.Match.String(), r.Service, timeout.String(), size(maxBody), r.Hash, r.Name)
 	}
-	_, _ = fmt.Fprintf(std.Out, "revision %d\n\n", rev)
-	t.print(std.Out)
+	t.Print(out, out.width, out.colours)
+	warnMissing(ctx, std, src, doc)
 	return nil
 }
 

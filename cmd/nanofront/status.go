@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -32,12 +31,16 @@ type statusCommand struct {
 // where the admin port doesn't answer.
 type instanceStatus struct {
 	registry.Instance
+	State    state    `json:"state"`
+	PID      int      `json:"pid,omitempty"`
 	Uptime   float64  `json:"uptime_s"`
 	InFlight *float64 `json:"in_flight"`
 	Rate     *float64 `json:"requests_per_s"`
 	P50      *float64 `json:"p50_ms"`
 	P99      *float64 `json:"p99_ms"`
-	State    string   `json:"state"` // as the terminators' links say; "up" if none is linked with it
+
+	links []nanobus.LinkInfo // to others
+	asked error              // why it doesn't answer
 }
 
 // terminatorStatus is what one terminator says of itself.
@@ -48,6 +51,7 @@ type terminatorStatus struct {
 	Announced bool   `json:"announced"` // in etcd; else given by --terminators
 	Host      string `json:"host,omitempty"`
 	HTTP      string `json:"http,omitempty"`
+	PID       int    `json:"pid,omitempty"`
 
 	Uptime   float64            `json:"uptime_s,omitempty"`
 	Rate     float64            `json:"requests_per_s"`
@@ -86,61 +90,32 @@ func (c *statusCommand) Run(ctx context.Context, std cli.IO) error {
 		wg.Go(func() { statuses[i] = lookAtInstance(ctx, in) })
 	}
 	wg.Wait()
-	for i := range statuses {
-		statuses[i].State = stateOf(&statuses[i], terminators)
-	}
+	setStates(statuses, terminators)
 	if c.JSON {
 		enc := json.NewEncoder(std.Out)
 		enc.SetIndent("", "  ")
-		return enc.Encode(map[string]any{"from": placeOf(&c.Discovery), "terminators": terminators, "instances": statuses})
+		err = enc.Encode(map[string]any{"from": placeOf(&c.Discovery), "terminators": terminators, "instances": statuses})
+	} else {
+		printStatus(std.Out, placeOf(&c.Discovery), terminators, statuses)
 	}
-	_, _ = fmt.Fprintf(std.Out, "%v\n\n", placeOf(&c.Discovery))
-	printTerminators(std, terminators)
-	printInstances(std, statuses)
-	return nil
+	if err != nil {
+		return err
+	}
+	return silent(terminators)
 }
 
-func printTerminators(std cli.IO, terminators []terminatorStatus) {
-	t := table{
-		head:  []string{"TERMINATOR", "UPTIME", "CONNS", "IN FLIGHT", "LIMIT", "REQ/S", "P50", "P99", "SHED/S", "5XX/S"},
-		right: map[int]bool{1: true, 2: true, 3: true, 4: true, 5: true, 6: true, 7: true, 8: true, 9: true},
-	}
-	for _, s := range terminators {
-		if s.Error != "" {
-			t.add(s.name(), "no answer")
-			t.rows[len(t.rows)-1] = append(t.rows[len(t.rows)-1], "–", "–", "–", "–", "–", "–", "–", "–")
-			continue
-		}
-		t.add(s.Instance, uptime(s.Uptime), count(s.Conns), count(s.InFlight), count(s.Limit),
-			count(s.Rate), millis(s.P50), millis(s.P99), count(s.Shed), count(s.Failed))
-	}
-	t.print(std.Out)
-	for _, s := range terminators {
-		for _, line := range s.remarks() {
-			_, _ = fmt.Fprintf(std.Out, "  %s: %s\n", s.name(), line)
+// silent is an error if a terminator doesn't answer, for scripts.
+func silent(terminators []terminatorStatus) error {
+	var names []string
+	for _, t := range terminators {
+		if t.Error != "" && t.Admin != "" {
+			names = append(names, t.name())
 		}
 	}
-	_, _ = fmt.Fprintln(std.Out)
-}
-
-func printInstances(std cli.IO, statuses []instanceStatus) {
-	if len(statuses) == 0 {
-		_, _ = fmt.Fprintln(std.Out, "no instance is registered: bin/handler echo starts one, nanofront up a whole system")
-		return
+	if len(names) == 0 {
+		return nil
 	}
-	t := table{
-		head:  []string{"SERVICE", "INSTANCE", "VERSION", "STATE", "UPTIME", "WINDOW", "WEIGHT", "IN FLIGHT", "REQ/S", "P50", "P99", "ADDRESS"},
-		right: map[int]bool{4: true, 5: true, 6: true, 7: true, 8: true, 9: true, 10: true},
-	}
-	for _, s := range statuses {
-		version := s.Version
-		if version == "" {
-			version = "–"
-		}
-		t.add(s.Service, s.ID, version, s.State, uptime(s.Uptime), fmt.Sprint(s.Window), s.Weight.String(),
-			orDash(s.InFlight, count), orDash(s.Rate, count), orDash(s.P50, millis), orDash(s.P99, millis), s.Address)
-	}
-	t.print(std.Out)
+	return fmt.Errorf("%d of %d terminators: no answer from %s", len(names), len(terminators), strings.Join(names, ", "))
 }
 
 // name is what the terminator is called, as far as is known.
@@ -168,6 +143,7 @@ func lookAtTerminator(ctx context.Context, addr string) terminatorStatus {
 		return s
 	}
 	s.Ready, s.Reasons, s.Degraded = state.Ready, state.Reasons, state.Degraded
+	s.PID = r.PID
 	total := r.Timers["stage.total"].Last
 	s.Instance, s.Uptime = r.Instance, r.Uptime
 	s.Rate = r.Counters["http.requests"].Rate
@@ -184,33 +160,18 @@ func lookAtInstance(ctx context.Context, in registry.Instance) instanceStatus {
 		s.Uptime = time.Since(in.Started).Seconds()
 	}
 	if in.Admin == "" {
+		s.asked = knock(ctx, in.Address)
 		return s
 	}
 	var r metrics.Report
-	if fetchJSON(ctx, in.Admin, "/metrics.json", &r) != nil {
+	if s.asked = fetchJSON(ctx, in.Admin, "/metrics.json", &r); s.asked != nil {
 		return s // shown as dashes
 	}
+	_ = fetchJSON(ctx, in.Admin, "/links.json", &s.links) // without, there are none
 	work := r.Timers["service_time"].Last
 	inFlight, rate := r.Gauges["in_flight"], r.Counters["requests"].Rate
-	s.InFlight, s.Rate, s.P50, s.P99 = &inFlight, &rate, &work.P50, &work.P99
+	s.PID, s.InFlight, s.Rate, s.P50, s.P99 = r.PID, &inFlight, &rate, &work.P50, &work.P99
 	return s
-}
-
-// stateOf is what the terminators think of an instance.
-func stateOf(s *instanceStatus, terminators []terminatorStatus) string {
-	var states []string
-	for _, t := range terminators {
-		for _, l := range t.Links {
-			if l.Service == s.Service && l.Instance == s.ID && !slices.Contains(states, l.State) {
-				states = append(states, l.State)
-			}
-		}
-	}
-	if len(states) == 0 {
-		return "up"
-	}
-	slices.Sort(states)
-	return strings.Join(states, "+")
 }
 
 func fetchJSON(ctx context.Context, addr, path string, into any) error {
@@ -229,48 +190,4 @@ func fetchJSON(ctx context.Context, addr, path string, into any) error {
 		return fmt.Errorf("http://%s%s: %s", addr, path, resp.Status)
 	}
 	return json.NewDecoder(resp.Body).Decode(into)
-}
-
-func orDash(v *float64, format func(float64) string) string {
-	if v == nil {
-		return "–"
-	}
-	return format(*v)
-}
-
-// count is a number with commas: 51,234.
-func count(v float64) string {
-	s := fmt.Sprintf("%.0f", v)
-	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
-}
-
-// millis is a time in ms with three figures that matter.
-func millis(ms float64) string {
-	switch {
-	case ms == 0:
-		return "–"
-	case ms < 1:
-		return fmt.Sprintf("%.0f µs", ms*1000)
-	case ms < 10:
-		return fmt.Sprintf("%.2f ms", ms)
-	case ms < 1000:
-		return fmt.Sprintf("%.1f ms", ms)
-	default:
-		return fmt.Sprintf("%.2f s", ms/1000)
-	}
-}
-
-func uptime(s float64) string {
-	d := time.Duration(s) * time.Second
-	switch {
-	case s < 0:
-		return "–"
-	case d >= 48*time.Hour:
-		return fmt.Sprintf("%dd", int(d.Hours())/24)
-	default:
-		return d.String()
-	}
 }

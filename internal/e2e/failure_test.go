@@ -119,7 +119,7 @@ func (h *lateHandler) found(t *testing.T, etcd, admin, http string) {
 	})
 	for _, in := range status(t, etcd, admin).Instances {
 		if in.ID == "echo-late" {
-			if in.Version != "2.0-late" || in.Window != 77 || in.State != "live" || in.Service != "echo" {
+			if in.Version != "2.0-late" || in.Window != 77 || in.State != "serving" || in.Service != "echo" {
 				t.Errorf("status shows the late handler as %+v", in)
 			}
 			return

@@ -75,6 +75,7 @@ type overview struct {
 	Terminators []struct {
 		Instance string  `json:"instance"`
 		Error    string  `json:"error"`
+		PID      int     `json:"pid"`
 		Rate     float64 `json:"requests_per_s"`
 		Links    []struct {
 			Service  string `json:"service"`
@@ -89,6 +90,7 @@ type overview struct {
 		Window  int      `json:"window"`
 		Admin   string   `json:"admin"`
 		State   string   `json:"state"`
+		PID     int      `json:"pid"`
 		Rate    *float64 `json:"requests_per_s"`
 	} `json:"instances"`
 }

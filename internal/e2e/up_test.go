@@ -233,7 +233,7 @@ func testStatus(t *testing.T, s *system) {
 	if f.code != 0 {
 		t.Fatalf("status: exit code %d:\n%s", f.code, f.out)
 	}
-	for _, want := range []string{"TERMINATOR", "terminator-1", "SERVICE", "VERSION", "WINDOW", "P99", "echo-1", "profile-1", "web-1", "web-2", "live", "1024"} {
+	for _, want := range []string{"TERMINATOR", "terminator-1", "SERVICE", "VERSION", "WINDOW", "P99", "echo-1", "profile-1", "web-1", "web-2", "serving", "1024", "of the last 10 s"} {
 		if !strings.Contains(f.out, want) {
 			t.Errorf("status doesn't show %s:\n%s", want, f.out)
 		}
@@ -257,7 +257,7 @@ func testStatus(t *testing.T, s *system) {
 	}
 
 	f = s.nanofront(t, "status", "--terminators", freeAddr(t))
-	if f.code != 0 || !strings.Contains(f.out, "no answer") || !strings.Contains(f.out, "web-2") {
+	if f.code != 1 || !strings.Contains(f.out, "no answer") || !strings.Contains(f.out, "web-2") {
 		t.Errorf("status with a terminator that isn't there: exit code %d:\n%s", f.code, f.out)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
 	"time"
 )
 
@@ -14,6 +15,7 @@ import (
 type Report struct {
 	Program  string                   `json:"program"`
 	Instance string                   `json:"instance"`
+	PID      int                      `json:"pid"`
 	Uptime   float64                  `json:"uptime_s"`
 	Counters map[string]CounterReport `json:"counters"`
 	Gauges   map[string]float64       `json:"gauges"`
@@ -98,6 +100,7 @@ func (s *Set) report(buckets bool) Report {
 	r := Report{
 		Program:  s.program,
 		Instance: s.instance,
+		PID:      os.Getpid(),
 		Uptime:   round(now.Sub(s.start).Seconds()),
 		Counters: make(map[string]CounterReport),
 		Gauges:   gauges,

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 	"strings"
 )
@@ -137,6 +138,57 @@ func (t *table) finish() {
 // Routes lists the compiled routes in the document's order. The slice and
 // what it points to must not be changed.
 func (rt *Router) Routes() []Route { return rt.routes }
+
+// ByPrecedence returns the routes in the order in which Match prefers them: of several
+// that match a request, the first one here is taken. Routes that never match the same request
+// are in the order of what they match.
+func (r *Routes) ByPrecedence() []Route {
+	list := slices.Clone(r.Routes)
+	slices.SortStableFunc(list, func(a, b Route) int { return a.Match.compare(&b.Match) })
+	return list
+}
+
+// compare is negative if m goes before o.
+func (m *Match) compare(o *Match) int {
+	host, other := strings.ToLower(strings.TrimSuffix(m.Host, ".")), strings.ToLower(strings.TrimSuffix(o.Host, "."))
+	return cmp.Or(
+		cmp.Compare(hostRank(host), hostRank(other)),
+		wildLonger(host, other),
+		cmp.Compare(host, other),
+		cmp.Compare(len(o.Path), 0)-cmp.Compare(len(m.Path), 0), // an exact path before a prefix
+		cmp.Compare(m.Path, o.Path),
+		cmp.Compare(len(o.Prefix), len(m.Prefix)),
+		cmp.Compare(m.Prefix, o.Prefix),
+		min(len(o.Methods), 1)-min(len(m.Methods), 1),
+		lists(o.Methods, "HEAD")-lists(m.Methods, "HEAD"), // before a GET that includes it
+	)
+}
+
+func lists(methods []string, method string) int {
+	if slices.Contains(methods, method) {
+		return 1
+	}
+	return 0
+}
+
+// hostRank is 0 for a host, 1 for a wildcard, 2 for any host.
+func hostRank(host string) int {
+	switch {
+	case host == "":
+		return 2
+	case strings.HasPrefix(host, anyHostPrefix):
+		return 1
+	}
+	return 0
+}
+
+// wildLonger puts the longer of two wildcards first.
+func wildLonger(a, b string) int {
+	if hostRank(a) != 1 {
+		return 0
+	}
+	return cmp.Compare(len(b), len(a))
+}
 
 // Match finds the route for a request. path is normalised: absolute, without
 // query, dot segments and double slashes. host is the Host header's value; a

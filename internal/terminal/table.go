@@ -3,6 +3,7 @@ package terminal
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -32,6 +33,9 @@ func (s Style) Paint(text string) string {
 type Column struct {
 	Head  string
 	Right bool // numbers
+	// Drop says how soon the column is left out where the table is too wide: the
+	// highest first, and 0 never.
+	Drop int
 }
 
 // Cell is one cell of a Table.
@@ -58,40 +62,90 @@ func (t *Table) Add(cells ...string) {
 // AddCells is Add with styles.
 func (t *Table) AddCells(cells ...Cell) { t.rows = append(t.rows, cells) }
 
-// Print writes the table, with styles only if colours.
-func (t *Table) Print(w io.Writer, colours bool) {
+// Print writes the table, with styles only if colours. It leaves out columns until
+// it fits into width, as far as it may, and returns their heads; 0 is any width. A column
+// that has nothing in any row isn't shown either.
+func (t *Table) Print(w io.Writer, width int, colours bool) (dropped []string) {
 	head := make([]Cell, len(t.Columns))
-	width := make([]int, len(t.Columns))
 	for i, c := range t.Columns {
 		head[i] = Cell{c.Head, Bold}
 	}
 	all := append([][]Cell{head}, t.rows...)
+	widths := make([]int, len(t.Columns))
 	for _, row := range all {
 		for i, c := range row {
-			width[i] = max(width[i], utf8.RuneCountInString(c.Text))
+			widths[i] = max(widths[i], utf8.RuneCountInString(c.Text))
+		}
+	}
+	empty := t.empty()
+	shown := t.fit(widths, empty, width)
+	for i, c := range t.Columns {
+		if !shown[i] && !empty[i] {
+			dropped = append(dropped, c.Head)
 		}
 	}
 	for _, row := range all {
 		var line strings.Builder
 		for i, c := range row {
+			if !shown[i] {
+				continue
+			}
 			text := c.Text
 			if colours {
 				text = c.Style.Paint(text)
 			}
-			pad := strings.Repeat(" ", width[i]-utf8.RuneCountInString(c.Text))
-			switch {
-			case t.Columns[i].Right:
+			pad := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(c.Text))
+			if t.Columns[i].Right {
 				text = pad + text
-			case i < len(row)-1:
+			} else {
 				text += pad
 			}
-			if i > 0 {
-				line.WriteString("  ")
+			if line.Len() > 0 {
+				line.WriteString(gap)
 			}
 			line.WriteString(text)
 		}
 		_, _ = fmt.Fprintln(w, strings.TrimRight(line.String(), " ")) // as all output of a command
 	}
+	return dropped
+}
+
+// gap stands between columns.
+const gap = "  "
+
+// empty tells the columns that have nothing in any row.
+func (t *Table) empty() []bool {
+	empty := make([]bool, len(t.Columns))
+	for i := range empty {
+		empty[i] = len(t.rows) > 0 && !slices.ContainsFunc(t.rows, func(row []Cell) bool { return i < len(row) && row[i].Text != "" })
+	}
+	return empty
+}
+
+// fit chooses the columns.
+func (t *Table) fit(widths []int, empty []bool, width int) (shown []bool) {
+	shown = make([]bool, len(widths))
+	total := -len(gap)
+	for i, w := range widths {
+		if !empty[i] {
+			shown[i] = true
+			total += w + len(gap)
+		}
+	}
+	for width > 0 && total > width {
+		next := -1
+		for i, c := range t.Columns {
+			if shown[i] && c.Drop > 0 && (next < 0 || c.Drop > t.Columns[next].Drop) {
+				next = i
+			}
+		}
+		if next < 0 {
+			break
+		}
+		shown[next] = false
+		total -= widths[next] + len(gap)
+	}
+	return shown
 }
 
 // Wrap cuts text into lines of at most width columns, at spaces; a word that is
