@@ -2,16 +2,11 @@ package etcd
 
 import (
 	"context"
-	"crypto/tls"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
-	"go.uber.org/zap"
-	"google.golang.org/grpc"
-	grpcbackoff "google.golang.org/grpc/backoff"
-	"google.golang.org/grpc/connectivity"
 
 	"nanofront/internal/metrics"
 )
@@ -21,9 +16,8 @@ import (
 type Client struct {
 	opts Options
 	keys keys
-	tls  *tls.Config // nil for http
 
-	handshakes handshakes
+	handshakes handshakes // zero for http
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -31,13 +25,16 @@ type Client struct {
 
 	closeOnce sync.Once
 
-	connected chan struct{}    // closed once etcd is set
-	etcd      *clientv3.Client // fixed once connected is closed
+	connected chan struct{} // closed once session is set
+	session   atomic.Pointer[clientv3.Client]
 	healthy   atomic.Bool
 
 	mu      sync.Mutex
-	closed  bool          // no more goroutines are started
-	lastErr error         // why there is no connection yet
+	closed  bool  // no more goroutines are started
+	lastErr error // why there is no connection yet
+
+	goodPassword, passwordFault string // as last read, and what was wrong then
+
 	changed chan struct{} // closed, and replaced, when etcd may have changed
 
 	metrics clientMetrics
@@ -56,19 +53,20 @@ func Open(ctx context.Context, o Options) (*Client, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	tlsConfig, err := o.validate()
+	if err := o.validate(); err != nil {
+		return nil, err
+	}
+	handshakes, err := o.handshakes()
 	if err != nil {
 		return nil, err
 	}
 	c := &Client{
 		opts:      o,
 		keys:      keys(o.Prefix),
-		tls:       tlsConfig,
 		connected: make(chan struct{}),
 		changed:   make(chan struct{}),
-	}
-	if tlsConfig != nil {
-		c.handshakes = newHandshakes(tlsConfig)
+
+		handshakes: handshakes, goodPassword: o.Password,
 	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	set := o.Metrics
@@ -99,9 +97,9 @@ func (c *Client) Close() error {
 	c.cancel()
 	c.wg.Wait()
 	c.closeOnce.Do(func() {
-		if c.etcd != nil {
+		if cl := c.session.Load(); cl != nil {
 			// Its error is that of the context, which has ended.
-			_ = c.etcd.Close()
+			_ = cl.Close()
 		}
 	})
 	return nil
@@ -123,156 +121,6 @@ func (c *Client) start(fn func()) bool {
 // second).
 func (c *Client) Healthy() bool { return c.healthy.Load() }
 
-// run connects, and then watches over the connection.
-func (c *Client) run() {
-	if !c.connect() {
-		return
-	}
-	var wg sync.WaitGroup
-	wg.Go(c.followState)
-	c.probe()
-	wg.Wait()
-}
-
-// connect makes the library's client. Without a password that succeeds at
-// once, etcd running or not; with one it asks for a token first.
-func (c *Client) connect() bool {
-	var b backoff
-	for c.ctx.Err() == nil {
-		cl, err := clientv3.New(c.config())
-		if err == nil {
-			c.etcd = cl
-			close(c.connected)
-			return true
-		}
-		c.mu.Lock()
-		first := c.lastErr == nil
-		c.lastErr = err
-		c.mu.Unlock()
-		if c.ctx.Err() != nil {
-			break
-		}
-		if first {
-			c.opts.Logger.Warn().Err(c.explain(c.ctx, err, c.opts.DialTimeout)).Msg("etcd: not connected, trying on")
-		}
-		b.wait(c.ctx, nil)
-	}
-	return false
-}
-
-func (c *Client) config() clientv3.Config {
-	cfg := clientv3.Config{
-		Context:     c.ctx,
-		Endpoints:   c.opts.Endpoints,
-		Username:    c.opts.Username,
-		Password:    c.opts.Password,
-		TLS:         c.tls,
-		DialTimeout: c.opts.DialTimeout,
-		// gRPC allows no shorter one; a black hole is noticed sooner by
-		// the probe and by the leases.
-		DialKeepAliveTime:    10 * time.Second,
-		DialKeepAliveTimeout: 3 * time.Second,
-		PermitWithoutStream:  true,
-		// The library logs every attempt; we log changes of state.
-		Logger: zap.NewNop(),
-		DialOptions: []grpc.DialOption{grpc.WithConnectParams(grpc.ConnectParams{
-			// gRPC's own goes up to two minutes, in which a restarted
-			// etcd would not be found.
-			Backoff:           grpcbackoff.Config{BaseDelay: minBackoff, Multiplier: 1.6, Jitter: 0.2, MaxDelay: maxBackoff},
-			MinConnectTimeout: c.opts.DialTimeout,
-		})},
-	}
-	if c.tls != nil {
-		// Later options win: this replaces what the library makes of TLS.
-		cfg.DialOptions = append(cfg.DialOptions, grpc.WithTransportCredentials(c.handshakes))
-	}
-	return cfg
-}
-
-// probe asks etcd once a second, through its leader, and keeps Healthy. It
-// also finds data that went back in time: an etcd that was restored or wiped
-// holds a watch on a revision that it hasn't reached, and stays silent.
-func (c *Client) probe() {
-	var cluster uint64
-	var revision int64
-	failed := false
-	tick := time.NewTicker(probeInterval)
-	defer tick.Stop()
-	for {
-		wake := c.changes()
-		var resp *clientv3.GetResponse
-		err := c.call(c.ctx, func(ctx context.Context, cl *clientv3.Client) (err error) {
-			resp, err = cl.Get(ctx, c.keys.routes(), clientv3.WithCountOnly())
-			return err
-		})
-		switch {
-		case c.ctx.Err() != nil:
-			c.setHealthy(false)
-			return
-		case err != nil:
-			if c.healthy.Load() || !failed {
-				c.opts.Logger.Warn().Err(err).Msg("etcd: lost; the last known instances and routes stay in force")
-			}
-			failed = true
-			c.setHealthy(false)
-		default:
-			back := failed
-			replaced := cluster != 0 && (resp.Header.ClusterId != cluster || resp.Header.Revision < revision)
-			if back || replaced {
-				c.opts.Logger.Info().Bool("data_replaced", replaced).Msg("etcd: connected again")
-				c.announce()
-				wake = c.changes()
-			} else if cluster == 0 {
-				c.opts.Logger.Info().Strs("endpoints", c.opts.Endpoints).Msg("etcd: connected")
-			}
-			cluster, revision, failed = resp.Header.ClusterId, resp.Header.Revision, false
-			c.setHealthy(true)
-		}
-		select {
-		case <-c.ctx.Done():
-		case <-wake:
-		case <-tick.C:
-		}
-	}
-}
-
-func (c *Client) setHealthy(ok bool) {
-	c.healthy.Store(ok)
-	v := int64(0)
-	if ok {
-		v = 1
-	}
-	c.metrics.connected.Set(v)
-}
-
-// followState announces every new connection: etcd may have restarted within
-// a probe's interval, without its data, and the library resumes its watches
-// as if nothing had been.
-func (c *Client) followState() {
-	conn := c.etcd.ActiveConnection()
-	state, first := connectivity.State(-1), true
-	for {
-		now := conn.GetState()
-		if now == connectivity.Ready && state != now {
-			if !first {
-				c.announce()
-			}
-			first = false
-		}
-		if now == connectivity.Idle {
-			conn.Connect()
-		}
-		state = now
-		if !conn.WaitForStateChange(c.ctx, now) {
-			return
-		}
-		if conn.GetState() == state {
-			// It changed and changed back meanwhile.
-			state = connectivity.State(-1)
-		}
-	}
-}
-
 // changes returns a channel that is closed when what was read from etcd
 // before may not be what is there now.
 func (c *Client) changes() <-chan struct{} {
@@ -292,7 +140,7 @@ func (c *Client) announce() {
 func (c *Client) conn(ctx context.Context) (*clientv3.Client, error) {
 	select {
 	case <-c.connected:
-		return c.etcd, nil
+		return c.session.Load(), nil
 	default:
 	}
 	c.mu.Lock()
@@ -303,7 +151,7 @@ func (c *Client) conn(ctx context.Context) (*clientv3.Client, error) {
 	}
 	select {
 	case <-c.connected:
-		return c.etcd, nil
+		return c.session.Load(), nil
 	case <-c.ctx.Done():
 		return nil, ErrClosed
 	case <-ctx.Done():

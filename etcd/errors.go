@@ -9,6 +9,7 @@ import (
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/status"
 )
 
@@ -87,8 +88,11 @@ func (c *Client) explain(ctx context.Context, err error, within time.Duration) e
 		return fmt.Errorf("etcd: the database at %s is full: compact and defragment it, then disarm the alarm: %w", where, err)
 	}
 	if unanswered(err) {
-		if tls := c.handshakes.failure(); tls != nil {
-			return &reply{text: fmt.Sprintf("etcd: TLS with %s fails: %v: check --etcd-ca, --etcd-cert and --etcd-key", where, tls), kind: ErrUnreachable, cause: err}
+		if tls := c.handshakes.failure(time.Now()); tls != "" {
+			return &reply{text: fmt.Sprintf("etcd: TLS with %s fails: %s: check --etcd-ca, --etcd-cert and --etcd-key", where, tls), kind: ErrUnreachable, cause: err}
+		}
+		if cl := c.session.Load(); cl != nil && cl.ActiveConnection().GetState() == connectivity.Ready {
+			return &reply{text: fmt.Sprintf("etcd: %s is there, but gives no answer within %v", where, within.Round(time.Millisecond)), kind: ErrUnreachable, cause: err}
 		}
 		return &reply{text: fmt.Sprintf("etcd: no answer from %s within %v: is it running? (nanofront etcd starts one)", where, within.Round(time.Millisecond)), kind: ErrUnreachable, cause: err}
 	}

@@ -1,12 +1,9 @@
 package etcd
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"net"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -14,6 +11,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"nanofront/internal/metrics"
+	"nanofront/internal/tlsfiles"
 )
 
 const (
@@ -46,9 +44,13 @@ type Options struct {
 	Endpoints []string
 	// Username and Password authenticate the client; both or neither.
 	Username, Password string
+	// PasswordFrom, if set, is asked for the password in place of Password,
+	// now and for each new session, so that one that was changed is found.
+	PasswordFrom func() (string, error)
 	// CertFile and KeyFile are the client's certificate, CAFile the
 	// authority that signed the servers'. Without CAFile the system's
-	// authorities count. For https endpoints only.
+	// authorities count. For https endpoints only. They are read again when
+	// they change, for the connections made after that.
 	CertFile, KeyFile, CAFile string
 	// Prefix is above all keys, as ParsePrefix returns it. Two systems on one
 	// etcd each need one of their own. Empty means DefaultPrefix.
@@ -124,68 +126,63 @@ func quoted(s string) string {
 	return fmt.Sprintf("%q", s)
 }
 
-// validate fills in the defaults and loads the TLS files; nil means no TLS.
-func (o *Options) validate() (*tls.Config, error) {
+// validate fills in the defaults.
+func (o *Options) validate() error {
 	endpoints, err := ParseEndpoints(strings.Join(o.Endpoints, ","))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	o.Endpoints = endpoints
 	if o.Prefix == "" {
 		o.Prefix = DefaultPrefix
 	}
 	if o.Prefix, err = ParsePrefix(o.Prefix); err != nil {
-		return nil, err
+		return err
+	}
+	if o.PasswordFrom != nil {
+		if o.Password, err = o.PasswordFrom(); err != nil {
+			return err
+		}
 	}
 	if (o.Username == "") != (o.Password == "") {
-		return nil, fmt.Errorf("%w: --etcd-user and a password (--etcd-password-file): want both or neither", ErrOptions)
+		return fmt.Errorf("%w: --etcd-user and a password (--etcd-password-file): want both or neither", ErrOptions)
 	}
 	if o.LeaseTTL == 0 {
 		o.LeaseTTL = DefaultLeaseTTL
 	}
 	if o.LeaseTTL < time.Second || o.LeaseTTL > 10*time.Minute || o.LeaseTTL%time.Second != 0 {
-		return nil, fmt.Errorf("%w: lease TTL %v: want whole seconds from 1s to 10m", ErrOptions, o.LeaseTTL)
+		return fmt.Errorf("%w: lease TTL %v: want whole seconds from 1s to 10m", ErrOptions, o.LeaseTTL)
 	}
 	if o.DialTimeout == 0 {
 		o.DialTimeout = DefaultDialTimeout
 	}
 	if o.DialTimeout < 10*time.Millisecond || o.DialTimeout > 10*time.Minute {
-		return nil, fmt.Errorf("%w: dial timeout %v: want 10ms to 10m", ErrOptions, o.DialTimeout)
+		return fmt.Errorf("%w: dial timeout %v: want 10ms to 10m", ErrOptions, o.DialTimeout)
 	}
 	if o.reread == 0 {
 		o.reread = rereadInterval
 	}
-	return o.tls()
+	return nil
 }
 
-func (o *Options) tls() (*tls.Config, error) {
+// handshakes loads the TLS files; the zero value means no TLS.
+func (o *Options) handshakes() (handshakes, error) {
 	files := o.CertFile != "" || o.KeyFile != "" || o.CAFile != ""
 	if !strings.HasPrefix(o.Endpoints[0], "https:") {
 		if files {
-			return nil, fmt.Errorf("%w: --etcd: %s: want https:// with --etcd-ca, --etcd-cert and --etcd-key", ErrOptions, o.Endpoints[0])
+			return handshakes{}, fmt.Errorf("%w: --etcd: %s: want https:// with --etcd-ca, --etcd-cert and --etcd-key", ErrOptions, o.Endpoints[0])
 		}
-		return nil, nil
+		return handshakes{}, nil
 	}
-	cfg := &tls.Config{MinVersion: tls.VersionTLS12}
 	if (o.CertFile == "") != (o.KeyFile == "") {
-		return nil, fmt.Errorf("%w: --etcd-cert and --etcd-key: want both or neither", ErrOptions)
+		return handshakes{}, fmt.Errorf("%w: --etcd-cert and --etcd-key: want both or neither", ErrOptions)
 	}
-	if o.CertFile != "" {
-		cert, err := tls.LoadX509KeyPair(o.CertFile, o.KeyFile)
-		if err != nil {
-			return nil, fmt.Errorf("%w: --etcd-cert %s, --etcd-key %s: %w", ErrOptions, o.CertFile, o.KeyFile, err)
-		}
-		cfg.Certificates = []tls.Certificate{cert}
+	log := o.Logger
+	read, err := tlsfiles.New(tlsfiles.Files{Cert: o.CertFile, Key: o.KeyFile, CA: o.CAFile}, func(err error) {
+		log.Warn().Err(err).Msg("etcd: the changed files of --etcd-cert, --etcd-key or --etcd-ca are not usable; the ones read before stay in use")
+	})
+	if err != nil {
+		return handshakes{}, fmt.Errorf("%w: --etcd-cert, --etcd-key, --etcd-ca: %w", ErrOptions, err)
 	}
-	if o.CAFile != "" {
-		pem, err := os.ReadFile(o.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("%w: --etcd-ca: %w", ErrOptions, err)
-		}
-		cfg.RootCAs = x509.NewCertPool()
-		if !cfg.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("%w: --etcd-ca: %s holds no PEM certificate", ErrOptions, o.CAFile)
-		}
-	}
-	return cfg, nil
+	return newHandshakes(read, o.CertFile), nil
 }

@@ -211,7 +211,7 @@ func (r *Registration) session() (had bool, err error) {
 
 	// A lessor of its own: the library's shared one stops for good after
 	// certain errors, such as a token that has become invalid.
-	lessor := clientv3.NewLease(r.c.etcd)
+	lessor := clientv3.NewLease(r.c.session.Load())
 	defer func() { _ = lessor.Close() }() // nothing is lost with it
 	alive, err := lessor.KeepAlive(r.ctx, granted.ID)
 	if err != nil {

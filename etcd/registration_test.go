@@ -29,7 +29,7 @@ func TestRegistration_LifeCycle(t *testing.T) {
 		s := w.last()
 		return len(s.Instances) == 1 && s.Instances[0].Window == 99 && s.Instances[0].Weight == registry.NoWeight
 	})
-	if resp, err := c.etcd.Get(t.Context(), testKeys.instance(i)); err != nil || len(resp.Kvs) != 1 || !strings.Contains(string(resp.Kvs[0].Value), `"weight":0`) {
+	if resp, err := c.session.Load().Get(t.Context(), testKeys.instance(i)); err != nil || len(resp.Kvs) != 1 || !strings.Contains(string(resp.Kvs[0].Value), `"weight":0`) {
 		t.Errorf("the record is %v, %v: want the weight 0 in it", resp, err)
 	}
 	list, err := c.Instances(t.Context())
@@ -75,24 +75,24 @@ func TestRegistration_SurvivesLossOfLeaseAndKey(t *testing.T) {
 	key := testKeys.instance(inst("a"))
 
 	leaseOf := func() clientv3.LeaseID {
-		resp, err := c.etcd.Get(t.Context(), key)
+		resp, err := c.session.Load().Get(t.Context(), key)
 		if err != nil || len(resp.Kvs) == 0 {
 			return 0
 		}
 		return clientv3.LeaseID(resp.Kvs[0].Lease)
 	}
 	old := leaseOf()
-	if _, err := c.etcd.Revoke(t.Context(), old); err != nil {
+	if _, err := c.session.Load().Revoke(t.Context(), old); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the record is back on another lease", func() bool { l := leaseOf(); return l != 0 && l != old })
 	eventually(t, "the loss is counted", func() bool { return c.count(metrics.EtcdRegistrationsLost) == 1 })
 
-	if _, err := c.etcd.Delete(t.Context(), key); err != nil {
+	if _, err := c.session.Load().Delete(t.Context(), key); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the deleted record is back", func() bool { return leaseOf() != 0 })
-	if _, err := c.etcd.Put(t.Context(), key, "scribble"); err != nil {
+	if _, err := c.session.Load().Put(t.Context(), key, "scribble"); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the overwritten record is back", func() bool { return leaseOf() != 0 })

@@ -65,7 +65,7 @@ func TestClient_BadRoutesKeepThePrevious(t *testing.T) {
 	if got := c.set.Gauge(metrics.EtcdRoutesRevision).Value(); got != float64(rev) {
 		t.Errorf("etcd.routes.revision = %v, want %d", got, rev)
 	}
-	if _, err := c.etcd.Put(t.Context(), testKeys.routes(), `{"version":1,"routes":[{"match":{"path":"x"},"service":"bad"}]}`); err != nil {
+	if _, err := c.session.Load().Put(t.Context(), testKeys.routes(), `{"version":1,"routes":[{"match":{"path":"x"},"service":"bad"}]}`); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the rejection is counted", func() bool { return c.count(metrics.EtcdRoutesRejected) == 1 })
@@ -87,7 +87,7 @@ func TestClient_BadRoutesKeepThePrevious(t *testing.T) {
 		t.Errorf("the log doesn't say why:\n%s", c.log)
 	}
 
-	if _, err := c.etcd.Delete(t.Context(), testKeys.routes()); err != nil {
+	if _, err := c.session.Load().Delete(t.Context(), testKeys.routes()); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the deletion is logged", func() bool { return contains(c.log, "routes document is gone") })

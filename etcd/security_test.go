@@ -31,15 +31,15 @@ func enableAuth(t *testing.T, c *client) {
 		}
 	}
 	perm := clientv3.PermissionType(clientv3.PermReadWrite)
-	must(c.etcd.RoleAdd(ctx, "nanofront"))
-	must(c.etcd.RoleGrantPermission(ctx, "nanofront", DefaultPrefix, clientv3.GetPrefixRangeEnd(DefaultPrefix), perm))
-	must(c.etcd.UserAdd(ctx, "nanofront", "secret"))
-	must(c.etcd.UserGrantRole(ctx, "nanofront", "nanofront"))
-	must(c.etcd.UserAdd(ctx, "nobody", "secret"))
-	must(c.etcd.RoleAdd(ctx, "root"))
-	must(c.etcd.UserAdd(ctx, "root", "root"))
-	must(c.etcd.UserGrantRole(ctx, "root", "root"))
-	must(c.etcd.AuthEnable(ctx))
+	must(c.session.Load().RoleAdd(ctx, "nanofront"))
+	must(c.session.Load().RoleGrantPermission(ctx, "nanofront", DefaultPrefix, clientv3.GetPrefixRangeEnd(DefaultPrefix), perm))
+	must(c.session.Load().UserAdd(ctx, "nanofront", "secret"))
+	must(c.session.Load().UserGrantRole(ctx, "nanofront", "nanofront"))
+	must(c.session.Load().UserAdd(ctx, "nobody", "secret"))
+	must(c.session.Load().RoleAdd(ctx, "root"))
+	must(c.session.Load().UserAdd(ctx, "root", "root"))
+	must(c.session.Load().UserGrantRole(ctx, "root", "root"))
+	must(c.session.Load().AuthEnable(ctx))
 }
 
 func TestAuth_UserAndPassword(t *testing.T) {
@@ -155,10 +155,19 @@ func newAuthority(t *testing.T, dir, name string) *authority {
 
 func (a *authority) issue(t *testing.T, dir, name string) {
 	t.Helper()
+	a.issueFor(t, dir, name, nil)
+}
+
+// issueFor is issue with something changed.
+func (a *authority) issueFor(t *testing.T, dir, name string, change func(*x509.Certificate)) {
+	t.Helper()
 	key := newKey(t)
 	tmpl := template(name)
 	tmpl.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)}
 	tmpl.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
+	if change != nil {
+		change(tmpl)
+	}
 	der, err := x509.CreateCertificate(rand.Reader, tmpl, a.cert, key.Public(), a.key)
 	if err != nil {
 		t.Fatal(err)

@@ -100,7 +100,7 @@ func (w *watcher) follow(ctx context.Context, rev int64, wake <-chan struct{}) {
 	// of keeping silent.
 	ctx, cancel := context.WithCancel(clientv3.WithRequireLeader(ctx))
 	defer cancel()
-	events := w.c.etcd.Watch(ctx, w.c.opts.Prefix, clientv3.WithPrefix(), clientv3.WithRev(rev+1))
+	events := w.c.session.Load().Watch(ctx, w.c.opts.Prefix, clientv3.WithPrefix(), clientv3.WithRev(rev+1))
 	routine := time.NewTimer(w.c.opts.reread)
 	defer routine.Stop()
 

@@ -50,7 +50,7 @@ func TestWatch_CoalescesBursts(t *testing.T) {
 		want = append(want, id)
 		ops = append(ops, clientv3.OpPut(testKeys.instance(inst(id)), recordOf(t, inst(id))))
 	}
-	if _, err := c.etcd.Txn(t.Context()).Then(ops...).Commit(); err != nil {
+	if _, err := c.session.Load().Txn(t.Context()).Then(ops...).Commit(); err != nil {
 		t.Fatal(err)
 	}
 	w.ids(t, want...)
@@ -63,7 +63,7 @@ func TestWatch_LeavesOutInvalidRecords(t *testing.T) {
 	c := openOn(t, startServer(t))
 	put := func(key, value string) {
 		t.Helper()
-		if _, err := c.etcd.Put(t.Context(), key, value); err != nil {
+		if _, err := c.session.Load().Put(t.Context(), key, value); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -98,13 +98,13 @@ func TestWatch_SurvivesCompaction(t *testing.T) {
 	eventually(t, "connected", c.Healthy)
 	var rev int64
 	for i := range 20 {
-		resp, err := c.etcd.Put(t.Context(), testKeys.instance(inst("a")), recordOf(t, inst("a")))
+		resp, err := c.session.Load().Put(t.Context(), testKeys.instance(inst("a")), recordOf(t, inst("a")))
 		if err != nil {
 			t.Fatal(i, err)
 		}
 		rev = resp.Header.Revision
 	}
-	if _, err := c.etcd.Compact(t.Context(), rev); err != nil {
+	if _, err := c.session.Load().Compact(t.Context(), rev); err != nil {
 		t.Fatal(err)
 	}
 	// A watch from before the compaction, as after a long absence.
@@ -125,11 +125,11 @@ func TestWatch_SurvivesCompaction(t *testing.T) {
 	// And a whole one that is running meanwhile.
 	run := watch(t, c)
 	run.ids(t, "a")
-	resp, err := c.etcd.Put(t.Context(), testKeys.instance(inst("b")), recordOf(t, inst("b")))
+	resp, err := c.session.Load().Put(t.Context(), testKeys.instance(inst("b")), recordOf(t, inst("b")))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.etcd.Compact(t.Context(), resp.Header.Revision); err != nil {
+	if _, err := c.session.Load().Compact(t.Context(), resp.Header.Revision); err != nil {
 		t.Fatal(err)
 	}
 	run.ids(t, "a", "b")
@@ -145,7 +145,7 @@ func TestWatch_RoutineRereadFindsWhatWasMissed(t *testing.T) {
 	calls := w.count()
 	// It reads on and on, but has nothing to say.
 	rev := func() int64 {
-		resp, err := c.etcd.Get(t.Context(), testKeys.routes())
+		resp, err := c.session.Load().Get(t.Context(), testKeys.routes())
 		if err != nil {
 			t.Fatal(err)
 		}

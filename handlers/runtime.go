@@ -29,8 +29,9 @@ type Runtime struct {
 	metrics *handlerMetrics
 	bus     *nanobus.Bus
 	pool    *pool
-	ready   atomic.Bool
 	weight  weight
+
+	draining atomic.Bool // told to end
 
 	serve func(batch []*Exchange)
 }
@@ -92,10 +93,15 @@ func (rt *Runtime) Publish(topic string, payload []byte) (int, error) {
 }
 
 // Ready reports nil when the process is announced and a live instance of each
-// service that it calls is known; else what is missing.
+// service that it calls is known; else what is missing. One that others can't
+// find any more, because its record was lost or another process has taken its
+// name, is not ready either.
 func (rt *Runtime) Ready() error {
-	if !rt.ready.Load() {
-		return errors.New("not announced yet")
+	if rt.draining.Load() {
+		return errors.New("draining")
+	}
+	if err := rt.weight.registered(); err != nil {
+		return err
 	}
 	for _, s := range rt.opts.Calls {
 		if rt.bus.Service(s).Live() == 0 {
@@ -191,7 +197,6 @@ func (rt *Runtime) run(ctx context.Context, serve func([]*Exchange)) error {
 	go func() {
 		select {
 		case <-reg.Ready():
-			rt.ready.Store(true)
 			rt.log.Info().Str(logging.Service, self.Service).Str(logging.Addr, addr).
 				Int("window", self.Window).Msg("serving")
 		case <-live.Done():
@@ -209,7 +214,7 @@ func (rt *Runtime) run(ctx context.Context, serve func([]*Exchange)) error {
 	rt.log.Info().Int("in_flight", rt.bus.Served()).Msg("draining")
 	drain, cancel := context.WithTimeout(context.Background(), rt.opts.DrainTimeout)
 	defer cancel()
-	rt.ready.Store(false)
+	rt.draining.Store(true)
 	// Told to the callers first: that takes effect at once, discovery later.
 	drained := make(chan error, 1)
 	go func() { drained <- rt.bus.Drain(drain) }()

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 
@@ -49,4 +50,23 @@ func (w *weight) register(self registry.Instance, announce func(registry.Instanc
 	}
 	w.reg, w.self = reg, self
 	return reg, nil
+}
+
+// registered is nil while others can find the process; else it says why not.
+func (w *weight) registered() error {
+	w.mu.Lock()
+	reg := w.reg
+	w.mu.Unlock()
+	if reg == nil {
+		return errors.New("not announced yet")
+	}
+	select {
+	case <-reg.Ready():
+		return reg.Err()
+	default:
+	}
+	if err := reg.Err(); err != nil {
+		return err
+	}
+	return errors.New("not announced yet")
 }

@@ -6,16 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
-	"sync"
-	"time"
 
 	"github.com/rs/zerolog"
-)
 
-// reloadInterval is how often at most the files of TLS are looked at, and only
-// when a connection is made.
-const reloadInterval = time.Second
+	"nanofront/internal/tlsfiles"
+)
 
 // TLS says how a process proves who it is on tls+tcp addresses, and whom it
 // believes. TLS 1.3 is spoken and nothing older. The files are PEM. They are
@@ -46,32 +41,19 @@ func (t TLS) Check() error {
 // credentials are TLS's files as last read. Safe for concurrent use.
 type credentials struct {
 	files TLS
-	log   func() *zerolog.Event // for a failed reload
-
-	mu      sync.Mutex
-	checked time.Time
-	stamps  [3]stamp
-	cert    *tls.Certificate // nil: has none
-	pool    *x509.CertPool   // nil: the system's
+	read  *tlsfiles.Reader
 }
 
-// stamp changes when a file does.
-type stamp struct {
-	modified time.Time
-	size     int64
-}
-
-// newCredentials reads the files for the first time.
+// newCredentials reads the files for the first time. log is for a reload that
+// failed.
 func newCredentials(files TLS, log func() *zerolog.Event) (*credentials, error) {
-	if (files.Cert == "") != (files.Key == "") {
-		return nil, errors.New("nanobus: TLS certificate and key belong together: give both or none")
+	read, err := tlsfiles.New(tlsfiles.Files{Cert: files.Cert, Key: files.Key, CA: files.CA}, func(err error) {
+		log().Err(err).Msg("the changed TLS files are not usable; the ones read before stay in use")
+	})
+	if err != nil {
+		return nil, fmt.Errorf("nanobus: TLS: %w", err)
 	}
-	c := &credentials{files: files, log: log, checked: time.Now()}
-	c.stamps = c.look()
-	if err := c.read(); err != nil {
-		return nil, err
-	}
-	return c, nil
+	return &credentials{files: files, read: read}, nil
 }
 
 // canListen reports what a server needs and has not.
@@ -82,67 +64,10 @@ func (c *credentials) canListen() error {
 	return nil
 }
 
-func (c *credentials) look() (s [3]stamp) {
-	for i, name := range []string{c.files.Cert, c.files.Key, c.files.CA} {
-		if name == "" {
-			continue
-		}
-		if st, err := os.Stat(name); err == nil {
-			s[i] = stamp{st.ModTime(), st.Size()}
-		}
-	}
-	return s
-}
-
-// read reads all files, or leaves things as they are.
-func (c *credentials) read() error {
-	var cert *tls.Certificate
-	var pool *x509.CertPool
-	if c.files.Cert != "" {
-		pair, err := tls.LoadX509KeyPair(c.files.Cert, c.files.Key)
-		if err != nil {
-			return fmt.Errorf("nanobus: TLS certificate %s with key %s: %w", c.files.Cert, c.files.Key, err)
-		}
-		cert = &pair
-	}
-	if c.files.CA != "" {
-		pem, err := os.ReadFile(c.files.CA)
-		if err != nil {
-			return fmt.Errorf("nanobus: TLS authorities: %w", err)
-		}
-		pool = x509.NewCertPool()
-		if !pool.AppendCertsFromPEM(pem) {
-			return fmt.Errorf("nanobus: TLS authorities: %s has no certificate in PEM", c.files.CA)
-		}
-	}
-	c.cert, c.pool = cert, pool
-	return nil
-}
-
-// current returns the credentials for a connection that is made now.
-func (c *credentials) current() (*tls.Certificate, *x509.CertPool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if now := time.Now(); now.Sub(c.checked) >= reloadInterval {
-		c.checked = now
-		if s := c.look(); s != c.stamps {
-			// Certificate and key can't be replaced at one moment: until they
-			// fit each other the old ones serve, and the stamps stay old so
-			// that the next look tries again.
-			if err := c.read(); err != nil {
-				c.log().Err(err).Msg("the changed TLS files are not usable; the ones read before stay in use")
-			} else {
-				c.stamps = s
-			}
-		}
-	}
-	return c.cert, c.pool
-}
-
 // base is what both sides have in common. Without tickets: links live long,
 // and a resumed session would skip looking at a certificate.
 func (c *credentials) base() (*tls.Config, *x509.CertPool) {
-	cert, pool := c.current()
+	cert, pool := c.read.Current()
 	conf := &tls.Config{
 		MinVersion:                  tls.VersionTLS13,
 		SessionTicketsDisabled:      true,

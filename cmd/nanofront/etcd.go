@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"os"
 
 	"nanofront/etcd/embedded"
 	"nanofront/internal/cli"
@@ -24,6 +25,11 @@ type etcdCommand struct {
 // Run implements command.
 func (c *etcdCommand) Run(ctx context.Context, _ cli.IO) error {
 	tuning.Apply()
+	// The members of a cluster reach each other straight; etcd's library would
+	// go through a proxy.
+	for _, name := range []string{"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"} {
+		_ = os.Unsetenv(name) // fails for no name of these
+	}
 	base, err := c.Start("nanofront", "etcd", nil)
 	if err != nil {
 		return err

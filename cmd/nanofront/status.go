@@ -11,6 +11,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"nanofront/internal/admin"
 	"nanofront/internal/cli"
 	"nanofront/internal/discovery"
 	"nanofront/internal/metrics"
@@ -177,11 +178,7 @@ func lookAtInstance(ctx context.Context, in registry.Instance) instanceStatus {
 func fetchJSON(ctx context.Context, addr, path string, into any) error {
 	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+path, nil)
-	if err != nil {
-		return err
-	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := admin.Get(ctx, addr, path)
 	if err != nil {
 		return err
 	}

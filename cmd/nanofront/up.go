@@ -21,6 +21,7 @@ import (
 
 	"nanofront/etcd"
 	"nanofront/etcd/embedded"
+	"nanofront/internal/admin"
 	"nanofront/internal/busflags"
 	"nanofront/internal/cli"
 	"nanofront/internal/registry"
@@ -329,11 +330,7 @@ func served(ctx context.Context, terminator string, instances []registry.Instanc
 func isReady(ctx context.Context, addr string) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+"/readyz", nil)
-	if err != nil {
-		return err
-	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := admin.Get(ctx, addr, "/readyz")
 	if err != nil {
 		return err
 	}

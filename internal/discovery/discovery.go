@@ -57,17 +57,13 @@ func OpenEtcd(ctx context.Context, flags *cli.Discovery, log zerolog.Logger, set
 	if flags.Static != "" {
 		return nil, cli.Usagef("--static %s: this command changes etcd; edit the file to change the table", flags.Static)
 	}
-	password, err := flags.EtcdPassword()
-	if err != nil {
-		return nil, err
-	}
 	endpoints, err := etcd.ParseEndpoints(flags.Etcd)
 	if err != nil {
 		return nil, &cli.UsageError{Err: err}
 	}
 	c, err := etcd.Open(ctx, etcd.Options{
 		Endpoints: endpoints, Prefix: flags.EtcdPrefix,
-		Username: flags.EtcdUser, Password: password,
+		Username: flags.EtcdUser, PasswordFrom: flags.EtcdPassword,
 		CertFile: flags.EtcdCert, KeyFile: flags.EtcdKey, CAFile: flags.EtcdCA,
 		Logger: log, Metrics: set,
 	})

@@ -1,7 +1,9 @@
 package e2e
 
 import (
+	"bufio"
 	"encoding/json"
+	"net"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -125,4 +127,74 @@ func TestPrefix_TwoSystemsOnOneEtcd(t *testing.T) {
 	if f := finish(t, "nanofront", "status", "--etcd", etcd, "--etcd-prefix", "prod"); f.code != 2 || !strings.Contains(f.out, "--etcd-prefix") {
 		t.Errorf("--etcd-prefix prod: exit code %d: %s", f.code, f.out)
 	}
+}
+
+// TestProxy_IsNotForOurOwn: etcd and admin ports are in the network of those
+// who ask them, whatever HTTP_PROXY says of the world outside.
+func TestProxy_IsNotForOurOwn(t *testing.T) {
+	t.Parallel()
+	ip := ownAddress(t) // the loopback address is never reached through a proxy
+	proxy, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = proxy.Close() }()
+	asked := make(chan string, 1)
+	go func() { // ends with the listener
+		for {
+			c, err := proxy.Accept()
+			if err != nil {
+				return
+			}
+			line, _ := bufio.NewReader(c).ReadString('\n')
+			select {
+			case asked <- line:
+			default:
+			}
+			_ = c.Close()
+		}
+	}()
+	url := "http://" + proxy.Addr().String()
+	env := []string{"HTTP_PROXY=" + url, "HTTPS_PROXY=" + url, "http_proxy=" + url, "https_proxy=" + url, "ALL_PROXY=" + url, "NO_PROXY=", "no_proxy="}
+	on := func(addr string) string {
+		_, port, _ := net.SplitHostPort(addr)
+		return net.JoinHostPort(ip, port)
+	}
+	etcd := "http://" + on(freeAddr(t))
+	startIn(t, programs, env, "nanofront", "etcd", "--client-url", etcd, "--data", filepath.Join(t.TempDir(), "etcd"), "--statsd", "", "--admin", "").says(t, "etcd serving")
+	routes := filepath.Join(t.TempDir(), "routes.yaml")
+	writeFile(t, routes, "version: 1\nroutes:\n  - {match: {prefix: /}, service: echo}\n")
+	if f := finishIn(t, programs, env, "nanofront", "routes", "apply", routes, "--etcd", etcd); f.code != 0 {
+		t.Errorf("routes apply: exit code %d: %s", f.code, f.out)
+	}
+	admin := on(freeAddr(t))
+	startIn(t, programs, env, "handler", "echo", "--etcd", etcd, "--admin", on(freeAddr(t)), "--statsd", "")
+	startIn(t, programs, env, "terminator", "--http", freeAddr(t), "--admin", admin, "--etcd", etcd, "--statsd", "", "--access-log=0")
+	linked(t, admin, "echo", 1)
+	var f finished
+	testutil.Eventually(t, "status asks the terminator", func() bool {
+		f = finishIn(t, programs, env, "nanofront", "status", "--etcd", etcd)
+		return f.code == 0 && strings.Contains(f.out, "live")
+	})
+	select {
+	case line := <-asked:
+		t.Errorf("the proxy was asked: %s", line)
+	default:
+	}
+}
+
+// ownAddress is an address of the machine that isn't the loopback's.
+func ownAddress(t *testing.T) string {
+	t.Helper()
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range addrs {
+		if n, ok := a.(*net.IPNet); ok && n.IP.To4() != nil && !n.IP.IsLoopback() {
+			return n.IP.String()
+		}
+	}
+	t.Skip("the machine has no IPv4 address besides the loopback's: add a network interface")
+	return ""
 }
