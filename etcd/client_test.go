@@ -68,9 +68,9 @@ func TestOpen_RefusesBadOptions(t *testing.T) {
 		{"odd TTL", Options{Endpoints: http, LeaseTTL: 1500 * time.Millisecond}, "lease TTL 1.5s"},
 		{"timeout", Options{Endpoints: http, DialTimeout: -1}, "dial timeout -1ns"},
 		{"TLS over http", Options{Endpoints: http, CAFile: "x"}, "want https://"},
-		{"cert alone", Options{Endpoints: https, CertFile: "x"}, "--etcd-cert and --etcd-key: want both"},
+		{"cert alone", Options{Endpoints: https, CertFile: "x"}, "--etcd-cert and --etcd-key belong together"},
 		{"no such CA", Options{Endpoints: https, CAFile: "does-not-exist"}, "--etcd-ca: open does-not-exist"},
-		{"no PEM", Options{Endpoints: https, CAFile: "doc.go"}, "doc.go holds no PEM certificate"},
+		{"no PEM", Options{Endpoints: https, CAFile: "doc.go"}, "doc.go has no certificate in PEM"},
 		{"bad cert", Options{Endpoints: https, CertFile: "doc.go", KeyFile: "doc.go"}, "--etcd-cert doc.go"},
 	}
 	for _, tt := range tests {

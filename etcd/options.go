@@ -174,15 +174,14 @@ func (o *Options) handshakes() (handshakes, error) {
 		}
 		return handshakes{}, nil
 	}
-	if (o.CertFile == "") != (o.KeyFile == "") {
-		return handshakes{}, fmt.Errorf("%w: --etcd-cert and --etcd-key: want both or neither", ErrOptions)
-	}
 	log := o.Logger
-	read, err := tlsfiles.New(tlsfiles.Files{Cert: o.CertFile, Key: o.KeyFile, CA: o.CAFile}, func(err error) {
+	read, err := tlsfiles.New(tlsfiles.Files{
+		Cert: o.CertFile, Key: o.KeyFile, CA: o.CAFile, Flags: [3]string{"--etcd-cert", "--etcd-key", "--etcd-ca"},
+	}, func(err error) {
 		log.Warn().Err(err).Msg("etcd: the changed files of --etcd-cert, --etcd-key or --etcd-ca are not usable; the ones read before stay in use")
 	})
 	if err != nil {
-		return handshakes{}, fmt.Errorf("%w: --etcd-cert, --etcd-key, --etcd-ca: %w", ErrOptions, err)
+		return handshakes{}, fmt.Errorf("%w: %w", ErrOptions, err)
 	}
 	return newHandshakes(read, o.CertFile), nil
 }

@@ -47,11 +47,13 @@ type credentials struct {
 // newCredentials reads the files for the first time. log is for a reload that
 // failed.
 func newCredentials(files TLS, log func() *zerolog.Event) (*credentials, error) {
-	read, err := tlsfiles.New(tlsfiles.Files{Cert: files.Cert, Key: files.Key, CA: files.CA}, func(err error) {
+	read, err := tlsfiles.New(tlsfiles.Files{
+		Cert: files.Cert, Key: files.Key, CA: files.CA, Flags: [3]string{"--bus-cert", "--bus-key", "--bus-ca"},
+	}, func(err error) {
 		log().Err(err).Msg("the changed TLS files are not usable; the ones read before stay in use")
 	})
 	if err != nil {
-		return nil, fmt.Errorf("nanobus: TLS: %w", err)
+		return nil, fmt.Errorf("nanobus: %w", err)
 	}
 	return &credentials{files: files, read: read}, nil
 }

@@ -272,7 +272,7 @@ func TestTLS_BadFilesAreNamed(t *testing.T) {
 	good, other := ca.issue(nil), ca.issue(nil)
 	for want, files := range map[string]TLS{
 		"belong together": {Cert: good.Cert},
-		good.Cert + " with key " + other.Key + ": tls: private key does not match public key": {Cert: good.Cert, Key: other.Key},
+		good.Cert + ", --bus-key " + other.Key + ": tls: private key does not match public key": {Cert: good.Cert, Key: other.Key},
 		"no such file":                {CA: filepath.Join(t.TempDir(), "none.pem")},
 		"has no certificate in PEM":   {CA: good.Key},
 		"failed to find any PEM data": {Cert: "tls_test.go", Key: good.Key},

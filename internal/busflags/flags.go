@@ -61,7 +61,7 @@ func (b *Flags) Security(log zerolog.Logger) (nanobus.Security, error) {
 		_ = r.Close() // it was only to be seen whether it can be read
 	}
 	if err := s.TLS.Check(); err != nil {
-		return s, cli.Usagef("--bus-cert, --bus-key, --bus-ca: %w", err)
+		return s, &cli.UsageError{Err: err}
 	}
 	if b.BusSecretFile == "" {
 		return s, nil

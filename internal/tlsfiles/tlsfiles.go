@@ -3,7 +3,6 @@ package tlsfiles
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -20,6 +19,9 @@ type Files struct {
 	Cert, Key string
 	// CA has the authorities that peers' certificates must be signed by.
 	CA string
+	// Flags are what Cert, Key and CA are called in errors, such as
+	// --etcd-cert.
+	Flags [3]string
 }
 
 // Reader has the files as last read. Safe for concurrent use.
@@ -44,7 +46,7 @@ type stamp struct {
 // can't be used, in which case those read before stay in use; it may be nil.
 func New(files Files, failed func(error)) (*Reader, error) {
 	if (files.Cert == "") != (files.Key == "") {
-		return nil, errors.New("certificate and key belong together: give both or none")
+		return nil, fmt.Errorf("%s and %s belong together: give both or none", files.Flags[0], files.Flags[1])
 	}
 	r := &Reader{files: files, failed: failed, checked: time.Now()}
 	r.stamps = r.look()
@@ -73,18 +75,18 @@ func (r *Reader) read() error {
 	if r.files.Cert != "" {
 		pair, err := tls.LoadX509KeyPair(r.files.Cert, r.files.Key)
 		if err != nil {
-			return fmt.Errorf("certificate %s with key %s: %w", r.files.Cert, r.files.Key, err)
+			return fmt.Errorf("%s %s, %s %s: %w", r.files.Flags[0], r.files.Cert, r.files.Flags[1], r.files.Key, err)
 		}
 		cert = &pair
 	}
 	if r.files.CA != "" {
 		pem, err := os.ReadFile(r.files.CA)
 		if err != nil {
-			return fmt.Errorf("authorities: %w", err)
+			return fmt.Errorf("%s: %w", r.files.Flags[2], err)
 		}
 		pool = x509.NewCertPool()
 		if !pool.AppendCertsFromPEM(pem) {
-			return fmt.Errorf("authorities: %s has no certificate in PEM", r.files.CA)
+			return fmt.Errorf("%s: %s has no certificate in PEM", r.files.Flags[2], r.files.CA)
 		}
 	}
 	r.cert, r.pool = cert, pool
