@@ -8,12 +8,14 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
 
 	"go.etcd.io/etcd/server/v3/embed"
+	"go.uber.org/zap"
 	"google.golang.org/grpc"
 )
 
@@ -27,7 +29,10 @@ type Server struct {
 	url    string
 	unlock func()
 	gate   *gate
+	last   *lastWords
+	opts   ServerOptions
 	quiet  atomic.Bool // no more log lines
+	stuck  atomic.Bool // etcd has had its last words, and can't be closed
 
 	closeOnce sync.Once
 	closed    chan struct{}
@@ -40,7 +45,9 @@ type Server struct {
 // StartServer starts a server and waits until it answers: it then has a
 // leader, which in a cluster means that a majority of the members runs. ctx
 // bounds the start only. Errors wrap ErrOptions, ErrInUse, ErrDataDir or
-// ErrNotReady, and say in one line what to do.
+// ErrNotReady, and say in one line what to do. After one that wraps ErrDataDir
+// goroutines of etcd may be left that hold what they have: the process had
+// better end.
 func StartServer(ctx context.Context, o ServerOptions) (*Server, error) {
 	client, peer, err := o.validate()
 	if err != nil {
@@ -50,7 +57,7 @@ func StartServer(ctx context.Context, o ServerOptions) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{unlock: unlock, gate: newGate(), closed: make(chan struct{}), done: make(chan struct{})}
+	s := &Server{unlock: unlock, gate: newGate(), last: newLastWords(), opts: o, closed: make(chan struct{}), done: make(chan struct{})}
 	started := false
 	defer func() {
 		if !started {
@@ -59,13 +66,18 @@ func StartServer(ctx context.Context, o ServerOptions) (*Server, error) {
 		}
 	}()
 
-	s.etcd, err = embed.StartEtcd(config(s.gate, o, client, peer, &s.quiet))
-	if err != nil {
+	cfg := config(s.gate, o, client, peer, zapLogger(o.Logger, &s.quiet, s.last))
+	if err := check(cfg.Dir); err != nil {
+		return nil, o.advise(err)
+	}
+	if s.etcd, err = s.startEtcd(cfg); err != nil {
 		return nil, startError(o, client, peer, err)
 	}
 	wait, stop := context.WithTimeout(ctx, o.StartTimeout)
 	defer stop()
-	if err := s.awaitReady(ctx, wait, o.StartTimeout); err != nil {
+	if err := s.awaitReady(ctx, wait, o.StartTimeout); errors.Is(err, ErrDataDir) {
+		return nil, err // what has had its last words can't be closed
+	} else if err != nil {
 		// First the server: Close by itself waits for listeners that are
 		// only served once there is a leader.
 		s.quiet.Store(true)
@@ -83,6 +95,32 @@ func StartServer(ctx context.Context, o ServerOptions) (*Server, error) {
 	return s, nil
 }
 
+// startEtcd returns also when etcd wants to end the process instead.
+func (s *Server) startEtcd(cfg *embed.Config) (*embed.Etcd, error) {
+	type outcome struct {
+		etcd *embed.Etcd
+		err  error
+	}
+	started := make(chan outcome, 1)
+	go func() { // ends with StartEtcd, or stays when that had its last words
+		debug.SetPanicOnFault(true) // a disk that can't read what is mapped
+		var o outcome
+		defer func() {
+			if r := recover(); r != nil {
+				o.err = fmt.Errorf("%w: etcd panicked when it read it: %v", errDamaged, r)
+			}
+			started <- o
+		}()
+		o.etcd, o.err = embed.StartEtcd(cfg)
+	}()
+	select {
+	case o := <-started:
+		return o.etcd, o.err
+	case err := <-s.last.said:
+		return nil, err
+	}
+}
+
 // awaitReady waits for a leader. ctx is the caller's, wait the same with the
 // timeout.
 func (s *Server) awaitReady(ctx, wait context.Context, timeout time.Duration) error {
@@ -91,6 +129,8 @@ func (s *Server) awaitReady(ctx, wait context.Context, timeout time.Duration) er
 		return nil
 	case err := <-s.etcd.Err():
 		return fmt.Errorf("embedded: etcd doesn't start: %w", err)
+	case err := <-s.last.said:
+		return s.opts.advise(err)
 	case <-s.etcd.Server.StopNotify():
 		return fmt.Errorf("%w: the server stopped while starting: see its log", ErrNotReady)
 	case <-wait.Done():
@@ -101,7 +141,7 @@ func (s *Server) awaitReady(ctx, wait context.Context, timeout time.Duration) er
 	return fmt.Errorf("%w: no leader within %v: are the other members of the cluster running?", ErrNotReady, timeout)
 }
 
-func config(g *gate, o ServerOptions, client, peer *url.URL, quiet *atomic.Bool) *embed.Config {
+func config(g *gate, o ServerOptions, client, peer *url.URL, log *zap.Logger) *embed.Config {
 	cfg := embed.NewConfig()
 	cfg.Name = o.Name
 	cfg.Dir = filepath.Join(o.DataDir, "member-data")
@@ -136,7 +176,7 @@ func config(g *gate, o ServerOptions, client, peer *url.URL, quiet *atomic.Bool)
 	// Our logger is handed over directly: SetupGlobalLoggers, which would
 	// replace zap's and gRPC's globals, isn't called then.
 	cfg.LogLevel = "warn"
-	cfg.ZapLoggerBuilder = embed.NewZapLoggerBuilder(zapLogger(o.Logger, quiet))
+	cfg.ZapLoggerBuilder = embed.NewZapLoggerBuilder(log)
 	cfg.GRPCAdditionalServerOptions = []grpc.ServerOption{
 		grpc.ChainStreamInterceptor(g.stream),
 		grpc.ChainUnaryInterceptor(g.call),
@@ -166,7 +206,7 @@ func startError(o ServerOptions, client, peer *url.URL, err error) error {
 	if errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EACCES) {
 		return fmt.Errorf("%w: --client-url: can't listen on %s: %w", ErrOptions, client.Host, err)
 	}
-	return fmt.Errorf("embedded: etcd doesn't start in %s: %w", o.DataDir, err)
+	return o.advise(err)
 }
 
 // watch owns done: it ends when the server does, by Close or by itself.
@@ -175,25 +215,28 @@ func (s *Server) watch() {
 	select {
 	case <-s.closed:
 		return
+	case err := <-s.last.said:
+		s.stuck.Store(true)
+		s.fail(s.opts.advise(err))
 	case err, ok := <-s.etcd.Err():
 		if !ok || err == nil {
 			err = errors.New("stopped by itself")
 		}
-		s.fail(err)
+		s.fail(fmt.Errorf("embedded: etcd: %w", err))
 	case <-s.etcd.Server.StopNotify():
 		select {
 		case <-s.closed: // Close stops it, that is no failure
 			return
 		default:
 		}
-		s.fail(errors.New("stopped by itself: see its log"))
+		s.fail(errors.New("embedded: etcd: stopped by itself: see its log"))
 	}
 }
 
 func (s *Server) fail(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.err = fmt.Errorf("embedded: etcd: %w", err)
+	s.err = err
 }
 
 // ClientURL is where clients reach the server, with the actual port.
@@ -224,6 +267,10 @@ func (s *Server) stop(hard bool) {
 	s.closeOnce.Do(func() {
 		s.quiet.Store(true)
 		close(s.closed)
+		if s.stuck.Load() {
+			s.gate.endCalls()
+			return
+		}
 		s.gate.endStreams()
 		if hard {
 			s.gate.close()

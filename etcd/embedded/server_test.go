@@ -29,7 +29,7 @@ func fast(dir string) ServerOptions {
 	}
 }
 
-func start(t *testing.T, o ServerOptions) *Server {
+func start(t testing.TB, o ServerOptions) *Server {
 	t.Helper()
 	s, err := StartServer(t.Context(), o)
 	if err != nil {
@@ -39,7 +39,7 @@ func start(t *testing.T, o ServerOptions) *Server {
 	return s
 }
 
-func dial(t *testing.T, s *Server) *clientv3.Client {
+func dial(t testing.TB, s *Server) *clientv3.Client {
 	t.Helper()
 	c, err := clientv3.New(clientv3.Config{Endpoints: []string{s.ClientURL()}, Logger: zap.NewNop()})
 	if err != nil {

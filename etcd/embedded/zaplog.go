@@ -11,9 +11,11 @@ import (
 // zapLogger is a zap logger that writes warnings and worse into a zerolog
 // logger. etcd's info lines describe etcd, not the system that people run.
 // Nothing is written once quiet is set: etcd reports each of its listeners
-// that is closed on purpose as an error.
-func zapLogger(log zerolog.Logger, quiet *atomic.Bool) *zap.Logger {
-	return zap.New(zapCore{log: log.With().Str("component", "etcd").Logger(), quiet: quiet})
+// that is closed on purpose as an error. What etcd says before it ends the
+// process goes to last alone.
+func zapLogger(log zerolog.Logger, quiet *atomic.Bool, last *lastWords) *zap.Logger {
+	core := zapCore{log: log.With().Str("component", "etcd").Logger(), quiet: quiet}
+	return zap.New(core, zap.WithFatalHook(last), zap.WithPanicHook(last))
 }
 
 // idle are warnings about what was decided here, and for good reasons: gRPC
@@ -27,6 +29,8 @@ var idle = map[string]bool{
 	"simple token is not cryptographically signed":                                         true,
 	"Failed to detect schema version":                                                      true,
 	"failed to update storage version":                                                     true,
+	// Said again by what StartServer returns.
+	"bootstrap failed": true,
 }
 
 // zapCore implements zapcore.Core.
@@ -51,7 +55,7 @@ func (c zapCore) Check(e zapcore.Entry, ce *zapcore.CheckedEntry) *zapcore.Check
 }
 
 func (c zapCore) Write(e zapcore.Entry, fields []zapcore.Field) error {
-	if c.quiet.Load() || idle[e.Message] {
+	if c.quiet.Load() || idle[e.Message] || e.Level >= zapcore.PanicLevel {
 		return nil
 	}
 	enc := zapcore.NewMapObjectEncoder()
@@ -63,8 +67,6 @@ func (c zapCore) Write(e zapcore.Entry, fields []zapcore.Field) error {
 	}
 	ev := c.log.Warn()
 	if e.Level > zapcore.WarnLevel {
-		// zap's own panic and fatal levels act after Write; the line itself
-		// is an error either way.
 		ev = c.log.Error()
 	}
 	ev.Fields(enc.Fields).Msg(e.Message)
