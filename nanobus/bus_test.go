@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -388,10 +389,11 @@ func TestOptions_BadOnesAreNamed(t *testing.T) {
 	}
 	b := newBus(t, Options{})
 	for addr, want := range map[string]string{
-		"udp://x:1":      `nanobus: address "udp://x:1": want tcp://HOST:PORT, tls+tcp://HOST:PORT or ipc:///PATH`,
-		"tcp://nowhere":  `nanobus: address "tcp://nowhere": want tcp://HOST:PORT`,
-		"ipc://":         `nanobus: address "ipc://": want ipc:///PATH`,
-		"127.0.0.1:8000": `nanobus: address "127.0.0.1:8000": want tcp://HOST:PORT, tls+tcp://HOST:PORT or ipc:///PATH`,
+		"udp://x:1":                          `nanobus: address "udp://x:1": want tcp://HOST:PORT, tls+tcp://HOST:PORT or ipc:///PATH`,
+		"tcp://nowhere":                      `nanobus: address "tcp://nowhere": want tcp://HOST:PORT`,
+		"ipc:///" + strings.Repeat("x", 107): `nanobus: address "ipc:///` + strings.Repeat("x", 107) + `": the path has 108 bytes, a socket's at most 107: choose a shorter one`,
+		"ipc://":                             `nanobus: address "ipc://": want ipc:///PATH`,
+		"127.0.0.1:8000":                     `nanobus: address "127.0.0.1:8000": want tcp://HOST:PORT, tls+tcp://HOST:PORT or ipc:///PATH`,
 	} {
 		if _, err := b.Listen(addr); err == nil || err.Error() != want {
 			t.Errorf("got %v, want %s", err, want)

@@ -10,6 +10,8 @@ import (
 
 	"go.nanomsg.org/mangos/v3"
 	"go.nanomsg.org/mangos/v3/transport"
+
+	"nanofront/internal/unixpath"
 )
 
 // The transports are wire-compatible with mangos' own tcp, ipc and tls+tcp,
@@ -62,6 +64,9 @@ func transportURL(addr string) (string, error) {
 	case "ipc":
 		if rest == "" {
 			return "", fmt.Errorf("nanobus: address %q: want ipc:///PATH", addr)
+		}
+		if err := unixpath.Check(rest); err != nil {
+			return "", fmt.Errorf("nanobus: address %q: %w", addr, err)
 		}
 		return "nanobus-" + addr, nil
 	default:

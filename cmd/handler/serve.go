@@ -15,6 +15,7 @@ import (
 	"nanofront/internal/discovery"
 	"nanofront/internal/registry"
 	"nanofront/internal/tuning"
+	"nanofront/internal/unixpath"
 )
 
 // serve are the flags of all roles.
@@ -126,6 +127,9 @@ func checkBus(addr string) error {
 		}
 	case "ipc":
 		if strings.HasPrefix(rest, "/") && len(rest) > 1 {
+			if err := unixpath.Check(rest); err != nil {
+				return cli.Usagef("--bus: %q: %w", addr, err)
+			}
 			return nil
 		}
 	}

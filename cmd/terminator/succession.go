@@ -9,6 +9,7 @@ import (
 	"nanofront/internal/cli"
 	"nanofront/internal/handover"
 	"nanofront/internal/logging"
+	"nanofront/internal/unixpath"
 	"nanofront/terminator"
 )
 
@@ -30,6 +31,9 @@ func (i *inherited) http() *net.TCPListener {
 func takeOver(ctx context.Context, f *flags) (*inherited, error) {
 	if f.Handover == "" {
 		return nil, nil
+	}
+	if err := unixpath.Check(f.Handover); err != nil {
+		return nil, cli.Usagef("--handover: %q: %w", f.Handover, err)
 	}
 	heir, err := handover.Take(ctx, f.Handover)
 	if errors.Is(err, handover.ErrNobody) {

@@ -137,8 +137,8 @@ class Link {
 // { status, headers, body }, until SIGTERM.
 function serve (handle, address, service, instance) {
   const [, scheme, host, port, path] = /^(tcp|ipc):\/\/(?:\[?([^\]]*)\]?:(\d+)$|(\/.+))/.exec(address) || []
-  if (!scheme || (scheme === 'ipc') !== (path !== undefined)) {
-    console.error(`address ${address}: want tcp://HOST:PORT or ipc:///PATH`)
+  if (!scheme || (scheme === 'ipc') !== (path !== undefined) || Buffer.byteLength(path || '') > 107) {
+    console.error(`address ${address}: want tcp://HOST:PORT or ipc:///PATH, of at most 107 bytes`)
     process.exit(2)
   }
   const links = new Set()

@@ -190,4 +190,6 @@ def serve(handle, address, service, instance):
     """Answer requests with handle(request), which returns a Response, until SIGTERM."""
     if not address.startswith(("tcp://", "ipc:///")):
         sys.exit(f"address {address!r}: want tcp://HOST:PORT or ipc:///PATH")
+    if address.startswith("ipc://") and len(address.encode()) > 6 + 107:
+        sys.exit(f"address {address!r}: a socket's path has at most 107 bytes")
     asyncio.run(Server(handle, address, service, instance).run())

@@ -38,6 +38,7 @@ func TestPrograms_BadInput(t *testing.T) {
 	up := func(args ...string) []string {
 		return append([]string{"up", "--http", free(), "--admin", free(), "--etcd-url", "http://" + free(), "--data", filepath.Join(dir, "data"), "--statsd", ""}, args...)
 	}
+	long := strings.Repeat("x", 103)
 	const static, statsd, admin = "--static", "--statsd=", "--admin="
 
 	cases := []usageCase{
@@ -110,6 +111,9 @@ func TestPrograms_BadInput(t *testing.T) {
 		{"HTTP port in use", "terminator", []string{"--http", busy, static, table, admin, statsd}, nil, 1, []string{"--http", busy, "in use"}},
 		{"admin port in use", "terminator", []string{"--http", free(), "--admin", busy, static, table, statsd}, nil, 1, []string{"--admin", busy, "in use"}},
 		{"admin port in use", "handler", []string{"echo", "--admin", busy, static, table, statsd}, nil, 1, []string{"--admin", busy, "in use"}},
+		{"socket's path too long", "handler", []string{"echo", "--bus", "ipc:///tmp/" + long, static, table, admin, statsd}, nil, 2, []string{"--bus", long, "at most 107"}},
+		{"socket's path too long", "handler", []string{"echo", "--advertise", "ipc:///tmp/" + long, static, table, admin, statsd}, nil, 2, []string{"--advertise", "at most 107"}},
+		{"socket's path too long", "terminator", []string{"--handover", "/tmp/" + long, static, table, admin, statsd}, nil, 2, []string{"--handover", long, "at most 107"}},
 		{"bus port in use", "handler", []string{"echo", "--bus", "tcp://" + busy, static, table, admin, statsd}, nil, 1, []string{"--bus", busy, "in use"}},
 		{"client port in use", "nanofront", []string{"etcd", "--client-url", "http://" + busy, "--data", filepath.Join(dir, "e1"), statsd}, nil, 1, []string{"--client-url", busy, "in use"}},
 		{"HTTP port in use", "nanofront", up("--http", busy), nil, 1, []string{"--http", busy, "in use"}},

@@ -49,6 +49,7 @@ func TestInstance_Validate(t *testing.T) {
 		{"path", func(i *Instance) { i.Address = "tcp://a:1/x" }, "path after the port"},
 		{"user", func(i *Instance) { i.Address = "tcp://u@a:1" }, "more than a scheme"},
 		{"relative ipc", func(i *Instance) { i.Address = "ipc://x" }, "no absolute path"},
+		{"long ipc", func(i *Instance) { i.Address = "ipc:///" + strings.Repeat("x", 107) }, "has a path of 108 bytes, where a socket's has at most 107"},
 		{"empty ipc", func(i *Instance) { i.Address = "ipc:///" }, "no absolute path"},
 		{"control", func(i *Instance) { i.Address = "tcp://a\n:1" }, "is not a URL"},
 		{"version", func(i *Instance) { i.Version = "ü" }, `version: "ü": want at most 63 printable`},

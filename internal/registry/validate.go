@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"nanofront/internal/unixpath"
 )
 
 // MaxWindow is the largest window that an instance may announce. It bounds
@@ -111,6 +113,9 @@ func validAddress(s string) error {
 	case "ipc":
 		if u.Host != "" || !strings.HasPrefix(u.Path, "/") || len(u.Path) < 2 {
 			return errors.New("has no absolute path")
+		}
+		if n := len(u.Path); n > unixpath.Max {
+			return fmt.Errorf("has a path of %d bytes, where a socket's has at most %d", n, unixpath.Max)
 		}
 		return nil
 	}
