@@ -52,7 +52,8 @@ type seen struct {
 func statusOf(t *testing.T, args ...string) (s seen) {
 	t.Helper()
 	f := finish(t, "nanofront", append([]string{"status", "--json"}, args...)...)
-	if err := json.Unmarshal([]byte(f.out), &s); err != nil {
+	// A line may follow, and the code be 1, while a terminator comes or goes.
+	if err := json.NewDecoder(strings.NewReader(f.out)).Decode(&s); err != nil {
 		t.Fatalf("status --json: exit code %d, %v; output:\n%s", f.code, err, f.out)
 	}
 	return s
