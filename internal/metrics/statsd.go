@@ -56,7 +56,8 @@ type StatsdOptions struct {
 //     a 0 goes before it;
 //   - timers, of the durations in the interval: their number as a counter,
 //     name.count; p50, p90, p99, p999 and max as gauges in ms, name.p50 and so
-//     on, set to 0 once when an interval has none; and a sample of them, name,
+//     on, 0 from the first interval on that has none, in each, so that no lost
+//     packet leaves an old value at the server; and a sample of them, name,
 //     "|ms|@rate". A sampled duration is exact to 1 %, as all that a Timer
 //     knows. If Sample would give more than 2,000 in an interval, fewer are sent,
 //     and the rate that is sent with them says so.
@@ -76,9 +77,9 @@ type Reporter struct {
 
 // reported is what was sent of a series up to now.
 type reported struct {
-	count   uint64     // a counter's value
-	hist    *histogram // a timer's counts
-	nonzero bool       // a timer's percentiles as last sent
+	count uint64     // a counter's value
+	hist  *histogram // a timer's counts
+	begun bool       // a timer has had durations: its percentiles are sent
 }
 
 // NewReporter makes a Reporter for set. It starts nothing and looks up no name;
@@ -221,9 +222,8 @@ func (r *Reporter) timers(list []*series) {
 				st.hist.add(i, n)
 			}
 		}
-		if r.delta.total > 0 || st.nonzero {
+		if st.begun = st.begun || r.delta.total > 0; st.begun {
 			r.distribution(sr.name)
-			st.nonzero = r.delta.total > 0
 		}
 		left -= r.samples(sr.name, left/share)
 		share--

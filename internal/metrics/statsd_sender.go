@@ -1,9 +1,8 @@
 package metrics
 
 import (
+	"cmp"
 	"context"
-	"net"
-	"net/netip"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -20,43 +19,36 @@ const (
 	packetsAtOnce = 16
 	packetPause   = time.Millisecond
 
-	resolveTimeout = 2 * time.Second
-	writeTimeout   = 500 * time.Millisecond
-	// A server's name is looked up anew after this time.
-	resolveAgain = time.Minute
+	writeTimeout = 500 * time.Millisecond
 	complainEach = time.Minute
 )
 
 // statsdSender gathers lines to packets and sends them. It belongs to the
 // goroutine of one Reporter. It implements the client library's Sender.
+//
+// That a packet was refused is learned later, if at all: when the ICMP message is
+// there, the next call on the socket fails. So lines count as sent an interval
+// later, when none has come.
 type statsdSender struct {
-	addr   string
-	fixed  bool // addr is an IP address: there is no name to look up again
+	target *statsdTarget
 	log    zerolog.Logger
 	said   time.Time // when the last complaint was logged
 	sent   *Counter
 	failed *Counter
 
-	// dial connects; a test has its own.
-	dial func(ctx context.Context, network, addr string) (net.Conn, error)
-
-	conn    net.Conn
-	dialed  time.Time
 	lastErr error
 	buf     []byte
 	lines   int // in buf
+	unsure  int // written, and not refused yet
 	packets int // in this interval
 }
 
 func newStatsdSender(set *Set, addr string, log zerolog.Logger) *statsdSender {
-	_, err := netip.ParseAddrPort(addr)
 	return &statsdSender{
-		addr:   addr,
-		fixed:  err == nil,
+		target: newStatsdTarget(addr),
 		log:    log,
 		sent:   set.Counter(StatsdSent),
 		failed: set.Counter(StatsdFailed),
-		dial:   new(net.Dialer).DialContext,
 		buf:    make([]byte, 0, maxPacket),
 	}
 }
@@ -65,20 +57,32 @@ func newStatsdSender(set *Set, addr string, log zerolog.Logger) *statsdSender {
 // until resolveTimeout or ctx ends it.
 func (s *statsdSender) begin(ctx context.Context) {
 	s.packets = 0
-	if s.conn != nil && (s.fixed || time.Since(s.dialed) < resolveAgain) {
+	s.settle()
+	if err := s.target.begin(ctx); err != nil {
+		s.lastErr = err
+	}
+}
+
+// settle finds out what has become of what was written.
+func (s *statsdSender) settle() {
+	if err := s.target.refusal(); err != nil {
+		s.refused(err)
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, resolveTimeout)
-	defer cancel()
-	conn, err := s.dial(ctx, "udp", s.addr)
-	if err != nil {
-		s.lastErr = err
-		return // with the old connection, if there is one
+	s.sent.Add(uint64(s.unsure)) //nolint:gosec // a count
+	s.unsure = 0
+}
+
+// refused counts what was written as lost, and turns to the next address of the
+// server, if it has several: a name may stand for ::1 and 127.0.0.1, of
+// which the server listens on one.
+func (s *statsdSender) refused(err error) {
+	lost := s.unsure
+	s.unsure = 0
+	s.target.next()
+	if lost > 0 {
+		s.lose(lost, err)
 	}
-	if s.conn != nil {
-		_ = s.conn.Close() // a UDP socket has nothing left to say
-	}
-	s.conn, s.dialed = conn, time.Now()
 }
 
 // end sends what is gathered.
@@ -111,41 +115,52 @@ func (s *statsdSender) flush() {
 	if s.lines == 0 {
 		return
 	}
-	err := s.write()
-	if err == nil {
-		s.sent.Add(uint64(s.lines)) //nolint:gosec // a count
+	if err := s.write(); err != nil {
+		s.lose(s.lines, err)
 	} else {
-		s.failed.Add(uint64(s.lines)) //nolint:gosec // a count
-		s.lastErr = err
-		if now := time.Now(); s.said.IsZero() || now.Sub(s.said) >= complainEach {
-			s.said = now
-			s.log.Warn().Str(logging.Addr, s.addr).Err(err).Uint64(logging.Count, s.failed.Value()).
-				Msg("StatsD lines are lost (count: since the start)")
-		}
+		s.unsure += s.lines
 	}
 	s.buf, s.lines = s.buf[:0], 0
 }
 
-func (s *statsdSender) write() error {
-	if s.conn == nil {
-		return s.lastErr
+// lose counts lines that are lost, and says so at most once a minute.
+func (s *statsdSender) lose(lines int, err error) {
+	s.failed.Add(uint64(lines)) //nolint:gosec // a count
+	s.lastErr = err
+	if now := time.Now(); s.said.IsZero() || now.Sub(s.said) >= complainEach {
+		s.said = now
+		s.log.Warn().Str(logging.Addr, s.target.addr).Err(err).Uint64(logging.Count, s.failed.Value()).
+			Msg("StatsD lines are lost (count: since the start)")
 	}
+}
+
+// write sends the packet. A refusal of what was sent before is an error of this call, whose packet
+// then hasn't left: so it is tried once more, at each address that there is.
+func (s *statsdSender) write() error {
 	if s.packets++; s.packets%packetsAtOnce == 0 {
 		time.Sleep(packetPause)
 	}
-	if err := s.conn.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
-		return err
+	for tries := 0; ; tries++ {
+		err := s.target.refusal()
+		if err == nil {
+			if err = s.target.write(s.buf); err == nil {
+				return nil
+			}
+		}
+		if s.target.conn == nil {
+			return cmp.Or(s.lastErr, err)
+		}
+		s.refused(err)
+		if tries >= len(s.target.addrs) {
+			return err
+		}
 	}
-	_, err := s.conn.Write(s.buf)
-	return err
 }
 
 // Close does nothing: the Reporter closes its sender itself.
 func (s *statsdSender) Close() error { return nil }
 
 func (s *statsdSender) close() {
-	if s.conn != nil {
-		_ = s.conn.Close()
-		s.conn = nil
-	}
+	s.settle()
+	s.target.close()
 }
