@@ -2,11 +2,18 @@
 // look at what reaches a handler, and to measure and test what is before it.
 //
 //	/hello                512 fixed bytes of text, for measuring
-//	/echo/status/NNN      an empty answer, or an error, of that status (200..599)
+//	/echo/status/NNN      an empty answer, or an error, of that status (200..599).
+//	                      The body is not read, or with ?after=N its first N bytes
 //	/echo/sleep?ms=N      answers after N milliseconds (0..60000), or never if
 //	                      the client gives up before
 //	/echo/bytes?n=N       N bytes, up to a terabyte
-//	/echo/digest          how many bytes of body came, and their SHA-256, as JSON
+//	/echo/stream?pieces=N&bytes=N
+//	                      a response in so many pieces (0..10000) of so many bytes
+//	                      (0..1048576). &ms=N: with a pause before each (0..60000).
+//	                      &length=1: their sum is announced. &fail=N: it breaks off
+//	                      in place of the N-th piece
+//	/echo/digest          how many bytes of body came, and their SHA-256, as JSON.
+//	                      ?ms=N: with a pause before each 64 KiB (0..60000)
 //	/echo/panic           panics: the client gets a 500, the process lives
 //	anything else         the request as JSON
 //

@@ -3,6 +3,8 @@ package echo
 import (
 	"bytes"
 	"context"
+	"errors"
+	"io"
 	"strconv"
 	"time"
 
@@ -19,6 +21,12 @@ const (
 	MaxSleep = 60 * time.Second
 	// MaxBytes is the largest /echo/bytes: 1 TiB.
 	MaxBytes = 1 << 40
+	// MaxPieces is how many pieces of /echo/stream there are at most.
+	MaxPieces = 10_000
+	// MaxPiece is the largest of them, in bytes.
+	MaxPiece = 1 << 20
+
+	maxMS = int(MaxSleep / time.Millisecond)
 )
 
 var (
@@ -33,6 +41,7 @@ var (
 	panicPath  = []byte("/echo/panic")
 	sleepPath  = []byte("/echo/sleep")
 	statusPath = []byte("/echo/status/")
+	streamPath = []byte("/echo/stream")
 
 	helloBody = makeHello()
 )
@@ -72,36 +81,58 @@ func (handler) ServeStream(x *handlers.Exchange) error {
 		return digest(x)
 	case bytes.Equal(req.Path, sleepPath):
 		return sleep(x.Context(), req, resp)
+	case bytes.Equal(req.Path, streamPath):
+		return stream(x)
 	case bytes.Equal(req.Path, panicPath):
 		panic("echo: asked to")
 	case bytes.HasPrefix(req.Path, statusPath):
-		return status(req, resp)
+		return status(x)
 	}
 	return describe(x)
 }
 
 func sleep(ctx context.Context, req *handlers.Request, resp *handlers.Response) error {
-	ms, err := number(req, "ms", int(MaxSleep/time.Millisecond))
+	ms, err := number(req, "ms", maxMS)
 	if err != nil {
 		return err
 	}
-	timer := time.NewTimer(time.Duration(ms) * time.Millisecond)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-		return ctx.Err()
+	if err := pause(ctx, ms); err != nil {
+		return err
 	}
 	resp.Add(headerType, typeText)
 	resp.Body = append(strconv.AppendInt(append(resp.Body, "slept "...), int64(ms), 10), " ms\n"...)
 	return nil
 }
 
-func status(req *handlers.Request, resp *handlers.Response) error {
+// pause waits so many milliseconds, or until nobody wants the answer any more.
+func pause(ctx context.Context, ms int) error {
+	if ms == 0 {
+		return nil
+	}
+	timer := time.NewTimer(time.Duration(ms) * time.Millisecond)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// status answers as asked for, and reads no more of the body than that.
+func status(x *handlers.Exchange) error {
+	req, resp := x.Request(), x.Response()
 	text := string(req.Path[len(statusPath):])
 	n, err := strconv.Atoi(text)
 	if err != nil || len(text) != 3 || n < 200 || n > 599 {
 		return handlers.Status(400, "status %.40q: want 200 to 599", text)
+	}
+	after, err := optional(req, "after", MaxBytes)
+	if err != nil {
+		return err
+	}
+	if _, err := io.CopyN(io.Discard, x.Body(), int64(after)); err != nil && !errors.Is(err, io.EOF) {
+		return err
 	}
 	if n >= 400 {
 		return handlers.Status(n, "as asked for")
@@ -118,4 +149,12 @@ func number(req *handlers.Request, name string, most int) (int, error) {
 		return 0, handlers.Status(400, "%s is %.40q: want a number from 0 to %d", name, text, most)
 	}
 	return n, nil
+}
+
+// optional is number for a parameter that is 0 if it isn't there.
+func optional(req *handlers.Request, name string, most int) (int, error) {
+	if req.Param(name) == "" {
+		return 0, nil
+	}
+	return number(req, name, most)
 }

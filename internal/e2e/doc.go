@@ -15,6 +15,11 @@
 // That client is not net/http's, which sends a request again, unseen, when a
 // connection that was kept open fails: what these tests are to find.
 //
+// Other people's clients are command lines, those in testdata/clients among them;
+// a test is skipped where one is not installed:
+//
+//	python(t, "ordinary.py").run(t, "", sys.http)
+//
 // Tests that mostly wait are parallel; those that measure are not.
 //
 // Processes end with their test. One that has to be killed for it fails the
