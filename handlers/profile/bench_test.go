@@ -29,7 +29,7 @@ func BenchmarkSeed(b *testing.B) {
 func BenchmarkStore_Read(b *testing.B) {
 	s := seeded(b, benchMembers, PebbleOptions{CacheBytes: DefaultCacheBytes})
 	total := 0
-	each := func(_ int, doc Document, _ bool) { total += len(doc.JSON) }
+	each := func(_ int, doc Document, _ error) { total += len(doc.JSON) }
 	for _, batch := range []int{1, 4, 16, 64, 256} {
 		b.Run(fmt.Sprintf("batch=%d", batch), func(b *testing.B) {
 			rng := testRand()

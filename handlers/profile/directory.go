@@ -20,14 +20,62 @@ var (
 	ErrDirForeign = errors.New("holds something else than a profile store: name an empty directory, or a new one, with --data")
 	// ErrDirUnusable: it can't be read or written.
 	ErrDirUnusable = errors.New("can't be used as a data directory: make it readable and writable, or name another one with --data")
+	// ErrDirFull: there is no room.
+	ErrDirFull = errors.New("is on a disk that is full: make room and start it again, or name another directory with --data")
+	// ErrDirDamaged: what is in it is not what was written.
+	ErrDirDamaged = errors.New("is damaged: restore it from a backup, or name an empty directory with --data to begin anew")
 )
 
 func dirError(kind error, dir string, cause error) error {
 	if cause == nil {
 		return fmt.Errorf("profile: %s %w", dir, kind)
 	}
-	return fmt.Errorf("profile: %s %w (%w)", dir, kind, cause)
+	return fmt.Errorf("profile: %s %w (%w)", dir, kind, shortError{cause})
 }
+
+// shortError is an error of which one line is shown, with an end: Pebble quotes
+// what it finds in files.
+type shortError struct{ error }
+
+const maxErrorText = 300
+
+// Error implements error.
+func (e shortError) Error() string {
+	text := strings.Join(strings.Fields(e.error.Error()), " ")
+	if len(text) > maxErrorText {
+		text = strings.ToValidUTF8(text[:maxErrorText], "") + "…"
+	}
+	return text
+}
+
+// Unwrap returns the whole error.
+func (e shortError) Unwrap() error { return e.error }
+
+// unusable tells a full disk from what else the system may have against a
+// directory.
+func unusable(err error) error {
+	if isFull(err) {
+		return ErrDirFull
+	}
+	return ErrDirUnusable
+}
+
+// unopened is the kind of what keeps Pebble from opening: if the system has
+// nothing against it, the files are not what they were.
+func unopened(err error) error {
+	var no syscall.Errno
+	switch {
+	case isFull(err):
+		return ErrDirFull
+	case pebble.IsCorruptionError(err):
+		return ErrDirDamaged
+	case errors.As(err, &no) && no != syscall.ENOENT:
+		return ErrDirUnusable
+	}
+	return ErrDirDamaged
+}
+
+func isFull(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
 
 // A data directory holds the file FORMAT, which says what it is and is looked
 // at before anything else is touched, and Pebble's files in a directory below.
@@ -35,6 +83,8 @@ const (
 	formatFile = "FORMAT"
 	formatText = "nanofront profile store, format 1\n"
 	pebbleDir  = "pebble"
+
+	tableSuffix = ".sst" // of Pebble's tables
 )
 
 // newStoreVersion is the on-disk format of new stores. Existing ones keep
@@ -50,7 +100,7 @@ type directory struct {
 
 func openDirectory(fs vfs.FS, path string) (*directory, error) {
 	if err := fs.MkdirAll(path, 0o755); err != nil {
-		return nil, dirError(ErrDirUnusable, path, err)
+		return nil, dirError(unusable(err), path, err)
 	}
 	fresh, err := checkFormat(fs, path)
 	if err != nil {
@@ -58,26 +108,37 @@ func openDirectory(fs vfs.FS, path string) (*directory, error) {
 	}
 	d := &directory{pebble: fs.PathJoin(path, pebbleDir), version: newStoreVersion}
 	if err := fs.MkdirAll(d.pebble, 0o755); err != nil {
-		return nil, dirError(ErrDirUnusable, path, err)
+		return nil, dirError(unusable(err), path, err)
 	}
 	d.lock, err = pebble.LockDirectory(d.pebble, fs)
 	switch {
 	case errors.Is(err, syscall.EAGAIN), errors.Is(err, syscall.EACCES), err != nil && isHeldHere(err):
 		return nil, dirError(ErrDirInUse, path, nil)
 	case err != nil:
-		return nil, dirError(ErrDirUnusable, path, err)
+		return nil, dirError(unusable(err), path, err)
 	}
 	if fresh {
 		if err := errors.Join(writeFormat(fs, path), syncAbove(fs, path)); err != nil {
-			return nil, errors.Join(dirError(ErrDirUnusable, path, err), d.close())
+			return nil, errors.Join(dirError(unusable(err), path, err), d.close())
 		}
 	}
 	desc, err := pebble.Peek(d.pebble, fs)
 	if err != nil {
-		return nil, errors.Join(dirError(ErrDirUnusable, path, err), d.close())
+		return nil, errors.Join(dirError(unopened(err), path, err), d.close())
 	}
 	if desc.Exists {
 		d.version = desc.FormatMajorVersion
+		return d, nil
+	}
+	// Pebble would begin anew, and remove the tables that nothing names.
+	names, err := fs.List(d.pebble)
+	if err != nil {
+		return nil, errors.Join(dirError(unusable(err), path, err), d.close())
+	}
+	for _, name := range names {
+		if strings.HasSuffix(name, tableSuffix) {
+			return nil, errors.Join(dirError(ErrDirDamaged, path, fmt.Errorf("there is %s, but nothing that says what it is part of", name)), d.close())
+		}
 	}
 	return d, nil
 }

@@ -21,9 +21,10 @@
 //	400  the id, the body or a field is not acceptable; the text says which
 //	404  there is no such member
 //	405  the method is not one of those above
-//	409  If-Match names a version that is not the current one
+//	412  If-Match names a version that is not the current one
 //	413  the body is longer than MaxBody
 //	428  If-Match is missing
+//	500  what the store has is damaged, or its disk does not give it
 //
 // # Pitfalls
 //

@@ -40,8 +40,8 @@ type handler struct {
 	scratch sync.Pool // of *reads
 	now     func() time.Time
 
-	reads, writes, conflicts, notFound *metrics.Counter
-	readTime, writeTime                *metrics.Timer
+	reads, writes, conflicts, notFound, unreadable *metrics.Counter
+	readTime, writeTime                            *metrics.Timer
 }
 
 func newHandler(store Store, set *metrics.Set, concurrentWrites int) *handler {
@@ -49,7 +49,8 @@ func newHandler(store Store, set *metrics.Set, concurrentWrites int) *handler {
 		store: store, now: time.Now,
 		reads: set.Counter(metrics.StoreReads), writes: set.Counter(metrics.StoreWrites),
 		conflicts: set.Counter(metrics.StoreConflicts), notFound: set.Counter(metrics.StoreNotFound),
-		readTime: set.Timer(metrics.StoreReadTime), writeTime: set.Timer(metrics.StoreWriteTime),
+		unreadable: set.Counter(metrics.StoreUnreadable),
+		readTime:   set.Timer(metrics.StoreReadTime), writeTime: set.Timer(metrics.StoreWriteTime),
 	}
 	h.writers = newWriters(concurrentWrites, h.put)
 	h.scratch.New = func() any {
@@ -138,7 +139,7 @@ type reads struct {
 	items []readItem
 	ids   []uint64
 	next  int // the first item not yet answered
-	each  func(int, Document, bool)
+	each  func(int, Document, error)
 }
 
 // run answers all items. One that is not reached because of an error fails
@@ -166,15 +167,19 @@ func (r *reads) run() {
 }
 
 // answer is Store.Read's callback.
-func (r *reads) answer(i int, doc Document, ok bool) {
+func (r *reads) answer(i int, doc Document, err error) {
 	x := r.items[i].x
 	r.next = i + 1
-	if !ok {
+	switch {
+	case err == nil:
+		respond(x, doc)
+	case errors.Is(err, ErrNotFound):
 		r.h.notFound.Inc()
 		x.Fail(notFound(r.items[i].id))
-		return
+	default:
+		r.h.unreadable.Inc()
+		x.Fail(err)
 	}
-	respond(x, doc)
 }
 
 func notFound(id uint64) error { return handlers.Status(404, "there is no member %d", id) }
@@ -228,6 +233,7 @@ func (h *handler) ids(x *handlers.Exchange) {
 	}
 	ids, err := h.store.City(city, limit)
 	if err != nil {
+		h.unreadable.Inc()
 		x.Fail(err)
 		return
 	}
@@ -292,7 +298,7 @@ func (h *handler) update(x *handlers.Exchange) (Document, error) {
 		h.writes.Inc()
 	case errors.As(err, &stale):
 		h.conflicts.Inc()
-		err = handlers.Status(409, "the record has changed since: it is at version %d now; read it again and redo the change", stale.Current)
+		err = handlers.Status(412, "the record has changed since: it is at version %d now; read it again and redo the change", stale.Current)
 	case errors.Is(err, ErrNotFound):
 		h.notFound.Inc()
 		err = notFound(id)
@@ -300,6 +306,8 @@ func (h *handler) update(x *handlers.Exchange) (Document, error) {
 		err = handlers.Status(400, "%v", err)
 	case errors.Is(err, ErrFailed), errors.Is(err, ErrClosed):
 		err = handlers.ErrUnavailable
+	case errors.Is(err, errUnreadable):
+		h.unreadable.Inc()
 	}
 	return doc, err
 }

@@ -82,14 +82,14 @@ func TestRole_Statuses(t *testing.T) {
 		{"GET", "/ids?city=Nowhere", "", nil, 200, "[]"},
 		{"PUT", "/profile/1", "{}", nil, 428, "If-Match is missing"},
 		{"PUT", "/profile/1", "{}", []string{"if-match: 1"}, 400, "not an entity tag"},
-		{"PUT", "/profile/1", "{}", []string{`if-match: "2"`}, 409, "at version 1 now"},
+		{"PUT", "/profile/1", "{}", []string{`if-match: "2"`}, 412, "at version 1 now"},
 		{"PUT", "/profile/501", "{}", []string{"if-match: *"}, 404, "no member 501"},
 		{"PUT", "/profile/1", "", []string{current}, 400, "the body is empty"},
 		{"PUT", "/profile/1", `{"x":1}`, []string{current}, 400, "is not a field"},
 		{"PUT", "/profile/1", `{"birthday":"x"}`, []string{current}, 400, "birthday is"},
 		{"PUT", "/profile/1", strings.Repeat(" ", profile.MaxBody+1), []string{current}, 413, "want at most 16384"},
 		{"PUT", "/profile/1", `{"nickname":"Zoë"}`, []string{current}, 200, `"version":2,"nickname":"Zoë"`},
-		{"PUT", "/profile/1", `{"nickname":"Zoë"}`, []string{current}, 409, "at version 2 now"},
+		{"PUT", "/profile/1", `{"nickname":"Zoë"}`, []string{current}, 412, "at version 2 now"},
 		{"PUT", "/profile/1", `{}`, []string{`if-match: "v2"`}, 200, `"version":3`},
 		{"PUT", "/profile/1", `{}`, []string{`if-match: *`}, 200, `"version":4`},
 	} {
@@ -231,7 +231,7 @@ func increment(c *testutil.Caller) (bool, error) {
 		return false, err
 	case got.Status == 200:
 		return true, nil
-	case got.Status == 409:
+	case got.Status == 412:
 		return false, nil
 	}
 	return false, fmt.Errorf("got %d %s", got.Status, got.Body)

@@ -12,6 +12,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/sstable/block"
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/rs/zerolog"
+
+	"nanofront/internal/metrics"
 )
 
 // Defaults and bounds of PebbleOptions.
@@ -71,6 +73,8 @@ type PebbleOptions struct {
 	Durability Durability
 	// Logger gets a line when something is wrong with the store.
 	Logger zerolog.Logger
+	// Metrics counts damaged blocks. nil: counted for nobody.
+	Metrics *metrics.Set
 
 	fs vfs.FS // nil: the disk's
 }
@@ -94,6 +98,9 @@ func (o *PebbleOptions) setDefaults() error {
 	}
 	if o.fs == nil {
 		o.fs = vfs.Default
+	}
+	if o.Metrics == nil {
+		o.Metrics = metrics.New(metrics.Handler, "")
 	}
 	return nil
 }
@@ -121,8 +128,9 @@ var (
 )
 
 // OpenPebble opens the store, and makes it if the directory is empty or not
-// there. Its errors are ErrDirInUse, ErrDirForeign, ErrDirUnusable, each
-// wrapped with the directory's name and what to do, or about the options.
+// there. Its errors are ErrDirInUse, ErrDirForeign, ErrDirFull, ErrDirDamaged
+// and ErrDirUnusable, each wrapped with the directory's name and what to do, or
+// about the options.
 func OpenPebble(o PebbleOptions) (*PebbleStore, error) {
 	if err := o.setDefaults(); err != nil {
 		return nil, err
@@ -137,24 +145,31 @@ func OpenPebble(o PebbleOptions) (*PebbleStore, error) {
 	if o.Durability == DurabilityNoSync {
 		s.write = pebble.NoSync
 	}
-	s.db, err = pebble.Open(dir.pebble, s.pebbleOptions(o))
+	po := s.pebbleOptions(o)
+	var db *pebble.DB
+	err = s.attempt(func() (err error) {
+		db, err = pebble.Open(dir.pebble, po)
+		return err
+	})
 	if err != nil {
+		s.log.limit.Close()
 		_ = dir.close()
-		return nil, dirError(ErrDirUnusable, o.Dir, err)
+		return nil, dirError(unopened(err), o.Dir, err)
 	}
+	s.db = db
 	return s, nil
 }
 
 func (s *PebbleStore) pebbleOptions(o PebbleOptions) *pebble.Options {
-	s.log = newPebbleLog(o.Logger, s.fail)
+	s.log = newPebbleLog(o.Logger, o.Metrics.Counter(metrics.StoreDamaged), s.fail)
 	po := &pebble.Options{
-		FS:                 o.fs,
+		FS:                 checkedTables{o.fs},
 		Lock:               s.dir.lock,
 		CacheSize:          o.CacheBytes,
 		FormatMajorVersion: s.dir.version,
 		MemTableSize:       memTableSize,
 		Logger:             s.log,
-		EventListener:      &pebble.EventListener{BackgroundError: s.log.background},
+		EventListener:      s.log.listener(),
 	}
 	for i := range po.Levels {
 		l := &po.Levels[i]
@@ -170,41 +185,76 @@ func (s *PebbleStore) pebbleOptions(o PebbleOptions) *pebble.Options {
 // keyPool: a key given to an iterator escapes to the heap.
 var keyPool = sync.Pool{New: func() any { return new([memberKeyLen]byte) }}
 
-// Read implements Store.
-func (s *PebbleStore) Read(ids []uint64, each func(i int, doc Document, ok bool)) error {
+// Read implements Store. An iterator that has met an error is not used again.
+func (s *PebbleStore) Read(ids []uint64, each func(i int, doc Document, err error)) error {
+	for done := 0; done < len(ids); {
+		n, err := s.readSome(ids, done, each)
+		if err != nil {
+			return err
+		}
+		done = n
+	}
+	return nil
+}
+
+// readSome reads the ids from the first on, with one iterator, up to the end
+// or the first that can't be read so, that one included. It returns how many
+// are done.
+func (s *PebbleStore) readSome(ids []uint64, first int, each func(int, Document, error)) (done int, err error) {
 	if s.closed.Load() {
-		return ErrClosed
+		return first, ErrClosed
 	}
 	it, err := s.db.NewIter(nil)
 	if err != nil {
-		return fmt.Errorf("profile: reading: %w", err)
+		return first, fmt.Errorf("profile: reading: %w", err)
 	}
+	defer func() { _ = it.Close() }()            // its errors are those of the seeks
 	space := keyPool.Get().(*[memberKeyLen]byte) //nolint:forcetypeassert // the pool has nothing else
 	defer keyPool.Put(space)
-	for i, id := range ids {
+	for i, id := range ids[first:] {
+		i += first
 		key := appendMemberKey(space[:0], id)
 		if !it.SeekPrefixGE(key) {
-			if err := it.Error(); err != nil {
-				break // Close returns it
+			if it.Error() != nil {
+				s.readAlone(i, id, key, each)
+				return i + 1, nil
 			}
-			each(i, Document{}, false)
+			each(i, Document{}, ErrNotFound)
 			continue
 		}
 		value, err := it.ValueAndErr()
 		if err != nil {
-			break
+			s.readAlone(i, id, key, each)
+			return i + 1, nil
 		}
 		doc, err := parseRecord(value)
 		if err != nil {
-			_ = it.Close()
-			return fmt.Errorf("member %d: %w", id, err)
+			err = fmt.Errorf("member %d: %w", id, err)
 		}
-		each(i, doc, true)
+		each(i, doc, err)
 	}
-	if err := it.Close(); err != nil {
-		return fmt.Errorf("profile: reading: %w", err)
+	return len(ids), nil
+}
+
+// readAlone reads what an iterator could not. It looks at one level after the
+// other and ends at the first that has the record: an older version that is
+// damaged is then in nobody's way.
+func (s *PebbleStore) readAlone(i int, id uint64, key []byte, each func(int, Document, error)) {
+	value, closer, err := s.db.Get(key)
+	switch {
+	case errors.Is(err, pebble.ErrNotFound):
+		each(i, Document{}, ErrNotFound)
+		return
+	case err != nil:
+		each(i, Document{}, fmt.Errorf("profile: reading member %d: %w", id, err))
+		return
 	}
-	return nil
+	defer func() { _ = closer.Close() }() // it only lets go of the value
+	doc, err := parseRecord(value)
+	if err != nil {
+		err = fmt.Errorf("member %d: %w", id, err)
+	}
+	each(i, doc, err)
 }
 
 // City implements Store.
@@ -220,7 +270,7 @@ func (s *PebbleStore) City(city string, limit int) ([]uint64, error) {
 	upper[len(upper)-1] = 1 // the byte after the 0 that ends the city
 	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
 	if err != nil {
-		return nil, fmt.Errorf("profile: reading the index: %w", err)
+		return nil, fmt.Errorf("profile: reading the index of %q: %w", clip(city), err)
 	}
 	var ids []uint64
 	for ok := it.First(); ok && len(ids) < limit; ok = it.Next() {
@@ -229,7 +279,7 @@ func (s *PebbleStore) City(city string, limit int) ([]uint64, error) {
 		}
 	}
 	if err := it.Close(); err != nil {
-		return nil, fmt.Errorf("profile: reading the index: %w", err)
+		return nil, fmt.Errorf("profile: reading the index of %q: %w", clip(city), err)
 	}
 	return ids, nil
 }
@@ -247,7 +297,11 @@ func (s *PebbleStore) Err() error {
 }
 
 func (s *PebbleStore) fail(err error) {
-	err = fmt.Errorf("%w: %w", ErrFailed, err)
+	if isFull(err) {
+		err = fmt.Errorf("%w: the disk is full: make room and start it again (%w)", ErrFailed, err)
+	} else {
+		err = fmt.Errorf("%w: %w", ErrFailed, err)
+	}
 	if s.failure.CompareAndSwap(nil, &err) {
 		close(s.failed)
 	}
@@ -263,6 +317,8 @@ func (s *PebbleStore) Close() error {
 	if err := s.Err(); err != nil {
 		return err
 	}
-	err := s.db.Close()
-	return errors.Join(err, s.dir.close())
+	if err := s.attempt(s.db.Close); err != nil {
+		return fmt.Errorf("profile: closing the store: %w", err)
+	}
+	return s.dir.close()
 }

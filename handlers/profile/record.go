@@ -30,6 +30,8 @@ var (
 	seededKey = []byte("s/seeded")
 
 	errCorrupt = errors.New("profile: a record in the store is damaged")
+	// errUnreadable: something that is there, or may be, can't be read.
+	errUnreadable = errors.New("profile: reading")
 )
 
 func appendMemberKey(dst []byte, id uint64) []byte {

@@ -65,6 +65,7 @@ func New(ho handlers.Options, o Options) (*Role, error) {
 	}
 	store, err := OpenPebble(PebbleOptions{
 		Dir: o.Data, CacheBytes: o.CacheBytes, Durability: o.Durability, Logger: ho.Logger,
+		Metrics: ho.Metrics,
 	})
 	if err != nil {
 		return nil, err
@@ -93,7 +94,11 @@ func (r *Role) Runtime() *handlers.Runtime { return r.rt }
 // made, that is no error: the next start goes on.
 func (r *Role) Run(ctx context.Context) error {
 	err := r.run(ctx)
-	return errors.Join(err, r.Close())
+	closed := r.Close()
+	if err != nil && errors.Is(closed, ErrFailed) {
+		return err // said once
+	}
+	return errors.Join(err, closed)
 }
 
 func (r *Role) run(ctx context.Context) error {
@@ -122,6 +127,11 @@ func (r *Role) run(ctx context.Context) error {
 // seed shows its progress.
 func (r *Role) seed(ctx context.Context) error {
 	loaded, err := r.store.Loaded()
+	if errors.Is(err, errUnreadable) {
+		// Members that may be there already must not be made again.
+		r.ho.Logger.Error().Err(err).Msg("how many members were made can't be read, so none are made; what can be read is served")
+		return nil
+	}
 	if err != nil || loaded >= r.opts.Seed {
 		return err
 	}

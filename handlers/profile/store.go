@@ -25,10 +25,11 @@ const MaxCityIDs = 200
 // Store keeps members. It is safe for concurrent use.
 type Store interface {
 	// Read looks the ids up and calls each once for each of them, in their
-	// order: i is the index in ids, ok whether there is such a member. doc is
-	// valid during the call. Ids in ascending order are read fastest. After
-	// an error, the rest is not called.
-	Read(ids []uint64, each func(i int, doc Document, ok bool)) error
+	// order: i is the index in ids, doc is valid during the call. err is nil,
+	// ErrNotFound, or says why this one can't be read, which has no bearing on
+	// the others. Ids in ascending order are read fastest. After an error of
+	// Read itself, the rest is not called.
+	Read(ids []uint64, each func(i int, doc Document, err error)) error
 
 	// Update changes one member: if its version satisfies cond, it is passed
 	// to change, given the next version and the time of this as its last

@@ -55,8 +55,11 @@ func seeded(t testing.TB, n uint64, o PebbleOptions) *PebbleStore {
 // get reads one member.
 func get(t testing.TB, s Store, id uint64) (m Member, ok bool) {
 	t.Helper()
-	err := s.Read([]uint64{id}, func(_ int, doc Document, there bool) {
-		if ok = there; !there {
+	err := s.Read([]uint64{id}, func(_ int, doc Document, err error) {
+		if ok = err == nil; !ok {
+			if !errors.Is(err, ErrNotFound) {
+				t.Errorf("member %d: %v", id, err)
+			}
 			return
 		}
 		b, err := appendRecordOf(doc)
@@ -89,8 +92,8 @@ func TestPebbleStore_Read(t *testing.T) {
 	s := seeded(t, 1200, PebbleOptions{})
 	ids := []uint64{7, 1, 1200, 7, 1201, 0, 600, 1 << 60}
 	var got []string
-	err := s.Read(ids, func(i int, doc Document, ok bool) {
-		if ok {
+	err := s.Read(ids, func(i int, doc Document, err error) {
+		if err == nil {
 			m, err := parseMember(append(make([]byte, recordHead), doc.JSON...))
 			if err != nil {
 				t.Error(err)
@@ -99,7 +102,7 @@ func TestPebbleStore_Read(t *testing.T) {
 				t.Errorf("%d: %s", ids[i], d)
 			}
 		}
-		got = append(got, fmt.Sprintf("%d:%d:%v", i, ids[i], ok))
+		got = append(got, fmt.Sprintf("%d:%d:%v", i, ids[i], err == nil))
 	})
 	want := []string{"0:7:true", "1:1:true", "2:1200:true", "3:7:true", "4:1201:false", "5:0:false", "6:600:true", "7:1152921504606846976:false"}
 	if err != nil || !slices.Equal(got, want) {
@@ -114,7 +117,7 @@ func TestPebbleStore_ReadAllocatesNothing(t *testing.T) {
 		ids[i] = uint64(i*15 + 1)
 	}
 	bytes := 0
-	each := func(_ int, doc Document, _ bool) { bytes += len(doc.JSON) }
+	each := func(_ int, doc Document, _ error) { bytes += len(doc.JSON) }
 	read := func() {
 		if err := s.Read(ids, each); err != nil {
 			t.Error(err)

@@ -82,9 +82,12 @@ func (s *PebbleStore) member(key []byte) (Member, error) {
 		return Member{}, ErrNotFound
 	}
 	if err != nil {
-		return Member{}, fmt.Errorf("profile: reading: %w", err)
+		return Member{}, fmt.Errorf("%w: %w", errUnreadable, err)
 	}
 	m, err := parseMember(value)
+	if err != nil {
+		err = fmt.Errorf("%w: %w", errUnreadable, err)
+	}
 	return m, errors.Join(err, closer.Close())
 }
 
@@ -95,11 +98,11 @@ func (s *PebbleStore) Loaded() (uint64, error) {
 		return 0, nil
 	}
 	if err != nil {
-		return 0, fmt.Errorf("profile: reading: %w", err)
+		return 0, fmt.Errorf("%w: %w", errUnreadable, err)
 	}
 	id, ok := idOfKey(value, 0)
 	if !ok {
-		err = errCorrupt
+		err = fmt.Errorf("%w: %w", errUnreadable, errCorrupt)
 	}
 	return id, errors.Join(err, closer.Close())
 }
@@ -125,18 +128,17 @@ func (s *PebbleStore) Load(members []Member) error {
 		last := binary.BigEndian.AppendUint64(nil, members[len(members)-1].ID)
 		_ = b.Set(seededKey, last, nil)
 	}
-	err := b.Commit(pebble.NoSync) // as in Update
-	_ = b.Close()
-	if err != nil {
-		return fmt.Errorf("profile: loading members: %w", err)
+	if err := s.attempt(func() error { return b.Commit(pebble.NoSync) }); err != nil {
+		return fmt.Errorf("profile: loading members: %w", err) // the batch may be in use
 	}
+	_ = b.Close()
 	return nil
 }
 
 // Sync implements Loader. It moves the members into tables too: that is where
 // they are read from fastest, and the next start has no log to replay.
 func (s *PebbleStore) Sync() error {
-	if err := s.db.Flush(); err != nil {
+	if err := s.attempt(s.db.Flush); err != nil {
 		return fmt.Errorf("profile: flushing what was loaded: %w", err)
 	}
 	return nil

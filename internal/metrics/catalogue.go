@@ -98,12 +98,14 @@ var (
 
 // Handlers: the profile role's store.
 var (
-	StoreReads     = counter("store.reads", "records", "records read", backend)
-	StoreWrites    = counter("store.writes", "records", "records written", backend)
-	StoreConflicts = counter("store.conflicts", "records", "writes refused because their version was stale", backend)
-	StoreNotFound  = counter("store.not_found", "records", "reads of records that do not exist", backend)
-	StoreReadTime  = timer("store.read_time", "one read, of one record or of a batch", backend)
-	StoreWriteTime = timer("store.write_time", "one write, until it is durable", backend)
+	StoreReads      = counter("store.reads", "records", "records read", backend)
+	StoreWrites     = counter("store.writes", "records", "records written", backend)
+	StoreConflicts  = counter("store.conflicts", "records", "writes refused because their version was stale", backend)
+	StoreNotFound   = counter("store.not_found", "records", "reads of records that do not exist", backend)
+	StoreUnreadable = counter("store.unreadable", "requests", "requests answered with 500 because what they ask for is damaged in the store, or the disk does not give it", backend)
+	StoreDamaged    = counter("store.damaged", "reads", "reads of a block or file, by requests or in the background, that found it damaged", backend)
+	StoreReadTime   = timer("store.read_time", "one read, of one record or of a batch", backend)
+	StoreWriteTime  = timer("store.write_time", "one write, until it is durable", backend)
 )
 
 // Handlers: the web role's events.
