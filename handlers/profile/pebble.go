@@ -246,7 +246,7 @@ func (s *PebbleStore) readAlone(i int, id uint64, key []byte, each func(int, Doc
 		each(i, Document{}, ErrNotFound)
 		return
 	case err != nil:
-		each(i, Document{}, fmt.Errorf("profile: reading member %d: %w", id, err))
+		each(i, Document{}, fmt.Errorf("profile: reading member %d: %w", id, shortError{err}))
 		return
 	}
 	defer func() { _ = closer.Close() }() // it only lets go of the value
@@ -279,7 +279,7 @@ func (s *PebbleStore) City(city string, limit int) ([]uint64, error) {
 		}
 	}
 	if err := it.Close(); err != nil {
-		return nil, fmt.Errorf("profile: reading the index of %q: %w", clip(city), err)
+		return nil, fmt.Errorf("profile: reading the index of %q: %w", clip(city), shortError{err})
 	}
 	return ids, nil
 }

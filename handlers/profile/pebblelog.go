@@ -41,7 +41,7 @@ func newPebbleLog(log zerolog.Logger, damaged *metrics.Counter, fail func(error)
 }
 
 func (l *pebbleLog) listener() *pebble.EventListener {
-	return &pebble.EventListener{pebble.EventListener{
+	return &pebble.EventListener{
 		BackgroundError: l.background,
 		DataCorruption:  l.corruption,
 		FlushEnd:        l.flushed,
@@ -95,7 +95,7 @@ func (e *fatalError) Unwrap() error { return e.cause }
 
 // background notes that a flush or compaction failed; Pebble tries it again.
 func (l *pebbleLog) background(err error) {
-	l.Errorf("in the background: %v", err)
+	l.Errorf("in the background: %v", shortError{err})
 }
 
 // corruption notes a block or file that is not as it was written. Who reads it
@@ -103,7 +103,7 @@ func (l *pebbleLog) background(err error) {
 func (l *pebbleLog) corruption(info pebble.DataCorruptionInfo) {
 	l.damaged.Inc()
 	if l.limit.Allow("damaged") {
-		l.log.Error().Err(info.Details).Str("file", info.Path).Str("component", "pebble").
+		l.log.Error().Err(shortError{info.Details}).Str("file", info.Path).Str("component", "pebble").
 			Msg("a part of the store is damaged: what is in it is answered with 500, everything else is served; restore the directory from a backup")
 	}
 }

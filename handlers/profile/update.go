@@ -82,11 +82,11 @@ func (s *PebbleStore) member(key []byte) (Member, error) {
 		return Member{}, ErrNotFound
 	}
 	if err != nil {
-		return Member{}, fmt.Errorf("%w: %w", errUnreadable, err)
+		return Member{}, fmt.Errorf("%w: %w", errUnreadable, shortError{err})
 	}
 	m, err := parseMember(value)
 	if err != nil {
-		err = fmt.Errorf("%w: %w", errUnreadable, err)
+		err = fmt.Errorf("%w: %w", errUnreadable, shortError{err})
 	}
 	return m, errors.Join(err, closer.Close())
 }
@@ -98,7 +98,7 @@ func (s *PebbleStore) Loaded() (uint64, error) {
 		return 0, nil
 	}
 	if err != nil {
-		return 0, fmt.Errorf("%w: %w", errUnreadable, err)
+		return 0, fmt.Errorf("%w: %w", errUnreadable, shortError{err})
 	}
 	id, ok := idOfKey(value, 0)
 	if !ok {
