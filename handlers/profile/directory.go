@@ -83,8 +83,6 @@ const (
 	formatFile = "FORMAT"
 	formatText = "nanofront profile store, format 1\n"
 	pebbleDir  = "pebble"
-
-	tableSuffix = ".sst" // of Pebble's tables
 )
 
 // newStoreVersion is the on-disk format of new stores. Existing ones keep

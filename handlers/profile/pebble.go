@@ -149,11 +149,18 @@ func OpenPebble(o PebbleOptions) (*PebbleStore, error) {
 	var db *pebble.DB
 	err = s.attempt(func() (err error) {
 		db, err = pebble.Open(dir.pebble, po)
+		if err == nil && s.Err() != nil {
+			return db.Close()
+		}
 		return err
 	})
 	if err != nil {
 		s.log.limit.Close()
 		_ = dir.close()
+		var f *failure
+		if errors.As(err, &f) {
+			err = f.cause
+		}
 		return nil, dirError(unopened(err), o.Dir, err)
 	}
 	s.db = db
@@ -163,7 +170,7 @@ func OpenPebble(o PebbleOptions) (*PebbleStore, error) {
 func (s *PebbleStore) pebbleOptions(o PebbleOptions) *pebble.Options {
 	s.log = newPebbleLog(o.Logger, o.Metrics.Counter(metrics.StoreDamaged), s.fail)
 	po := &pebble.Options{
-		FS:                 checkedTables{o.fs},
+		FS:                 &files{FS: o.fs, fail: s.log.giveUp, failed: &s.log.failed},
 		Lock:               s.dir.lock,
 		CacheSize:          o.CacheBytes,
 		FormatMajorVersion: s.dir.version,
@@ -296,29 +303,45 @@ func (s *PebbleStore) Err() error {
 	return nil
 }
 
-func (s *PebbleStore) fail(err error) {
-	if isFull(err) {
-		err = fmt.Errorf("%w: the disk is full: make room and start it again (%w)", ErrFailed, err)
-	} else {
-		err = fmt.Errorf("%w: %w", ErrFailed, err)
-	}
+func (s *PebbleStore) fail(cause error) {
+	var err error = &failure{cause}
 	if s.failure.CompareAndSwap(nil, &err) {
 		close(s.failed)
 	}
 }
 
-// Close implements Store. A store that has failed stays as it is: its
-// directory is recovered when it is opened again.
+// failure is an ErrFailed that knows why.
+type failure struct{ cause error }
+
+// Error implements error.
+func (f *failure) Error() string {
+	if isFull(f.cause) {
+		return fmt.Sprintf("%v: the disk is full: make room and start it again (%v)", ErrFailed, shortError{f.cause})
+	}
+	return fmt.Sprintf("%v: %v", ErrFailed, shortError{f.cause})
+}
+
+// Is makes it an ErrFailed.
+func (f *failure) Is(target error) bool { return target == ErrFailed } //nolint:errorlint // this is what errors.Is asks
+
+// Unwrap returns why.
+func (f *failure) Unwrap() error { return f.cause }
+
+// Close implements Store. If the store has failed, or fails with it, that is the
+// error; its directory is recovered when it is opened again.
 func (s *PebbleStore) Close() error {
 	if s.closed.Swap(true) {
 		return nil
 	}
+	s.log.serving.Store(false)
 	defer s.log.limit.Close()
-	if err := s.Err(); err != nil {
+	err := s.attempt(s.db.Close)
+	unlocked := s.dir.close()
+	switch {
+	case errors.Is(err, ErrFailed):
 		return err
-	}
-	if err := s.attempt(s.db.Close); err != nil {
+	case err != nil:
 		return fmt.Errorf("profile: closing the store: %w", err)
 	}
-	return s.dir.close()
+	return unlocked
 }

@@ -27,9 +27,9 @@ type pebbleLog struct {
 	damaged *metrics.Counter
 	limit   *logging.Limiter
 
-	// waiting is how many calls there are whose caller ends with the store,
-	// and says why: what opens, seeds and closes it.
-	waiting atomic.Int32
+	// serving is false while the store is opened, seeded and closed: whoever
+	// does that ends with it, and says why.
+	serving atomic.Bool
 	failed  atomic.Bool
 	// unflushed is since when no memtable could be flushed, in Unix
 	// nanoseconds; 0: the last could.
@@ -77,11 +77,20 @@ func (l *pebbleLog) Fatalf(format string, args ...any) {
 	runtime.Goexit()
 }
 
+// giveUp declares the store failed. That is known before its logs pretend to be
+// written (logFile), else an update could be acknowledged that is nowhere.
 func (l *pebbleLog) giveUp(err error) {
-	if !l.failed.Swap(true) && l.waiting.Load() == 0 {
+	l.fail(err)
+	if !l.failed.Swap(true) && l.serving.Load() {
 		l.log.Error().Err(err).Str("component", "pebble").Msg("the store can't go on; the process ends, and recovers what was acknowledged when it is started again")
 	}
-	l.fail(err)
+}
+
+func panicked(p any) error {
+	if err, ok := p.(error); ok {
+		return fmt.Errorf("panic: %w", err)
+	}
+	return fmt.Errorf("panic: %v", p)
 }
 
 // fatalError is what Fatalf was told.
@@ -115,28 +124,27 @@ func (l *pebbleLog) flushed(info pebble.FlushInfo) {
 		return
 	}
 	now := l.now().UnixNano()
-	if l.unflushed.CompareAndSwap(0, now) && l.waiting.Load() == 0 {
-		return
-	}
-	if l.waiting.Load() > 0 || time.Duration(now-l.unflushed.Load()) > flushPatience {
+	l.unflushed.CompareAndSwap(0, now)
+	if !l.serving.Load() || time.Duration(now-l.unflushed.Load()) > flushPatience {
 		l.giveUp(fmt.Errorf("flushing: %w", info.Err))
 	}
 }
 
+// serves says that the store has been opened and filled.
+func (s *PebbleStore) serves() { s.log.serving.Store(true) }
+
 // attempt runs f, which opens, fills or closes the store, and returns its
 // error, or why the store has failed: f may then never return.
 func (s *PebbleStore) attempt(f func() error) error {
-	s.log.waiting.Add(1)
-	defer s.log.waiting.Add(-1)
 	var err error
 	done := make(chan struct{})
 	go func() { // ends with f, or in the middle of it (pebbleLog.Fatalf)
 		defer close(done)
 		defer func() {
-			// Pebble has no end of checks, and files that are damaged may meet
-			// one that panics.
+			// Files that are damaged may be more than Pebble expects. What it
+			// holds then, nobody knows.
 			if p := recover(); p != nil {
-				err = fmt.Errorf("panic: %v", p)
+				s.log.giveUp(panicked(p))
 			}
 		}()
 		err = f()

@@ -108,6 +108,7 @@ func (r *Role) run(ctx context.Context) error {
 		}
 		return err
 	}
+	r.store.serves()
 	serving, stop := context.WithCancel(ctx)
 	defer stop()
 	go func() { // ends with Run

@@ -4,39 +4,20 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
-	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// checkedTables checks the blocks of tables as they are read. Pebble does that
-// too, but when a sum is wrong it tries the block with each of its bits flipped
-// to tell whether one did: 0.2 s of a core for a block of data that has two
-// wrong ones and half a minute for a large block of the index, at each read
-// (TestPebbleStore_DamageIsFoundAtOnce). Checking twice costs some 1 µs for
+// checkedTable is a table whose blocks are checked as they are read. Pebble
+// does that too, but when a sum is wrong it tries the block with each of its
+// bits flipped to tell whether one did: 0.2 s of a core for a block of data that
+// has two wrong ones and half a minute for a large block of the index, at each
+// read (TestPebbleStore_DamageIsFoundAtOnce). Checking twice costs some 1 µs for
 // each block that is not in the cache.
-type checkedTables struct{ vfs.FS }
-
-// Unwrap implements vfs.FS.
-func (c checkedTables) Unwrap() vfs.FS { return c.FS }
-
-// Open implements vfs.FS.
-func (c checkedTables) Open(name string, opts ...vfs.OpenOption) (vfs.File, error) {
-	f, err := c.FS.Open(name, opts...)
-	if err != nil || !strings.HasSuffix(name, tableSuffix) {
-		return f, err
-	}
-	info, err := f.Stat()
-	if err != nil {
-		_ = f.Close() // it was not read yet
-		return nil, err
-	}
-	return &checkedTable{File: f, name: c.PathBase(name), size: info.Size()}, nil
-}
-
-// checkedTable is a table that is being read. Pebble reads a block with its
-// trailer at a time, and the footer, which reaches to the end of the file.
+//
+// Pebble reads one block with its trailer at a time, and the footer, which
+// reaches to the end of the file.
 type checkedTable struct {
 	vfs.File
 	name string
@@ -49,6 +30,15 @@ const (
 	blockTrailer = 1 + blockSum
 	blockSum     = 4
 )
+
+func checked(f vfs.File, name string) (vfs.File, error) {
+	info, err := f.Stat()
+	if err != nil {
+		_ = f.Close() // it was not read yet
+		return nil, err
+	}
+	return &checkedTable{File: f, name: name, size: info.Size()}, nil
+}
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 

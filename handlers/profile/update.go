@@ -60,14 +60,29 @@ func (s *PebbleStore) Update(ctx context.Context, id uint64, cond Condition, cha
 		_ = b.Delete(appendCityKey(nil, city, id), nil)
 		_ = b.Set(appendCityKey(nil, m.City, id), nil, nil)
 	}
-	// Commit doesn't return when the store fails (pebbleLog.Fatalf): what is
+	// Commit may not return when the store fails (pebbleLog.Fatalf): what is
 	// deferred then runs, and must leave the batch alone.
-	err = b.Commit(s.write)
+	err = s.commit(b)
 	_ = b.Close()
+	if err == nil {
+		err = s.Err() // a log that fails doesn't say so to Commit
+	}
 	if err != nil {
 		return Document{}, fmt.Errorf("profile: writing member %d: %w", id, err)
 	}
 	return parseRecord(value)
+}
+
+// commit makes a panic of Pebble the end of the store: what locks it holds then,
+// nobody knows.
+func (s *PebbleStore) commit(b *pebble.Batch) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.log.giveUp(panicked(p))
+			err = s.Err()
+		}
+	}()
+	return b.Commit(s.write)
 }
 
 func (s *PebbleStore) stripe(id uint64) *sync.Mutex {
@@ -128,18 +143,35 @@ func (s *PebbleStore) Load(members []Member) error {
 		last := binary.BigEndian.AppendUint64(nil, members[len(members)-1].ID)
 		_ = b.Set(seededKey, last, nil)
 	}
-	if err := s.attempt(func() error { return b.Commit(pebble.NoSync) }); err != nil {
-		return fmt.Errorf("profile: loading members: %w", err) // the batch may be in use
+	err := s.attempt(func() error { return b.Commit(pebble.NoSync) })
+	if errors.Is(err, ErrFailed) {
+		return err // the batch may be in use
 	}
 	_ = b.Close()
+	if err != nil {
+		return fmt.Errorf("profile: loading members: %w", err)
+	}
 	return nil
 }
 
 // Sync implements Loader. It moves the members into tables too: that is where
 // they are read from fastest, and the next start has no log to replay.
 func (s *PebbleStore) Sync() error {
-	if err := s.attempt(s.db.Flush); err != nil {
-		return fmt.Errorf("profile: flushing what was loaded: %w", err)
+	var flushed <-chan struct{}
+	err := s.attempt(func() (err error) {
+		flushed, err = s.db.AsyncFlush()
+		return err
+	})
+	if err == nil {
+		select { // Pebble tries again for ever
+		case <-flushed:
+			return nil
+		case <-s.failed:
+			err = s.Err()
+		}
 	}
-	return nil
+	if errors.Is(err, ErrFailed) {
+		return err
+	}
+	return fmt.Errorf("profile: flushing what was loaded: %w", err)
 }

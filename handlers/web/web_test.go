@@ -148,7 +148,7 @@ func TestWeb_Statuses(t *testing.T) {
 		{"GET", "/members?city=Berlin&limit=x", "", nil, 400, "1 to 100"},
 		{"GET", "/members?city=Nowhere", "", nil, 200, `"count":0`},
 		{"PUT", "/profile/3", `{"nickname":"x"}`, nil, 428, "If-Match"},
-		{"PUT", "/profile/3", `{"nickname":"x"}`, []string{`if-match: "9"`}, 409, "at version 1 now"},
+		{"PUT", "/profile/3", `{"nickname":"x"}`, []string{`if-match: "9"`}, 412, "at version 1 now"},
 		{"PUT", "/profile/3", `{"nickname":""}`, []string{`if-match: "1"`}, 400, "nickname is 0 characters"},
 		{"PUT", "/profile/3", strings.Repeat("x", 16<<10+1), []string{`if-match: "1"`}, 413, "at most 16384"},
 		{"PUT", "/profile/999999", `{"nickname":"x"}`, []string{`if-match: *`}, 404, "no member"},

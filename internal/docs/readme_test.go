@@ -28,7 +28,7 @@ var commands = map[string]struct {
 	"make test":  {needs: "make", want: []string{"go test", "./..."}},
 	"make bench": {needs: "make", want: []string{"go build", "bin/bench run"}},
 
-	"curl -i localhost:8080/profile/42":                     {needs: "curl", want: []string{"HTTP/1.1 200 OK", `"id":42`, `Etag: "1"`}},
+	"curl -i localhost:8080/profile/42":                     {needs: "curl", want: []string{"HTTP/1.1 200 OK", `"id":42`, `Etag: "`}},
 	"curl -H 'Accept: text/html' localhost:8080/profile/42": {needs: "curl", want: []string{"<!doctype html>"}},
 	"curl 'localhost:8080/members?city=Utrecht&limit=2'":    {needs: "curl", want: []string{`"city":"Utrecht","count":`}},
 	"curl 'localhost:8080/echo/hi?x=1'":                     {needs: "curl", want: []string{`"path":"/echo/hi","query":"x=1"`}},
@@ -40,8 +40,9 @@ var commands = map[string]struct {
 	"wrk -t2 -c256 -d30s --latency http://localhost:8080/profile/42": {
 		needs: "wrk", want: []string{"Requests/sec"}, bad: []string{"Non-2xx", "Socket errors"},
 	},
-	`curl -X PUT -H 'If-Match: "1"' -d '{"nickname":"Jo"}' localhost:8080/profile/42`: {
-		needs: "curl", want: []string{`"version":2`, `"nickname":"Jo"`},
+	"curl --etag-save tag localhost:8080/profile/42": {needs: "curl", want: []string{`"id":42`}},
+	`curl -X PUT -H "If-Match: $(cat tag)" -d '{"nickname":"Jo"}' localhost:8080/profile/42`: {
+		needs: "curl", want: []string{`"version":`, `"nickname":"Jo"`},
 	},
 }
 
@@ -72,7 +73,10 @@ func TestReadme_CommandsWork(t *testing.T) {
 		}
 	}
 	s := startSystem(t)
-	for _, c := range listed {
+	// Twice: a tour that can't be repeated is no tour. What takes long or stays
+	// is done once.
+	tour := slices.DeleteFunc(slices.Clone(listed), func(c string) bool { return !strings.HasPrefix(c, "curl ") })
+	for _, c := range append(tour, listed...) {
 		how, ok := commands[c]
 		if !ok {
 			t.Errorf("README.md has the command %q: say in this test how it is run", c)

@@ -163,7 +163,7 @@ func testChange(t *testing.T, s *system) {
 		want       int
 	}{
 		{"without If-Match", change, nil, 428},
-		{"stale", change, []string{`If-Match: "9"`}, 409},
+		{"stale", change, []string{`If-Match: "9"`}, 412},
 		{"not JSON", "about", []string{`If-Match: "1"`}, 400},
 		{"unknown field", `{"shoe_size":43}`, []string{`If-Match: "1"`}, 400},
 		{"too large", `{"about":"` + strings.Repeat("x", 20<<10) + `"}`, []string{`If-Match: "1"`}, 413},
@@ -177,7 +177,7 @@ func testChange(t *testing.T, s *system) {
 	if got.header.Get("ETag") != `"2"` || !strings.Contains(got.body, "I was changed") {
 		t.Errorf("PUT: tag %s, body %s", got.header.Get("ETag"), got.body)
 	}
-	if r := put(change, `If-Match: "1"`); r.status != 409 || !strings.Contains(r.isError(t, "second PUT"), "version 2") {
+	if r := put(change, `If-Match: "1"`); r.status != 412 || !strings.Contains(r.isError(t, "second PUT"), "version 2") {
 		t.Errorf("PUT with the tag of before: status %d, %s", r.status, r.body)
 	}
 	if r := ask(t, s.http, get("/profile/7")); r.header.Get("ETag") != `"2"` || !strings.Contains(r.body, "I was changed") {
