@@ -7,3 +7,5 @@ import "net"
 func newNativePoller(conns int, addr *net.TCPAddr) (poller, error) {
 	return newNetPoller(conns, addr), nil
 }
+
+const nativeHoldsCore = false
