@@ -3,6 +3,7 @@ package forwarded
 import (
 	"bytes"
 	"net/netip"
+	"slices"
 	"unsafe"
 
 	"nanofront/internal/uri"
@@ -17,7 +18,8 @@ const (
 
 // hop is one hop of a list: whom it saw, and how that one spoke to it.
 type hop struct {
-	addr  netip.Addr // invalid for "unknown" and for obfuscated identifiers
+	addr  netip.Addr // invalid for "unknown", for obfuscated identifiers, and if !said
+	said  bool       // the address was: RFC 7239 section 4 leaves out what it likes
 	proto uint8      // noProto if it wasn't said, or is neither http nor https
 	host  []byte     // empty if it wasn't said
 }
@@ -42,14 +44,16 @@ func (l *hops) add() *hop {
 }
 
 // parseXFor takes the values of X-Forwarded-For: IP addresses, some proxies' with a port, or "unknown", separated by
-// commas. What is left of an item that is none of these is given up with it. It can only have come through the
-// proxies to its right, so it is theirs that count.
+// commas; empty items are none (RFC 9110 section 5.6.1). What is left of an item that is none of these is given up with
+// it. It can only have come through the proxies to its right, so it is theirs that count.
 func (l *hops) parseXFor(values [][]byte) {
 	for _, value := range values {
 		for more := true; more; {
 			var item []byte
 			item, value, more = bytes.Cut(value, []byte{','})
-			item = http1.TrimOWS(item)
+			if item = http1.TrimOWS(item); len(item) == 0 {
+				continue
+			}
 			node := l.add()
 			if node.addr = parseAddrPort(item); !node.addr.IsValid() && !http1.EqualLower(item, "unknown") {
 				l.n = 0
@@ -71,14 +75,17 @@ func (l *hops) spread(values [][]byte, hosts bool) {
 	var items [maxHops][]byte
 	n := 0
 	for _, value := range values {
-		for more := true; more; n++ {
+		for more := true; more; {
 			var item []byte
 			item, value, more = bytes.Cut(value, []byte{','})
-			item = http1.TrimOWS(item)
+			if item = http1.TrimOWS(item); len(item) == 0 {
+				continue
+			}
 			if n == len(items) || !new(hop).say(item, hosts) {
 				return
 			}
 			items[n] = item
+			n++
 		}
 	}
 	if n == 0 {
@@ -112,13 +119,18 @@ func (n *hop) say(item []byte, host bool) bool {
 
 // parseForwarded takes the values of Forwarded (RFC 7239 section 4). A value that breaks the grammar is given up with
 // all before it, and whole, as an open quote may have swallowed any part of it; first is the index of the first that
-// wasn't. Beyond the grammar it wants no parameter twice in an element, and a for in each element, as a hop without an address
-// would move all others.
+// wasn't. Beyond the grammar it wants no parameter twice in an element.
+//
+// An element without for is a hop whose address isn't known, as for=unknown, unless none has one: then there is no list
+// but what the last element says, that of the nearest proxy.
 func (l *hops) parseForwarded(values [][]byte) (first int) {
 	for i, value := range values {
 		if !l.parseForwardedValue(value) {
 			l.n, first = 0, i+1
 		}
+	}
+	if n := l.n; n > 0 && !slices.ContainsFunc(l.nodes[:n], func(h hop) bool { return h.said }) {
+		l.bare, l.n = l.nodes[n-1], 0
 	}
 	return first
 }
@@ -127,9 +139,13 @@ func (l *hops) parseForwardedValue(b []byte) bool {
 	for {
 		b = http1.TrimOWS(b)
 		if len(b) > 0 && b[0] != ',' { // empty list elements are ignored (RFC 9110 section 5.6.1)
+			var pairs int
 			var ok bool
-			if b, ok = parseElement(b, l.add()); !ok {
+			if pairs, b, ok = parseElement(b, l.add()); !ok {
 				return false
+			}
+			if pairs == 0 {
+				l.n--
 			}
 			b = http1.TrimOWS(b)
 		}
@@ -143,8 +159,8 @@ func (l *hops) parseForwardedValue(b []byte) bool {
 	}
 }
 
-// parseElement parses pairs separated by ';' up to a ',', white space or the end, and returns what follows.
-func parseElement(b []byte, node *hop) (rest []byte, ok bool) {
+// parseElement parses pairs separated by ';' up to a ',', white space or the end, and returns how many, and what follows.
+func parseElement(b []byte, node *hop) (pairs int, rest []byte, ok bool) {
 	const (
 		seenFor uint8 = 1 << iota
 		seenBy
@@ -163,62 +179,87 @@ func parseElement(b []byte, node *hop) (rest []byte, ok bool) {
 			n++
 		}
 		if n > 0 {
+			pairs++
 			if n == len(b) || b[n] != '=' {
-				return nil, false
+				return 0, nil, false
 			}
 			name := b[:n]
 			var value []byte
-			if value, b, ok = parseValue(b[n+1:]); !ok {
-				return nil, false
+			var escapes bool
+			if value, escapes, b, ok = parseValue(b[n+1:]); !ok {
+				return 0, nil, false
+			}
+			if escapes {
+				value = unescape(value)
 			}
 			switch {
 			case http1.EqualLower(name, "for"):
 				node.addr, ok = parseNode(value)
-				ok = ok && once(seenFor)
+				node.said, ok = true, ok && once(seenFor)
 			case http1.EqualLower(name, "by"):
 				_, ok = parseNode(value)
 				ok = ok && once(seenBy)
 			case http1.EqualLower(name, "host"):
-				node.host = value
-				ok = uri.ValidHost(value) && once(seenHost)
+				// One that we can't use was not said.
+				if uri.ValidHost(value) {
+					node.host = value
+				}
+				ok = once(seenHost)
 			case http1.EqualLower(name, "proto"):
 				if http1.EqualLower(value, "http") {
 					node.proto = protoHTTP
 				} else if http1.EqualLower(value, "https") {
 					node.proto = protoHTTPS
 				}
-				ok = validScheme(value) && once(seenProto)
+				ok = once(seenProto)
 			}
 			if !ok {
-				return nil, false
+				return 0, nil, false
 			}
 		}
 		if len(b) == 0 || b[0] != ';' {
-			return b, seen&seenFor != 0
+			return pairs, b, true
 		}
 		b = b[1:]
 	}
 }
 
-// parseValue parses a token or a quoted-string. One with escapes in it is refused, as nothing that may stand in
-// a node, host or scheme needs one; only extensions lose by it.
-func parseValue(b []byte) (value, rest []byte, ok bool) {
+// parseValue parses a token or a quoted-string, whose escapes stay in the value (RFC 9110 section 5.6.4).
+func parseValue(b []byte) (value []byte, escapes bool, rest []byte, ok bool) {
 	if len(b) > 0 && b[0] == '"' {
 		for i := 1; i < len(b); i++ {
-			switch c := b[i]; {
-			case c == '"':
-				return b[1:i], b[i+1:], true
-			case c == '\\', c < 0x20 && c != '\t', c == 0x7f:
-				return nil, nil, false
+			c := b[i]
+			if c == '"' {
+				return b[1:i], escapes, b[i+1:], true
+			}
+			if c == '\\' && i+1 < len(b) {
+				escapes = true
+				i++
+				c = b[i]
+			}
+			if c < ' ' && c != '\t' || c == 0x7f {
+				break
 			}
 		}
-		return nil, nil, false
+		return nil, false, nil, false
 	}
 	n := 0
 	for n < len(b) && http1.IsToken(b[n]) {
 		n++
 	}
-	return b[:n], b[n:], n > 0
+	return b[:n], false, b[n:], n > 0
+}
+
+// unescape returns a copy of value without its escapes. It allocates: nothing that we look for needs one.
+func unescape(value []byte) []byte {
+	dst := make([]byte, 0, len(value))
+	for i := 0; i < len(value); i++ {
+		if value[i] == '\\' {
+			i++
+		}
+		dst = append(dst, value[i])
+	}
+	return dst
 }
 
 // parseNode parses nodename [":" node-port] (RFC 7239 section 6). The address is invalid for "unknown" and
@@ -275,17 +316,6 @@ func isPort(b []byte) bool {
 		}
 	}
 	return len(b) >= 1 && len(b) <= 5
-}
-
-// validScheme: RFC 3986 section 3.1.
-func validScheme(b []byte) bool {
-	for i, c := range b {
-		letter := 'a' <= c|0x20 && c|0x20 <= 'z'
-		if !letter && (i == 0 || !uri.IsDigit(c) && c != '+' && c != '-' && c != '.') {
-			return false
-		}
-	}
-	return len(b) > 0
 }
 
 // parseAddrPort parses an address as proxies write it into X-Forwarded-For: IPv4, IPv4:port, IPv6, [IPv6] or
