@@ -183,6 +183,7 @@ func TestAdmission_Options(t *testing.T) {
 		"--latency-target":                   {LatencyTarget: time.Microsecond},
 		"--header-timeout":                   {HeaderTimeout: time.Hour},
 		"--max-header":                       {MaxHeader: 10},
+		"--max-header-fields":                {MaxFields: 251},
 		"--access-log":                       {AccessLog: -2},
 		"--trusted-proxies":                  {TrustedProxies: []string{"nowhere"}},
 		"Options.Discovery":                  {HTTP: "no discovery"},

@@ -10,6 +10,7 @@ import (
 
 	"nanofront/internal/httpmsg"
 	"nanofront/internal/metrics"
+	"nanofront/internal/registry"
 	"nanofront/nanobus"
 )
 
@@ -90,6 +91,29 @@ func testGrammarBackslash(t *testing.T) {
 	}
 }
 
+// TestGrammar_RoutesInAnySpelling: a route matches the requests that are spelled as it is, and all that mean the same.
+func TestGrammar_RoutesInAnySpelling(t *testing.T) { bothWays(t, testGrammarRoutesInAnySpelling) }
+
+func testGrammarRoutesInAnySpelling(t *testing.T) {
+	var routes []registry.Route
+	for _, path := range []string{"/caf%c3%a9", "/%7Euser", "/b[1]"} {
+		routes = append(routes, registry.Route{Match: registry.Match{Path: path, Host: "[0::1]"}, Service: "work"})
+	}
+	f := startFront(t, Options{}, routes...)
+	f.work(t, "w1", text("found"))
+	c := f.dial(t)
+	for _, path := range []string{
+		"/caf%c3%a9", "/caf%C3%a9", "/c%61f%C3%A9", "/x/../caf%c3%a9",
+		"/%7Euser", "/%7euser", "/~user",
+		"/b[1]", "/b%5b1%5D", "/b[1%5D",
+	} {
+		c.send("GET " + path + "?q HTTP/1.1\nHost: [::0:1]:8080\n\n")
+		if r := c.read("GET"); r.body != "found" {
+			t.Errorf("%s: %d %q", path, r.StatusCode, r.body)
+		}
+	}
+}
+
 // TestGrammar_RefusalOfHEAD: a response to HEAD has no body, also when the request was none.
 func TestGrammar_RefusalOfHEAD(t *testing.T) { bothWays(t, testGrammarRefusalOfHEAD) }
 
@@ -112,6 +136,23 @@ func testGrammarRefusalOfHEAD(t *testing.T) {
 	}
 	if r := f.raw(t, strings.Repeat("A", 9000)); !strings.HasPrefix(r, "HTTP/1.1 501 ") {
 		t.Errorf("endless method: %q", r)
+	}
+}
+
+func TestGrammar_MaxFields(t *testing.T) { bothWays(t, testGrammarMaxFields) }
+
+func testGrammarMaxFields(t *testing.T) {
+	const lines = "X: y\n"
+	for _, most := range []int{3, 250} {
+		f := startFront(t, Options{MaxFields: most})
+		f.work(t, "w1", text("fits"))
+		if r := f.ask(t, "GET", "/", strings.Repeat(lines, most-1)); r.body != "fits" { // with Host
+			t.Errorf("%d fields of %d: %d %q", most, most, r.StatusCode, r.body)
+		}
+		r := f.raw(t, "GET / HTTP/1.1\nHost: a\n"+strings.Repeat(lines, most)+"\n")
+		if !strings.HasPrefix(r, "HTTP/1.1 431 ") || !strings.Contains(r, "too many header fields") {
+			t.Errorf("%d fields of %d: %q", most+1, most, r)
+		}
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"nanofront/internal/httpmsg"
 	"nanofront/internal/metrics"
 	"nanofront/internal/registry"
 	"nanofront/nanobus"
@@ -22,6 +23,7 @@ const (
 	DefaultWriteTimeout  = 30 * time.Second
 	DefaultDrainTimeout  = 10 * time.Second
 	DefaultMaxHeader     = 16 << 10
+	DefaultMaxFields     = 100
 	DefaultMaxConns      = 20_000
 	DefaultMaxInFlight   = 4096
 	DefaultMinInFlight   = 64
@@ -67,6 +69,7 @@ type Options struct {
 	DrainDelay time.Duration
 
 	MaxHeader int // bytes of request line and header section
+	MaxFields int // header fields of a request, and trailer fields
 	MaxConns  int // open client connections
 
 	// EventLoops is how many event loops look after the client connections, on
@@ -127,6 +130,7 @@ func (o *Options) setDefaults() error {
 		def, min, max int
 	}{
 		{"max-header", &o.MaxHeader, DefaultMaxHeader, 1 << 10, 60 << 10},
+		{"max-header-fields", &o.MaxFields, DefaultMaxFields, 1, httpmsg.MaxFields - 6}, // with what we add
 		{"max-connections", &o.MaxConns, DefaultMaxConns, 1, 1 << 20},
 		{"max-in-flight", &o.MaxInFlight, DefaultMaxInFlight, 1, 1 << 17},
 		{"min-in-flight", &o.MinInFlight, min(DefaultMinInFlight, max(o.MaxInFlight, 1)), 1, 1 << 17},

@@ -114,7 +114,7 @@ func (t *Terminator) Listen() error {
 		t.listener = l.(*net.TCPListener) //nolint:forcetypeassert // what net.Listen("tcp") returns
 	}
 	t.guard = newGuardListener(&drainableListener{TCPListener: t.listener, draining: &t.draining}, guardOptions{
-		maxConns: t.opts.MaxConns, maxHead: t.opts.MaxHeader, maxBody: registry.MaxBodyLimit,
+		maxConns: t.opts.MaxConns, maxHead: t.opts.MaxHeader, maxFields: t.opts.MaxFields, maxBody: registry.MaxBodyLimit,
 		idleTimeout: t.opts.IdleTimeout, headTimeout: t.opts.HeaderTimeout,
 		bodyTimeout: t.opts.BodyTimeout, writeTime: t.opts.WriteTimeout,
 		respond: t.refuseRaw, trusted: t.trusted.Trusts,

@@ -94,14 +94,21 @@ func isTokenByte(c rune) bool {
 // anew for each request or from the client's address.
 var ownFields = []string{
 	"connection", "content-length", "expect", "forwarded", "host", "keep-alive", "proxy-authenticate", "proxy-authorization",
-	"proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
+	"proxy", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
 	"x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-request-id",
 }
 
 var errOwnField = errors.New("this field isn't passed on as the client sent it: want another, or client for the client's address")
 
 func checkField(name string) error {
-	if slices.Contains(ownFields, name) {
+	// Nor are other spellings of ours, which a backend may take for them.
+	dashed := strings.Map(func(c rune) rune {
+		if c < 0x80 && !isLower(byte(c)) && !isDigit(byte(c)) { //nolint:gosec // ASCII
+			return '-'
+		}
+		return c
+	}, name)
+	if slices.Contains(ownFields, dashed) || dashed != name && strings.HasPrefix(dashed, "x-forwarded-") {
 		return errOwnField
 	}
 	return checkToken(name)

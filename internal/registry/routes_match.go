@@ -5,6 +5,8 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+
+	"nanofront/internal/uri"
 )
 
 // MatchResult says how Router.Match ended.
@@ -61,8 +63,8 @@ func (r *Routes) Compile() *Router {
 	}
 	for i := range rt.routes {
 		route := &rt.routes[i]
+		route.Match = route.Match.normal()
 		route.Match.Methods = slices.Clone(route.Match.Methods)
-		route.Match.Host = strings.ToLower(strings.TrimSuffix(route.Match.Host, "."))
 		if route.Name == "" {
 			route.Name = route.Match.String()
 		}
@@ -144,13 +146,13 @@ func (rt *Router) Routes() []Route { return rt.routes }
 // are in the order of what they match.
 func (r *Routes) ByPrecedence() []Route {
 	list := slices.Clone(r.Routes)
-	slices.SortStableFunc(list, func(a, b Route) int { return a.Match.compare(&b.Match) })
+	slices.SortStableFunc(list, func(a, b Route) int { return a.Match.normal().compare(b.Match.normal()) })
 	return list
 }
 
-// compare is negative if m goes before o.
-func (m *Match) compare(o *Match) int {
-	host, other := strings.ToLower(strings.TrimSuffix(m.Host, ".")), strings.ToLower(strings.TrimSuffix(o.Host, "."))
+// compare is negative if m goes before o, both in their normal form.
+func (m Match) compare(o Match) int {
+	host, other := m.Host, o.Host
 	return cmp.Or(
 		cmp.Compare(hostRank(host), hostRank(other)),
 		wildLonger(host, other),
@@ -190,9 +192,9 @@ func wildLonger(a, b string) int {
 	return cmp.Compare(len(b), len(a))
 }
 
-// Match finds the route for a request. path is normalised: absolute, without
-// query, dot segments and double slashes. host is the Host header's value; a
-// port and a final dot are ignored, case doesn't matter. The route belongs to
+// Match finds the route for a request. path is in the form of uri.AppendPath.
+// host is an authority, brought to the form of uri.AppendHost: port and final
+// dot are ignored, case doesn't matter. The route belongs to
 // the Router and must not be changed; it is nil unless the result is Found.
 //
 // Of several routes that match, the more specific one is taken: a host before
@@ -206,7 +208,7 @@ func wildLonger(a, b string) int {
 func (rt *Router) Match(method, host, path []byte) (*Route, MatchResult) {
 	result := NotFound
 	if len(rt.hosts)+len(rt.wild) > 0 {
-		var buf [maxHostLen]byte
+		var buf hostBuffer
 		if h := canonicalHost(&buf, host); len(h) > 0 {
 			if t := rt.hosts[string(h)]; t != nil {
 				if r := t.match(method, path, &result); r != nil {
@@ -312,7 +314,7 @@ func (rt *Router) Allow(dst, host, path []byte) []byte {
 			}
 		}
 	}
-	var buf [maxHostLen]byte
+	var buf hostBuffer
 	h := canonicalHost(&buf, host)
 	collect(rt.hosts[string(h)])
 	for dot := bytes.IndexByte(h, '.'); dot >= 0; dot = bytes.IndexByte(h, '.') {
@@ -329,25 +331,14 @@ func (rt *Router) Allow(dst, host, path []byte) []byte {
 	return dst
 }
 
-// canonicalHost strips port and final dot and lowers ASCII letters, into buf.
-// The result is empty for what is no host: it matches no host then.
-func canonicalHost(buf *[maxHostLen]byte, host []byte) []byte {
-	if len(host) > 0 && host[0] == '[' {
-		if end := bytes.IndexByte(host, ']'); end > 0 {
-			host = host[:end+1]
-		}
-	} else if colon := bytes.LastIndexByte(host, ':'); colon >= 0 {
-		host = host[:colon]
-	}
-	host = bytes.TrimSuffix(host, []byte("."))
+// hostBuffer has room for a host in its normal form and what may stand around it.
+type hostBuffer [maxHostLen + 16]byte
+
+// canonicalHost is the normal form of an authority's host, in buf. The result is empty for what is
+// too long for one: it matches no host then.
+func canonicalHost(buf *hostBuffer, host []byte) []byte {
 	if len(host) > len(buf) {
 		return nil
 	}
-	n := copy(buf[:], host)
-	for i, c := range buf[:n] {
-		if isUpper(c) {
-			buf[i] = c + ('a' - 'A')
-		}
-	}
-	return buf[:n]
+	return uri.AppendHost(buf[:0], host)
 }

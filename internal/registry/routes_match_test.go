@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"nanofront/internal/uri"
 )
 
 // compile makes a Router whose routes are named; each line is
@@ -101,6 +103,58 @@ func TestRouter_Match(t *testing.T) {
 			t.Errorf("Match(%s, %q, %s) = %v, %v, want %s", tt.method, tt.host, tt.path, got, res, tt.want)
 		}
 	}
+}
+
+// TestRouter_MatchesInAnySpelling: documents and requests are brought to one form.
+func TestRouter_MatchesInAnySpelling(t *testing.T) {
+	for _, c := range []struct{ match, host, path string }{ // path as requests are brought to it
+		{"- - /caf%c3%a9", "h", "/caf%C3%A9"},
+		{"- - /%7Euser", "h", "/~user"},
+		{"- - /b[1]", "h", "/b%5B1%5D"},
+		{`- - /"<>^|{}`, "h", "/%22%3C%3E%5E%7C%7B%7D"},
+		{"- - /%61/%2f%5c*", "h", "/a/%2F%5C/b"},
+		{"- - /a%2Fb/*", "h", "/a%2Fb/c"},
+		{"- - /!$&'()+,;=:@", "h", "/!$&'()+,;=:@"},
+		{"- - /a/...", "h", "/a/..."},
+		{"EXAMPLE.com. - /", "example.COM:8080", "/"},
+		{"*.EXAMPLE.com. - /", "a.example.COM.", "/"},
+		{"[0:0:0:0:0:0:0:1] - /", "[::1]:80", "/"},
+		{"[::1] - /", "[0:0::1]", "/"},
+		{"[::FFFF:1.2.3.4] - /", "[::ffff:102:304]", "/"},
+	} {
+		r := compile(t, "it "+c.match)
+		if _, res := r.Match([]byte("GET"), []byte(c.host), []byte(c.path)); res != Found {
+			t.Errorf("%q doesn't match %s%s", c.match, c.host, c.path)
+		}
+	}
+}
+
+// FuzzRouter_AcceptedRoutesMatch: a route that is taken answers requests that are spelled as it is.
+func FuzzRouter_AcceptedRoutesMatch(f *testing.F) {
+	for _, s := range []string{"/", "/a", "/caf%c3%a9", "/%7Euser", "/b[1]", "/a/%2e", "/%c0%af", "/a%2fb", "/a b", "/%2e%2e/", "/ä", "/%zz", "/a//b"} {
+		f.Add(s, "Example.com")
+		f.Add(s, "[0::1]")
+	}
+	f.Add("/", "*.A.b.")
+	f.Fuzz(func(t *testing.T, path, host string) {
+		doc := &Routes{Version: 1, Routes: []Route{{Service: "s", Match: Match{Path: path, Host: host}}}}
+		if doc.Validate() != nil {
+			return
+		}
+		normal, err := uri.AppendPath(nil, []byte(path))
+		if err != nil {
+			t.Fatalf("%q is taken, though no request can have it: %v", path, err)
+		}
+		if below, ok := strings.CutPrefix(host, anyHostPrefix); ok {
+			host = "x." + below
+		}
+		if !uri.ValidHost([]byte(host)) && host != "" {
+			t.Fatalf("host %q is taken, though no request can have it", host)
+		}
+		if _, res := doc.Compile().Match([]byte("GET"), []byte(host), normal); res != Found {
+			t.Errorf("%q of %q doesn't match itself", path, host)
+		}
+	})
 }
 
 func TestRouter_RefusesAndAllows(t *testing.T) {

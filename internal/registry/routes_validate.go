@@ -3,16 +3,18 @@ package registry
 import (
 	"fmt"
 	"maps"
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
+
+	"nanofront/internal/uri"
 )
 
 const (
 	pathRule   = "an absolute path of at most 1024 printable ASCII bytes without \"//\", dot segments, '?', '#' or '\\'"
-	hostRule   = "a host name or address without port, or \"*.\" and a domain"
-	methodRule = "an upper-case method name such as GET, each once"
+	hostRule   = "a host name, or an address, in brackets if it is IPv6, without port, or \"*.\" and a domain"
+	methodRule = "an upper-case method name such as GET, each once; not CONNECT or TRACE, which are always refused"
 )
 
 // Validate checks the whole document: every field's range, names that are
@@ -61,7 +63,8 @@ func (r *Routes) check(p *problems) {
 func (r *Routes) checkClash(p *problems, i int, owner map[string]int) {
 	rt := &r.Routes[i]
 	m := &rt.Match
-	place := strings.ToLower(strings.TrimSuffix(m.Host, ".")) + "|" + m.Path + "|" + m.Prefix + "|"
+	normal := m.normal()
+	place := normal.Host + "|" + normal.Path + "|" + normal.Prefix + "|"
 	methods := m.Methods
 	if len(methods) == 0 {
 		methods = []string{""}
@@ -115,9 +118,9 @@ func (rt *Route) check(p *problems, i int) {
 	case m.Path != "" && m.Prefix != "":
 		bad("match", "both path and prefix", "exactly one of them")
 	case m.Path != "" && !validPath(m.Path):
-		bad("match.path", quote(m.Path), pathRule)
+		bad("match.path", quote(m.Path), pathRule+spelling(m.Path))
 	case m.Prefix != "" && !validPath(m.Prefix):
-		bad("match.prefix", quote(m.Prefix), pathRule)
+		bad("match.prefix", quote(m.Prefix), pathRule+spelling(m.Prefix))
 	}
 	if m.Host != "" && !validHost(m.Host) {
 		bad("match.host", quote(m.Host), hostRule)
@@ -162,29 +165,73 @@ func validRouteName(s string) bool {
 	return s != ""
 }
 
-// validPath refuses what a normalised request path never contains: such a
-// route would look right and match nothing.
+// normal is m with host and path in the form that requests are brought to. What isn't valid stays as it is.
+func (m Match) normal() Match {
+	m.Path, m.Prefix = normalPath(m.Path), normalPath(m.Prefix)
+	domain, below := strings.CutPrefix(m.Host, anyHostPrefix)
+	m.Host = string(uri.AppendHost(nil, []byte(domain)))
+	if below {
+		m.Host = anyHostPrefix + m.Host
+	}
+	return m
+}
+
+func normalPath(s string) string {
+	if s == "" || s[0] != '/' {
+		return s
+	}
+	n, err := uri.AppendPath(nil, []byte(s))
+	if err != nil {
+		return s
+	}
+	return string(n)
+}
+
+// validPath refuses what a request's path never has in its normal form, and what is more likely a mistake than
+// meant: such a route would look right and match nothing. All other spellings are brought to that form.
 func validPath(s string) bool {
 	if s == "" || s[0] != '/' || len(s) > maxPathLen || strings.Contains(s, "//") {
 		return false
 	}
 	for i := range len(s) {
-		switch c := s[i]; {
-		case c <= ' ' || c > '~' || c == '?' || c == '#' || c == '\\':
-			return false
-		case c == '%' && !(i+2 < len(s) && isHex(s[i+1]) && isHex(s[i+2])):
+		if c := s[i]; c == '?' || !uri.IsPath(c) && !uri.IsTarget(c) {
 			return false
 		}
 	}
 	for seg := range strings.SplitSeq(s, "/") {
-		if seg == "." || seg == ".." {
+		if seg = dots.Replace(seg); seg == "." || seg == ".." {
 			return false
 		}
 	}
-	return true
+	_, err := uri.AppendPath(nil, []byte(s))
+	return err == nil
 }
 
-func isHex(c byte) bool { return isDigit(c) || c >= 'A' && c <= 'F' || c >= 'a' && c <= 'f' }
+var dots = strings.NewReplacer("%2e", ".", "%2E", ".")
+
+// spelling says how a path that isn't valid should be written, if that can be told.
+func spelling(s string) string {
+	if len(s) > maxPathLen || !utf8.ValidString(s) {
+		return ""
+	}
+	s, _, _ = strings.Cut(s, "?")
+	s, _, _ = strings.Cut(s, "#")
+	b := []byte{'/'}
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '/' && b[len(b)-1] == '/':
+		case c == '%' || c == '/' || uri.IsPath(c):
+			b = append(b, c)
+		default:
+			b = fmt.Appendf(b, "%%%02X", c)
+		}
+	}
+	n, err := uri.AppendPath(nil, b)
+	if err != nil || !validPath(string(n)) {
+		return ""
+	}
+	return fmt.Sprintf(", such as %s", quote(string(n)))
+}
 
 func validHost(s string) bool {
 	if rest, ok := strings.CutPrefix(s, anyHostPrefix); ok {
@@ -196,8 +243,7 @@ func validHost(s string) bool {
 	}
 	if in, ok := strings.CutPrefix(s, "["); ok {
 		in, ok = strings.CutSuffix(in, "]")
-		a, err := netip.ParseAddr(in)
-		return ok && err == nil && a.Is6()
+		return ok && uri.ValidIPv6([]byte(in))
 	}
 	s = strings.TrimSuffix(s, ".")
 	if s == "" || len(s) > maxHostLen {
@@ -219,7 +265,7 @@ func validHost(s string) bool {
 // validMethod wants RFC 9110's token, without lower-case letters: methods
 // are case-sensitive, and a lower-case one in a document is a mistake.
 func validMethod(s string) bool {
-	if s == "" || len(s) > maxMethodLen {
+	if s == "" || len(s) > maxMethodLen || s == "CONNECT" || s == "TRACE" {
 		return false
 	}
 	for i := range len(s) {

@@ -89,6 +89,7 @@ func TestParseHash(t *testing.T) {
 		"query:%C3%BC":         {HashQuery, "%C3%BC"},
 		"header:X-User":        {HashHeader, "x-user"},
 		"header:authorization": {HashHeader, "authorization"},
+		"header:x_user":        {HashHeader, "x_user"},
 		"cookie:SID":           {HashCookie, "SID"},
 	} {
 		if got, err := ParseHash(s); err != nil || got != want {
@@ -113,6 +114,10 @@ func TestParseHash(t *testing.T) {
 		"header:a:b":                       "want a name of 1 to 64",
 		"header:X-Forwarded-For":           "this field isn't passed on as the client sent it: want another, or client",
 		"header:host":                      "this field isn't passed on",
+		"header:x_forwarded_port":          "this field isn't passed on",
+		"header:X.Request-Id":              "this field isn't passed on",
+		"header:proxy":                     "this field isn't passed on",
+		"header: ":                         "want a name of 1 to 64",
 		"cookie:":                          "want a name of 1 to 64",
 		"cookie:a;b":                       "want a name of 1 to 64",
 		"cookie:ä":                         "want a name of 1 to 64",

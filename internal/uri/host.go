@@ -3,6 +3,7 @@ package uri
 import (
 	"bytes"
 	"net/netip"
+	"unsafe"
 )
 
 // maxHost is the longest host and port: a name of 253 bytes, a colon and five digits.
@@ -72,14 +73,35 @@ func EqualAuthority(a, b []byte, schemePort int) bool {
 	if bytes.EqualFold(aHost, bHost) { // both are ASCII
 		return true
 	}
-	return isIPv6(aHost) && isIPv6(bHost) && parseIPv6(aHost) == parseIPv6(bHost)
+	aIP, bIP := parseIPv6(aHost), parseIPv6(bHost)
+	return aIP.IsValid() && aIP == bIP
 }
 
-// isIPv6 reports whether a valid host is an IPv6 address.
-func isIPv6(host []byte) bool { return len(host) > 0 && host[0] == '[' }
+// AppendHost appends the normal form of an authority's host to dst, by which routes are chosen: without port and final dot,
+// letters in lower case, an IPv6 address in its one spelling (RFC 5952).
+func AppendHost(dst, authority []byte) []byte {
+	host, _ := splitPort(authority)
+	if ip := parseIPv6(host); ip.IsValid() {
+		return append(ip.AppendTo(append(dst, '[')), ']')
+	}
+	start := len(dst)
+	dst = append(dst, bytes.TrimSuffix(host, []byte{'.'})...)
+	for i := start; i < len(dst); i++ {
+		if c := dst[i]; 'A' <= c && c <= 'Z' {
+			dst[i] = c | 0x20
+		}
+	}
+	return dst
+}
 
+// parseIPv6 is the address that host is in brackets; invalid if it isn't one.
 func parseIPv6(host []byte) netip.Addr {
-	a, _ := netip.ParseAddr(string(host[1 : len(host)-1]))
+	n := len(host) - 1
+	if n < 1 || host[0] != '[' || host[n] != ']' || !ValidIPv6(host[1:n]) {
+		return netip.Addr{}
+	}
+	// The string lives for the call only: an Addr without a zone keeps none of it.
+	a, _ := netip.ParseAddr(unsafe.String(&host[1], n-1)) //nolint:gosec // see above
 	return a
 }
 

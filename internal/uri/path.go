@@ -15,7 +15,10 @@ var (
 
 const upperHex = "0123456789ABCDEF"
 
-// AppendPath appends the normal form of path, which begins with '/', to dst, which is empty.
+// AppendPath appends the normal form of path, which begins with '/', to dst, which is empty. Requests and routes have
+// theirs by this one function: dot segments are removed, percent-encodings of unreserved bytes decoded, the others
+// written with upper-case digits, and what no path may have raw is encoded. Encoded control characters, and what isn't
+// UTF-8, are refused.
 func AppendPath(dst, path []byte) ([]byte, error) {
 	dst = append(dst, '/')
 	segment := 1      // where in dst the segment being written begins, just after a '/'
