@@ -113,6 +113,12 @@ func TestRegistration_LaterProcessTakesOver(t *testing.T) {
 	eventually(t, "the old one notices", func() bool {
 		return contains(oldClient.log, "a later process has registered")
 	})
+	if err := r1.Err(); err == nil || !strings.Contains(err.Error(), young.Address) || !strings.Contains(err.Error(), "superseded") {
+		t.Errorf("the old one's state is %v, want that it is superseded, and by whom", err)
+	}
+	if err := r2.Err(); err != nil {
+		t.Errorf("the successor's state is %v", err)
+	}
 	holds := func(want string) bool {
 		list, err := newClient.Instances(t.Context())
 		return err == nil && len(list) == 1 && list[0].Address == want

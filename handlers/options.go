@@ -3,7 +3,6 @@ package handlers
 import (
 	"context"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -42,7 +41,7 @@ type Options struct {
 	// Service is the name that routes refer to.
 	Service string
 	// Instance tells this process from others of its service. Empty: the
-	// service's name and the process id.
+	// service's name, the host's, and a random part.
 	Instance string
 	// Version of the backend's code; free text.
 	Version string
@@ -98,9 +97,9 @@ type Options struct {
 	Metrics      *metrics.Set // nil: counted for nobody
 }
 
-// DefaultInstance is the name of an instance that was given none: its service
-// and the process id.
-func DefaultInstance(service string) string { return fmt.Sprintf("%s-%d", service, os.Getpid()) }
+// DefaultInstance draws a name for an instance that was given none, another
+// one each time: its service, the host's name, and a random part.
+func DefaultInstance(service string) string { return registry.NewID(service) }
 
 func (o *Options) setDefaults() error {
 	if o.Discovery == nil {

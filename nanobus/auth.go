@@ -59,6 +59,13 @@ func newNonce() []byte {
 	return n
 }
 
+// newProcess is what tells this bus from others of its name.
+func newProcess() []byte {
+	p := make([]byte, processSize)
+	_, _ = rand.Read(p) // never fails (crypto/rand)
+	return p
+}
+
 // proof is what prover sends to verifier, whose hellos these are.
 func proof(secret []byte, role byte, prover, verifier *Hello) []byte {
 	b := appendString8(make([]byte, 0, 256), proofLabel)

@@ -37,6 +37,8 @@ type Bus struct {
 	served  atomic.Int64 // peers' requests that are not answered yet
 	taps    tapSet
 
+	process []byte // Hello.Process
+
 	bodiesIn, bodiesOut atomic.Int64 // bodies under way in chunks
 
 	epoch       time.Time
@@ -71,6 +73,7 @@ func New(opts Options) (*Bus, error) {
 		events:    make(chan Event, eventQueue),
 		epoch:     time.Now(),
 		done:      make(chan struct{}),
+		process:   newProcess(),
 		links:     make(map[*Link]struct{}),
 		instances: make(map[instanceKey]*instance),
 		services:  make(map[string]*Service),
@@ -300,6 +303,7 @@ func (b *Bus) helloFor(l *Link) *Hello {
 		Version: ProtocolVersion, Service: b.opts.Service, CodeVersion: b.opts.Version, Instance: b.opts.Instance,
 		EventsOnly: l.instance != nil && l.instance.EventsOnly,
 		Bodies:     b.opts.Bodies,
+		Process:    b.process,
 	}
 	if b.opts.Serve != nil && !b.draining {
 		h.Window = uint32(l.granted) //nolint:gosec // bounded by the window
@@ -315,7 +319,7 @@ func (b *Bus) greeted(l *Link, first bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if first && b.same(l) > maxSame {
-		b.warn("duplicate").Stringer("link", l).Int("max", maxSame).Msg("refusing a link: too many of this service and instance; are two processes of one name?")
+		b.warn("duplicate").Stringer("link", l).Int("max", maxSame).Msg("refusing a link: the process has too many already; does it connect again and again?")
 		l.close("duplicate")
 		return
 	}

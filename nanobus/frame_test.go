@@ -30,6 +30,7 @@ func vectors() map[string][]byte {
 	// The two hellos behind the proofs; the secret is "correct horse battery staple".
 	connecting := Hello{Version: 1, Service: "web", Instance: "web-2", Nonce: counting(0)}
 	accepting := Hello{Version: 1, Window: 1024, Service: "profile", Instance: "profile-1", Nonce: counting(32)}
+	named := Hello{Version: 1, Service: "web", Instance: "web-2", Process: counting(0)[:processSize]}
 	secret := []byte("correct horse battery staple")
 	return map[string][]byte{
 		"hello-nonce":        connecting.appendTo(nil),
@@ -38,6 +39,7 @@ func vectors() map[string][]byte {
 		"proof-accepting":    frame(kindProof, 0, 0, proof(secret, roleAccepting, &accepting, &connecting)...),
 
 		"hello":             hello.appendTo(nil),
+		"hello-process":     named.appendTo(nil),
 		"hello-events-only": caller.appendTo(nil),
 		"request":           frame(kindRequest, 0, id, append([]byte{0, 0x2d, 0xc6, 0xc0}, "ping"...)...),
 		"response": frame(kindResponse, 0, id, append([]byte{

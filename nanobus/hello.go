@@ -8,6 +8,9 @@ import (
 // maxTopics bounds the subscriptions that one hello may list.
 const maxTopics = 64
 
+// processSize is the length of Hello.Process.
+const processSize = 8
+
 // The flags in a hello's body; the others are ignored.
 const (
 	helloEventsOnly = 1 << 0
@@ -36,6 +39,9 @@ type Hello struct {
 	// Nonce is 32 random bytes, drawn for the link, of a peer that wants the
 	// shared secret proven (Security.Secret); nil if it doesn't.
 	Nonce []byte
+	// Process is drawn by each process at its start, processSize bytes: it
+	// tells two from each other that were given the same name. nil: unknown.
+	Process []byte
 }
 
 func (h *Hello) appendTo(dst []byte) []byte {
@@ -58,8 +64,11 @@ func (h *Hello) appendTo(dst []byte) []byte {
 	for _, t := range h.Topics {
 		dst = appendString8(dst, t)
 	}
-	if h.Nonce != nil {
+	if h.Nonce != nil || h.Process != nil {
 		dst = appendString8(dst, string(h.Nonce))
+	}
+	if h.Process != nil {
+		dst = appendString8(dst, string(h.Process))
 	}
 	endFrame(dst, start)
 	return dst
@@ -101,10 +110,14 @@ func decodeHello(b []byte) (*Hello, error) {
 		h.Topics = append(h.Topics, string(s))
 		b = rest
 	}
-	// Of another length it is no nonce, but something that this version
-	// doesn't know.
-	if nonce, _, ok := takeString8(b); ok && len(nonce) == nonceSize {
+	// Of other lengths they are no nonce and no process, but something that
+	// this version doesn't know.
+	nonce, b, ok := takeString8(b)
+	if ok && len(nonce) == nonceSize {
 		h.Nonce = append([]byte(nil), nonce...)
+	}
+	if process, _, also := takeString8(b); ok && also && len(process) == processSize {
+		h.Process = append([]byte(nil), process...)
 	}
 	return h, nil
 }

@@ -1,6 +1,7 @@
 package nanobus
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"time"
@@ -15,7 +16,7 @@ const (
 	// themselves.
 	maxGreeting = 256
 
-	// maxSame bounds the accepted links of one service and instance. One is
+	// maxSame bounds the accepted links of one process. One is
 	// what there should be; more are there for a while when a process
 	// reconnects faster than its half-open links are found out.
 	maxSame = 16
@@ -83,7 +84,9 @@ func (b *Bus) room(in *instance) bool {
 	return true
 }
 
-// same counts the accepted links of the peer behind l. mu is held.
+// same counts the accepted links of the peer behind l. A process is known by
+// what it has drawn at its start, since two may have been given one name; one
+// that says nothing of the kind, by its name. mu is held.
 func (b *Bus) same(l *Link) int {
 	h := l.hello.Load()
 	if l.instance != nil || h == nil || h.Instance == "" {
@@ -94,7 +97,7 @@ func (b *Bus) same(l *Link) int {
 		if k.instance != nil || k.stateIs(linkDown) {
 			continue
 		}
-		if o := k.hello.Load(); o != nil && o.Service == h.Service && o.Instance == h.Instance {
+		if o := k.hello.Load(); o != nil && o.Service == h.Service && o.Instance == h.Instance && bytes.Equal(o.Process, h.Process) {
 			n++
 		}
 	}

@@ -111,6 +111,40 @@ func TestHostile_TheSameInstanceManyTimes(t *testing.T) {
 	s.closed()
 	waitFor(t, "counted", func() bool { return closedFor(b, "duplicate") == 1 })
 	n.goesOn(t)
+
+	// A process, whatever its name, is known by what it has drawn.
+	one := (&Hello{Version: ProtocolVersion, Service: "stranger", Instance: "other", Process: newProcess()}).appendTo(nil)
+	for range maxSame {
+		_ = knock(t, in.Address).say(one)
+	}
+	waitFor(t, "all linked", func() bool {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		return b.callers() == 2*maxSame+1
+	})
+	s = knock(t, in.Address)
+	_ = s.say(one)
+	s.closed()
+	waitFor(t, "counted, too", func() bool { return closedFor(b, "duplicate") == 2 })
+	n.goesOn(t)
+}
+
+// Callers of one name, as in containers where each is process 1, are as many
+// processes.
+func TestLimits_ManyProcessesOfOneName(t *testing.T) {
+	_, in := server(t, "1", Options{Serve: echo}, tcp)
+	const n = 2*maxSame + 1
+	var all []*Bus
+	for range n {
+		b := newBus(t, Options{Service: "terminator", Instance: "terminator-1"})
+		link(t, b, in)
+		all = append(all, b)
+	}
+	for i, b := range all {
+		if got, err := call(t, b, "hi", patience); err != nil || got != "hi" {
+			t.Fatalf("caller %d of %d of one name: %q, %v", i, n, got, err)
+		}
+	}
 }
 
 // A line of a kind is logged once a second at most, and what was left out is

@@ -22,7 +22,7 @@ import (
 type serve struct {
 	Bus            string `default:"tcp://127.0.0.1:0" placeholder:"URL" help:"Where the bus listens: tcp://HOST:PORT or tls+tcp://HOST:PORT (port 0: any free one), or ipc:///PATH."`
 	Advertise      string `placeholder:"URL" help:"Bus address to announce, if others reach it under another one."`
-	Instance       string `placeholder:"NAME" help:"Name of this process. Default: the role and the process id."`
+	Instance       string `placeholder:"NAME" help:"Name of this process. Default: the role, the host's name and a random part."`
 	ServiceVersion string `placeholder:"V" help:"Version of this backend's code, to announce."`
 	Window         int    `default:"${window}" range:"1..65536" placeholder:"N" help:"Requests taken at once, from all callers together."`
 	Weight         int    `default:"100" range:"0..1000" placeholder:"N" help:"Share of the requests among the instances of the role: twice the weight, twice the requests. 0: none."`

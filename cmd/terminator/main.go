@@ -4,21 +4,20 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"os"
 	"time"
 
 	"nanofront/internal/buildinfo"
 	"nanofront/internal/busflags"
 	"nanofront/internal/cli"
 	"nanofront/internal/discovery"
+	"nanofront/internal/registry"
 	"nanofront/internal/tuning"
 	"nanofront/terminator"
 )
 
 type flags struct {
 	HTTP            string        `name:"http" default:":8080" type:"addr" placeholder:"ADDR" help:"Address for HTTP."`
-	Instance        string        `placeholder:"NAME" help:"Name of this process in metrics and logs. Default: terminator and the process id."`
+	Instance        string        `placeholder:"NAME" help:"Name of this process in metrics and logs. Default: terminator, the host's name and a random part."`
 	TrustedProxies  []string      `sep:"," placeholder:"NETS" help:"Networks whose Forwarded and X-Forwarded-* fields are believed, such as 10.0.0.0/8."`
 	HeaderTimeout   time.Duration `default:"10s" range:"10ms..10m" placeholder:"DURATION" help:"From a request's first byte to the end of its header, 10ms to 10m."`
 	BodyTimeout     time.Duration `default:"30s" range:"10ms..1h" placeholder:"DURATION" help:"From there on, for each 64 KiB of its body, 10ms to 1h."`
@@ -53,7 +52,7 @@ func run(ctx context.Context, args []string, std cli.IO) error {
 	}
 	tuning.Apply()
 	if f.Instance == "" {
-		f.Instance = fmt.Sprintf("terminator-%d", os.Getpid())
+		f.Instance = registry.NewID("terminator")
 	}
 	heir, err := takeOver(ctx, &f)
 	if err != nil {

@@ -6,11 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"nanofront/internal/buildinfo"
 	"nanofront/internal/httpmsg"
+	"nanofront/internal/registry"
 	"nanofront/nanobus"
 )
 
@@ -48,7 +48,7 @@ func Call(ctx context.Context, o CallOptions) error {
 		return err
 	}
 	bus, err := nanobus.New(nanobus.Options{
-		Service: "call", Instance: fmt.Sprintf("call-%d", os.Getpid()), Version: buildinfo.Get().Version, Slots: 16,
+		Service: "call", Instance: registry.NewID("call"), Version: buildinfo.Get().Version, Slots: 16,
 		Security: o.Security, Bodies: true,
 	})
 	if err != nil {

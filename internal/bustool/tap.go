@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"nanofront/internal/buildinfo"
@@ -119,7 +118,7 @@ func Tap(ctx context.Context, o TapOptions) error {
 	}
 	bytes := map[Payload]int{PayloadNone: 0, PayloadHead: headBytes, PayloadFull: nanobus.MaxTapPayload}[o.Payload]
 	t.bus, err = nanobus.New(nanobus.Options{
-		Service: "tap", Instance: fmt.Sprintf("tap-%d", os.Getpid()), Version: buildinfo.Get().Version,
+		Service: "tap", Instance: registry.NewID("tap"), Version: buildinfo.Get().Version,
 		Security: o.Security,
 		Tap:      &nanobus.TapOptions{Sample: o.Sample, Kinds: o.Kinds, Payload: bytes, Copy: t.queue.copied, State: t.queue.said},
 	})

@@ -3,6 +3,7 @@ package e2e
 import (
 	"bufio"
 	"encoding/json"
+	"fmt"
 	"net"
 	"path/filepath"
 	"strings"
@@ -175,7 +176,7 @@ func TestProxy_IsNotForOurOwn(t *testing.T) {
 	var f finished
 	testutil.Eventually(t, "status asks the terminator", func() bool {
 		f = finishIn(t, programs, env, "nanofront", "status", "--etcd", etcd)
-		return f.code == 0 && strings.Contains(f.out, "live")
+		return f.code == 0 && strings.Contains(f.out, "serving ")
 	})
 	select {
 	case line := <-asked:
@@ -198,4 +199,58 @@ func ownAddress(t *testing.T) string {
 	}
 	t.Skip("the machine has no IPv4 address besides the loopback's: add a network interface")
 	return ""
+}
+
+// TestNames_TwoHandlersOfOneName: the earlier one gets nothing any more, so it
+// isn't ready, and says who has its name. Names that nobody gives differ.
+func TestNames_TwoHandlersOfOneName(t *testing.T) {
+	t.Parallel()
+	etcd := startEtcd(t)
+	handler := func(args ...string) (p *process, admin string) {
+		admin = freeAddr(t)
+		return start(t, "handler", append([]string{"echo", "--etcd", etcd, "--admin", admin, "--statsd", ""}, args...)...), admin
+	}
+	readyz := func(admin string, want int, text string) {
+		t.Helper()
+		testutil.Eventually(t, fmt.Sprintf("/readyz says %d and %q", want, text), func() bool {
+			code, body, err := adminGet(admin, "/readyz")
+			return err == nil && code == want && strings.Contains(body, text)
+		})
+	}
+	_, first := handler("--instance", "echo-1")
+	readyz(first, 200, "ok")
+	second, admin := handler("--instance", "echo-1")
+	readyz(admin, 200, "ok")
+	readyz(first, 503, "superseded: a process at tcp://127.0.0.1:")
+	if code, body, err := adminGet(first, "/readyz"); err != nil || code != 503 || !strings.Contains(body, "--instance") {
+		t.Errorf("/readyz of the first doesn't say what to do: %d %q %v", code, body, err)
+	}
+	// When the later one goes, the earlier one has the name again.
+	second.signal(t, syscall.SIGTERM)
+	second.wait(t, testutil.Patience)
+	readyz(first, 200, "ok")
+
+	for range 3 {
+		_, a := handler()
+		readyz(a, 200, "ok")
+	}
+	names := map[string]bool{}
+	for _, in := range statusOf(t, "--etcd", etcd).Instances {
+		names[in.ID] = true
+	}
+	if len(names) != 4 {
+		t.Errorf("instances are called %v, want four names", names)
+	}
+}
+
+// TestReadiness_NotRegistered: a handler that can't register says why.
+func TestReadiness_NotRegistered(t *testing.T) {
+	t.Parallel()
+	etcd := "http://" + freeAddr(t)
+	admin := freeAddr(t)
+	start(t, "handler", "echo", "--etcd", etcd, "--admin", admin, "--statsd", "")
+	testutil.Eventually(t, "/readyz says that etcd is missing", func() bool {
+		code, body, err := adminGet(admin, "/readyz")
+		return err == nil && code == 503 && strings.Contains(body, "not registered: etcd: no answer from "+etcd)
+	})
 }
