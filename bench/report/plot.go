@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"nanofront/bench/result"
+	"nanofront/internal/wholefile"
 )
 
 // plot is a picture with what is to be said of it.
@@ -113,23 +114,11 @@ func Plots(dir string, rep *result.Report) ([]string, error) {
 			{".png", d.writePNG},
 		} {
 			name := filepath.Join(dir, p.name+f.ext)
-			if err := writeFile(name, f.write); err != nil {
+			if err := wholefile.Write(name, f.write); err != nil {
 				return files, fmt.Errorf("report: %w", err)
 			}
 			files = append(files, name)
 		}
 	}
 	return files, nil
-}
-
-func writeFile(name string, write func(io.Writer) error) error {
-	f, err := os.Create(name) //nolint:gosec // in the folder that the user names
-	if err != nil {
-		return err
-	}
-	err = write(f)
-	if closeErr := f.Close(); err == nil {
-		err = closeErr
-	}
-	return err
 }

@@ -1,14 +1,14 @@
 package result
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"math"
 	"os"
-	"path/filepath"
+
+	"nanofront/internal/wholefile"
 )
 
 // What a file may hold at most.
@@ -44,26 +44,7 @@ func Write(w io.Writer, rep *Report) error {
 
 // WriteFile writes a report to a file, whole or not at all.
 func WriteFile(name string, rep *Report) error {
-	var buf bytes.Buffer
-	if err := Write(&buf, rep); err != nil {
-		return err
-	}
-	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
-	if err != nil {
-		return fmt.Errorf("result: %w", err)
-	}
-	_, err = f.Write(buf.Bytes())
-	if err == nil {
-		err = f.Chmod(0o644) // CreateTemp's is for its owner only
-	}
-	if closeErr := f.Close(); err == nil {
-		err = closeErr
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), name)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name()) // the first error is the one to tell
+	if err := wholefile.Write(name, func(w io.Writer) error { return Write(w, rep) }); err != nil {
 		return fmt.Errorf("result: %w", err)
 	}
 	return nil

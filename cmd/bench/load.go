@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -13,6 +12,7 @@ import (
 	"nanofront/bench/result"
 	"nanofront/bench/scenario"
 	"nanofront/internal/cli"
+	"nanofront/internal/wholefile"
 )
 
 type loadCommand struct {
@@ -68,6 +68,7 @@ func (c *loadCommand) Run(ctx context.Context, std cli.IO) error {
 	if err != nil {
 		return cli.Usagef("--json: %w", err)
 	}
+	defer func() { _ = file.Close() }() // what isn't whole by then is given up
 	out := std.Out
 	if c.JSON == "-" {
 		out = std.Err
@@ -76,7 +77,6 @@ func (c *loadCommand) Run(ctx context.Context, std cli.IO) error {
 	r, err := load.Run(ctx, o, p.show)
 	p.end()
 	if err != nil {
-		_ = file.Close() // there is nothing to write to it
 		if errors.Is(err, load.ErrOptions) {
 			return cli.Usagef("%s", strings.TrimPrefix(err.Error(), load.ErrOptions.Error()+": "))
 		}
@@ -85,8 +85,8 @@ func (c *loadCommand) Run(ctx context.Context, std cli.IO) error {
 	printSummary(out, r, c.LateAfter)
 	if c.JSON != "" {
 		err := result.Write(file, c.report(r))
-		if closeErr := file.Close(); err == nil {
-			err = closeErr
+		if err == nil {
+			err = file.Commit()
 		}
 		if err != nil {
 			return fmt.Errorf("--json: %w", err)
@@ -133,20 +133,29 @@ func (c *loadCommand) reproduce() []string {
 }
 
 // createJSON opens the file before the run, not after it, when it is too late
-// to learn that it can't be written.
-func createJSON(name string, out io.Writer) (io.WriteCloser, error) {
+// to learn that it can't be written. One that is there stays until the run is over.
+func createJSON(name string, out io.Writer) (output, error) {
 	switch name {
 	case "":
-		return nopCloser{io.Discard}, nil
+		return stream{io.Discard}, nil
 	case "-":
-		return nopCloser{out}, nil
+		return stream{out}, nil
 	}
-	return os.Create(name) //nolint:gosec // what the user asked for
+	return wholefile.Create(name)
 }
 
-type nopCloser struct{ io.Writer }
+// output is where a report goes.
+type output interface {
+	io.WriteCloser
+	// Commit ends it; Close without it gives it up.
+	Commit() error
+}
 
-func (nopCloser) Close() error { return nil }
+type stream struct{ io.Writer }
+
+func (stream) Commit() error { return nil }
+
+func (stream) Close() error { return nil }
 
 // verdict is an error if too much has failed.
 func (c *loadCommand) verdict(r *load.Result) error {

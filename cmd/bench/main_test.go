@@ -38,6 +38,23 @@ func bench(t *testing.T, args ...string) (out, messages string, err error) {
 	return o.String(), e.String(), err
 }
 
+// A run that fails leaves the results of the one before.
+func TestLoad_KeepsTheFileBefore(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "result.json")
+	if err := os.WriteFile(name, []byte("old"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := bench(t, "load", "http://nowhere.invalid/", "--duration", "300ms", "--warmup", "0s", "--json", name); err == nil {
+		t.Fatal("a name that doesn't exist is no error")
+	}
+	if raw, err := os.ReadFile(name); err != nil || string(raw) != "old" {
+		t.Errorf("the file has %.100q, %v", raw, err)
+	}
+	if entries, err := os.ReadDir(filepath.Dir(name)); err != nil || len(entries) != 1 {
+		t.Errorf("there is %v, %v", entries, err)
+	}
+}
+
 func TestLoad_PrintsASummaryAndWritesJSON(t *testing.T) {
 	url := newServer(t)
 	name := filepath.Join(t.TempDir(), "result.json")

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -14,6 +13,7 @@ import (
 	"nanofront/bench/report"
 	"nanofront/bench/result"
 	"nanofront/internal/cli"
+	"nanofront/internal/wholefile"
 )
 
 // The files of a report.
@@ -93,11 +93,7 @@ func writeAll(std cli.IO, dir string, rep *result.Report) error {
 }
 
 func writeHTML(name string, rep *result.Report) error {
-	f, err := os.Create(name) //nolint:gosec // what the user asked for
-	if err != nil {
-		return err
-	}
-	return errors.Join(report.HTML(io.Writer(f), rep), f.Close())
+	return wholefile.Write(name, func(w io.Writer) error { return report.HTML(w, rep) })
 }
 
 // readReports reads results; a folder stands for the file in it.

@@ -22,6 +22,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"nanofront/internal/wholefile"
 )
 
 // runTimeout bounds one run of one peer in one case.
@@ -108,7 +110,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("building the benchmarks: %w\n%s", err, out)
 	}
-	raw, err := os.Create(o.out)
+	raw, err := wholefile.Create(o.out)
 	if err != nil {
 		return err
 	}
@@ -119,7 +121,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	if err != nil {
 		return err
 	}
-	return all.write(stdout)
+	return errors.Join(all.write(stdout), raw.Commit())
 }
 
 // bench runs what the pattern names, once, and returns what it printed.

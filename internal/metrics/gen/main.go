@@ -2,11 +2,11 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 
 	"nanofront/internal/metrics"
+	"nanofront/internal/wholefile"
 )
 
 func main() {
@@ -20,9 +20,5 @@ func run(args []string) error {
 	if len(args) != 1 {
 		return fmt.Errorf("%d arguments: it takes one, the file to write", len(args))
 	}
-	var b bytes.Buffer
-	if err := metrics.WriteDocument(&b); err != nil {
-		return err
-	}
-	return os.WriteFile(args[0], b.Bytes(), 0o644) //nolint:gosec // a document for everybody
+	return wholefile.Write(args[0], metrics.WriteDocument)
 }
