@@ -55,14 +55,14 @@ func versionHint(args []string, err error) error {
 	return err
 }
 
-type echoCommand struct{ serve }
+type echoCommand struct{ Serve }
 
 // Run implements command.
 func (c *echoCommand) Run(ctx context.Context, _ cli.IO) error {
 	return c.run(ctx, "echo", func(o handlers.Options) (role, error) { return echo.New(o) })
 }
 
-type webCommand struct{ serve }
+type webCommand struct{ Serve }
 
 // Run implements command.
 func (c *webCommand) Run(ctx context.Context, _ cli.IO) error {
@@ -77,7 +77,7 @@ type profileCommand struct {
 	// A read takes microseconds, so thousands that wait are done in some milliseconds; and
 	// they come by the score (a list of members), or all those of a moment in which a small
 	// machine ran something else. A window that is too small for that refuses them.
-	serve `set:"window=4096"`
+	Serve `set:"window=4096"`
 }
 
 // Run implements command.

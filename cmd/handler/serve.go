@@ -18,8 +18,8 @@ import (
 	"nanofront/internal/unixpath"
 )
 
-// serve are the flags of all roles.
-type serve struct {
+// Serve are the flags of all roles. It is exported for kong, which looks for Validate in fields that are.
+type Serve struct {
 	Bus            string `default:"tcp://127.0.0.1:0" placeholder:"URL" help:"Where the bus listens: tcp://HOST:PORT or tls+tcp://HOST:PORT (port 0: any free one), or ipc:///PATH."`
 	Advertise      string `placeholder:"URL" help:"Bus address to announce, if others reach it under another one."`
 	Instance       string `placeholder:"NAME" help:"Name of this process. Default: the role, the host's name and a random part."`
@@ -40,7 +40,7 @@ type role interface {
 }
 
 // run runs a role until ctx ends.
-func (f *serve) run(ctx context.Context, service string, newRole func(handlers.Options) (role, error)) error {
+func (f *Serve) run(ctx context.Context, service string, newRole func(handlers.Options) (role, error)) error {
 	name := f.Instance
 	if name == "" {
 		name = handlers.DefaultInstance(service)
@@ -89,7 +89,7 @@ func (f *serve) run(ctx context.Context, service string, newRole func(handlers.O
 
 // check finds what is wrong with flags whose values mean something to others
 // too, to name the flag instead of what they make of it.
-func (f *serve) check(service, name string) error {
+func (f *Serve) check(service, name string) error {
 	if err := checkBus(f.Bus); err != nil {
 		return err
 	}

@@ -16,7 +16,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/mattn/go-isatty"
 	"github.com/rs/zerolog"
 
 	"nanofront/etcd"
@@ -24,8 +23,10 @@ import (
 	"nanofront/internal/admin"
 	"nanofront/internal/busflags"
 	"nanofront/internal/cli"
+	"nanofront/internal/logging"
 	"nanofront/internal/registry"
 	"nanofront/internal/supervisor"
+	"nanofront/internal/terminal"
 	"nanofront/internal/tuning"
 )
 
@@ -36,6 +37,8 @@ const (
 	upHandlerDrain    = 2 * time.Second
 	upGrace           = 500 * time.Millisecond // for a child's own end, beyond its drain
 	upStop            = 9500 * time.Millisecond
+
+	upSettle = 50 * time.Millisecond
 
 	upReady = 2 * time.Minute // seeding a large store on a slow machine included
 )
@@ -53,7 +56,7 @@ type upCommand struct {
 	Admin      string `default:"127.0.0.1:8081" type:"addr" placeholder:"ADDR" help:"Address of the terminator's admin port."`
 	EtcdURL    string `name:"etcd-url" default:"http://127.0.0.1:2379" placeholder:"URL" help:"Where its own etcd serves, http://IP:PORT."`
 	EtcdPrefix string `default:"/nanofront/v1/" placeholder:"PATH" help:"What all keys in etcd are below."`
-	Statsd     string `default:"127.0.0.1:8125" type:"server" placeholder:"ADDR" help:"StatsD server, host:port (UDP). Empty turns StatsD off."`
+	Statsd     string `type:"server" placeholder:"ADDR" help:"StatsD server that all report to, host:port (UDP). Default: none."`
 	Data       string `default:"data" type:"path" placeholder:"DIR" help:"Where profiles and etcd's data are kept."`
 	Seed       int    `default:"100000" range:"0..100000000" placeholder:"N" help:"How many members a new store begins with."`
 	Web        int    `default:"2" range:"1..64" placeholder:"N" help:"Instances of the web role."`
@@ -64,8 +67,6 @@ type upCommand struct {
 	Durability string `default:"sync" oneof:"sync,nosync" placeholder:"HOW" help:"Whether a write is on the disk before it is acknowledged: sync, or nosync, with which even a killed process may lose the last ones."`
 
 	busflags.Flags
-
-	logFormat string // of the children: to be read on a terminal, else JSON
 }
 
 // Run implements command.
@@ -75,11 +76,11 @@ func (c *upCommand) Run(ctx context.Context, std cli.IO) error {
 	routes := registry.DefaultRoutes()
 	if c.Routes != "" {
 		raw, err := readDocument(c.Routes, nil)
-		if err == nil {
-			routes, err = registry.ParseRoutes(raw)
-		}
 		if err != nil {
 			return cli.Usagef("--routes: %w", err)
+		}
+		if routes, err = registry.ParseRoutes(raw); err != nil {
+			return cli.Usagef("--routes %s: %w", c.Routes, err)
 		}
 	}
 	bin, err := siblings()
@@ -90,15 +91,14 @@ func (c *upCommand) Run(ctx context.Context, std cli.IO) error {
 		return err
 	}
 
-	terminal := false
-	if f, ok := std.Err.(*os.File); ok {
-		terminal = isatty.IsTerminal(f.Fd())
+	s := supervisor.New(std.Err, terminal.Colours(std.Err))
+	if terminal.Is(std.Err) {
+		console := &logging.Console{
+			Colours: terminal.Colours(std.Err), Width: func() int { return terminal.Width(std.Err) },
+			Hide: []string{logging.Program, logging.Instance}, Sparse: true,
+		}
+		s.Render(console.Lines)
 	}
-	c.logFormat = "json"
-	if terminal {
-		c.logFormat = "console"
-	}
-	s := supervisor.New(std.Err, terminal && os.Getenv("NO_COLOR") == "")
 	defer func() {
 		stop, cancel := context.WithTimeout(context.Background(), upStop)
 		defer cancel()
@@ -114,6 +114,12 @@ func (c *upCommand) Run(ctx context.Context, std cli.IO) error {
 		return nil // ended while starting: that is what was asked for
 	case err != nil:
 		return err
+	}
+	// The children's lines about their start come by way of pipes: the greeting shall
+	// stand below them.
+	select {
+	case <-ctx.Done():
+	case <-time.After(upSettle):
 	}
 	c.welcome(s)
 	select {
@@ -186,7 +192,7 @@ func (c *upCommand) start(ctx context.Context, s *supervisor.Supervisor, bin pro
 	// All that ties the children together is said outright. They inherit the
 	// environment, for what tunes them, and it may have these too: for up
 	// itself (NANOFRONT_ADMIN), or for another system (NANOFRONT_STATIC).
-	common := []string{"--statsd=" + c.Statsd, "--log-level", c.LogLevel, "--log-format", c.logFormat}
+	common := []string{"--statsd=" + c.Statsd, "--log-level", c.LogLevel, "--log-format", "json"}
 	discovery := []string{
 		"--etcd", c.EtcdURL, "--etcd-prefix", c.EtcdPrefix, "--static=",
 		"--etcd-user=", "--etcd-password-file=", "--etcd-cert=", "--etcd-key=", "--etcd-ca=",

@@ -3,10 +3,12 @@ package cli
 import (
 	"context"
 	"net"
+	"os"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/alecthomas/kong"
 	"github.com/rs/zerolog"
 
 	"nanofront/internal/admin"
@@ -27,10 +29,21 @@ type Common struct {
 	LogLevel       string        `group:"Logs and metrics" default:"info" oneof:"debug,info,warn,error,off" placeholder:"LEVEL" help:"Least that is logged: debug, info, warn, error or off."`
 	LogFormat      string        `group:"Logs and metrics" default:"auto" oneof:"auto,json,console" placeholder:"FORMAT" help:"Format of log lines: json, console, or auto (console on a terminal)."`
 
+	statsdAsked bool // for a server; else there need not be one at the default address
+
 	// AdminListener, if set, is served in place of listening on Admin.
 	AdminListener *net.TCPListener `kong:"-"`
 
 	DrainTimeout time.Duration `default:"10s" range:"0s..1h" placeholder:"DURATION" help:"How long requests in flight may take to finish at the end, 0s to 1h."`
+}
+
+// Validate is called by kong.
+func (c *Common) Validate(k *kong.Context) error {
+	_, c.statsdAsked = os.LookupEnv(variable("statsd"))
+	for _, p := range k.Path {
+		c.statsdAsked = c.statsdAsked || p.Flag != nil && p.Flag.Name == "statsd"
+	}
+	return nil
 }
 
 // Base is what runs beside every program: log, metrics, admin port.
@@ -67,6 +80,7 @@ func (c *Common) Start(program, instance string, ready func() []string) (*Base, 
 		Addr:     c.Statsd,
 		Interval: c.StatsdInterval,
 		Sample:   c.StatsdSample,
+		Optional: !c.statsdAsked,
 		Logger:   b.Log,
 	})
 	if err != nil {

@@ -108,7 +108,7 @@ func TestRoutes_Mistakes(t *testing.T) {
 		want    []string
 	}{
 		{"nanofront", []string{"routes", "apply", file, "--dry-run"}, 1, file + ": 3 mistakes", mistakes},
-		{"nanofront", []string{"up", "--routes", file}, 2, "--routes: 3 mistakes", mistakes},
+		{"nanofront", []string{"up", "--routes", file}, 2, "--routes " + file + ": 3 mistakes", mistakes},
 		{"terminator", []string{"--static", table, "--admin=", "--statsd="}, 2, "--static: " + table + ": 2 mistakes", []string{
 			`  line 3: instances[0] "a": service: "ECHO"`, `  line 5: routes[0]: match.path: "x"`,
 		}},

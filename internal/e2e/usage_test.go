@@ -31,7 +31,7 @@ func TestPrograms_BadInput(t *testing.T) {
 	}
 	table := file("table.yaml", "version: 1\ninstances: []\nroutes:\n"+echoRoutes)
 	badTable := file("bad-table.yaml", "version: 1\ninstances:\n  - {service: ECHO, id: a, address: \"tcp://127.0.0.1:1\"}\n")
-	badRoutes := file("bad-routes.yaml", "version: 1\nroutes:\n  - {match: {path: x}, service: web, color: red}\n")
+	badRoutes := file("bad-routes.yaml", "version: 1\nroutes:\n  - {match: {path: /x}, service: web, color: red}\n")
 	noYAML := file("no.yaml", "version: [1\n")
 	busy, nobody := taken(t), freeAddr(t)
 	free := func() string { return freeAddr(t) }
@@ -67,6 +67,8 @@ func TestPrograms_BadInput(t *testing.T) {
 		{"log level", "handler", []string{"web", "--log-level", "loud"}, nil, 2, []string{"--log-level", "loud", "debug, info, warn, error"}},
 		{"password without user", "terminator", []string{"--etcd-password-file", table}, nil, 2, []string{"--etcd-password-file", "--etcd-user"}},
 		{"certificate without key", "terminator", []string{"--etcd-cert", table}, nil, 2, []string{"--etcd-cert", "--etcd-key"}},
+		{"certificate without key", "handler", []string{"echo", "--bus-cert", table}, nil, 2, []string{"--bus-cert", "--bus-key"}},
+		{"password without user", "handler", []string{"profile", "--etcd-password-file", table}, nil, 2, []string{"--etcd-password-file", "--etcd-user"}},
 		{"unknown role", "handler", []string{"chat"}, nil, 2, []string{"chat", "echo, profile, web"}},
 		{"a version to announce", "handler", []string{"echo", "--version", "v7"}, nil, 2, []string{"--version", "--service-version"}},
 		{"a version to announce", "handler", []string{"echo", "--version=v7"}, nil, 2, []string{"--version=v7", "--service-version"}},
@@ -102,8 +104,8 @@ func TestPrograms_BadInput(t *testing.T) {
 		{"bad table", "terminator", []string{static, badTable, admin, statsd}, nil, 2, []string{"--static", "bad-table.yaml", "instances[0]", "ECHO"}},
 		{"table that isn't YAML", "handler", []string{"echo", static, noYAML, admin, statsd}, nil, 2, []string{"--static", "no.yaml", "YAML"}},
 		{"no routes file", "nanofront", up("--routes", filepath.Join(dir, "none.yaml")), nil, 2, []string{"--routes", "none.yaml", "no such file"}},
-		{"bad routes file", "nanofront", up("--routes", badRoutes), nil, 2, []string{"--routes", "routes[0]", "color", "path"}},
-		{"bad routes file", "nanofront", []string{"routes", "apply", badRoutes, "--etcd", "http://" + nobody}, nil, 1, []string{"bad-routes.yaml", "routes[0]", "color"}},
+		{"bad routes file", "nanofront", up("--routes", badRoutes), nil, 2, []string{"--routes", "bad-routes.yaml", "line 3: routes[0]", "color"}},
+		{"bad routes file", "nanofront", []string{"routes", "apply", badRoutes, "--etcd", "http://" + nobody}, nil, 1, []string{"bad-routes.yaml", "line 3: routes[0]", "color"}},
 		{"no routes file", "nanofront", []string{"routes", "apply", "none.yaml", "--etcd", "http://" + nobody}, nil, 2, []string{"none.yaml", "no such file"}},
 		{"no password file", "terminator", []string{"--etcd-user", "u", "--etcd-password-file", filepath.Join(dir, "none"), admin, statsd}, nil, 2, []string{"--etcd-password-file", "no such file"}},
 

@@ -24,6 +24,8 @@ const (
 	BytesIn       = "bytes_in"
 	BytesOut      = "bytes_out"
 	Duration      = "duration_ms"
+	Bytes         = "bytes" // of a response, that the socket took
+	End           = "end"   // how a request ended; "ok" if as it should
 	Reason        = "reason"
 	Revision      = "revision"
 	Window        = "window"

@@ -10,8 +10,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/mattn/go-isatty"
 	"github.com/rs/zerolog"
+
+	"nanofront/internal/terminal"
 )
 
 // flushTimeout bounds Close when nobody reads the other end of a pipe.
@@ -72,20 +73,19 @@ func New(o Options) (*Log, error) {
 	if l.dropped == nil {
 		l.dropped = ignore{}
 	}
-	out := o.Out
-	if out == nil {
-		out = os.Stderr
+	to := o.Out
+	if to == nil {
+		to = os.Stderr
 	}
-	out = &output{w: out, dropped: l.dropped}
-	terminal := isTerminal(o.Out)
+	var out io.Writer = &output{w: to, dropped: l.dropped}
 	switch o.Format {
 	case "", "auto":
-		if terminal {
-			out = console(out, terminal)
+		if terminal.Is(to) {
+			out = console(out, to)
 		}
 	case "json":
 	case "console":
-		out = console(out, terminal)
+		out = console(out, to)
 	default:
 		return nil, fmt.Errorf("%w: --log-format: %q is not one of %s", ErrOptions, o.Format, strings.Join(Formats, ", "))
 	}
@@ -140,19 +140,13 @@ func parseLevel(s string) (zerolog.Level, error) {
 	return 0, fmt.Errorf("%w: --log-level: %q is not one of %s", ErrOptions, s, strings.Join(Levels, ", "))
 }
 
-func console(out io.Writer, terminal bool) io.Writer {
-	// https://no-color.org: set and not empty.
-	plain := !terminal || os.Getenv("NO_COLOR") != ""
-	return zerolog.ConsoleWriter{Out: out, NoColor: plain, TimeFormat: "15:04:05.000"}
-}
-
-// isTerminal says whether out is a terminal; nil stands for standard error.
-func isTerminal(out io.Writer) bool {
-	f, ok := out.(*os.File)
-	if out == nil {
-		f, ok = os.Stderr, true
+// console writes to out lines as they fit what out ends at.
+func console(out, on io.Writer) io.Writer {
+	c := &Console{Colours: terminal.Colours(on), Hide: []string{Program, Instance}}
+	if terminal.Is(on) {
+		c.Width = func() int { return terminal.Width(on) }
 	}
-	return ok && isatty.IsTerminal(f.Fd())
+	return consoleWriter{out, c}
 }
 
 // output is where lines go at last, one with each Write. The ring would close its writer, and what

@@ -41,6 +41,9 @@ type StatsdOptions struct {
 	// Sample is the share of durations, 0 to 1, that is sent one by one besides
 	// the percentiles; 0 sends none.
 	Sample float64
+	// Optional says that nobody has asked for a server: that there is none is said once, as
+	// information.
+	Optional bool
 	// Logger is told, at most once a minute, that lines are lost.
 	Logger zerolog.Logger
 }
@@ -108,7 +111,7 @@ func NewReporter(set *Set, o StatsdOptions) (*Reporter, error) {
 	if err := CheckStatsdAddr(o.Addr); err != nil {
 		return nil, fmt.Errorf("%w: --statsd: %w", ErrStatsdOptions, err)
 	}
-	r.sender = newStatsdSender(set, o.Addr, o.Logger)
+	r.sender = newStatsdSender(set, o)
 	prefix := "nanofront." + clean(set.program) + "." + clean(set.instance)
 	c, err := statsd.NewClientWithSender(r.sender, prefix, statsd.SuffixOctothorpe)
 	if err != nil {

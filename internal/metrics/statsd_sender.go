@@ -30,11 +30,12 @@ const (
 // there, the next call on the socket fails. So lines count as sent an interval
 // later, when none has come.
 type statsdSender struct {
-	target *statsdTarget
-	log    zerolog.Logger
-	said   time.Time // when the last complaint was logged
-	sent   *Counter
-	failed *Counter
+	target   *statsdTarget
+	optional bool // StatsdOptions.Optional
+	log      zerolog.Logger
+	said     time.Time // when the last complaint was logged
+	sent     *Counter
+	failed   *Counter
 
 	lastErr error
 	buf     []byte
@@ -43,13 +44,14 @@ type statsdSender struct {
 	packets int // in this interval
 }
 
-func newStatsdSender(set *Set, addr string, log zerolog.Logger) *statsdSender {
+func newStatsdSender(set *Set, o StatsdOptions) *statsdSender {
 	return &statsdSender{
-		target: newStatsdTarget(addr),
-		log:    log,
-		sent:   set.Counter(StatsdSent),
-		failed: set.Counter(StatsdFailed),
-		buf:    make([]byte, 0, maxPacket),
+		target:   newStatsdTarget(o.Addr),
+		optional: o.Optional,
+		log:      o.Logger,
+		sent:     set.Counter(StatsdSent),
+		failed:   set.Counter(StatsdFailed),
+		buf:      make([]byte, 0, maxPacket),
 	}
 }
 
@@ -123,10 +125,18 @@ func (s *statsdSender) flush() {
 	s.buf, s.lines = s.buf[:0], 0
 }
 
-// lose counts lines that are lost, and says so at most once a minute.
+// lose counts lines that are lost, and says so at most once a minute; where nobody has
+// asked for a server, once.
 func (s *statsdSender) lose(lines int, err error) {
 	s.failed.Add(uint64(lines)) //nolint:gosec // a count
 	s.lastErr = err
+	if s.optional {
+		if s.said.IsZero() {
+			s.said = time.Now()
+			s.log.Info().Str(logging.Addr, s.target.addr).Msg("no StatsD server answers; --statsd= turns StatsD off, --statsd ADDR names another")
+		}
+		return
+	}
 	if now := time.Now(); s.said.IsZero() || now.Sub(s.said) >= complainEach {
 		s.said = now
 		s.log.Warn().Str(logging.Addr, s.target.addr).Err(err).Uint64(logging.Count, s.failed.Value()).

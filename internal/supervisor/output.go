@@ -20,16 +20,28 @@ const own = -1
 // prefixWriter writes whole lines with the name of who said them, each with one Write of out, which takes
 // calls of several goroutines.
 type prefixWriter struct {
-	mu    sync.Mutex
-	out   io.Writer
-	color bool
-	width int
+	mu     sync.Mutex
+	out    io.Writer
+	color  bool
+	width  int
+	render Render
 }
+
+// Render makes what is shown of a line that a child has said: some lines or none. indent is how many
+// columns stand before each. Several goroutines call it.
+type Render func(line []byte, indent int) []string
 
 func (p *prefixWriter) widen(name string) {
 	p.mu.Lock()
 	p.width = max(p.width, len(name), len("nanofront"))
 	p.mu.Unlock()
+}
+
+// indent is how many columns stand before what is said.
+func (p *prefixWriter) indent() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.width + len(" | ")
 }
 
 func (p *prefixWriter) line(name string, color int, text string) {
@@ -86,6 +98,12 @@ func (w *lineWriter) end() {
 }
 
 func (w *lineWriter) flush() {
-	w.out.line(w.name, w.color, strings.TrimRight(string(w.part), "\r"))
+	if w.out.render == nil {
+		w.out.line(w.name, w.color, strings.TrimRight(string(w.part), "\r"))
+	} else {
+		for _, l := range w.out.render(w.part, w.out.indent()) {
+			w.out.line(w.name, w.color, l)
+		}
+	}
 	w.part = w.part[:0]
 }

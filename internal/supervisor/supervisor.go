@@ -103,6 +103,9 @@ func New(out io.Writer, color bool) *Supervisor {
 	return s
 }
 
+// Render has f make what is shown of the children's lines. Call it before Start.
+func (s *Supervisor) Render(f Render) { s.out.render = f }
+
 // Say prints a line of the supervisor's own.
 func (s *Supervisor) Say(format string, args ...any) { s.say(format, args...) }
 

@@ -1,0 +1,167 @@
+package e2e
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"golang.org/x/sys/unix"
+
+	"nanofront/internal/testutil"
+)
+
+// openTerminal makes a pseudo-terminal: what a program sees, and what the person
+// before it sees.
+func openTerminal(t *testing.T, columns uint16) (program, person *os.File) {
+	t.Helper()
+	person, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	if err != nil {
+		t.Skipf("no pseudo-terminals here: %v", err)
+	}
+	t.Cleanup(func() { _ = person.Close() })
+	n, err := unix.IoctlGetInt(int(person.Fd()), unix.TIOCGPTN)
+	if err == nil {
+		err = unix.IoctlSetPointerInt(int(person.Fd()), unix.TIOCSPTLCK, 0)
+	}
+	if err == nil {
+		err = unix.IoctlSetWinsize(int(person.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 50, Col: columns})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return program, person
+}
+
+// startOn starts a program on a terminal.
+func startOn(t *testing.T, columns uint16, env []string, name string, args ...string) *process {
+	t.Helper()
+	program, person := openTerminal(t, columns)
+	p := &process{name: name, cmd: exec.Command(filepath.Join(programs, name), args...), out: &output{}, done: make(chan struct{})}
+	p.cmd.Env = environment(env...)
+	p.cmd.Dir = t.TempDir()
+	p.cmd.Stdout, p.cmd.Stderr = program, program
+	p.cmd.SysProcAttr = attr()
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	_ = program.Close() // the child has it
+	read := make(chan struct{})
+	go func() { // ends when nobody has the terminal any more
+		defer close(read)
+		buf := make([]byte, 4096)
+		for {
+			n, err := person.Read(buf)
+			if n > 0 {
+				_, _ = p.out.Write(buf[:n])
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	go func() { // ends with the process
+		_ = p.cmd.Wait()
+		<-read
+		close(p.done)
+	}()
+	t.Cleanup(func() { p.end(t) })
+	return p
+}
+
+// TestUp_OnATerminal: nothing that comes by itself pushes the greeting out of sight; what
+// is shown fits the width and is in columns.
+func TestUp_OnATerminal(t *testing.T) {
+	t.Parallel()
+	for _, columns := range []uint16{80, 120} {
+		t.Run(fmt.Sprint(columns), func(t *testing.T) {
+			http, admin, etcd := freeAddr(t), freeAddr(t), freeAddr(t)
+			s := startOn(t, columns, []string{"NO_COLOR=1"}, "nanofront", "up", "--http", http, "--admin", admin, "--etcd-url", "http://"+etcd,
+				"--data", t.TempDir(), "--seed", "100", "--durability", "nosync", "--web", "1")
+			s.says(t, "ctrl-C")
+			ask(t, http, get("/profile/42")).wants(t, 200, "GET /profile/42")
+			ask(t, http, get("/nothing/"+strings.Repeat("x", 200))).wants(t, 404, "a long path")
+			// Longer than the interval of StatsD, which nobody has asked for.
+			s.says(t, "/nothing/")
+			<-slept(http, "GET", 1500*time.Millisecond)
+			s.says(t, "/echo/sleep")
+			s.signal(t, syscall.SIGINT)
+			if code := s.wait(t, testutil.Patience); code != 0 {
+				t.Errorf("exit code %d", code)
+			}
+			_, after, _ := strings.Cut(strings.ReplaceAll(s.out.String(), "\r\n", "\n"), "nanofront is up.")
+			after, _, _ = strings.Cut(after, "stopping:")
+			lines := strings.Split(strings.TrimSpace(after), "\n")
+			want := `^terminator │ \d\d:\d\d:\d\d GET    (/\S+) +(200|404) +[\d.]+ (?:B|kB) +[\d.]+ m?s  (?:web|echo)-1$`
+			access := regexp.MustCompile(want)
+			columnOf, requests := -1, 0
+			for _, l := range lines {
+				if n := utf8.RuneCountInString(l); n > int(columns) && !strings.Contains(l, "wrk") {
+					t.Errorf("%d columns of %d: %s", n, columns, l)
+				}
+				m := access.FindStringSubmatchIndex(l)
+				switch {
+				case m != nil:
+					requests++
+					at := utf8.RuneCountInString(l[:m[4]])
+					if columnOf < 0 {
+						columnOf = at
+					}
+					if at != columnOf {
+						t.Errorf("the status is in column %d, that above in %d: %s", at, columnOf, l)
+					}
+				case !strings.HasPrefix(l, "nanofront "):
+					t.Errorf("a line besides the greeting and the access log: %s", l)
+				}
+			}
+			if requests != 3 {
+				t.Errorf("%d lines of the access log, want 3 like %s:\n%s", requests, want, s.out.tail())
+			}
+			if strings.Contains(s.out.String(), "StatsD") || strings.Contains(s.out.String(), "\x1b") {
+				t.Errorf("StatsD or colours, which nobody has asked for:\n%q", s.out.tail())
+			}
+		})
+	}
+}
+
+// TestPrograms_StatsdIsOptional: where nobody has asked for StatsD, that there is none is said
+// once; who has asked is warned.
+func TestPrograms_StatsdIsOptional(t *testing.T) {
+	t.Parallel()
+	table := filepath.Join(t.TempDir(), "table.yaml")
+	writeFile(t, table, "version: 1\ninstances: []\nroutes:\n"+echoRoutes)
+	run := func(env []string, args ...string) string {
+		p := startIn(t, programs, env, "handler", append([]string{"echo", "--static", table, "--admin=", "--statsd-interval", "100ms"}, args...)...)
+		p.says(t, "StatsD")
+		p.signal(t, syscall.SIGTERM)
+		p.wait(t, testutil.Patience)
+		return p.out.String()
+	}
+	nobody := freeAddr(t)
+	if out := run(nil, "--statsd", nobody); !strings.Contains(out, `"level":"warn"`) || !strings.Contains(out, "StatsD lines are lost") {
+		t.Errorf("asked for by a flag:\n%s", out)
+	}
+	if out := run([]string{"NANOFRONT_STATSD=" + nobody}); !strings.Contains(out, "StatsD lines are lost") {
+		t.Errorf("asked for by the environment:\n%s", out)
+	}
+	conn, err := net.ListenPacket("udp", "127.0.0.1:8125")
+	if err != nil {
+		t.Skipf("somebody listens on StatsD's default port here: %v", err)
+	}
+	_ = conn.Close()
+	out := run(nil)
+	if line := lineWith(out, "StatsD"); !strings.Contains(line, `"level":"info"`) || strings.Count(out, "no StatsD server answers") != 1 || strings.Contains(out, "lines are lost") {
+		t.Errorf("nobody has asked for it:\n%s", out)
+	}
+}
