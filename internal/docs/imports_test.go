@@ -41,7 +41,8 @@ var rules = []struct {
 	{"nanofront/terminator/http1", "io", nil, "the grammar does no I/O"},
 	{"nanofront/terminator/http1", "os", nil, "the grammar does no I/O"},
 	{"nanofront/internal/uri", "nanofront", nil, "it is below all others"},
-	{"nanofront/internal/registry", "nanofront", []string{"nanofront/internal/uri"}, "registry is data, and nothing else"},
+	{"nanofront/internal/unixpath", "nanofront", nil, "it is below all others"},
+	{"nanofront/internal/registry", "nanofront", []string{"nanofront/internal/uri", "nanofront/internal/unixpath"}, "registry is data, and nothing else"},
 }
 
 // inOrBelow reports whether a package is a path or below it.
