@@ -12,6 +12,13 @@ import (
 // would cost more to copy than a change of goroutine.
 const maxNow = 16 << 10
 
+// yieldLone is after how many messages of one frame the writer yields no more,
+// but for one time in yieldTry.
+const (
+	yieldLone = 8
+	yieldTry  = 16
+)
+
 // turn is what writing needs. It belongs to whoever has cleared Link.parked:
 // the writer, or for one message who writes in its place.
 type turn struct {
@@ -53,9 +60,12 @@ func (l *Link) takeOut() (buf []byte, frames int) {
 // put it next in line, ahead of everybody who is about to send too; after the
 // yield they have run and their frames are there. With 256 callers that makes
 // 46 frames a message instead of 4, and two to three times the throughput
-// (BenchmarkLink_Yield).
+// (BenchmarkLink_Yield). Where nobody is about to send, a yield wakes a thread
+// for nothing: after some messages of one frame it is left out, but for a
+// try now and then, until there are several again.
 func (l *Link) writer() {
 	defer l.writing.Done()
+	var yield yielding
 	for {
 		l.mu.Lock()
 		for len(l.out) == 0 && l.turn.rest == nil {
@@ -66,7 +76,7 @@ func (l *Link) writer() {
 			l.parked = true
 			l.mu.Unlock()
 			<-l.wake
-			if !l.bus.opts.noYield {
+			if !l.bus.opts.noYield && yield.pays() {
 				runtime.Gosched()
 			}
 			l.mu.Lock()
@@ -81,7 +91,8 @@ func (l *Link) writer() {
 			}
 			continue
 		}
-		buf, _ := l.takeOut()
+		buf, frames := l.takeOut()
+		yield.wrote(frames)
 		l.space.Broadcast()
 		err := l.write(buf, l.turn.cuts)
 		l.turn.spare = buf
@@ -89,6 +100,18 @@ func (l *Link) writer() {
 			l.failed()
 			return
 		}
+	}
+}
+
+// yielding is what a writer remembers to tell whether a yield is worth its
+// price: how many messages of one frame it has written in a row.
+type yielding struct{ lone int }
+
+func (y *yielding) pays() bool { return y.lone < yieldLone || y.lone%yieldTry == 0 }
+
+func (y *yielding) wrote(frames int) {
+	if y.lone++; frames > 1 {
+		y.lone = 0
 	}
 }
 

@@ -261,6 +261,25 @@ func TestOf_OnlyStreamSockets(t *testing.T) {
 	}
 }
 
+// The race detector has to know that bytes put what was done before they were
+// sent before what is done when they have come.
+func TestSocket_OrdersForTheRaceDetector(t *testing.T) {
+	pairs(t, func(t *testing.T, a, b net.Conn) {
+		shared, got := 0, make(chan int)
+		go func() {
+			_, _ = Of(b).Read(make([]byte, 1))
+			got <- shared
+		}()
+		shared = 7
+		if _, err := Of(a).TryWrite([]byte("x"), nil); err != nil {
+			t.Fatal(err)
+		}
+		if v := <-got; v != 7 {
+			t.Errorf("read %d", v)
+		}
+	})
+}
+
 func TestSocket_NoAllocation(t *testing.T) {
 	pairs(t, func(t *testing.T, a, b net.Conn) {
 		w, r := Of(a), Of(b)

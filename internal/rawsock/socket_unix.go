@@ -83,6 +83,7 @@ func (r *reading) recv(fd uintptr) bool {
 		case syscall.EAGAIN:
 			return false
 		default:
+			received(fd)
 			return true
 		}
 	}
@@ -112,6 +113,7 @@ func (w *writing) send(fd uintptr) bool {
 	if len(w.head)+len(w.body) == 0 {
 		return true
 	}
+	sending()
 	for {
 		switch w.n, w.errno = w.sendNow(fd); w.errno {
 		case 0:
