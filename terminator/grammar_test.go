@@ -139,6 +139,28 @@ func testGrammarRefusalOfHEAD(t *testing.T) {
 	}
 }
 
+// TestGrammar_UpgradesAreAnsweredLikeAll: a client that would switch to another protocol is told in this one.
+func TestGrammar_UpgradesAreAnsweredLikeAll(t *testing.T) { bothWays(t, testGrammarUpgrades) }
+
+func testGrammarUpgrades(t *testing.T) {
+	f := startFront(t, Options{})
+	f.work(t, "w1", mirror)
+	c := f.dial(t)
+	for _, lines := range []string{
+		"Connection: Upgrade\nUpgrade: websocket\nSec-WebSocket-Version: 13\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\n",
+		"Connection: Upgrade, HTTP2-Settings\nUpgrade: h2c\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\n",
+		"Connection: keep-alive, Upgrade\nUpgrade: TLS/1.2\n",
+	} {
+		r := c.ask("GET", "/", lines)
+		if r.StatusCode != 200 || r.Close || r.Header.Get("Upgrade") != "" || strings.Contains(r.body, "upgrade") || strings.Contains(r.body, "http2-settings") {
+			t.Errorf("%q: %d %v %q", lines, r.StatusCode, r.Header, r.body)
+		}
+	}
+	if r := f.raw(t, "PRI * HTTP/2.0\n\nSM\n\n"); !strings.HasPrefix(r, "HTTP/1.1 505 ") {
+		t.Errorf("the preface of HTTP/2: %q", r)
+	}
+}
+
 func TestGrammar_MaxFields(t *testing.T) { bothWays(t, testGrammarMaxFields) }
 
 func testGrammarMaxFields(t *testing.T) {
