@@ -139,7 +139,11 @@ func (c *Client) probe() {
 			if text := err.Error(); first || said != text {
 				if _, ok := again.allow(time.Now()); ok || first {
 					said = text
-					c.opts.Logger.Warn().Err(err).Msg("etcd: lost; the last known instances and routes stay in force")
+					what := "etcd: lost; the last known instances and routes stay in force"
+					if cluster == 0 { // it was never there
+						what = "etcd: not connected, trying on"
+					}
+					c.opts.Logger.Warn().Err(err).Msg(what)
 				}
 			}
 			c.setHealthy(false)
@@ -151,12 +155,14 @@ func (c *Client) probe() {
 		default:
 			back := !failing.IsZero()
 			replaced := cluster != 0 && (resp.Header.ClusterId != cluster || resp.Header.Revision < revision)
-			if back || replaced {
+			if cluster == 0 {
+				c.opts.Logger.Info().Strs("endpoints", c.opts.Endpoints).Msg("etcd: connected")
+			} else if back || replaced {
 				c.opts.Logger.Info().Bool("data_replaced", replaced).Msg("etcd: connected again")
+			}
+			if back || replaced {
 				c.announce()
 				wake = c.changes()
-			} else if cluster == 0 {
-				c.opts.Logger.Info().Strs("endpoints", c.opts.Endpoints).Msg("etcd: connected")
 			}
 			cluster, revision, failing, said = resp.Header.ClusterId, resp.Header.Revision, time.Time{}, ""
 			c.setHealthy(true)

@@ -160,7 +160,7 @@ func TestCompletion_Shells(t *testing.T) {
 				}
 				cmd := exec.CommandContext(t.Context(), shell, sh.ask(line)...)
 				cmd.Dir = dir
-				cmd.Env = append(os.Environ(), "PATH="+dir+string(os.PathListSeparator)+os.Getenv("PATH"), "TERM=dumb", "HOME="+dir, "XDG_DATA_HOME="+dir+"/.x", "XDG_CONFIG_HOME="+dir+"/.x")
+				cmd.Env = append(os.Environ(), "PATH="+dir+string(os.PathListSeparator)+os.Getenv("PATH"), "TERM=dumb", "GORACE=atexit_sleep_ms=0", "HOME="+dir, "XDG_DATA_HOME="+dir+"/.x", "XDG_CONFIG_HOME="+dir+"/.x")
 				out, err := cmd.CombinedOutput()
 				if err != nil {
 					t.Fatalf("%s: %v\n%s", sh.name, err, out)
