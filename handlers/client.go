@@ -22,6 +22,8 @@ const DefaultCallBudget = 5 * time.Second
 type Client struct {
 	rt  *Runtime
 	svc *nanobus.Service
+
+	waiting waiting
 }
 
 // Call is one request to another service and its answer.
@@ -42,15 +44,22 @@ type Call struct {
 	Done func(*Call)
 	// User is the caller's own.
 	User any
+	// Patient, if not nil, is the Exchange for which the call is made with Go or
+	// GoAll: while its time lasts, the call waits for an instance of a service
+	// that had one within ReturnTime, and a GET or HEAD is made once more when
+	// its link breaks. So nobody notices a service that is started again. The
+	// Request's bytes must then be valid until Done.
+	Patient *Exchange
 	// Key, if not 0, chooses the instance: calls with the same key go to the
 	// same one, from every process, as long as it lives and has not more than
 	// its share to do. For instances that keep some data at hand, or work that
 	// is cheaper together. Any number does, it is hashed. Release resets it.
 	Key uint64
 
-	client *Client
-	bus    *nanobus.Call
-	turn   uint64 // of User, if that is an Exchange
+	client   *Client
+	bus      *nanobus.Call
+	turn     uint64 // of User, if that is an Exchange
+	repeated bool   // once, after its link broke
 }
 
 var callPool = sync.Pool{New: func() any {
@@ -82,7 +91,7 @@ func (c *Call) Release() {
 	c.bus.Release()
 	c.Request.Reset()
 	c.Response.Release()
-	c.Err, c.Done, c.User, c.Key, c.client, c.turn = nil, nil, nil, 0, nil, 0
+	c.Err, c.Done, c.User, c.Key, c.Patient, c.client, c.turn, c.repeated = nil, nil, nil, 0, nil, nil, 0, false
 	callPool.Put(c)
 }
 
@@ -141,6 +150,7 @@ func (cl *Client) Do(ctx context.Context, c *Call) error {
 		return context.DeadlineExceeded
 	}
 	done := make(chan struct{})
+	c.Patient = nil // ctx couldn't end the wait
 	c.Done = func(c *Call) {
 		c.bus.Keep()
 		close(done)
@@ -171,6 +181,15 @@ func callDone(b *nanobus.Call) {
 }
 
 func (c *Call) end(err error) {
+	if err == nil {
+		c.close(nil)
+	} else if !c.client.wait(c, err) {
+		c.close(err)
+	}
+}
+
+// close ends the call.
+func (c *Call) close(err error) {
 	switch {
 	case errors.Is(err, nanobus.ErrNoInstance), errors.Is(err, nanobus.ErrNoCredit):
 		err = fmt.Errorf("%w: %s: %w", ErrUnavailable, c.client.svc.Name(), err)

@@ -61,6 +61,10 @@ func (x *Exchange) Remaining() time.Duration {
 	return x.bus.Remaining()
 }
 
+// cancelled reports whether nobody waits for the answer any more. The exchange
+// is not finished.
+func (x *Exchange) cancelled() bool { return x.abandoned() || x.bus.Cancelled() }
+
 // Done sends the response. It never blocks. The exchange must not be used
 // afterwards.
 func (x *Exchange) Done() {

@@ -378,17 +378,17 @@ func (rt *Runtime) logFailure(x *Exchange, err error) {
 
 // handlerMetrics are the handles of what the runtime counts.
 type handlerMetrics struct {
-	requests, panics, errors, expired, batches *metrics.Counter
-	classes                                    [6]*metrics.Counter
-	queue, serviceTime                         *metrics.Timer
+	requests, panics, errors, expired, batches, waited *metrics.Counter
+	classes                                            [6]*metrics.Counter
+	queue, serviceTime                                 *metrics.Timer
 }
 
 func newHandlerMetrics(s *metrics.Set) *handlerMetrics {
 	m := &handlerMetrics{
 		requests: s.Counter(metrics.HandlerRequests), panics: s.Counter(metrics.HandlerPanics),
 		errors: s.Counter(metrics.HandlerErrors), expired: s.Counter(metrics.HandlerExpired),
-		batches: s.Counter(metrics.HandlerBatches),
-		queue:   s.Timer(metrics.HandlerQueue), serviceTime: s.Timer(metrics.HandlerServiceTime),
+		batches: s.Counter(metrics.HandlerBatches), waited: s.Counter(metrics.HandlerWaited),
+		queue: s.Timer(metrics.HandlerQueue), serviceTime: s.Timer(metrics.HandlerServiceTime),
 	}
 	for i, class := range []string{"1xx", "2xx", "3xx", "4xx", "5xx"} {
 		m.classes[i+1] = s.Counter(metrics.HandlerResponses, class)

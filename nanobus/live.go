@@ -77,6 +77,9 @@ func (s *Service) rebuild() {
 			members = append(members, member{link: l, weight: int64(w)})
 		}
 	}
+	if len(members) == 0 && len(before.members) > 0 {
+		s.lost.Store(int64(s.bus.Now()))
+	}
 	s.live.Store(newLive(members, before, s.keyed))
 }
 

@@ -13,7 +13,8 @@ type Service struct {
 	bus   *Bus
 	name  string
 	live  atomic.Pointer[live]
-	keyed bool // guarded by Bus.mu: views have a table of keys
+	lost  atomic.Int64 // bus time when the last live instance went
+	keyed bool         // guarded by Bus.mu: views have a table of keys
 }
 
 // Name returns the service's name.
@@ -22,6 +23,15 @@ func (s *Service) Name() string { return s.name }
 // Live returns how many instances can take requests now: linked, not
 // draining, and not taken out by their weight.
 func (s *Service) Live() int { return len(s.live.Load().members) }
+
+// Gone returns for how long there has been no instance that can take requests:
+// 0 while there is one, and the bus' age if there never was.
+func (s *Service) Gone() time.Duration {
+	if s.Live() > 0 {
+		return 0
+	}
+	return s.bus.Now() - time.Duration(s.lost.Load())
+}
 
 // UseKeys prepares the service for calls with a Key. The first of them would
 // do it, too, but it and those beside it would have to wait, which is felt when

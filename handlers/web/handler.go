@@ -175,6 +175,7 @@ func (h *handler) start(x *handlers.Exchange, c *handlers.Call) {
 		x.Fail(context.DeadlineExceeded)
 		return
 	}
+	c.Patient = x
 	h.client.Go(c, left)
 }
 

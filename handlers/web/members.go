@@ -97,7 +97,7 @@ func (h *handler) onIDs(c *handlers.Call) {
 		m := handlers.AcquireCall()
 		m.Request.Method = methodGET
 		m.Request.Path = append(bytes.Clone(profilePath), id...)
-		m.User, m.Done = slot{l, i}, h.gotMember
+		m.User, m.Done, m.Patient = slot{l, i}, h.gotMember, x
 		calls[i] = m
 	}
 	h.client.GoAll(calls, left)

@@ -59,6 +59,20 @@ func TestUp_OnlyWebKilled(t *testing.T) {
 	}
 }
 
+// TestUp_ProfileKilled kills the only instance of profile, under load and twice:
+// web waits until it is back, so that nobody who only reads notices.
+func TestUp_ProfileKilled(t *testing.T) {
+	s := startUp(t)
+	l := startLoad(t, s.http, 64, reading)
+	l.more(t, 300)
+	for range 2 {
+		s.kill(t, "profile-1", syscall.SIGKILL)
+		linked(t, s.admin, "web", 2)
+		l.more(t, 1000)
+	}
+	l.stop().allOK(t)
+}
+
 // TestUp_WebReplaced ends the instances of web one after the other as a
 // deployment does: neither reads nor writes notice.
 func TestUp_WebReplaced(t *testing.T) {

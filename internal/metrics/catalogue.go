@@ -90,6 +90,7 @@ var (
 	HandlerPanics      = counter("panics", "requests", "requests whose handler panicked; answered with 500", backend)
 	HandlerErrors      = counter("errors", "requests", "requests whose handler returned an error", backend)
 	HandlerExpired     = counter("expired", "requests", "requests whose deadline passed before they were answered; most were never begun", backend)
+	HandlerWaited      = counter("calls_waited", "calls", "calls of another service that waited for an instance to come back, or were made once more because the link broke", backend)
 	HandlerBatches     = counter("batches", "batches", "batches given to the handler; requests / batches is the mean batch", backend)
 	HandlerInFlight    = gauge("in_flight", "requests", "requests received and not yet answered", backend)
 	HandlerQueue       = timer("queue", "a request's wait for a worker", backend)
