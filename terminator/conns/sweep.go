@@ -1,0 +1,105 @@
+package conns
+
+import "time"
+
+// held is a connection and who held it when the sweep came by.
+type held struct {
+	*Conn
+	by Holder
+}
+
+// each calls f for all connections, without a lock: a Holder may take its time, and may close the connection.
+func (t *Table) each(f func(*Conn, Holder)) {
+	var list []held
+	for i := range t.shards {
+		list = t.shards[i].appendTo(list[:0])
+		for _, c := range list {
+			f(c.Conn, c.by)
+		}
+	}
+}
+
+func (s *shard) appendTo(list []held) []held {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.conns {
+		list = append(list, held{c, c.holder})
+	}
+	return list
+}
+
+// sweep looks at all connections once a tick.
+func (t *Table) sweep() {
+	defer close(t.swept)
+	ticker := time.NewTicker(t.tick)
+	defer ticker.Stop()
+	last := time.Now()
+	var list []held
+	for {
+		select {
+		case <-t.closing:
+			return
+		case <-ticker.C:
+		}
+		now := time.Now()
+		t.clock.Add(min(now.Sub(last), 2*t.tick).Milliseconds())
+		last = now
+		for i := range t.shards {
+			list = t.shards[i].appendTo(list[:0])
+			for j := range list {
+				t.look(list[j].Conn, list[j].by)
+				list[j] = held{}
+			}
+		}
+	}
+}
+
+// look ends what takes too long.
+func (t *Table) look(c *Conn, h Holder) {
+	if p, since := c.Phase(); t.Over(p, since) {
+		h.Overdue(p, since)
+	}
+	if c.owing.Load() && t.stuck(c, h) {
+		t.stats.writeTimeouts.Inc()
+		h.Abort()
+		return
+	}
+	// As of two looks, since most requests are over by the second.
+	call := c.Call.Load()
+	if call != 0 && call == c.watched && h.Gone() {
+		h.Abandon(call) // by its id: if it has ended meanwhile, nothing happens
+	}
+	c.watched = call
+}
+
+// stuck reports whether the client has acknowledged too little of what was written, for too long. What the
+// system has taken isn't with the client yet, and stays in the machine's memory until it is: the timeout is held
+// against what the client acknowledges, of a response that is still being written and of one that is with the
+// system whole.
+func (t *Table) stuck(c *Conn, h Holder) bool {
+	wrote := c.wrote.Load()
+	out := h.Outstanding()
+	now := t.Now()
+	if out < 0 { // not known: by what the system takes
+		out = 0
+		if p, _ := c.Phase(); p == Writing {
+			out = 1
+		}
+	}
+	if p, _ := c.Phase(); out == 0 && p != Writing {
+		c.owing.Store(false) // set again by the next large response
+		if c.wrote.Load() != wrote {
+			c.owing.Store(true) // that was just now
+		}
+		c.ackedAt = 0
+		return false
+	}
+	acked := wrote - min(uint64(out), wrote) //nolint:gosec // not negative
+	switch {
+	case c.ackedAt == 0 || out == 0 || acked-c.acked >= AckPiece:
+		c.acked, c.ackedAt = acked, max(now, 1)
+		return false
+	default:
+		return now-c.ackedAt > t.opt.WriteTimeout.Milliseconds()+t.slack
+	}
+}
