@@ -132,6 +132,45 @@ func (r *BodyReader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
+// Buffered is how many bytes Read returns without waiting.
+func (r *BodyReader) Buffered() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.held
+}
+
+// Await waits for the first byte that Read would return, for d at most; 0: for as long as it takes. The error is nil if there is one, or the
+// time is up; else it is that with which the body has ended.
+func (r *BodyReader) Await(d time.Duration) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.held > 0 || r.err != nil {
+		return r.first()
+	}
+	up := false
+	if d > 0 {
+		t := time.AfterFunc(d, func() {
+			r.mu.Lock()
+			up = true
+			r.more.Broadcast()
+			r.mu.Unlock()
+		})
+		defer t.Stop()
+	}
+	for r.held == 0 && r.err == nil && !up {
+		r.more.Wait()
+	}
+	return r.first()
+}
+
+// first is Await's result. mu is held.
+func (r *BodyReader) first() error {
+	if r.held > 0 && !r.dropped {
+		return nil
+	}
+	return r.err
+}
+
 // grant works out what to grant now: nothing until it is worth a frame. mu is
 // held.
 func (r *BodyReader) grant() int {

@@ -1,19 +1,18 @@
 package terminator
 
 import (
-	"bufio"
 	"bytes"
-	"io"
 	"net"
+	"net/netip"
 	"runtime"
-	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
-
-	"github.com/valyala/fasthttp"
 
 	"nanofront/internal/httpmsg"
 	"nanofront/nanobus"
+	"nanofront/terminator/exchange"
+	"nanofront/terminator/forwarded"
 )
 
 const benchRequest = "GET /hello?a=b HTTP/1.1\r\nHost: h.example\r\nUser-Agent: bench\r\nAccept: */*\r\n\r\n"
@@ -24,14 +23,35 @@ var benchResponse = func() *httpmsg.Response {
 	return r
 }()
 
-// newTestContext is a request as fasthttp hands it over, without a connection.
-func newTestContext(raw string) *fasthttp.RequestCtx {
-	ctx := &fasthttp.RequestCtx{}
-	ctx.Init(&fasthttp.Request{}, nil, nil)
-	if err := ctx.Request.Read(bufio.NewReader(strings.NewReader(raw))); err != nil {
-		panic(err)
+// asker answers requests without a connection.
+type asker struct {
+	status int
+	done   chan struct{}
+}
+
+func (a *asker) end(x *exchange.Exchange) bool {
+	a.status = x.Response.Status
+	x.Finish(0, int64(len(x.Response.Body)), exchange.Complete)
+	a.done <- struct{}{}
+	return false
+}
+
+func (a *asker) Answer(x *exchange.Exchange) bool { return a.end(x) }
+func (a *asker) Begin(x *exchange.Exchange) bool  { return a.end(x) }
+func (a *asker) Drop(x *exchange.Exchange) bool   { return a.end(x) }
+func (*asker) Next()                              {}
+
+// asker returns a function that takes the request through all steps, over the bus and back, and returns the status.
+func (f *front) asker(request string) func() int {
+	a := &asker{done: make(chan struct{}, 1)}
+	peer := forwarded.NewPeer(netip.MustParseAddr("127.0.0.1"), nil)
+	var note atomic.Uint64
+	raw := []byte(request)
+	return func() int {
+		f.front.Take(a, &peer, &note, f.front.Now()).Serve(nil, raw, 0)
+		<-a.done
+		return a.status
 	}
-	return ctx
 }
 
 // helloNode adds an instance that answers each request at once, on the
@@ -62,15 +82,12 @@ func TestServe_NoAllocations(t *testing.T) {
 	for name, accessLog := range map[string]int{"no access log": -1, "access log": 100_000} {
 		t.Run(name, func(t *testing.T) {
 			f := startFront(t, Options{AccessLog: accessLog})
-			f.log = f.log.Output(io.Discard)
-			f.accessLog.log = f.log
+			f.logs.discard.Store(true)
 			f.helloNode(t)
-			ctx := newTestContext(benchRequest)
+			ask := f.asker(benchRequest)
 			one := func() {
-				ctx.Response.Reset()
-				f.serve(ctx)
-				if ctx.Response.StatusCode() != 200 || len(ctx.Response.Body()) != 512 {
-					t.Errorf("got %d", ctx.Response.StatusCode())
+				if got := ask(); got != 200 {
+					t.Errorf("got %d", got)
 				}
 			}
 			for range 500 {

@@ -1,7 +1,6 @@
 package terminator
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -18,7 +17,7 @@ func TestForward_NoInstance(t *testing.T) { bothWays(t, testForwardNoInstance) }
 
 func testForwardNoInstance(t *testing.T) {
 	f := startFront(t, Options{})
-	eventually(t, "routes", func() bool { return f.routing.Load() != nil })
+	eventually(t, "routes", func() bool { return f.routed() })
 	if got := degraded(f); got != "work" {
 		t.Errorf("degraded: %q, want what is missing", got)
 	}
@@ -42,9 +41,7 @@ func testForwardNoInstance(t *testing.T) {
 func TestForward_NotReady(t *testing.T) { bothWays(t, testForwardNotReady) }
 
 func testForwardNotReady(t *testing.T) {
-	f := startFront(t, Options{})
-	eventually(t, "routes", func() bool { return f.routing.Load() != nil })
-	f.routing.Store(nil) // as before the first snapshot
+	f := startFront(t, Options{}, noRoutes...)
 	refused(t, f.ask(t, "GET", "/", ""), 503)
 	if f.Ready() == nil {
 		t.Error("ready without routes")
@@ -384,7 +381,7 @@ func testForwardRouteChange(t *testing.T) {
 		service := []string{"fresh", "work"}[i%2]
 		f.d.routes(prefix("/", service))
 		eventually(t, "the new route is in force", func() bool {
-			return f.routing.Load().list[0].service.Name() == service
+			return f.services()[0].Name() == service
 		})
 		eventually(t, "some requests", func() bool { return f.count(metrics.HTTPRequests) > requests+20 })
 		requests = f.count(metrics.HTTPRequests)
@@ -414,7 +411,7 @@ func testForwardRouteToTheDead(t *testing.T) {
 	f.work(t, "w1", text("old"))
 	f.d.add(registry.Instance{Service: "dead", ID: "d1", Address: "tcp://127.0.0.1:1"})
 	f.d.routes(prefix("/", "work"), prefix("/dead", "dead"))
-	eventually(t, "in force", func() bool { return len(f.routing.Load().list) == 2 })
+	eventually(t, "in force", func() bool { return len(f.services()) == 2 })
 	refused(t, f.ask(t, "GET", "/dead", ""), 503)
 	if r := f.ask(t, "GET", "/", ""); r.body != "old" {
 		t.Errorf("got %d %q", r.StatusCode, r.body)
@@ -444,50 +441,5 @@ func testForwardClientGone(t *testing.T) {
 		t.Fatal("the handler wasn't told")
 	}
 	eventually(t, "it is counted", func() bool { return f.count(metrics.HTTPCancelled) == 1 })
-	eventually(t, "nothing is in flight", func() bool { return f.admission.inFlight.Load() == 0 })
-}
-
-// The terminator's own panic costs one request and no more.
-func TestForward_OwnPanic(t *testing.T) { bothWays(t, testForwardOwnPanic) }
-
-func testForwardOwnPanic(t *testing.T) {
-	f := startFront(t, Options{})
-	f.work(t, "w1", text("ok"))
-	whole := f.routing.Load()
-	broken := *whole
-	broken.routes = nil // a route without its upstream
-	f.routing.Store(&broken)
-	c := f.dial(t)
-	if r := c.ask("GET", "/", ""); r.StatusCode != 500 || strings.Contains(r.body, "nil") {
-		t.Errorf("got %d %q, want a bare 500", r.StatusCode, r.body)
-	}
-	f.routing.Store(whole)
-	if r := c.ask("GET", "/", ""); r.body != "ok" {
-		t.Errorf("afterwards: got %d %q", r.StatusCode, r.body)
-	}
-	if f.admission.inFlight.Load() != 0 || !strings.Contains(f.logs.String(), "nil pointer") {
-		t.Errorf("%d in flight; log:\n%s", f.admission.inFlight.Load(), f.logs)
-	}
-}
-
-func TestOutcomeOf(t *testing.T) {
-	for _, c := range []struct {
-		err  error
-		want outcome
-	}{
-		{nil, answered},
-		{nanobus.ErrNoInstance, noInstance},
-		{nanobus.ErrClosed, noInstance},
-		{nanobus.ErrNoCredit, noCredit},
-		{nanobus.ErrLinkDown, linkBroke},
-		{nanobus.ErrTimeout, timedOut},
-		{nanobus.ErrCancelled, clientGone},
-		{nanobus.ErrTooLarge, bodyTooLarge},
-		{errors.New("other"), handlerFailed},
-		{fmt.Errorf("wrapped: %w", &nanobus.RemoteError{Code: nanobus.CodeDraining}), noInstance},
-	} {
-		if got := outcomeOf(c.err); got != c.want {
-			t.Errorf("%v: got %d, want %d", c.err, outcomes[got].status, outcomes[c.want].status)
-		}
-	}
+	eventually(t, "nothing is in flight", func() bool { return f.admission.InFlight() == 0 })
 }

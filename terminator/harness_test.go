@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -81,11 +82,15 @@ func prefix(path, service string) registry.Route {
 
 // logBuffer is a log that can be read while it is written.
 type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
+	mu      sync.Mutex
+	b       bytes.Buffer
+	discard atomic.Bool
 }
 
 func (l *logBuffer) Write(p []byte) (int, error) {
+	if l.discard.Load() {
+		return len(p), nil
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.Write(p)
@@ -135,7 +140,9 @@ func startFront(t testing.TB, opts Options, routes ...registry.Route) *front {
 	if routes == nil {
 		routes = []registry.Route{prefix("/", "work")}
 	}
-	f.d.routes(routes...)
+	if len(routes) > 0 {
+		f.d.routes(routes...)
+	}
 	opts.HTTP, opts.Discovery, opts.Metrics = "127.0.0.1:0", f.d, f.set
 	if opts.EventLoops == 0 {
 		opts.EventLoops = harnessLoops
@@ -171,6 +178,28 @@ func startFront(t testing.TB, opts Options, routes ...registry.Route) *front {
 		}
 	})
 	return f
+}
+
+// noRoutes starts a front that knows no routes.
+var noRoutes = []registry.Route{}
+
+// loopCount is 1 if there are event loops.
+func (f *front) loopCount() int {
+	if f.loops == nil {
+		return 0
+	}
+	return 1
+}
+
+// routed reports whether the front knows routes.
+func (f *front) routed() bool {
+	return len(f.services()) > 0
+}
+
+// services are those that the front routes to.
+func (f *front) services() []*nanobus.Service {
+	list, _ := f.front.Services()
+	return list
 }
 
 func (f *front) count(d *metrics.Desc, details ...string) uint64 {

@@ -2,7 +2,6 @@ package terminator
 
 import (
 	"bytes"
-	"io"
 	"runtime"
 	"testing"
 
@@ -18,8 +17,7 @@ func TestLoop_NoAllocations(t *testing.T) {
 	for name, accessLog := range map[string]int{"no access log": -1, "access log": 100_000} {
 		t.Run(name, func(t *testing.T) {
 			f := startFront(t, Options{AccessLog: accessLog})
-			f.log = f.log.Output(io.Discard)
-			f.accessLog.log = f.log
+			f.logs.discard.Store(true)
 			f.helloNode(t)
 			c := f.dial(t)
 			buf, request := make([]byte, 4096), []byte(benchRequest)
@@ -52,7 +50,7 @@ func TestLoop_NoAllocations(t *testing.T) {
 			if f.loops == nil || f.count(metrics.HTTPRequests) < 2500 {
 				t.Error("it wasn't by a loop")
 			}
-			if idle, active := f.guard.counts(); idle+active != 0 {
+			if n := f.count(metrics.HTTPHandedOver, "request"); n != 0 {
 				t.Error("the connection was handed over")
 			}
 		})

@@ -26,10 +26,10 @@ import (
 // atRest waits until nothing is under way and no connection open.
 func (f *front) atRest(t testing.TB) {
 	t.Helper()
-	eventually(t, "no connection", func() bool { return f.guard.openConns.Load() == 0 })
-	eventually(t, "nothing in flight", func() bool { return f.admission.inFlight.Load() == 0 })
+	eventually(t, "no connection", func() bool { return f.table.Open() == 0 })
+	eventually(t, "nothing in flight", func() bool { return f.admission.InFlight() == 0 })
 	eventually(t, "no slot in use", func() bool { return f.set.Gauge(metrics.BusSlotsInUse).Value() == 0 })
-	if idle, active := f.connections(); idle+active != 0 {
+	if idle, active := f.table.Counts(); idle+active != 0 {
 		t.Errorf("%d idle and %d active connections are left", idle, active)
 	}
 }
@@ -173,7 +173,9 @@ func TestLoop_SlowReader(t *testing.T) {
 	t.Run("in time", func(t *testing.T) {
 		bothWays(t, func(t *testing.T) {
 			f, c := start(t, Options{})
-			eventually(t, "a response that isn't taken", func() bool { return f.count(metrics.HTTPRequests) > 1 })
+			eventually(t, "a response that isn't taken", func() bool {
+				return f.count(metrics.HTTPRequests) >= 1 && f.count(metrics.HTTPHandedOver, "response") == uint64(min(1, f.loopCount()))
+			})
 			for i := range n {
 				r := c.read("GET")
 				if r.StatusCode != 200 || r.body != strings.Repeat(string(rune('A'+i%26)), size) {
@@ -208,7 +210,7 @@ func TestLoop_MaxConns(t *testing.T) {
 			t.Errorf("%d counted, want 1", n)
 		}
 		_ = a.Close()
-		eventually(t, "room for one more", func() bool { return f.guard.openConns.Load() == 1 })
+		eventually(t, "room for one more", func() bool { return f.table.Open() == 1 })
 		if r := f.ask(t, "GET", "/", ""); r.StatusCode != 200 {
 			t.Errorf("got %d", r.StatusCode)
 		}

@@ -64,26 +64,26 @@ func (t *Terminator) Ready() error {
 	if t.leaving.Load() {
 		return errors.New("draining")
 	}
-	r := t.routing.Load()
-	if r == nil {
+	services, known := t.front.Services()
+	if !known {
 		return errors.New("no routes known yet")
 	}
-	return t.busWorks(r, time.Now())
+	return t.busWorks(services, time.Now())
 }
 
 // busWorks reports nil if a link is there, or was until a moment ago, or there
 // is nobody to be linked with; and first, that links had their time to come up.
-func (t *Terminator) busWorks(r *routing, now time.Time) error {
+func (t *Terminator) busWorks(services []*nanobus.Service, now time.Time) error {
 	linked := t.linked()
 	s := &t.readiness
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	instances := 0
 	var waiting []string
-	for _, u := range r.list {
-		name := u.service.Name()
+	for _, service := range services {
+		name := service.Name()
 		instances += s.known[name]
-		if s.known[name] > 0 && u.service.Live() == 0 {
+		if s.known[name] > 0 && service.Live() == 0 {
 			waiting = append(waiting, name)
 		}
 	}
@@ -120,16 +120,13 @@ func (t *Terminator) noteLinks() {
 // Degraded lists what isn't as it should be, though the front is ready: the
 // routed services of which no instance takes requests.
 func (t *Terminator) Degraded() []Degradation {
-	r := t.routing.Load()
-	if r == nil {
-		return nil
-	}
+	services, _ := t.front.Services()
 	t.readiness.mu.Lock()
 	defer t.readiness.mu.Unlock()
 	var out []Degradation
-	for _, u := range r.list {
-		name := u.service.Name()
-		if u.service.Live() > 0 {
+	for _, service := range services {
+		name := service.Name()
+		if service.Live() > 0 {
 			continue
 		}
 		d := Degradation{Service: name, Reason: fmt.Sprintf("service %q: no instance is known", name)}

@@ -47,11 +47,11 @@ func TestReady_OneServiceIsMissing(t *testing.T) {
 func TestReady_TheBusDoesNotWork(t *testing.T) {
 	f := startFront(t, Options{})
 	f.d.add(registry.Instance{Service: "work", ID: "w1", Address: "tcp://127.0.0.1:1", Window: 1})
-	eventually(t, "routes", func() bool { return f.routing.Load() != nil })
+	eventually(t, "routes", f.routed)
 	if f.Ready() == nil {
 		t.Error("ready without any link")
 	}
-	r := f.routing.Load()
+	r := f.services()
 	if err := f.busWorks(r, time.Now().Add(settleTime+time.Second)); err == nil || !strings.Contains(err.Error(), `"work"`) {
 		t.Errorf("after %v: %v, want that the bus doesn't work, and with whom", settleTime, err)
 	}
@@ -77,7 +77,7 @@ func TestReady_TakenOutByWeight(t *testing.T) {
 	node := startNode(t, "work", "w1", 8, text("back"))
 	f.d.add(registry.Instance{Service: "work", ID: "w1", Address: node.address, Window: 8, Weight: registry.NoWeight})
 	eventually(t, "linked", f.linked)
-	if err := f.busWorks(f.routing.Load(), time.Now().Add(time.Hour)); err != nil {
+	if err := f.busWorks(f.services(), time.Now().Add(time.Hour)); err != nil {
 		t.Errorf("not ready: %v", err)
 	}
 	if got := degraded(f); got != "work" {

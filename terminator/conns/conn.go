@@ -21,9 +21,25 @@ type Holder interface {
 	Abandon(call uint64)
 	// Outstanding is how many bytes the client hasn't acknowledged; -1 if the system doesn't tell.
 	Outstanding() int
-	// Abort closes the connection at once, whatever it is about, and has the system forget what the client
-	// hasn't taken.
+	// Abort closes the connection at once, whatever it is about. Conn.Aborted says why.
 	Abort()
+}
+
+// Reason is why a connection is aborted.
+type Reason uint8
+
+const (
+	NotAborted   Reason = iota
+	WriteTimeout        // the client doesn't take its response
+	DrainTimeout        // the front ends, and it was not done in time
+)
+
+// Aborted is why the connection was aborted. Anybody may call it.
+func (c *Conn) Aborted() Reason { return Reason(c.aborted.Load()) } //nolint:gosec // as stored
+
+func (c *Conn) abort(h Holder, why Reason) {
+	c.aborted.CompareAndSwap(0, uint32(why))
+	h.Abort()
 }
 
 // Conn is what the table knows of a connection. The driver that holds the connection owns it; what is
@@ -42,6 +58,8 @@ type Conn struct {
 	// What has been written, in bytes, and whether the sweep is to look what the client takes of it.
 	wrote atomic.Uint64
 	owing atomic.Bool
+
+	aborted atomic.Uint32 // Reason
 
 	lingers bool // counted in table.lingering
 

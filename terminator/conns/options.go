@@ -8,7 +8,7 @@ import (
 )
 
 // Options says how many connections there may be and how long each may take. All fields are required, but for
-// Trusted.
+// Trusted and Tick.
 type Options struct {
 	Max int // open connections; one more is accepted and closed at once
 
@@ -19,6 +19,9 @@ type Options struct {
 
 	// Trusted reports whether a peer is a trusted proxy. It is called once for each connection. Nil: none is.
 	Trusted func(netip.Addr) bool
+
+	// Tick is called at each look at the connections, five times a second or more often. Nil: nothing is.
+	Tick func(time.Time)
 
 	Metrics *metrics.Set
 }

@@ -44,6 +44,9 @@ func (t *Table) sweep() {
 		now := time.Now()
 		t.clock.Add(min(now.Sub(last), 2*t.tick).Milliseconds())
 		last = now
+		if t.opt.Tick != nil {
+			t.opt.Tick(now)
+		}
 		for i := range t.shards {
 			list = t.shards[i].appendTo(list[:0])
 			for j := range list {
@@ -56,12 +59,13 @@ func (t *Table) sweep() {
 
 // look ends what takes too long.
 func (t *Table) look(c *Conn, h Holder) {
-	if p, since := c.Phase(); t.Over(p, since) {
+	p, since := c.Phase()
+	if t.Over(p, since) {
 		h.Overdue(p, since)
 	}
-	if c.owing.Load() && t.stuck(c, h) {
+	if (c.owing.Load() || p == Writing) && t.stuck(c, h) {
 		t.stats.writeTimeouts.Inc()
-		h.Abort()
+		c.abort(h, WriteTimeout)
 		return
 	}
 	// As of two looks, since most requests are over by the second.

@@ -36,6 +36,7 @@ type Table struct {
 	slack    int64                // ms by which a time on the clock may lag
 	limits   [phases]atomic.Int64 // ms; 0 for none, and for Idle while draining: at once
 	draining atomic.Bool
+	ended    atomic.Bool
 
 	next   atomic.Uint32
 	shards [shards]shard
@@ -69,8 +70,7 @@ func (t *Table) Close() {
 // Closing is closed when the table is.
 func (t *Table) Closing() <-chan struct{} { return t.closing }
 
-// Admit reports whether there is room for one more connection, and counts it if so: it must be added, or given
-// up with Forgo.
+// Admit reports whether there is room for one more connection, and counts it if so: it must be added.
 func (t *Table) Admit() bool {
 	if t.open.Add(1) > int64(t.opt.Max) {
 		t.open.Add(-1)
@@ -81,11 +81,8 @@ func (t *Table) Admit() bool {
 	return true
 }
 
-// Forgo takes back Admit for a connection that could not be set up.
-func (t *Table) Forgo() {
-	t.open.Add(-1)
-	t.stats.acceptErrors.Inc()
-}
+// Forgone counts an admitted connection that could not be set up.
+func (t *Table) Forgone() { t.stats.acceptErrors.Inc() }
 
 // Add puts an admitted connection on the table, idle.
 func (t *Table) Add(c *Conn, h Holder, ip netip.Addr) {
@@ -105,6 +102,9 @@ func (t *Table) Pass(c *Conn, h Holder) {
 	c.shard.mu.Lock()
 	c.holder = h
 	c.shard.mu.Unlock()
+	if t.ended.Load() { // AbortAll may not have seen h
+		c.abort(h, DrainTimeout)
+	}
 }
 
 // NotPassed takes a connection off the table that could not pass to another driver, and was closed.
@@ -161,13 +161,18 @@ func (t *Table) StartDrain(grace time.Duration) {
 	t.draining.Store(true)
 }
 
-// Draining reports whether StartDrain has been called.
+// Announce is StartDrain without closing anything yet.
+func (t *Table) Announce() { t.draining.Store(true) }
+
+// Draining reports whether Announce or StartDrain has been called.
 func (t *Table) Draining() bool { return t.draining.Load() }
 
-// AbortAll closes all connections, whatever they are about, and returns how many.
+// AbortAll closes all connections, whatever they are about, and returns how many. It is the end of the table: what
+// passes to another driver afterwards is closed, too.
 func (t *Table) AbortAll() (n int) {
-	t.each(func(_ *Conn, h Holder) {
-		h.Abort()
+	t.ended.Store(true)
+	t.each(func(c *Conn, h Holder) {
+		c.abort(h, DrainTimeout)
 		n++
 	})
 	return n

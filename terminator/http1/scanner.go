@@ -100,7 +100,7 @@ func (s *Scanner) ScanOne(b []byte) (int, Fault) { return s.advance(b, toRequest
 // to the head, or to empty lines before it. The body is left to ScanBody.
 func (s *Scanner) ScanHead(b []byte) (n int, done bool, _ Fault) {
 	n, v := s.advance(b, toHead)
-	return n, v == OK && (s.InBody() || s.state == stateBetween && !s.blank), v
+	return n, v == OK && n > 0 && (s.InBody() || s.state == stateBetween && !s.blank), v
 }
 
 // ScanBody takes the next run of the body off b, of which it uses up n bytes: data, which aliases b, and the framing
@@ -240,6 +240,9 @@ func (s *Scanner) Start() int { return s.start }
 
 // Length is the Content-Length of the current request, or the sum of its chunks so far.
 func (s *Scanner) Length() int64 { return s.length }
+
+// Left is how many bytes of the current request's body, or of its chunk, are still to come.
+func (s *Scanner) Left() int64 { return s.left }
 
 // Chunked reports whether the current request's body comes in chunks.
 func (s *Scanner) Chunked() bool { return s.seen&seenChunked != 0 }

@@ -1,0 +1,147 @@
+package admission
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+)
+
+// Limiter decides whether there is room for one more request, in two atomic
+// operations. What doesn't fit is refused at once and never queued.
+//
+// The limit adapts as TCP's window does (additive increase, multiplicative
+// decrease, each tenth of a second), on the mean latency of what was
+// answered. It goes down while that is above the target and above twice what
+// has been usual in the last minute: the target alone would choke a system
+// whose handlers are slow by nature, the comparison alone one that got from
+// 1 ms to 3 ms. It goes up while it is being used and latency is fine.
+type Limiter struct {
+	inFlight atomic.Int64
+	limit    atomic.Int64
+	target   time.Duration
+
+	min, max, start int64
+
+	// Of the window of now; written by all requests, read by adapt.
+	sum  atomic.Int64 // ns
+	n    atomic.Int64
+	peak atomic.Int64 // most in flight
+
+	// usual holds the least mean latency of each of the last buckets.
+	usual  [6]time.Duration
+	bucket int
+	ticks  int
+}
+
+const (
+	admissionWindow  = 100 * time.Millisecond
+	admissionBucket  = 100 // windows: 10 s
+	admissionStart   = 1024
+	admissionSamples = 8 // fewer answers in a window say nothing
+)
+
+// New makes a limiter that lets in between minimum and maximum requests at once, and looks for a mean latency of
+// target.
+func New(minimum, maximum int, target time.Duration) *Limiter {
+	a := &Limiter{min: int64(minimum), max: int64(maximum), target: target}
+	a.start = min(max(admissionStart, a.min), a.max)
+	a.limit.Store(a.start)
+	return a
+}
+
+// Enter takes a place, or returns false.
+func (a *Limiter) Enter() bool {
+	n := a.inFlight.Add(1)
+	if n > a.limit.Load() {
+		a.inFlight.Add(-1)
+		a.notePeak(n)
+		return false
+	}
+	a.notePeak(n)
+	return true
+}
+
+// InFlight is how many places are taken.
+func (a *Limiter) InFlight() int64 { return a.inFlight.Load() }
+
+// Limit is how many there are at present.
+func (a *Limiter) Limit() int64 { return a.limit.Load() }
+
+// Full reports whether there is no place left, without taking one: for who still has to wait for a body.
+func (a *Limiter) Full() bool { return a.inFlight.Load() >= a.limit.Load() }
+
+func (a *Limiter) notePeak(n int64) {
+	for {
+		p := a.peak.Load()
+		if n <= p || a.peak.CompareAndSwap(p, n) {
+			return
+		}
+	}
+}
+
+// Leave gives the place back. latency is 0 for a request that says nothing
+// about how the system behind is doing.
+func (a *Limiter) Leave(latency time.Duration) {
+	a.inFlight.Add(-1)
+	if latency > 0 {
+		a.sum.Add(int64(latency))
+		a.n.Add(1)
+	}
+}
+
+// Run adapts the limit until ctx ends.
+func (a *Limiter) Run(ctx context.Context) {
+	tick := time.NewTicker(admissionWindow)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			a.adapt()
+		}
+	}
+}
+
+// adapt looks at the window that ends and moves the limit.
+func (a *Limiter) adapt() {
+	sum, n, peak := a.sum.Swap(0), a.n.Swap(0), a.peak.Swap(a.inFlight.Load())
+	if a.ticks++; a.ticks%admissionBucket == 0 {
+		a.bucket = (a.bucket + 1) % len(a.usual)
+		a.usual[a.bucket] = 0
+	}
+	limit := a.limit.Load()
+	if n < admissionSamples {
+		return
+	}
+	mean := time.Duration(sum / n)
+	usual := a.note(mean)
+	switch {
+	case mean > max(a.target, 2*usual) && peak*2 >= limit:
+		limit -= limit / 10
+	case mean <= a.target && peak*10 >= limit*8:
+		limit += max(limit/20, 8)
+	case 2*mean <= 3*usual && peak*10 >= limit*8 && limit < a.start:
+		// Above the target, but no more than is usual here: handlers that are
+		// slow by nature, after a spike. Slowly, and only back to where it
+		// began, so that a lasting overload doesn't come to pass for usual.
+		limit += max(limit/100, 1)
+	default:
+		return
+	}
+	a.limit.Store(min(max(limit, a.min), a.max))
+}
+
+// note keeps the least of the means of the last minute, and returns it.
+func (a *Limiter) note(mean time.Duration) time.Duration {
+	if b := &a.usual[a.bucket]; *b == 0 || mean < *b {
+		*b = mean
+	}
+	least := mean
+	for _, u := range a.usual {
+		if u != 0 {
+			least = min(least, u)
+		}
+	}
+	return least
+}

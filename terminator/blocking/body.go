@@ -1,0 +1,127 @@
+package blocking
+
+import (
+	"errors"
+
+	"nanofront/internal/httpmsg"
+	"nanofront/terminator/conns"
+	"nanofront/terminator/exchange"
+	"nanofront/terminator/http1"
+)
+
+// body reads the body of a request that was routed, and sends the request with it: whole, if it goes on the bus in
+// one piece, else as it comes. length is -1 if it isn't known.
+func (c *conn) body(x *exchange.Exchange, length int64) (goesOn bool) {
+	if !x.Expected() {
+		return c.refuse(x)
+	}
+	if c.scanner.Expects() && len(c.in) == 0 {
+		if c.send([]byte(http1.Continue)) < len(http1.Continue) {
+			x.Gone()
+			return c.await()
+		}
+	}
+	b := c.reader()
+	most := int64(min(x.MaxBody(), httpmsg.MaxWhole))
+	if length > httpmsg.MaxWhole {
+		most = 0
+	}
+	var whole []byte
+	for c.scanner.InBody() && int64(len(whole)) <= most {
+		data, err := b.next()
+		if err != nil {
+			return c.badBody(x, err)
+		}
+		whole = append(whole, data...)
+	}
+	switch {
+	case len(whole) > x.MaxBody():
+		x.Close = true
+		x.TooLarge()
+		return c.await()
+	case !c.scanner.InBody():
+		x.Start(whole)
+		return c.await()
+	default:
+		return c.upload(x, b, whole, length)
+	}
+}
+
+// badBody refuses for a body that is out of order or doesn't come.
+func (c *conn) badBody(x *exchange.Exchange, err error) (goesOn bool) {
+	var fault faultError
+	if errors.As(err, &fault) {
+		x.Fault(http1.Fault(fault), false)
+	} else {
+		x.Gone()
+	}
+	return c.await()
+}
+
+// upload sends the request with the beginning of its body, and then the rest as the client sends it. An answer that
+// comes before the body's end is given at once, and the rest left unread.
+func (c *conn) upload(x *exchange.Exchange, b *bodyReader, begin []byte, length int64) (goesOn bool) {
+	c.uploading.Store(true)
+	defer c.uploading.Store(false)
+	w, _ := x.Upload(begin, length)
+	if w == nil {
+		return c.await()
+	}
+	total := int64(len(begin))
+	for c.scanner.InBody() {
+		data, err := b.next()
+		total += int64(len(data))
+		var fault faultError
+		switch {
+		case err == nil && total > int64(x.MaxBody()):
+			x.Stop(w, exchange.StopTooLarge, http1.OK)
+		case err == nil:
+			if _, err := w.Write(data); err == nil {
+				continue
+			}
+			_ = w.Close() // it has failed: the call says why
+		case errors.Is(err, errAnswered):
+			_ = w.Close() // as above
+		case errors.As(err, &fault):
+			x.Stop(w, exchange.StopFault, http1.Fault(fault))
+		default:
+			x.Stop(w, exchange.StopGone, http1.OK)
+		}
+		c.uploading.Store(false)
+		return c.await()
+	}
+	c.uploading.Store(false)
+	_ = w.Close() // if it has failed, the call says why
+	return c.await()
+}
+
+// bodyReader reads a body in runs.
+type bodyReader struct {
+	c     *conn
+	since int64 // when the piece began that is being waited for, on the table's clock
+	bytes int   // that have come of it
+}
+
+func (c *conn) reader() *bodyReader { return &bodyReader{c: c, since: c.d.Table.Now()} }
+
+// next returns the next run of the body; empty, if there was none in what was read. It is valid until the next call.
+func (b *bodyReader) next() ([]byte, error) {
+	c := b.c
+	if len(c.in) == 0 {
+		c.in = c.in[:0:0]
+		if b.bytes >= conns.BodyPiece {
+			b.since, b.bytes = c.d.Table.Now(), 0
+		}
+		if err := c.fill(conns.Body, b.since); err != nil {
+			return nil, err
+		}
+		c.Enter(conns.Serving)
+	}
+	data, n, fault := c.scanner.ScanBody(c.in)
+	if fault != http1.OK {
+		return nil, faultError(fault)
+	}
+	c.in = c.in[n:]
+	b.bytes += n
+	return data, nil
+}

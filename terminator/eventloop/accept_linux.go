@@ -1,0 +1,89 @@
+package eventloop
+
+import (
+	"errors"
+	"net/netip"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// acceptMost is how many connections are accepted before accept looks
+// whether it is to end.
+const acceptMost = 256
+
+// Accept takes connections until AcceptUntil has passed (nil), or it fails.
+func (ls *Loops) Accept() error {
+	raw, err := ls.listener.SyscallConn()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = ls.listener.Close() }()
+	for delay := time.Duration(0); ; {
+		var errno error
+		err := raw.Read(func(fd uintptr) bool {
+			for range acceptMost {
+				var c int
+				var from unix.Sockaddr
+				c, from, errno = unix.Accept4(int(fd), unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+				switch {
+				case errno == nil:
+					delay = 0
+					ls.accepted(c, from)
+				case errors.Is(errno, unix.EINTR), errors.Is(errno, unix.ECONNABORTED):
+					errno = nil
+				case errors.Is(errno, unix.EAGAIN):
+					errno = nil
+					return false
+				default:
+					return true
+				}
+			}
+			return true
+		})
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return nil
+		case err != nil:
+			return err
+		case errno == nil:
+			continue
+		case !ls.Table.Shortage(errno, &delay):
+			select {
+			case <-ls.Table.Closing():
+				return nil
+			default:
+				return errno
+			}
+		}
+	}
+}
+
+// AcceptUntil has Accept end at a time.
+func (ls *Loops) AcceptUntil(end time.Time) { _ = ls.listener.SetDeadline(end) }
+
+// accepted gives a new connection to a loop.
+func (ls *Loops) accepted(fd int, from unix.Sockaddr) {
+	if !ls.Table.Admit() {
+		_ = unix.Close(fd)
+		return
+	}
+	var ip netip.Addr
+	switch a := from.(type) {
+	case *unix.SockaddrInet4:
+		ip = netip.AddrFrom4(a.Addr)
+	case *unix.SockaddrInet6:
+		ip = netip.AddrFrom16(a.Addr)
+	}
+	l := ls.loops[ls.next%uint32(len(ls.loops))] //nolint:gosec // a few
+	ls.next++
+	c := &conn{loop: l, fd: fd}
+	c.scanner.Init(ls.Limits)
+	ls.Table.Add(&c.Conn, c, ip)
+	if err := l.add(c); err != nil {
+		c.Leave()
+		ls.Table.Forgone()
+		_ = unix.Close(fd)
+	}
+}

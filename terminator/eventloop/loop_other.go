@@ -1,0 +1,20 @@
+//go:build !linux
+
+package eventloop
+
+import "time"
+
+// Loops are for Linux.
+type Loops struct{}
+
+// New returns nil: there are none.
+func New(Options) (*Loops, error) { return nil, nil }
+
+// Accept implements what there is on Linux.
+func (*Loops) Accept() error { return nil }
+
+// AcceptUntil implements what there is on Linux.
+func (*Loops) AcceptUntil(time.Time) {}
+
+// Stop implements what there is on Linux.
+func (*Loops) Stop() {}

@@ -1,0 +1,163 @@
+package eventloop
+
+import (
+	"bytes"
+	"sync"
+
+	"nanofront/nanobus"
+	"nanofront/terminator/blocking"
+	"nanofront/terminator/exchange"
+	"nanofront/terminator/http1"
+)
+
+const (
+	// keepOut is up to where a body is copied behind the response's head; a larger one is written from where it lies.
+	keepOut = 16 << 10
+
+	// serveMost is how many requests of one connection are served in a row
+	// before others have their turn; serveOne is for goroutines that have
+	// better to do.
+	serveMost = 64
+	serveOne  = 1
+)
+
+// batch is what serving needs beside the connection: where requests gather, if they do, and memory to read into.
+type batch struct {
+	requests *nanobus.Batch
+	buf      []byte
+}
+
+// buffers are for reading on goroutines other than the loops'.
+var buffers = sync.Pool{New: func() any { return new([loopBuffer]byte) }}
+
+// serveLater is serve on a goroutine that isn't the loop's. The caller owns c.
+func (c *conn) serveLater(most int) {
+	buf := buffers.Get().(*[loopBuffer]byte) //nolint:forcetypeassert // the pool has nothing else
+	c.firstByte = c.loop.all.Front.Now()
+	c.serve(&batch{buf: buf[:]}, most)
+	buffers.Put(buf)
+}
+
+// serve reads and serves requests until one is under way, or there are no
+// more, or there were most; then another goroutine goes on. The caller owns c.
+func (c *conn) serve(b *batch, most int) {
+	defer func() {
+		if p := recover(); p != nil { // in what stands before an exchange, which contains its own
+			c.loop.all.Front.Panicked(p)
+			c.close()
+		}
+	}()
+	for {
+		switch {
+		case c.ended:
+			if !c.drop(b.buf) {
+				return
+			}
+		case len(c.held) > 0:
+			if !c.request(b, c.held) || len(c.held) == 0 && c.release() {
+				return
+			}
+		default:
+			n, ended := c.read(b.buf)
+			if ended {
+				c.close()
+				return
+			}
+			if n == 0 {
+				if c.release() {
+					return
+				}
+				continue
+			}
+			if !c.request(b, b.buf[:n]) || len(c.held) == 0 && c.release() {
+				return
+			}
+		}
+		if most--; most <= 0 {
+			go c.serveLater(serveMost)
+			return
+		}
+	}
+}
+
+// request takes up the request that in begins with. It returns true if that is
+// answered and the connection still the caller's.
+func (c *conn) request(b *batch, in []byte) (goesOn bool) {
+	front := c.loop.all.Front
+	n, fault := c.scanner.ScanOne(in)
+	if fault == http1.OK && (!c.scanner.Between() || !c.scanner.Plain() || in[0] == '\r') {
+		c.pass(in)
+		return false
+	}
+	x := front.Take(c, &c.Peer, &c.Call, c.firstByte)
+	if fault != http1.OK {
+		c.held = nil
+		return x.Fault(fault, c.scanner.Head())
+	}
+	rest := in[n:]
+	switch {
+	case n == len(c.held):
+		c.held = nil // and its memory
+	case len(c.held) > 0:
+		c.held = c.held[n:]
+	case len(rest) > 0:
+		c.held = bytes.Clone(rest)
+	}
+	return x.Serve(b.requests, in[:n], int(c.scanner.Length()))
+}
+
+// Answer implements exchange.Responder.
+func (c *conn) Answer(x *exchange.Exchange) (goesOn bool) {
+	all := c.loop.all
+	r := &x.Response
+	x.Close = x.Close || c.closing.Load()
+	h := http1.ResponseHead{Status: r.Status, Fields: r.Fields, Length: r.Length, RequestID: x.RequestID(), Close: x.Close}
+	if r.Length == exchange.NotSaid {
+		h.Length = http1.LengthUnset
+	}
+	x.Out = h.AppendTo(x.Out[:0], all.Date)
+	head, out, body := len(x.Out), x.Out, r.Body
+	if n := len(body); n > 0 && n <= keepOut {
+		x.Out = append(x.Out, body...)
+		out, body = x.Out, nil
+	}
+	n, ok := c.write(out, body)
+	size := len(out) + len(body)
+	c.Wrote(n, n < size)
+	switch {
+	case !ok:
+		x.Finish(0, 0, exchange.ClientGone)
+		c.close()
+		return false
+	case n < size: // the client is slow to take it
+		c.passWriting(x, x.Out[:head], n)
+		return false
+	}
+	closes := x.Close
+	x.Finish(int64(head), int64(n-head), exchange.Complete)
+	if closes {
+		c.end()
+		return false
+	}
+	return true
+}
+
+// Begin implements exchange.Responder.
+func (c *conn) Begin(x *exchange.Exchange) (goesOn bool) {
+	c.passStream(x)
+	return false
+}
+
+// Drop implements exchange.Responder.
+func (c *conn) Drop(x *exchange.Exchange) (goesOn bool) {
+	x.Finish(0, 0, blocking.Lost(&c.Conn))
+	c.close()
+	return false
+}
+
+// Next implements exchange.Responder.
+func (c *conn) Next() {
+	if len(c.held) > 0 || !c.release() {
+		c.serveLater(serveOne)
+	}
+}

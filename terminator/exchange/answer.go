@@ -1,0 +1,96 @@
+package exchange
+
+import (
+	"errors"
+	"time"
+
+	"nanofront/internal/logging"
+)
+
+// answer responds with what the call has brought, or tries once more. It returns true if the connection is the
+// caller's and goes on.
+func (x *Exchange) answer() (goesOn bool) {
+	defer x.contain(&goesOn)
+	f, call := x.front, x.call
+	err := call.Err
+	if err != nil && x.tries == 1 {
+		if err = x.again(err); err == nil {
+			if err = x.launch(nil, x.up.timeout-(f.bus.Now()-x.start)); err == nil {
+				return false
+			}
+		}
+	}
+	if stop := x.stop.Load(); err != nil && stop != 0 {
+		return x.stopped(stop)
+	}
+	if err != nil {
+		x.note.Store(0)
+		x.up.errors.Inc()
+		o := x.failed(err)
+		if o == timedOut {
+			x.leave(f.bus.Now() - x.start)
+		}
+		return x.refuse(o)
+	}
+	x.streams = x.streams || call.Download != nil
+	if x.streams {
+		x.leave(0) // how long it takes is the client's pace, and says nothing of the handlers
+	} else {
+		x.leave(f.bus.Now() - x.start)
+		x.up.latency.Observe(call.Timing.Total)
+		x.stages()
+	}
+	if call.Download == nil {
+		x.note.Store(0)
+	} else {
+		call.Keep() // the beginning of the body is in it
+	}
+	if err := x.reply.Decode(call.Payload); err != nil {
+		return x.badReply(err)
+	}
+	x.instance = call.Link.Peer().Instance
+	if !x.respond() {
+		return x.badReply(errBadField)
+	}
+	x.Close = x.Close || f.draining()
+	x.responding()
+	if call.Download != nil {
+		return x.to.Begin(x)
+	}
+	return x.to.Answer(x)
+}
+
+// leave tells admission that the request has ended, once.
+func (x *Exchange) leave(latency time.Duration) {
+	if x.admitted {
+		x.admitted = false
+		x.front.admission.Leave(latency)
+	}
+}
+
+var errBadField = errors.New("exchange: a header field that HTTP doesn't allow")
+
+// badReply refuses for a reply that can't be passed on.
+func (x *Exchange) badReply(err error) (goesOn bool) {
+	x.note.Store(0)
+	if f := x.front; f.limit.Allow("reply") {
+		f.log.Error().Err(err).Stringer(logging.Link, x.call.Link).Bytes(logging.RequestID, x.requestID).
+			Bytes(logging.Path, x.msg.Path).Msg("a reply that can't be passed on")
+	}
+	x.up.errors.Inc()
+	return x.refuse(badReply)
+}
+
+// stages adds the request's times to the stages' timings.
+func (x *Exchange) stages() {
+	m, timing := x.front.metrics, &x.call.Timing
+	if x.firstByte != 0 {
+		m.stageRead.Observe(x.start - time.Duration(x.firstByte))
+	}
+	sent := x.call.Received - timing.Total
+	m.stageQueue.Observe(sent - x.start)
+	m.stageBusOut.Observe(timing.Queue + timing.BusOut)
+	m.stageHandlerQueue.Observe(timing.HandlerQueue)
+	m.stageHandler.Observe(timing.Handler)
+	m.stageBusBack.Observe(timing.BusBack)
+}

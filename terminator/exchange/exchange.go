@@ -1,0 +1,122 @@
+package exchange
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"nanofront/internal/httpmsg"
+	"nanofront/nanobus"
+	"nanofront/terminator/forwarded"
+)
+
+// Responder is the driver's side of an exchange. One of the first three is called, once, on any goroutine,
+// which may be one that reads a link: it must not block. Each reports whether the connection is the caller's
+// and goes on.
+type Responder interface {
+	// Answer writes x.Response.
+	Answer(x *Exchange) (goesOn bool)
+	// Begin writes x.Response, whose body goes on in x.Stream.
+	Begin(x *Exchange) (goesOn bool)
+	// Drop ends the connection without a response: the client has gone.
+	Drop(x *Exchange) (goesOn bool)
+	// Next is called when one of them has returned true after Start had returned false.
+	Next()
+}
+
+// Exchange is one request on its way, and its response. Exchanges are used again, so that a request allocates
+// nothing.
+type Exchange struct {
+	// Response is there when the Responder is called.
+	Response Response
+	// Head says that the request's method is HEAD: its response has no body.
+	Head bool
+	// Close says that the connection ends with the response.
+	Close bool
+
+	// Out is memory for the driver to write the response in. Some of it is kept for the next exchange.
+	Out []byte
+
+	front *Front
+	to    Responder
+	peer  *forwarded.Peer
+	note  *atomic.Uint64 // where the call's id is noted while it is under way
+
+	call    *nanobus.Call
+	msg     httpmsg.Request  // as it goes on the bus
+	reply   httpmsg.Response // aliases the received message
+	header  requestHeader
+	up      *upstream
+	request []byte // the bytes of the head, and of a small body, which all of msg aliases
+
+	requestID []byte
+	instance  string // who answered
+	madeID    [32]byte
+	allow     []byte
+	reason    string // what was wrong with its bytes
+
+	firstByte int64         // as of Front.Now; 0: not known
+	start     time.Duration // bus time at which the request's head was there
+	stop      atomic.Uint32 // Stop and Fault of an upload that was given up
+	outcome   outcome
+	tries     int
+	admitted  bool
+	counted   bool // as a request
+	streams   bool // its body, or its reply's, goes in chunks
+	responded bool // the Responder was called
+	broken    bool // something has panicked: not to be used again
+
+	pathScratch, forwardedScratch []byte
+}
+
+// keepRequest caps the memory of a request that an exchange keeps for the next.
+const keepRequest = 16 << 10
+
+var pool sync.Pool
+
+// Take returns an exchange for a request whose first byte came at firstByte (Front.Now), from peer, on a
+// connection that to responds to. note gets the correlation id of the call while that is under way, for
+// whoever watches the client.
+func (f *Front) Take(to Responder, peer *forwarded.Peer, note *atomic.Uint64, firstByte int64) *Exchange {
+	x, ok := pool.Get().(*Exchange)
+	if !ok {
+		x = &Exchange{call: nanobus.NewCall()}
+		x.call.Done = func(*nanobus.Call) { x.done() }
+	}
+	x.front, x.to, x.peer, x.note, x.firstByte = f, to, peer, note, firstByte
+	x.start = f.bus.Now()
+	return x
+}
+
+func (x *Exchange) release() {
+	if x.broken {
+		return // whatever still has to do with it is left to the garbage collector
+	}
+	x.call.Release()
+	x.msg = httpmsg.Request{}
+	x.reply.Release()
+	x.header.reset()
+	x.Response.reset()
+	x.Head, x.Close = false, false
+	x.to, x.peer, x.note, x.up = nil, nil, nil, nil
+	x.requestID, x.instance, x.allow, x.reason = nil, "", nil, ""
+	x.outcome, x.tries = answered, 0
+	x.stop.Store(0)
+	x.counted, x.streams, x.responded = false, false, false
+	if cap(x.Out) > 2*keepRequest {
+		x.Out = nil
+	}
+	if cap(x.request) > keepRequest {
+		x.request = nil
+	}
+	pool.Put(x)
+}
+
+// Keep makes the response valid beyond the Responder's return, until Finish.
+func (x *Exchange) Keep() { x.call.Keep() }
+
+// Stream is the rest of the response's body, after Responder.Begin.
+func (x *Exchange) Stream() *nanobus.BodyReader { return x.call.Download }
+
+// RequestID is the request's id, which its response carries.
+func (x *Exchange) RequestID() []byte { return x.requestID }

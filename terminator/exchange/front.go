@@ -1,0 +1,82 @@
+package exchange
+
+import (
+	"fmt"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"nanofront/internal/logging"
+	"nanofront/internal/metrics"
+	"nanofront/nanobus"
+	"nanofront/terminator/admission"
+	"nanofront/terminator/forwarded"
+)
+
+// Options is what a front is made of. All fields are required.
+type Options struct {
+	Bus       *nanobus.Bus
+	Admission *admission.Limiter
+	Trusted   *forwarded.Policy
+	AccessLog int                      // lines per second at most; 0 or less: none
+	Draining  func() bool              // whether connections are to end with their responses
+	Observe   func([]nanobus.Instance) // told the known instances of the services that are routed to, when that changes
+	Logger    zerolog.Logger
+	Limit     *logging.Limiter
+	Metrics   *metrics.Set
+}
+
+// Front is what all requests share.
+type Front struct {
+	bus       *nanobus.Bus
+	admission *admission.Limiter
+	retries   *admission.RetryBudget
+	trusted   *forwarded.Policy
+	accessLog *accessLog
+	draining  func() bool
+	observe   func([]nanobus.Instance)
+	log       zerolog.Logger
+	limit     *logging.Limiter
+	set       *metrics.Set
+	metrics   *frontMetrics
+	routing   atomic.Pointer[routing]
+}
+
+// New makes a front that knows no routes yet.
+func New(o Options) *Front {
+	f := &Front{
+		bus: o.Bus, admission: o.Admission, trusted: o.Trusted, draining: o.Draining, observe: o.Observe,
+		accessLog: newAccessLog(o.Logger, o.AccessLog),
+		log:       o.Logger, limit: o.Limit, set: o.Metrics, metrics: newFrontMetrics(o.Metrics),
+	}
+	f.retries = admission.NewRetryBudget(f.metrics.requests.Value)
+	return f
+}
+
+// Now is the time by which an exchange's stages are measured, in ns.
+func (f *Front) Now() int64 { return int64(f.bus.Now()) }
+
+// Abandon ends the call with that correlation id, whose client has gone, if it is still under way.
+func (f *Front) Abandon(call uint64) { f.bus.Abort(call) }
+
+// Read counts n bytes that were read from a client.
+func (f *Front) Read(n int) { f.metrics.bytesIn.Add(uint64(n)) } //nolint:gosec // not negative
+
+// Panicked logs a panic that was caught.
+func (f *Front) Panicked(p any) {
+	if f.limit.Allow("panic") {
+		f.log.Error().Str(logging.Reason, fmt.Sprint(p)).Bytes(logging.Stack, debug.Stack()).
+			Msg("a request made the terminator panic; it gets a 500")
+	}
+}
+
+// written adds the times of the last stage, and of the whole. firstByte and replied are as of Now.
+func (f *Front) written(firstByte, replied int64) {
+	now := f.bus.Now()
+	f.metrics.stageWrite.Observe(now - time.Duration(replied))
+	if firstByte != 0 {
+		f.metrics.stageTotal.Observe(now - time.Duration(firstByte))
+	}
+}

@@ -1,0 +1,148 @@
+package exchange
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/hex"
+	"math/rand/v2"
+
+	"nanofront/internal/httpmsg"
+	"nanofront/internal/registry"
+	"nanofront/terminator/forwarded"
+	"nanofront/terminator/http1"
+)
+
+// The fields that the front sets itself.
+var (
+	nameRequestID = []byte("x-request-id")
+	nameXFor      = []byte("x-forwarded-for")
+	nameXProto    = []byte("x-forwarded-proto")
+	nameXHost     = []byte("x-forwarded-host")
+	nameForwarded = []byte("forwarded")
+)
+
+// Read takes over the head of a request in HTTP/1, which the scanner has found in order: request line and header
+// section, without empty lines before it. The bytes are copied.
+func (x *Exchange) Read(head []byte) {
+	x.request = append(x.request[:0], head...)
+	x.read(x.request)
+}
+
+// read cuts the head up. All slices alias it.
+func (x *Exchange) read(head []byte) {
+	line := bytes.IndexByte(head, '\r')
+	method := bytes.IndexByte(head, ' ')
+	x.msg.Method = head[:method]
+	x.Head = string(x.msg.Method) == "HEAD"
+	version := head[line-1] // HTTP/1.0 or 1.1
+	x.header.read(head[line+2:])
+	x.msg.Host = x.header.host
+	x.Close = x.header.close || version == '0' && !x.header.keepAlive
+	x.msg.Path = head[method+1 : line-len(" HTTP/1.1")] // until it is brought to its form
+	x.identified()
+}
+
+// identified gives the request an id if it has none.
+func (x *Exchange) identified() {
+	if x.requestID = x.header.requestID; x.requestID != nil {
+		return
+	}
+	// 128 random bits.
+	var raw [16]byte
+	binary.NativeEndian.PutUint64(raw[:], rand.Uint64())  //nolint:gosec // distinct, not secret
+	binary.NativeEndian.PutUint64(raw[8:], rand.Uint64()) //nolint:gosec // distinct, not secret
+	hex.Encode(x.madeID[:], raw[:])
+	x.requestID = x.madeID[:]
+}
+
+// Route finds where the request goes, and whether a body of that length, -1 if it isn't known, may go there. If
+// not, it returns false, and the request is to be refused with Refuse.
+func (x *Exchange) Route(length int64) bool {
+	x.count()
+	x.outcome = x.route()
+	if x.outcome == answered && length > int64(x.up.maxBody) {
+		x.outcome = bodyTooLarge
+	}
+	return x.outcome == answered
+}
+
+// Expected is Route's second half for a request whose body has still to come: whether it is worth waiting for.
+func (x *Exchange) Expected() bool {
+	switch {
+	case x.up.service.Live() == 0:
+		x.outcome = noInstance
+	case x.front.admission.Full():
+		x.outcome = shed
+	default:
+		return true
+	}
+	return false
+}
+
+// MaxBody is the largest body in bytes that the route takes. Valid after Route.
+func (x *Exchange) MaxBody() int { return x.up.maxBody }
+
+func (x *Exchange) count() {
+	if !x.counted {
+		x.counted = true
+		x.front.metrics.requests.Inc()
+	}
+}
+
+func (x *Exchange) route() outcome {
+	var target http1.Target
+	var err error
+	target, x.pathScratch, err = http1.NormalizeTarget(x.msg.Path, x.pathScratch)
+	if err != nil {
+		return badTarget
+	}
+	x.msg.Path, x.msg.Query = target.Path, target.Query
+	if len(target.Authority) > 0 {
+		x.msg.Host = target.Authority
+	}
+	if target.Server && string(x.msg.Method) == "OPTIONS" {
+		x.allow = serverMethods
+		return aboutServer
+	}
+	routing := x.front.routing.Load()
+	if routing == nil {
+		return notReady
+	}
+	route, result := routing.router.Match(x.msg.Method, x.msg.Host, x.msg.Path)
+	switch result {
+	case registry.Found:
+		x.up = routing.routes[route]
+		return answered
+	case registry.MethodNotAllowed:
+		x.allow = routing.router.Allow(nil, x.msg.Host, x.msg.Path)
+		return badMethod
+	default:
+		return noRoute
+	}
+}
+
+// identify adds the fields that say who the client is and which request this is.
+func (x *Exchange) identify() {
+	h := &x.header
+	in := forwarded.Request{
+		Peer: *x.peer, Host: x.msg.Host,
+		XFor: h.xFor, XProto: h.xProto, XHost: h.xHost, Forwarded: h.forwarded,
+	}
+	var v forwarded.Values
+	v, x.forwardedScratch = forwarded.Resolve(x.front.trusted, &in, x.forwardedScratch)
+	x.msg.Client, x.msg.Scheme, x.msg.Host = v.ClientText, v.Scheme, v.Host
+	fields := append(h.fields,
+		httpmsg.Field{Name: nameRequestID, Value: x.requestID},
+		httpmsg.Field{Name: nameXFor, Value: v.XFor},
+		httpmsg.Field{Name: nameXProto, Value: v.XProto})
+	if len(v.XHost) > 0 {
+		fields = append(fields, httpmsg.Field{Name: nameXHost, Value: v.XHost})
+	}
+	if in.Peer.Trusted {
+		if len(h.forwarded) > 0 {
+			fields = append(fields, httpmsg.Field{Name: nameForwarded, Value: v.Forwarded})
+		}
+		fields = append(fields, h.xOther...)
+	}
+	h.fields, x.msg.Header = fields, fields
+}

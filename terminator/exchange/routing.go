@@ -1,0 +1,129 @@
+package exchange
+
+import (
+	"slices"
+	"time"
+
+	"nanofront/internal/metrics"
+	"nanofront/internal/registry"
+	"nanofront/nanobus"
+)
+
+// routing is what one routes document comes to, with everything that a
+// request needs looked up in advance. It is replaced as a whole.
+type routing struct {
+	doc    *registry.Routes
+	router *registry.Router
+	routes map[*registry.Route]*upstream
+	list   []*upstream // one per service
+}
+
+// upstream is a service as a route's target.
+type upstream struct {
+	service *nanobus.Service
+	timeout time.Duration
+	maxBody int
+	hash    registry.Hash // what chooses the instance
+
+	requests, errors *metrics.Counter
+	latency          *metrics.Timer
+}
+
+func newRouting(doc *registry.Routes, bus *nanobus.Bus, set *metrics.Set) *routing {
+	r := &routing{doc: doc, router: doc.Compile(), routes: make(map[*registry.Route]*upstream)}
+	routes := r.router.Routes()
+	seen := make(map[string]bool)
+	for i := range routes {
+		route := &routes[i]
+		s := bus.Service(route.Service)
+		u := &upstream{
+			service: s, timeout: route.Timeout.Std(), maxBody: route.MaxBody,
+			requests: set.Counter(metrics.UpstreamRequests, route.Service),
+			errors:   set.Counter(metrics.UpstreamErrors, route.Service),
+			latency:  set.Timer(metrics.UpstreamLatency, route.Service),
+		}
+		if route.Hash != "" {
+			u.hash, _ = registry.ParseHash(route.Hash) // valid, like all of a document that is compiled
+			s.UseKeys()
+		}
+		r.routes[route] = u
+		if !seen[route.Service] {
+			seen[route.Service] = true
+			r.list = append(r.list, u)
+			set.GaugeFunc(metrics.UpstreamInstances, func() float64 { return float64(s.Live()) }, route.Service)
+		}
+	}
+	return r
+}
+
+// Services are those that the routes in force lead to. False: no routes are known yet.
+func (f *Front) Services() (list []*nanobus.Service, known bool) {
+	r := f.routing.Load()
+	if r == nil {
+		return nil, false
+	}
+	for _, u := range r.list {
+		list = append(list, u.service)
+	}
+	return list, true
+}
+
+// Discovered takes over a new state of the system. One call at a time.
+func (f *Front) Discovered(s registry.Snapshot) {
+	old := f.routing.Load()
+	routing := old
+	if s.Routes != nil && (old == nil || old.doc != s.Routes) {
+		routing = newRouting(s.Routes, f.bus, f.set)
+		f.log.Info().Int("routes", len(s.Routes.Routes)).Strs("services", s.Routes.Services()).Msg("routes in force")
+	}
+	// Linked first, so that a route to a new service doesn't meet an unknown one.
+	wanted := make(map[string]bool)
+	if routing != nil {
+		for _, u := range routing.list {
+			wanted[u.service.Name()] = true
+		}
+	}
+	var list []nanobus.Instance
+	for _, in := range s.Instances {
+		if wanted[in.Service] {
+			list = append(list, nanobus.Instance{Service: in.Service, ID: in.ID, Address: in.Address, Version: in.Version, Weight: int(in.Weight)})
+		}
+	}
+	if routing != nil {
+		f.observe(list)
+	}
+	if err := f.bus.SetInstances(list); err != nil && f.limit.Allow("instances") {
+		f.log.Warn().Err(err).Msg("some instances are not usable")
+	}
+	if routing == old {
+		return
+	}
+	if old != nil {
+		f.awaitLinks(routing, list)
+	}
+	f.routing.Store(routing)
+}
+
+// linkGrace is how long new routes wait for the links to services that were
+// not routed to before. A dial takes a millisecond; a service of which no
+// instance answers doesn't hold up the others.
+const linkGrace = 500 * time.Millisecond
+
+// awaitLinks waits until each routed service that has an instance has a link,
+// while the old routes are still in force, so that no request meets a service
+// that is only being dialled.
+func (f *Front) awaitLinks(r *routing, instances []nanobus.Instance) {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	linked := func() bool {
+		for _, u := range r.list {
+			if u.service.Live() == 0 && slices.ContainsFunc(instances, func(in nanobus.Instance) bool { return in.Service == u.service.Name() }) {
+				return false
+			}
+		}
+		return true
+	}
+	for deadline := time.Now().Add(linkGrace); !linked() && time.Now().Before(deadline) && !f.draining(); {
+		<-tick.C
+	}
+}
