@@ -1,20 +1,18 @@
-// Package terminator is the HTTP front: it ends the client's connection, turns
-// each request into a message on the bus, parks the connection, and turns the
-// reply into the response. It is stateless; run as many as you like.
+// Package terminator is the HTTP front: it turns requests into messages on the
+// bus and the replies into responses. It holds connections and what is in
+// flight, and nothing else.
 //
-// The way of a request, and the file in which each step is:
+// This package has the options, the wiring, and the order of draining. The
+// parts, by who may know whom:
 //
-//	bytes ─▶ guard.go      deadlines, bounds, and strict HTTP/1.1 (package http1), below fasthttp
-//	      ─▶ server.go     fasthttp parses the head
-//	      ─▶ forward.go    the steps below, one after the other
-//	      ─▶ admission.go  is there room for one more?
-//	      ─▶ http1         the one form of the path, for routing and for sending on
-//	      ─▶ routing.go    which service, with what limits
-//	      ─▶ header.go     which fields go on; package forwarded: who the client is
-//	      ═▶ bus           which instance, one message, one reply
-//	      ─▶ retry.go      once more, elsewhere, if that is safe
-//	      ─▶ outcome.go    the one table from cause to status
-//	      ─▶ accesslog.go  a line, if it is its turn
+//	eventloop ─▶ blocking ─▶ exchange ─▶ admission, forwarded ─▶ http1
+//	    └───────────┴──▶ conns
 //
-// What it needs of the outside is in [Discovery] and [Options].
+//	eventloop  drives ordinary requests (Linux)
+//	blocking   drives all others, a goroutine for each connection
+//	conns      is the table of connections: limits, timeouts, ends
+//	exchange   takes a request through its steps and counts it
+//	admission  says what is let in
+//	forwarded  says who the client is
+//	http1      reads and writes HTTP/1.1, strictly
 package terminator

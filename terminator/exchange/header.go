@@ -32,7 +32,7 @@ func (h *requestHeader) reset() {
 	h.xOther = h.xOther[:0]
 }
 
-// read sorts the fields of a header section. The guard has made sure of its
+// read sorts the fields of a header section. The scanner has made sure of its
 // grammar. All slices alias raw.
 func (h *requestHeader) read(raw []byte) {
 	for len(raw) > 0 {

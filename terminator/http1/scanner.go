@@ -315,7 +315,7 @@ func (s *Scanner) line(b []byte) (int, Fault) {
 		return 1, v
 	}
 	if held == 0 && s.state == stateFields && (b[0] == ' ' || b[0] == '\t') {
-		// At its first byte, as fasthttp doesn't wait for more either.
+		// At its first byte: it can't become anything else.
 		if v := s.tooLong(1, 1); v != OK {
 			return 0, v
 		}
