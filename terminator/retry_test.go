@@ -74,11 +74,11 @@ func TestRetry_OnlyOnce(t *testing.T) { bothWays(t, testRetryOnlyOnce) }
 func testRetryOnlyOnce(t *testing.T) {
 	f := startFront(t, Options{})
 	ready := make(chan struct{})
-	close(ready)
 	nodes := make([]*node, 4)
 	for i := range nodes {
 		nodes[i] = f.work(t, fmt.Sprint("n", i), breakLink(&nodes[i], ready))
 	}
+	close(ready)
 	refused(t, f.ask(t, "GET", "/", ""), 502)
 	got := 0
 	for _, n := range nodes {
