@@ -110,11 +110,14 @@ func (h *held) count() int {
 	return len(h.reqs)
 }
 
-func (h *held) answer() {
+func (h *held) answer() { h.each(func(r *Request) { _ = r.Reply(Bytes("late")) }) }
+
+// each hands out what is held, to be answered.
+func (h *held) each(answer func(r *Request)) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, r := range h.reqs {
-		_ = r.Reply(Bytes("late"))
+		answer(r)
 	}
 	h.reqs = nil
 }

@@ -57,11 +57,7 @@ func (b *Bus) start(l *Link, c *Call, p Payload, budget time.Duration, when send
 		c.batch = l.writes.Load()
 		us := micros32(int64(budget))
 		l.out = append(l.out, byte(us>>24), byte(us>>16), byte(us>>8), byte(us)) //nolint:gosec // four bytes of a number
-		l.out = p.AppendTo(l.out)
-		if len(l.out)-start > MaxFrame {
-			l.abandon(start)
-			err = ErrTooLarge
-		}
+		err = l.encode(start, p)
 	}
 	if err != nil {
 		b.table.give(s, id)

@@ -23,6 +23,9 @@ var (
 	ErrLinkDown = errors.New("nanobus: link broke with the request under way")
 	// ErrTooLarge: the payload doesn't fit a frame (MaxPayload).
 	ErrTooLarge = fmt.Errorf("nanobus: payload larger than %d bytes", MaxPayload)
+	// ErrPayload: the payload can't be encoded; the log says why. Nothing was
+	// sent.
+	ErrPayload = errors.New("nanobus: the payload's AppendTo has failed")
 	// ErrNoBodies: the peer takes no bodies in chunks, only whole ones.
 	ErrNoBodies = errors.New("nanobus: the peer takes no bodies in chunks")
 	// ErrTooManyBodies: the reply's body comes in chunks, and as many as may

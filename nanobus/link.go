@@ -3,6 +3,7 @@ package nanobus
 import (
 	"fmt"
 	"net"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -91,7 +92,8 @@ type Link struct {
 	writes     atomic.Uint32   // number of the write that will take what gathers now
 
 	// mu guards what follows. It is held for one append of a frame, never
-	// over a system call. No other lock is taken under it.
+	// over a system call. Only the locks of one of the link's requests or
+	// bodies are taken under it.
 	mu       sync.Mutex
 	space    sync.Cond // gathered bytes have shrunk
 	out      []byte    // frames gathered for the next message
@@ -206,6 +208,31 @@ func (l *Link) end(start int) error {
 		l.cut = start
 	}
 	l.frames++
+	return nil
+}
+
+// encode appends p to the frame that began at start. On error, ErrTooLarge or
+// ErrPayload, the frame is taken back and the link unlocked: whatever p does,
+// it must not take the link and all that waits for it along.
+func (l *Link) encode(start int, p Payload) (err error) {
+	done := false
+	defer func() {
+		if !done { // it has panicked, or ended its goroutine
+			l.abandon(start)
+			err = l.bus.payloadFailed(p, recover(), debug.Stack())
+		}
+	}()
+	out := p.AppendTo(l.out)
+	done = true
+	switch {
+	case len(out) < len(l.out):
+		l.abandon(start)
+		return l.bus.payloadFailed(p, "it returned less than it was given", nil)
+	case len(out)-start > MaxFrame:
+		l.abandon(start)
+		return ErrTooLarge
+	}
+	l.out = out
 	return nil
 }
 

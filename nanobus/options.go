@@ -132,7 +132,7 @@ type busMetrics struct {
 	droppedLate, droppedStray, droppedMalformed, droppedUnknown      *metrics.Counter
 	droppedWindow, droppedNoHandler, droppedEvents, droppedOversized *metrics.Counter
 	droppedLinkDown, droppedBodies                                   *metrics.Counter
-	droppedTap, tapCopies                                            *metrics.Counter
+	droppedTap, tapCopies, droppedPayload                            *metrics.Counter
 }
 
 func newBusMetrics(s *metrics.Set) *busMetrics {
@@ -153,5 +153,6 @@ func newBusMetrics(s *metrics.Set) *busMetrics {
 		droppedEvents: dropped("event_overflow"), droppedOversized: dropped("oversized"),
 		droppedLinkDown: dropped("link_down"), droppedBodies: dropped("over_bodies"),
 		droppedTap: dropped("tap_overflow"), tapCopies: s.Counter(metrics.BusTapCopies),
+		droppedPayload: dropped("payload"),
 	}
 }

@@ -35,8 +35,18 @@ func (l *Link) reader() {
 	}
 }
 
-// receive acts on the frames of one message. arrived is scratch.
+// receive acts on the frames of one message. arrived is scratch. With an error
+// the link is to be ended; what came before that was in order is taken
+// nonetheless.
 func (l *Link) receive(msg *mangos.Message, now int64, arrived []*Request) ([]*Request, error) {
+	arrived, err := l.act(msg, now, arrived)
+	l.admit(arrived)
+	return arrived[:0], err
+}
+
+// act is receive, but for the requests that it returns: those are still to be
+// admitted.
+func (l *Link) act(msg *mangos.Message, now int64, arrived []*Request) ([]*Request, error) {
 	m := l.bus.metrics
 	taps := l.taps()
 	frames := uint64(0)
@@ -47,8 +57,7 @@ func (l *Link) receive(msg *mangos.Message, now int64, arrived []*Request) ([]*R
 	for rest := msg.Body; len(rest) > 0; {
 		f, more, err := nextFrame(rest)
 		if err != nil {
-			l.admit(arrived)
-			return arrived[:0], err
+			return arrived, err
 		}
 		if taps != nil {
 			tapFrames(taps, l, TapReceived, rest[:headerSize+len(f.body)], now)
@@ -57,8 +66,7 @@ func (l *Link) receive(msg *mangos.Message, now int64, arrived []*Request) ([]*R
 		frames++
 		if cost := chores[f.kind]; cost != 0 {
 			if err := l.chore(cost); err != nil {
-				l.admit(arrived)
-				return arrived[:0], err
+				return arrived, err
 			}
 		}
 		if f.kind != kindHello && f.kind != kindProof && l.stateIs(linkGreeting) {
@@ -71,8 +79,7 @@ func (l *Link) receive(msg *mangos.Message, now int64, arrived []*Request) ([]*R
 		case kindRequest:
 			r, err := l.request(f, msg, now)
 			if err != nil {
-				l.admit(arrived)
-				return arrived[:0], err
+				return arrived, err
 			}
 			if f.flags&flagMore != 0 {
 				if code := r.takeBody(now); code != 0 {
@@ -120,6 +127,10 @@ func (l *Link) receive(msg *mangos.Message, now int64, arrived []*Request) ([]*R
 			}
 			l.window.Store(clampWindow(n))
 		case kindData:
+			if f.flags&(flagResponse|flagEnd) == flagEnd {
+				l.admit(arrived) // its request may be in this very message
+				arrived = arrived[:0]
+			}
 			if err := l.data(f, now); err != nil {
 				return arrived, err
 			}
@@ -164,8 +175,7 @@ func (l *Link) receive(msg *mangos.Message, now int64, arrived []*Request) ([]*R
 			m.droppedUnknown.Inc() // a later minor revision's; docs/protocol.md, "Unknown kinds"
 		}
 	}
-	l.admit(arrived)
-	return arrived[:0], nil
+	return arrived, nil
 }
 
 func clampWindow(w uint32) int32 {

@@ -3,6 +3,7 @@ package nanobus
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -87,6 +88,16 @@ func (l *Link) fail(err error) {
 	}
 	l.bus.warn("link "+reason).Err(err).Stringer(logging.Link, l).Msg(text)
 	l.close(reason)
+}
+
+// payloadFailed notes that a payload of this process could not be encoded.
+func (b *Bus) payloadFailed(p Payload, cause any, stack []byte) error {
+	b.metrics.droppedPayload.Inc()
+	if e := b.warn("payload"); e != nil {
+		e.Str("payload", fmt.Sprintf("%T", p)).Str("panic", fmt.Sprint(cause)).Bytes("stack", stack).
+			Msg("a payload could not be encoded: what it was for has failed")
+	}
+	return ErrPayload
 }
 
 // judge decides, when a link that we dialled has ended, how long to wait

@@ -24,13 +24,21 @@ type Request struct {
 	body     *BodyReader  // what follows the payload; nil: nothing does
 	received int64        // bus time in ns
 	started  int64        // bus time in ns; 0 until Start
-	index    int32        // in link.active
+	index    int32        // in link.active; outside when it is not there
+	left     bool         // see Leave
 
 	cancelled atomic.Bool
 	ctx       requestContext
 }
 
-var requestPool = sync.Pool{New: func() any { return new(Request) }}
+// outside is the index of a request that is not in its link's table.
+const outside = -1
+
+var requestPool = sync.Pool{New: func() any {
+	r := &Request{index: outside}
+	r.ctx.r = r
+	return r
+}}
 
 // Payload returns what was sent. It is valid until the reply.
 func (r *Request) Payload() []byte { return r.payload }
@@ -67,15 +75,19 @@ func (r *Request) Start(now time.Duration) { r.started = int64(now) }
 
 // Context returns a context that ends with the caller's deadline, with a
 // cancel, and with the link. It is valid until the reply.
-func (r *Request) Context() context.Context {
-	r.ctx.r = r
-	return &r.ctx
-}
+func (r *Request) Context() context.Context { return &r.ctx }
+
+// Leave makes the request's memory, its payload's included, be left to the
+// garbage collector after the reply, and not be used for another: for who
+// answers while others may still be at work on it, as after a panic. To be
+// called before the reply.
+func (r *Request) Leave() { r.left = true }
 
 // Reply answers the request. It blocks, for some seconds at most, while the
 // peer doesn't read what was sent before; see TryReply. The error is nil,
-// ErrLinkDown when the peer has gone, or ErrTooLarge when the reply doesn't
-// fit a frame; the peer was told so with CodeTooLarge then.
+// ErrLinkDown when the peer has gone, ErrTooLarge when the reply doesn't
+// fit a frame, or ErrPayload when it can't be encoded; the peer was told so
+// with CodeTooLarge or CodeInternal then.
 func (r *Request) Reply(p Payload) error {
 	_, err := r.reply(p, true)
 	return err
@@ -89,16 +101,30 @@ func (r *Request) TryReply(p Payload) (bool, error) { return r.reply(p, false) }
 
 func (r *Request) reply(p Payload, block bool) (bool, error) {
 	ok, err := r.send(0, p, block)
-	if err == ErrTooLarge { //nolint:errorlint // ours, never wrapped
-		r.link.bus.metrics.droppedOversized.Inc()
-		_, _ = r.send(flagError, &errorPayload{code: CodeTooLarge}, block)
-		r.release()
-		return true, err
+	if err != nil {
+		r.apologise(err)
 	}
 	if ok {
 		r.release()
 	}
 	return ok, err
+}
+
+// apologise answers with why the reply can't be sent, if there is anybody to
+// be told.
+func (r *Request) apologise(err error) {
+	e := errorPayload{code: CodeInternal}
+	switch {
+	case errors.Is(err, ErrTooLarge):
+		r.link.bus.metrics.droppedOversized.Inc()
+		e.code = CodeTooLarge
+	case errors.Is(err, ErrMalformed):
+		r.link.bus.metrics.droppedStray.Inc()
+		e = errorPayload{code: CodeMalformed, text: "two requests with one id"}
+	case !errors.Is(err, ErrPayload):
+		return
+	}
+	_, _ = r.send(flagError, &e, false)
 }
 
 // ReplyError answers the request with an error. text is for the caller's log
@@ -113,23 +139,17 @@ func (r *Request) ReplyError(code Code, text string) {
 // broken, and takes a part of the window until then. Like Reply it may block.
 // With an error there is no writer: ErrNoBodies when the caller takes only
 // whole bodies, and the request is still to be answered then; ErrMalformed when
-// it has another request of this id under way, and was told so; ErrLinkDown and
-// ErrTooLarge as for Reply.
+// it has another request of this id under way, and was told so; ErrLinkDown,
+// ErrTooLarge and ErrPayload as for Reply. The request has been answered then,
+// but may be read until its user is done with it.
 func (r *Request) ReplyBody(p Payload) (*BodyWriter, error) {
 	if h := r.link.hello.Load(); h == nil || !h.Bodies {
 		return nil, ErrNoBodies
 	}
 	w := &BodyWriter{request: r}
-	_, err := r.sendBody(0, p, true, w)
-	switch {
-	case errors.Is(err, ErrTooLarge):
-		r.link.bus.metrics.droppedOversized.Inc()
-		_, _ = r.send(flagError, &errorPayload{code: CodeTooLarge}, true)
-	case errors.Is(err, ErrMalformed): // the caller has two requests of this id under way
-		r.link.bus.metrics.droppedStray.Inc()
-		_, _ = r.send(flagError, &errorPayload{code: CodeMalformed, text: "two requests with one id"}, true)
-	}
-	if err != nil {
+	if _, err := r.sendBody(0, p, true, w); err != nil {
+		r.apologise(err)
+		r.Leave() // who wanted to stream is still in the middle of it
 		r.release()
 		return nil, err
 	}
@@ -195,10 +215,9 @@ func (r *Request) sendBody(flags uint8, p Payload, block bool, more *BodyWriter)
 	out = binary.BigEndian.AppendUint64(out, l.bus.wallMicros(r.received))
 	out = binary.BigEndian.AppendUint32(out, micros32(started-r.received))
 	out = binary.BigEndian.AppendUint32(out, micros32(now-started))
-	l.out = p.AppendTo(out)
-	if len(l.out)-start > MaxFrame {
-		l.abandon(start)
-		return true, ErrTooLarge
+	l.out = out
+	if err := l.encode(start, p); err != nil {
+		return true, err
 	}
 	if more != nil && l.writers[bodyKey{r.id, true}] != nil {
 		l.abandon(start)
@@ -223,21 +242,33 @@ func micros32(ns int64) uint32 {
 	return uint32(min(max(ns/1000, 0), 1<<32-1))
 }
 
+// release ends the request. From here on nothing may point to it any more: it
+// will be another link's.
 func (r *Request) release() {
-	r.link.bus.served.Add(-1)
-	r.msg.Free()
+	l := r.link
+	if r.index != outside { // it could not be answered: the link is closed, or about to be
+		l.mu.Lock()
+		l.forget(r)
+		l.mu.Unlock()
+	}
+	l.bus.served.Add(-1)
 	if r.body != nil {
-		r.link.forgetBody(r.body)
-		r.body = nil
+		l.forgetBody(r.body)
 	}
 	// Who asked for the context's channel may still hold it: leave such a
 	// request to the garbage collector.
-	if r.ctx.used() {
+	used := r.ctx.used()
+	if r.left {
 		return
 	}
+	r.msg.Free()
+	if used {
+		return
+	}
+	r.body = nil
 	r.link, r.msg, r.payload, r.id = nil, nil, nil, 0
 	r.deadline.Store(0)
-	r.budget, r.received, r.started, r.index = 0, 0, 0, 0
+	r.budget, r.received, r.started = 0, 0, 0
 	r.cancelled.Store(false)
 	r.ctx.err = nil
 	requestPool.Put(r)
@@ -270,6 +301,7 @@ func (l *Link) remember(r *Request) bool {
 func (l *Link) forget(r *Request) {
 	l.active[r.index] = nil
 	l.freeSlot = append(l.freeSlot, r.index)
+	r.index = outside
 }
 
 // idle reports whether none of the peer's requests is under way. mu is held.
@@ -278,7 +310,7 @@ func (l *Link) idle() bool { return len(l.active) == len(l.freeSlot) }
 // requestContext is the context.Context of a Request. Most handlers never ask
 // for Done; those that do get a channel and a timer then, and not before.
 type requestContext struct {
-	r *Request
+	r *Request // whose part it is; doesn't change
 
 	mu    sync.Mutex
 	done  chan struct{}

@@ -170,7 +170,7 @@ func (l *Link) forgive() {
 // Go sends a request to one instance of the service. The call ends within
 // budget, or some 10 ms later, whatever happens. An error means that nothing
 // was sent and c has not started: ErrNoInstance, ErrNoCredit, ErrTooLarge,
-// ErrClosed, or with SendMore ErrNoBodies.
+// ErrPayload, ErrClosed, or with SendMore ErrNoBodies.
 //
 // A call with a Key goes to the instance that the key belongs to, others are
 // shared by weight, load and latency. If c.Link is set, as after a call that
@@ -211,7 +211,7 @@ func (s *Service) GoAll(calls []*Call, payloads []Payload, budget time.Duration)
 			if err == nil {
 				continue
 			}
-			if errors.Is(err, ErrTooLarge) {
+			if errors.Is(err, ErrTooLarge) || errors.Is(err, ErrPayload) {
 				c.Err = err
 				c.finish(nil)
 				continue
