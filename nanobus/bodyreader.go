@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -42,8 +43,9 @@ type bodyKey struct {
 //
 // It is for one goroutine at a time, except that Close may be called from any.
 type BodyReader struct {
-	link *Link
-	key  bodyKey
+	link    *Link
+	key     bodyKey
+	counted atomic.Bool // among those of which there may be Options.MaxBodies
 
 	mu      sync.Mutex
 	more    sync.Cond
@@ -67,7 +69,7 @@ func freeBlock(b []byte) {
 }
 
 // newBodyReader registers a reader with its link. It returns nil if the bus
-// has as many as it may, or the peer has used an id twice at once.
+// has as many as it may, or the peer has no body to send by that id.
 func newBodyReader(l *Link, key bodyKey, now int64) *BodyReader {
 	if l.bus.bodiesIn.Add(1) > int64(l.bus.opts.MaxBodies) {
 		l.bus.bodiesIn.Add(-1)
@@ -75,24 +77,63 @@ func newBodyReader(l *Link, key bodyKey, now int64) *BodyReader {
 		return nil
 	}
 	r := &BodyReader{link: l, key: key, credit: BodyCredit, last: now}
+	r.counted.Store(true)
 	r.more.L = &r.mu
+	if !l.expect(r) {
+		r.uncount()
+		return nil
+	}
+	return r
+}
+
+// discard sees to it that a response's body that nobody wants gives the credit
+// back with its end, which a cancel makes come soon. It returns false if no
+// such end is awaited.
+func (l *Link) discard(id uint64, now int64) bool {
+	r := &BodyReader{link: l, key: bodyKey{id, true}, credit: BodyCredit, last: now, err: ErrClosed, dropped: true}
+	r.more.L = &r.mu
+	return l.expect(r)
+}
+
+// expect makes the reader one of its link, unless the peer uses an id twice at
+// once, or answers more often than it was asked: each response's body ends with
+// a credit for us.
+func (l *Link) expect(r *BodyReader) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.closed {
-		l.bus.bodiesIn.Add(-1)
-		r.err = ErrLinkDown
-		return r
-	}
-	if l.readers[key] != nil {
-		l.bus.bodiesIn.Add(-1)
+	switch {
+	case l.closed:
+		r.uncount()
+		if r.err == nil {
+			r.err = ErrLinkDown
+		}
+		return true
+	case l.readers[r.key] != nil, r.key.response && l.owed >= int(l.inFlight.Load()):
 		l.bus.metrics.droppedStray.Inc()
-		return nil
+		return false
+	case r.key.response:
+		l.owed++
 	}
 	if l.readers == nil {
 		l.readers = make(map[bodyKey]*BodyReader)
 	}
-	l.readers[key] = r
-	return r
+	l.readers[r.key] = r
+	return true
+}
+
+// unexpect takes the reader off its link's table. link.mu is held.
+func (l *Link) unexpect(r *BodyReader) {
+	delete(l.readers, r.key)
+	if r.key.response {
+		l.owed--
+	}
+}
+
+// uncount makes room for another. Idempotent.
+func (r *BodyReader) uncount() {
+	if r.counted.Swap(false) {
+		r.link.bus.bodiesIn.Add(-1)
+	}
 }
 
 // Read implements io.Reader. It blocks until there is data, the body's end
@@ -227,7 +268,7 @@ func (r *BodyReader) arrived(b []byte, now int64) error {
 	}
 	r.credit -= len(b)
 	r.last = now
-	if r.dropped {
+	if r.dropped || r.err != nil {
 		// Nobody will grant more, but who was cancelled has yet to see it.
 		return nil
 	}
@@ -247,14 +288,17 @@ func (r *BodyReader) arrived(b []byte, now int64) error {
 	return nil
 }
 
-// end is the end of the body: io.EOF, or why there is none.
-func (r *BodyReader) end(err error) {
+// end is the end of the body: io.EOF, or why there is none. It reports whether
+// the body was still under way.
+func (r *BodyReader) end(err error) bool {
 	r.mu.Lock()
-	if r.err == nil {
+	defer r.mu.Unlock()
+	under := r.err == nil
+	if under {
 		r.err = err
 	}
 	r.more.Broadcast()
-	r.mu.Unlock()
+	return under
 }
 
 // stalled reports whether the sender has had credit, or was told to stop, and
@@ -266,19 +310,27 @@ func (r *BodyReader) stalled(now int64) bool {
 }
 
 // endStalled gives up the bodies whose senders stand still.
+//
+// That of a response stays in the table until it has ended: the request is at
+// work at the peer until then, and takes a part of its window.
 func (l *Link) endStalled(now int64) {
 	var stalled []*BodyReader
 	l.mu.Lock()
-	for key, r := range l.readers {
+	for _, r := range l.readers {
 		if r.stalled(now) {
-			delete(l.readers, key)
 			stalled = append(stalled, r)
+			if !r.key.response {
+				l.unexpect(r)
+			}
 		}
 	}
 	l.mu.Unlock()
 	for _, r := range stalled {
-		r.end(ErrTimeout)
-		r.gone()
+		r.uncount()
+		if r.end(ErrTimeout) && r.key.response {
+			l.bus.metrics.cancelsOut.Inc()
+			l.control(kindCancel, 0, r.key.id)
+		}
 	}
 }
 
@@ -288,7 +340,7 @@ func (l *Link) data(f frame, now int64) error {
 	l.mu.Lock()
 	r := l.readers[key]
 	if r != nil && f.flags&(flagEnd|flagBroken) != 0 {
-		delete(l.readers, key)
+		l.unexpect(r)
 	}
 	l.mu.Unlock()
 	if r == nil {
@@ -318,7 +370,7 @@ func (l *Link) data(f frame, now int64) error {
 // a response's body is the end of the exchange: it gives back the credit.
 func (r *BodyReader) gone() {
 	l := r.link
-	l.bus.bodiesIn.Add(-1)
+	r.uncount()
 	if !r.key.response {
 		return
 	}
@@ -336,7 +388,7 @@ func (l *Link) forgetBody(r *BodyReader) {
 	l.mu.Lock()
 	there := l.readers[r.key] == r
 	if there {
-		delete(l.readers, r.key)
+		l.unexpect(r)
 	}
 	l.mu.Unlock()
 	if there {

@@ -111,6 +111,7 @@ type Link struct {
 	freeSlot []int32    // free indexes of active
 	drainAck bool       // the peer has said that it sends no more requests
 	readers  map[bodyKey]*BodyReader
+	owed     int // of the readers, responses'
 	writers  map[bodyKey]*BodyWriter
 
 	wake    chan struct{}
@@ -278,7 +279,7 @@ func (l *Link) detached() {
 		}
 	}
 	readers := l.readers
-	l.readers = nil
+	l.readers, l.owed = nil, 0
 	for _, w := range l.writers {
 		w.halt(ErrLinkDown)
 	}

@@ -307,13 +307,16 @@ func (l *Link) response(f frame, msg *mangos.Message, now int64) error {
 	if c == nil {
 		b.metrics.droppedLate.Inc()
 		if more {
-			l.unwanted(f.id, now)
+			l.discard(f.id, now)
 		}
 		return nil
 	}
 	if more {
 		if c.Download = newBodyReader(l, bodyKey{f.id, true}, now); c.Download == nil {
-			l.refund()
+			if !l.discard(f.id, now) {
+				l.refund()
+			}
+			b.metrics.cancelsOut.Inc()
 			l.control(kindCancel, 0, f.id)
 			c.Err = ErrTooManyBodies
 			c.finish(nil)
@@ -366,14 +369,4 @@ func (l *Link) cancelled(id uint64) {
 	if r := l.readers[bodyKey{id: id}]; r != nil {
 		r.end(ErrCancelled)
 	}
-}
-
-// unwanted takes the body of a reply that came too late: until its end, which
-// gives the credit back and which the cancel makes come soon.
-func (l *Link) unwanted(id uint64, now int64) {
-	if r := newBodyReader(l, bodyKey{id, true}, now); r != nil {
-		r.drop(ErrClosed)
-		return
-	}
-	l.refund()
 }
