@@ -96,11 +96,12 @@ func (x *Exchange) finish() bool {
 
 // abandon answers with 500 after a panic, if the exchange is still in the use
 // that turn is and not answered. What the handler has started for it may come
-// back at any time and finish it once more, so it isn't used for another
-// request: that finish meets the flag and does nothing. (x.rt can't be asked
+// back at any time, read the request and finish it once more, so neither is
+// used again: that finish meets the flag and does nothing. (x.rt can't be asked
 // for: in another use it may be changing.)
 func (rt *Runtime) abandon(x *Exchange, turn uint64) {
 	if x.state.CompareAndSwap(turn, turn|turnFinished|turnAbandoned) {
+		x.bus.Leave()
 		x.bus.ReplyError(nanobus.CodeInternal, "")
 		rt.metrics.class(500).Inc()
 	}
@@ -154,8 +155,8 @@ func (x *Exchange) fail(err error) {
 }
 
 // send encodes the response into the link. On a link whose peer doesn't keep
-// up it waits on a goroutine of its own; there are never more of those than
-// the window.
+// up it waits on a goroutine of its own, for which the runtime waits; there are
+// never more of those than the window.
 func (x *Exchange) send() {
 	rt := x.rt
 	if err := x.resp.Check(); err != nil {
@@ -173,10 +174,10 @@ func (x *Exchange) send() {
 	}
 	ok, err := x.bus.TryReply(&x.resp)
 	if !ok {
-		go func() {
+		rt.replies.Go(func() {
 			err := x.bus.Reply(&x.resp)
 			x.replied(status, err)
-		}()
+		})
 		return
 	}
 	x.replied(status, err)
@@ -184,9 +185,13 @@ func (x *Exchange) send() {
 
 func (x *Exchange) replied(status int, err error) {
 	rt := x.rt
-	if errors.Is(err, nanobus.ErrTooLarge) {
+	switch {
+	case errors.Is(err, nanobus.ErrTooLarge):
 		rt.metrics.errors.Inc()
 		rt.log.Error().Int("bytes", len(x.resp.Body)).Msg("a response is too large for the bus; the caller got an error")
+		status = 500
+	case errors.Is(err, nanobus.ErrPayload):
+		rt.metrics.errors.Inc() // the bus has said why
 		status = 500
 	}
 	rt.metrics.class(status).Inc()

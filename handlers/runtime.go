@@ -17,6 +17,7 @@ import (
 	"nanofront/internal/logging"
 	"nanofront/internal/metrics"
 	"nanofront/internal/registry"
+	"nanofront/internal/tasks"
 	"nanofront/nanobus"
 )
 
@@ -30,6 +31,7 @@ type Runtime struct {
 	bus     *nanobus.Bus
 	pool    *pool
 	weight  weight
+	replies tasks.Group // replies that wait for their link
 
 	draining atomic.Bool // told to end
 
@@ -73,7 +75,12 @@ func New(opts Options) (*Runtime, error) {
 
 // Close gives up a Runtime that is not run; after Run there is nothing left to
 // close. Idempotent.
-func (rt *Runtime) Close() error { return rt.bus.Close() }
+func (rt *Runtime) Close() error {
+	err := rt.bus.Close()
+	rt.replies.Wait()
+	rt.limit.Close()
+	return err
+}
 
 // Instance is the name under which the process is announced.
 func (rt *Runtime) Instance() string { return rt.opts.Instance }
@@ -149,6 +156,7 @@ func (rt *Runtime) run(ctx context.Context, serve func([]*Exchange)) error {
 	stuck := false
 	defer func() {
 		_ = rt.bus.Close()
+		defer func() { _ = rt.Close() }() // what is left, when the handlers have ended
 		if rt.pool == nil {
 			return
 		}
@@ -184,9 +192,11 @@ func (rt *Runtime) run(ctx context.Context, serve func([]*Exchange)) error {
 		defer close(watched)
 		watchErr = rt.opts.Discovery.Watch(live, rt.discovered)
 	}()
+	var said tasks.Group // says when the announcement is in force
 	defer func() {
 		stop()
 		<-watched
+		said.Wait()
 	}()
 	reg, err := rt.weight.register(self, func(self registry.Instance) (Registration, error) {
 		return rt.opts.Discovery.Register(live, self)
@@ -194,14 +204,14 @@ func (rt *Runtime) run(ctx context.Context, serve func([]*Exchange)) error {
 	if err != nil {
 		return err
 	}
-	go func() {
+	said.Go(func() {
 		select {
 		case <-reg.Ready():
 			rt.log.Info().Str(logging.Service, self.Service).Str(logging.Addr, addr).
 				Int("window", self.Window).Msg("serving")
 		case <-live.Done():
 		}
-	}()
+	})
 
 	select {
 	case <-ctx.Done():

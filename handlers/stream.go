@@ -151,6 +151,7 @@ func (rt *Runtime) containStream(x *Exchange, turn uint64) {
 		return
 	}
 	if x.state.CompareAndSwap(turn, turn|turnFinished|turnAbandoned) {
+		x.bus.Leave()
 		x.out.Break(nanobus.CodeInternal, "")
 		rt.metrics.class(500).Inc()
 	}
