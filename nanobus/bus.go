@@ -2,6 +2,7 @@ package nanobus
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -15,6 +16,7 @@ import (
 
 	"nanofront/internal/logging"
 	"nanofront/internal/metrics"
+	"nanofront/internal/tasks"
 )
 
 // removeGrace is how long an instance that discovery no longer lists stays
@@ -46,14 +48,17 @@ type Bus struct {
 	sweeper     sweeper
 
 	done    chan struct{}
+	ended   chan struct{}  // Close is through
 	workers sync.WaitGroup // sweep, dispatch, readers and writers
+	tasks   tasks.Group    // what closes links and sockets
 
 	// mu guards what follows. Link.mu may be taken under it, not the other
-	// way round.
+	// way round. Nothing is logged under it: what a logger does is for who gave
+	// it to say.
 	mu        sync.Mutex
 	closed    bool
 	draining  bool
-	listeners []protocol.Socket
+	listeners []*socket
 	links     map[*Link]struct{}
 	instances map[instanceKey]*instance
 	services  map[string]*Service
@@ -73,6 +78,7 @@ func New(opts Options) (*Bus, error) {
 		events:    make(chan Event, eventQueue),
 		epoch:     time.Now(),
 		done:      make(chan struct{}),
+		ended:     make(chan struct{}),
 		process:   newProcess(),
 		links:     make(map[*Link]struct{}),
 		instances: make(map[instanceKey]*instance),
@@ -129,7 +135,7 @@ func (b *Bus) Listen(addr string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	l, err := s.NewListener(url, b.wireFor(nil))
+	l, err := s.NewListener(url, b.wireFor(s, nil))
 	if err == nil {
 		err = l.Listen()
 	}
@@ -221,7 +227,7 @@ func (b *Bus) dial(i Instance) error {
 	if err != nil {
 		return err
 	}
-	if err := s.DialOptions(url, b.wireFor(in)); err != nil {
+	if err := s.DialOptions(url, b.wireFor(s, in)); err != nil {
 		_ = s.Close()
 		return fmt.Errorf("nanobus: dialling %s: %w", i.Address, err)
 	}
@@ -248,7 +254,7 @@ func (b *Bus) prune(now int64) {
 		if l != nil {
 			l.closeReason.CompareAndSwap(nil, ptr("removed"))
 		}
-		go func(s protocol.Socket) { _ = s.Close() }(in.socket)
+		b.tasks.Go(func() { _ = in.socket.Close() })
 	}
 }
 
@@ -256,15 +262,26 @@ func ptr[T any](v T) *T { return &v }
 
 // attach makes a link of a connection. Called by mangos.
 func (b *Bus) attach(p protocol.Pipe, in *instance) error {
+	l := newLink(b, p, in)
+	err := b.admitLink(l)
+	if errors.Is(err, errTooMany) {
+		b.refusedConnection("too_many", l.remote, in != nil, fmt.Errorf("%w: more than %d", err, b.opts.MaxLinks))
+	}
+	return err
+}
+
+// errTooMany: there is no room for a further link.
+var errTooMany = errors.New("nanobus: too many links")
+
+func (b *Bus) admitLink(l *Link) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	p, in := l.pipe, l.instance
 	if b.closed || (in != nil && b.instances[in.key()] != in) {
 		return mangos.ErrClosed
 	}
-	l := newLink(b, p, in)
 	if !b.room(in) {
-		b.refusedConnection("too_many", l.remote, in != nil, fmt.Errorf("nanobus: more than %d links", b.opts.MaxLinks))
-		return mangos.ErrClosed
+		return errTooMany
 	}
 	p.SetPrivate(l)
 	if in != nil {
@@ -316,29 +333,42 @@ func (b *Bus) helloFor(l *Link) *Hello {
 
 // greeted makes a link usable, or takes note of another hello.
 func (b *Bus) greeted(l *Link, first bool) {
+	up, duplicate := b.join(l, first)
+	switch {
+	case duplicate:
+		b.warn("duplicate").Stringer("link", l).Int("max", maxSame).Msg("refusing a link: the process has too many already; does it connect again and again?")
+		l.close("duplicate")
+	case up:
+		l.event("up").Stringer("link", l).Str("version", l.hello.Load().CodeVersion).Msg("link up")
+	}
+}
+
+func (b *Bus) join(l *Link, first bool) (up, duplicate bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if first && b.same(l) > maxSame {
-		b.warn("duplicate").Stringer("link", l).Int("max", maxSame).Msg("refusing a link: the process has too many already; does it connect again and again?")
-		l.close("duplicate")
-		return
+		return false, true
 	}
 	if first && l.state.CompareAndSwap(int32(linkGreeting), int32(linkLive)) {
-		l.event("up").Stringer("link", l).Str("version", l.hello.Load().CodeVersion).Msg("link up")
+		up = true
 		if b.draining && l.challenge.mine.Nonce != nil {
 			l.control(kindDraining, 0, 0) // before the proof it would have been dropped
 		}
 	}
 	b.share()
 	b.refresh(l)
+	return up, false
 }
 
 func (b *Bus) setDraining(l *Link) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	if l.state.CompareAndSwap(int32(linkLive), int32(linkDraining)) {
-		l.event("draining").Stringer("link", l).Msg("peer is draining")
+	was := l.state.CompareAndSwap(int32(linkLive), int32(linkDraining))
+	if was {
 		b.refresh(l)
+	}
+	b.mu.Unlock()
+	if was {
+		l.event("draining").Stringer("link", l).Msg("peer is draining")
 	}
 }
 
@@ -361,10 +391,10 @@ func (b *Bus) detach(l *Link) {
 		b.refresh(l)
 		b.share()
 	}
-	l.judge(l.reason())
-	b.metrics.set.Counter(metrics.BusLinkClosed, l.reason()).Inc()
 	closed := b.closed
 	b.mu.Unlock()
+	l.judge(l.reason())
+	b.metrics.set.Counter(metrics.BusLinkClosed, l.reason()).Inc()
 	if !closed {
 		l.event("down").Stringer("link", l).Str("reason", l.reason()).Int("in_flight", l.InFlight()).Msg("link down")
 	}
@@ -393,9 +423,10 @@ func (b *Bus) Close() error {
 	b.mu.Lock()
 	if b.closed {
 		b.mu.Unlock()
-		b.workers.Wait()
+		<-b.ended
 		return nil
 	}
+	defer close(b.ended)
 	b.closed = true
 	draining := b.draining
 	sockets := b.listeners
@@ -412,6 +443,7 @@ func (b *Bus) Close() error {
 		_ = s.Close()
 	}
 	b.workers.Wait()
+	b.tasks.Wait()
 	b.failAll(nil, ErrClosed)
 	b.limit.Close()
 	return nil

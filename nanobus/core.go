@@ -1,10 +1,13 @@
 package nanobus
 
 import (
+	"sync"
 	"time"
 
 	"go.nanomsg.org/mangos/v3"
 	"go.nanomsg.org/mangos/v3/protocol"
+
+	"nanofront/internal/tasks"
 )
 
 // core is our protocol behind a mangos socket: BUS by number, links by
@@ -18,11 +21,19 @@ import (
 type core struct {
 	bus      *Bus
 	instance *instance // what this socket dials; nil when it listens
+	transit  *transit
 }
 
-// newSocket makes a socket with our core.
-func newSocket(b *Bus, in *instance) (protocol.Socket, error) {
-	s := protocol.MakeSocket(&core{bus: b, instance: in})
+// socket is a mangos socket with our core.
+type socket struct {
+	protocol.Socket
+	transit *transit
+}
+
+// newSocket makes a socket.
+func newSocket(b *Bus, in *instance) (*socket, error) {
+	c := &core{bus: b, instance: in, transit: new(transit)}
+	s := &socket{protocol.MakeSocket(c), c.transit}
 	for _, o := range []struct {
 		name  string
 		value any
@@ -39,12 +50,50 @@ func newSocket(b *Bus, in *instance) (protocol.Socket, error) {
 	return s, nil
 }
 
+// Close closes the socket with all that it dials, listens on and has linked. It
+// waits for what is just being handed over.
+func (s *socket) Close() error {
+	s.transit.close()
+	return s.Socket.Close()
+}
+
+// transit is the way of a connection from our transport through mangos to
+// core.AddPipe. It takes no time; but if mangos closes the connection on the
+// way, as a socket does with all that it has, its goroutine hangs for ever.
+type transit struct {
+	connections tasks.Group
+	mu          sync.Mutex
+	closed      bool
+}
+
+// begin is called by the transport with a connection that it is about to hand
+// to mangos. It returns false if the socket takes no more.
+func (t *transit) begin() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.closed {
+		t.connections.Add()
+	}
+	return !t.closed
+}
+
+// end is called when mangos has handed it to us.
+func (t *transit) end() { t.connections.Done() }
+
+func (t *transit) close() {
+	t.mu.Lock()
+	t.closed = true
+	t.mu.Unlock()
+	t.connections.Wait()
+}
+
 // AddPipe is called by mangos when a connection has shaken hands.
 // One that is refused is closed a moment later: mangos never gives back what
 // it notes down of a pipe that AddPipe itself refuses.
 func (c *core) AddPipe(p protocol.Pipe) error {
+	defer c.transit.end()
 	if c.bus.attach(p, c.instance) != nil {
-		go func() { _ = p.Close() }()
+		c.bus.tasks.Go(func() { _ = p.Close() })
 	}
 	return nil
 }

@@ -2,8 +2,6 @@ package nanobus
 
 import (
 	"sync/atomic"
-
-	"go.nanomsg.org/mangos/v3/protocol"
 )
 
 // Instance is a process to be linked with.
@@ -31,7 +29,7 @@ func (i *Instance) key() instanceKey { return instanceKey{i.Service, i.ID, i.Add
 // atomic is guarded by Bus.mu.
 type instance struct {
 	Instance
-	socket  protocol.Socket
+	socket  *socket
 	link    atomic.Pointer[Link]
 	missing int64 // bus time since which discovery doesn't list it; 0: it does
 

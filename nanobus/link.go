@@ -118,6 +118,7 @@ type Link struct {
 	turn    turn
 	pipeNow *busPipe // can write without blocking; nil: it can't
 
+	closing     atomic.Bool // close was called
 	closeReason atomic.Pointer[string]
 }
 
@@ -260,11 +261,14 @@ func (l *Link) control(k kind, flags uint8, id uint64, body ...byte) {
 
 // close ends the link: its pipe closes, both goroutines end, calls under way
 // on it end with ErrLinkDown, the peer's requests are cancelled. Idempotent.
-// It may be called from any goroutine and doesn't wait.
+// It may be called from any goroutine, under any lock, and doesn't wait: the
+// bus does.
 func (l *Link) close(reason string) {
 	l.closeReason.CompareAndSwap(nil, &reason)
-	// Closing the pipe makes mangos call RemovePipe, which calls detached.
-	go func() { _ = l.pipe.Close() }()
+	if l.closing.CompareAndSwap(false, true) {
+		// Closing the pipe makes mangos call RemovePipe, which calls detached.
+		l.bus.tasks.Go(func() { _ = l.pipe.Close() })
+	}
 }
 
 // detached is called once, by mangos, when the pipe has gone.

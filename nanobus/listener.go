@@ -24,6 +24,7 @@ type busListener struct {
 	pending map[net.Conn]time.Time // in the handshake, and since when
 	done    bool
 	closed  chan struct{}
+	workers sync.WaitGroup // what accepts, and handshakes
 }
 
 func (l *busListener) Listen() error {
@@ -41,8 +42,8 @@ func (l *busListener) Listen() error {
 		return mangos.ErrClosed
 	}
 	l.l = nl
+	l.workers.Go(func() { l.acceptLoop(nl) })
 	l.mu.Unlock()
-	go l.acceptLoop(nl)
 	return nil
 }
 
@@ -79,19 +80,23 @@ func (l *busListener) acceptLoop(nl net.Listener) {
 			_ = c.Close()
 			continue
 		}
+		var crowded net.Conn
 		if len(l.pending) >= maxHandshakes {
-			l.evict()
+			crowded = l.evict()
 		}
 		l.pending[c] = time.Now()
+		l.workers.Go(func() { l.handshake(c) })
 		l.mu.Unlock()
-		go l.handshake(c)
+		if crowded != nil {
+			l.wire.refused("crowded", l.remote(crowded), false, errCrowded)
+		}
 	}
 }
 
 // evict gives the place of the connection that has been in its handshake for
 // longest to the next. An honest peer is through in a few round trips: however
 // many connections say nothing, it is not among the oldest. mu is held.
-func (l *busListener) evict() {
+func (l *busListener) evict() net.Conn {
 	var oldest net.Conn
 	for c, since := range l.pending {
 		if oldest == nil || since.Before(l.pending[oldest]) {
@@ -100,7 +105,7 @@ func (l *busListener) evict() {
 	}
 	delete(l.pending, oldest)
 	_ = oldest.Close() // its goroutine finds out
-	l.wire.refused("crowded", l.remote(oldest), false, errCrowded)
+	return oldest
 }
 
 func (l *busListener) handshake(c net.Conn) {
@@ -134,6 +139,10 @@ func (l *busListener) remote(c net.Conn) string {
 func (l *busListener) Accept() (transport.Pipe, error) {
 	select {
 	case p := <-l.ready:
+		if !l.wire.transit.begin() {
+			_ = p.Close()
+			return nil, mangos.ErrClosed
+		}
 		return p, nil
 	case <-l.closed:
 		return nil, mangos.ErrClosed
@@ -150,19 +159,20 @@ func (l *busListener) Address() string {
 	return l.t.scheme + "://" + addr
 }
 
+// Close waits for the listener's goroutines.
 func (l *busListener) Close() error {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.done {
-		return nil
+	if !l.done {
+		l.done = true
+		close(l.closed)
+		if l.l != nil {
+			_ = l.l.Close()
+		}
+		for c := range l.pending {
+			_ = c.Close()
+		}
 	}
-	l.done = true
-	close(l.closed)
-	if l.l != nil {
-		_ = l.l.Close()
-	}
-	for c := range l.pending {
-		_ = c.Close()
-	}
+	l.mu.Unlock()
+	l.workers.Wait()
 	return nil
 }

@@ -35,9 +35,11 @@ func (b *Bus) newWire(ctx context.Context) (*wire, error) {
 	return &wire{ctx: ctx, tls: files, refused: b.refusedConnection, broken: b.unreadable}, nil
 }
 
-// wireFor is the wire of what dials an instance; of what listens for nil.
-func (b *Bus) wireFor(in *instance) map[string]any {
+// wireFor is the wire of a socket that dials an instance; of one that listens
+// for nil.
+func (b *Bus) wireFor(s *socket, in *instance) map[string]any {
 	w := *b.wire
+	w.transit = s.transit
 	if in != nil {
 		w.wait = func() error {
 			if b.now() < in.holdUntil.Load() {

@@ -94,6 +94,8 @@ type wire struct {
 	refused func(reason, remote string, mine bool, err error)
 	// broken is told of what makes the bytes of a link unreadable.
 	broken func(remote string, err error)
+	// transit is how connections get to the socket.
+	transit *transit
 	// wait returns an error while the address is not to be dialled again.
 	// nil: it always is.
 	wait func() error
@@ -155,6 +157,10 @@ func (d *busDialer) Dial() (transport.Pipe, error) {
 	if err != nil {
 		d.wire.refused(handshakeReason(err), d.t.public(d.addr), true, err)
 		return nil, err
+	}
+	if !d.wire.transit.begin() {
+		_ = p.Close()
+		return nil, mangos.ErrClosed
 	}
 	return p, nil
 }

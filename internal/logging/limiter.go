@@ -21,6 +21,9 @@ type Limiter struct {
 	n      int
 	period time.Duration
 
+	saying sync.WaitGroup // reports; begun under mu, before Close
+
+	// mu guards what follows. Nothing is logged under it.
 	mu     sync.Mutex
 	closed bool
 	keys   map[string]*limited
@@ -84,17 +87,21 @@ func (l *Limiter) Allow(key string) bool {
 // report says how many lines of the key were suppressed. The next may be logged at once.
 func (l *Limiter) report(key string) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	k := l.keys[key]
 	if l.closed || k == nil || k.suppressed == 0 {
+		l.mu.Unlock()
 		return
 	}
-	l.say(key, k)
+	n := k.suppressed
+	k.suppressed, k.seen, k.ends = 0, 0, time.Time{}
+	l.saying.Add(1)
+	l.mu.Unlock()
+	defer l.saying.Done()
+	l.say(key, n)
 }
 
-func (l *Limiter) say(key string, k *limited) {
-	l.log.Warn().Str(Key, key).Int(Suppressed, k.suppressed).Msg("like lines were suppressed")
-	k.suppressed, k.seen, k.ends = 0, 0, time.Time{}
+func (l *Limiter) say(key string, n int) {
+	l.log.Warn().Str(Key, key).Int(Suppressed, n).Msg("like lines were suppressed")
 }
 
 // forget drops the keys whose period is over.
@@ -110,16 +117,22 @@ func (l *Limiter) forget(now time.Time) {
 // afterwards is allowed. It may be called again.
 func (l *Limiter) Close() {
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	if l.closed {
+		l.mu.Unlock()
 		return
 	}
 	l.closed = true
+	left := make(map[string]int)
 	for key, k := range l.keys {
 		if k.suppressed > 0 {
 			k.timer.Stop()
-			l.say(key, k)
+			left[key] = k.suppressed
 		}
 	}
 	clear(l.keys)
+	l.mu.Unlock()
+	for key, n := range left {
+		l.say(key, n)
+	}
+	l.saying.Wait()
 }

@@ -87,3 +87,38 @@ func TestLimiter_ConcurrentUse(t *testing.T) {
 	wg.Wait()
 	l.Close()
 }
+
+// askingWriter asks the limiter something for each line that is written.
+type askingWriter struct{ ask func() }
+
+func (w askingWriter) Write(p []byte) (int, error) {
+	w.ask()
+	return len(p), nil
+}
+
+// What is said is said outside the lock: the logger is somebody else's.
+func TestLimiter_LogsOutsideItsLock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l *Limiter
+		lines := 0
+		l = NewLimiter(zerolog.New(askingWriter{func() {
+			if !l.mu.TryLock() {
+				t.Error("the limiter is locked while it logs")
+				return
+			}
+			l.mu.Unlock()
+			lines++
+		}}), 1, time.Second)
+		for range 3 {
+			l.Allow("a")
+		}
+		time.Sleep(2 * time.Second)
+		for range 3 {
+			l.Allow("b")
+		}
+		l.Close()
+		if lines != 2 {
+			t.Errorf("%d lines, want one from the timer and one from Close", lines)
+		}
+	})
+}

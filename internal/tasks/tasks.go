@@ -4,8 +4,8 @@ package tasks
 
 import "sync"
 
-// Group is goroutines that somebody waits for. Unlike those of a
-// sync.WaitGroup, they may be started while, and after, that somebody waits.
+// Group is goroutines that somebody waits for, or other things that end. Unlike
+// with a sync.WaitGroup, they may be begun while, and after, that somebody waits.
 // The zero Group is ready for use.
 type Group struct {
 	mu   sync.Mutex
@@ -15,16 +15,22 @@ type Group struct {
 
 // Go runs f on a goroutine of the group.
 func (g *Group) Go(f func()) {
-	g.mu.Lock()
-	g.n++
-	g.mu.Unlock()
+	g.Add()
 	go func() {
-		defer g.done()
+		defer g.Done()
 		f()
 	}()
 }
 
-func (g *Group) done() {
+// Add adds something that ends with Done.
+func (g *Group) Add() {
+	g.mu.Lock()
+	g.n++
+	g.mu.Unlock()
+}
+
+// Done ends what Add has added.
+func (g *Group) Done() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.n--; g.n == 0 && g.idle != nil {
@@ -33,7 +39,7 @@ func (g *Group) done() {
 	}
 }
 
-// Wait returns when no goroutine of the group is at work.
+// Wait returns at a moment when nothing of the group is at work.
 func (g *Group) Wait() {
 	g.mu.Lock()
 	if g.n == 0 {
