@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"sync"
 	"syscall"
 	"time"
@@ -18,6 +19,8 @@ const (
 	// to serving.
 	readyTimeout = 60 * time.Second
 	ioTimeout    = 5 * time.Second
+	// maxSocketPath is the longest path in bytes that the system binds.
+	maxSocketPath = len(syscall.RawSockaddrUnix{}.Path) - 1
 
 	byteSockets = 'S' // with the sockets: here they are
 	byteReady   = 'R' // from the successor: I serve
@@ -43,28 +46,44 @@ func Serve(path string, listeners ...*net.TCPListener) (*Offer, error) {
 	if len(listeners) == 0 || len(listeners) > maxListeners {
 		return nil, fmt.Errorf("handover: %d listeners: want 1 to %d", len(listeners), maxListeners)
 	}
-	if st, err := os.Stat(path); err == nil {
-		if st.Mode()&os.ModeSocket == 0 {
-			return nil, fmt.Errorf("handover: %s is there and is no socket: choose another path", path)
-		}
-		// Who wants to serve here has taken over from who did, or found nobody.
-		if err := os.Remove(path); err != nil {
-			return nil, fmt.Errorf("handover: %w", err)
-		}
+	// A socket that is there goes: who wants to serve here has taken over from who
+	// did, or found nobody.
+	if st, err := os.Stat(path); err == nil && st.Mode()&os.ModeSocket == 0 {
+		return nil, fmt.Errorf("handover: %s is there and is no socket: choose another path", path)
 	}
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	l, err := listenPrivately(path)
 	if err != nil {
 		return nil, fmt.Errorf("handover: %w", err)
 	}
-	if err := os.Chmod(path, 0o600); err != nil {
-		_ = l.Close()
-		return nil, fmt.Errorf("handover: %w", err)
-	}
-	// By then the file may be the successor's.
-	l.SetUnlinkOnClose(false)
 	o := &Offer{l: l, listeners: listeners, taken: make(chan struct{}), done: make(chan struct{})}
 	go o.serve()
 	return o, nil
+}
+
+// listenPrivately listens on a socket file that only the owner can connect to,
+// from the first moment on: whoever connects gets the sockets.
+func listenPrivately(path string) (*net.UnixListener, error) {
+	// Bound where nobody else can look, and put in its place when its mode is
+	// right and it listens. (The umask is the whole process', and not heeded by
+	// all that make files at this moment.)
+	dir, err := os.MkdirTemp(filepath.Dir(path), ".h")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	private := filepath.Join(dir, "s")
+	if n := len(private) - maxSocketPath; n > 0 {
+		return nil, fmt.Errorf("the path %s is too long for a socket: choose one in a folder whose path is %d bytes shorter", path, n)
+	}
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: private, Net: "unix"})
+	if err != nil {
+		return nil, err
+	}
+	l.SetUnlinkOnClose(false) // by then the file may be the successor's
+	if err := errors.Join(os.Chmod(private, 0o600), os.Rename(private, path)); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
 }
 
 // Taken is closed when a successor serves.
@@ -166,30 +185,28 @@ func (h *Heir) receive() error {
 	}
 	var b [1]byte
 	oob := make([]byte, syscall.CmsgSpace(4*maxListeners))
-	_, n, _, _, err := h.c.ReadMsgUnix(b[:], oob)
+	_, n, flags, _, err := h.c.ReadMsgUnix(b[:], oob)
 	if err != nil {
 		return err
 	}
-	messages, err := syscall.ParseSocketControlMessage(oob[:n])
-	if err != nil {
-		return err
-	}
-	var fds []int
-	for i := range messages {
-		got, err := syscall.ParseUnixRights(&messages[i])
-		if err != nil {
-			return err
+	files, err := takeFiles(oob[:n])
+	// Whatever becomes of them: FileListener makes copies.
+	defer func() {
+		for _, f := range files {
+			_ = f.Close()
 		}
-		fds = append(fds, got...)
+	}()
+	if err != nil {
+		return err
 	}
-	if b[0] != byteSockets || len(fds) == 0 {
+	if flags&syscall.MSG_CTRUNC != 0 {
+		return fmt.Errorf("more than %d sockets are offered", maxListeners)
+	}
+	if b[0] != byteSockets || len(files) == 0 {
 		return errors.New("what is offered there is no sockets")
 	}
-	for _, fd := range fds {
-		syscall.CloseOnExec(fd)
-		f := os.NewFile(uintptr(fd), "inherited listener")
+	for _, f := range files {
 		l, err := net.FileListener(f)
-		_ = f.Close() // FileListener has a copy
 		if err != nil {
 			return err
 		}
@@ -201,6 +218,24 @@ func (h *Heir) receive() error {
 		h.Listeners = append(h.Listeners, tcp)
 	}
 	return nil
+}
+
+// takeFiles takes what came with a message. All of it is the caller's, with an
+// error too.
+func takeFiles(oob []byte) (files []*os.File, err error) {
+	messages, err := syscall.ParseSocketControlMessage(oob)
+	if err != nil {
+		return nil, err
+	}
+	for i := range messages {
+		fds, wrong := syscall.ParseUnixRights(&messages[i])
+		err = errors.Join(err, wrong)
+		for _, fd := range fds {
+			syscall.CloseOnExec(fd)
+			files = append(files, os.NewFile(uintptr(fd), "inherited listener"))
+		}
+	}
+	return files, err
 }
 
 // Ready tells the predecessor that this process serves; it drains and exits.
