@@ -41,6 +41,7 @@ type Bus struct {
 
 	process []byte // Hello.Process
 
+	eventsQueued        atomic.Int32 // by Event.cost
 	bodiesIn, bodiesOut atomic.Int64 // bodies under way in chunks
 
 	epoch       time.Time
@@ -264,15 +265,13 @@ func ptr[T any](v T) *T { return &v }
 func (b *Bus) attach(p protocol.Pipe, in *instance) error {
 	l := newLink(b, p, in)
 	err := b.admitLink(l)
-	if errors.Is(err, errTooMany) {
-		b.refusedConnection("too_many", l.remote, in != nil, fmt.Errorf("%w: more than %d", err, b.opts.MaxLinks))
+	if err != nil && !errors.Is(err, mangos.ErrClosed) {
+		b.refusedConnection("too_many", l.remote, in != nil, err)
 	}
 	return err
 }
 
-// errTooMany: there is no room for a further link.
-var errTooMany = errors.New("nanobus: too many links")
-
+// admitLink makes l one of the bus, unless that is closed or full.
 func (b *Bus) admitLink(l *Link) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -281,7 +280,7 @@ func (b *Bus) admitLink(l *Link) error {
 		return mangos.ErrClosed
 	}
 	if !b.room(in) {
-		return errTooMany
+		return fmt.Errorf("nanobus: more than %d links", b.opts.MaxLinks)
 	}
 	p.SetPrivate(l)
 	if in != nil {
@@ -351,6 +350,9 @@ func (b *Bus) join(l *Link, first bool) (up, duplicate bool) {
 	}
 	if first && l.state.CompareAndSwap(int32(linkGreeting), int32(linkLive)) {
 		up = true
+		if l.conn != nil {
+			l.conn.known.Store(true)
+		}
 		if b.draining && l.challenge.mine.Nonce != nil {
 			l.control(kindDraining, 0, 0) // before the proof it would have been dropped
 		}

@@ -21,7 +21,7 @@ import (
 type core struct {
 	bus      *Bus
 	instance *instance // what this socket dials; nil when it listens
-	transit  *transit
+	transit  transit
 }
 
 // socket is a mangos socket with our core.
@@ -32,8 +32,8 @@ type socket struct {
 
 // newSocket makes a socket.
 func newSocket(b *Bus, in *instance) (*socket, error) {
-	c := &core{bus: b, instance: in, transit: new(transit)}
-	s := &socket{protocol.MakeSocket(c), c.transit}
+	c := &core{bus: b, instance: in}
+	s := &socket{protocol.MakeSocket(c), &c.transit}
 	for _, o := range []struct {
 		name  string
 		value any

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"time"
-
-	"go.nanomsg.org/mangos/v3"
 )
 
 // Drain tells the peers that this process takes no more requests, and waits
@@ -107,16 +105,11 @@ func (l *Link) endWriting(deadline time.Time) bool {
 
 // halfCloser is the link's connection if one direction of it can be closed.
 func (l *Link) halfCloser() interface{ CloseWrite() error } {
-	mp, ok := l.pipe.(mangos.Pipe)
-	if !ok {
-		return nil
-	}
-	v, err := mp.GetOption(optionPipe)
-	if err != nil {
+	if l.conn == nil {
 		return nil
 	}
 	// Below TLS, whose own goodbye isn't needed: messages have their ends.
-	half, _ := v.(*busPipe).raw.(interface{ CloseWrite() error })
+	half, _ := l.conn.raw.(interface{ CloseWrite() error })
 	return half
 }
 

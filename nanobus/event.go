@@ -21,6 +21,9 @@ type Event struct {
 	from *Link // nil: this process
 }
 
+// cost is what the event counts for while it waits.
+func (e *Event) cost() int32 { return 1 + int32(len(e.Payload)/eventUnit) } //nolint:gosec // a frame's
+
 // Publish sends an event to every linked process that subscribed to its topic,
 // once to each however many links there are, and to this process's own
 // subscribers. Best effort: what can't be taken is dropped and counted. It
@@ -86,20 +89,39 @@ func (b *Bus) deliver(topic string, payload []byte, from *Link) bool {
 	if b.opts.Subscriptions[topic] == nil {
 		return false
 	}
-	if from != nil && from.events.Add(1) > maxLinkEvents {
-		from.events.Add(-1)
-		b.metrics.droppedEvents.Inc()
+	e := Event{Topic: topic, Payload: payload, from: from}
+	if b.takeEvent(&e) {
+		e.Payload = append([]byte(nil), payload...)
+		select {
+		case b.events <- e:
+			return true
+		default:
+			b.giveEvent(&e)
+		}
+	}
+	b.metrics.droppedEvents.Inc()
+	return false
+}
+
+// takeEvent takes room for an event, giveEvent gives it back.
+func (b *Bus) takeEvent(e *Event) bool {
+	n := e.cost()
+	if e.from != nil && e.from.events.Add(n) > maxLinkEvents {
+		e.from.events.Add(-n)
 		return false
 	}
-	select {
-	case b.events <- Event{Topic: topic, Payload: append([]byte(nil), payload...), from: from}:
-		return true
-	default:
-		if from != nil {
-			from.events.Add(-1)
-		}
-		b.metrics.droppedEvents.Inc()
+	if b.eventsQueued.Add(n) > eventQueue {
+		b.giveEvent(e)
 		return false
+	}
+	return true
+}
+
+func (b *Bus) giveEvent(e *Event) {
+	n := e.cost()
+	b.eventsQueued.Add(-n)
+	if e.from != nil {
+		e.from.events.Add(-n)
 	}
 }
 
@@ -110,10 +132,8 @@ func (b *Bus) dispatch() {
 	for {
 		select {
 		case e := <-b.events:
-			if e.from != nil {
-				e.from.events.Add(-1)
-				e.from = nil
-			}
+			b.giveEvent(&e)
+			e.from = nil
 			b.runSubscriber(e)
 		case <-b.done:
 			return

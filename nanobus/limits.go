@@ -28,6 +28,10 @@ const (
 	// maxLinkEvents bounds one link's events in the queue, so that one peer
 	// can't fill it (eventQueue) for all.
 	maxLinkEvents = 512
+
+	// eventUnit is how many bytes of payload count for an event of their own
+	// against maxLinkEvents and eventQueue: 32 MiB wait at most.
+	eventUnit = 32 << 10
 )
 
 // errFlood: a peer that makes more work than it may.

@@ -56,6 +56,7 @@ const (
 type Link struct {
 	bus      *Bus
 	pipe     protocol.Pipe
+	conn     *busPipe  // pipe's own; nil: there is none
 	instance *instance // the table entry that was dialled; nil on accepted links
 	remote   string
 	attached int64
@@ -131,6 +132,9 @@ func newLink(b *Bus, p protocol.Pipe, in *instance) *Link {
 	}
 	l.space.L = &l.mu
 	if mp, ok := p.(mangos.Pipe); ok {
+		if v, err := mp.GetOption(optionPipe); err == nil {
+			l.conn = v.(*busPipe) //nolint:forcetypeassert // our own
+		}
 		if v, err := mp.GetOption(mangos.OptionRemoteAddr); err == nil {
 			if a, ok := v.(net.Addr); ok {
 				l.remote = a.String()

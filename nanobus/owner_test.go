@@ -150,7 +150,7 @@ func TestBus_LogsOutsideItsLocks(t *testing.T) {
 	for range maxSame + 2 { // the last two are too many
 		_ = knock(t, in.Address).say(helloOf("stranger", "s-1"))
 	}
-	log.hears("too many of this service and instance")
+	log.hears("the process has too many already")
 
 	full := &intruder{t: t}
 	b, in = server(t, "1", Options{Serve: echo, MaxLinks: 1, Logger: zerolog.New(full)}, tcp)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,6 +20,10 @@ import (
 )
 
 const (
+	// strangerMessage is the largest message in bytes for which memory is taken
+	// at its header, from a peer that is not known yet: a hello is smaller.
+	strangerMessage = 8<<10 - 1
+
 	// tlsRecord is the most that fits one record of TLS.
 	tlsRecord = 16 << 10
 
@@ -65,7 +70,10 @@ type busPipe struct {
 	ipc  bool
 	tls  bool
 	once sync.Once
-	end  atomic.Pointer[string] // why it has ended, if that was found here
+
+	known atomic.Bool // the peer has introduced itself, and proven it
+
+	end atomic.Pointer[string] // why it has ended, if that was found here
 
 	head  [9]byte     // scratch of Send: ipc's marker byte and the size
 	parts [2][]byte   // scratch of Send: size and body, for one writev
@@ -276,11 +284,29 @@ func (p *busPipe) Recv() (*mangos.Message, error) {
 	if _, err := p.r.Discard(n); err != nil {
 		return nil, err
 	}
+	if size > strangerMessage && !p.known.Load() {
+		return p.gather(int(size))
+	}
 	m := mangos.NewMessage(int(size))
 	m.Body = m.Body[:size]
 	if _, err := io.ReadFull(p.r, m.Body); err != nil {
 		m.Free()
 		return nil, err
+	}
+	return m, nil
+}
+
+// gather reads a message for which memory is taken as its bytes come: never
+// more than twice as much as the peer has sent, whatever size it has announced.
+func (p *busPipe) gather(size int) (*mangos.Message, error) {
+	m := mangos.NewMessage(strangerMessage)
+	for have := 0; have < size; have = len(m.Body) {
+		n := min(size-have, max(have, strangerMessage))
+		m.Body = slices.Grow(m.Body, n)[:have+n]
+		if _, err := io.ReadFull(p.r, m.Body[have:]); err != nil {
+			m.Free()
+			return nil, err
+		}
 	}
 	return m, nil
 }
