@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -100,14 +101,14 @@ func (w askingWriter) Write(p []byte) (int, error) {
 func TestLimiter_LogsOutsideItsLock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l *Limiter
-		lines := 0
+		var lines atomic.Int32
 		l = NewLimiter(zerolog.New(askingWriter{func() {
 			if !l.mu.TryLock() {
 				t.Error("the limiter is locked while it logs")
 				return
 			}
 			l.mu.Unlock()
-			lines++
+			lines.Add(1)
 		}}), 1, time.Second)
 		for range 3 {
 			l.Allow("a")
@@ -117,8 +118,8 @@ func TestLimiter_LogsOutsideItsLock(t *testing.T) {
 			l.Allow("b")
 		}
 		l.Close()
-		if lines != 2 {
-			t.Errorf("%d lines, want one from the timer and one from Close", lines)
+		if n := lines.Load(); n != 2 {
+			t.Errorf("%d lines, want one from the timer and one from Close", n)
 		}
 	})
 }

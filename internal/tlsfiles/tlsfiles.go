@@ -97,6 +97,16 @@ func (r *Reader) read() error {
 // certificate, nil if there is none, and the authorities, nil for the
 // system's.
 func (r *Reader) Current() (*tls.Certificate, *x509.CertPool) {
+	cert, pool, err := r.current()
+	if err != nil && r.failed != nil {
+		r.failed(err)
+	}
+	return cert, pool
+}
+
+// current is Current, and the error of a reload. What is done about that is
+// not done under the lock.
+func (r *Reader) current() (*tls.Certificate, *x509.CertPool, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if now := time.Now(); now.Sub(r.checked) >= reloadInterval {
@@ -105,12 +115,11 @@ func (r *Reader) Current() (*tls.Certificate, *x509.CertPool) {
 			// Certificate and key can't be replaced at one moment: until they
 			// fit each other the old ones serve, and the stamps stay old so
 			// that the next look tries again.
-			if err := r.read(); err == nil {
-				r.stamps = s
-			} else if r.failed != nil {
-				r.failed(err)
+			if err := r.read(); err != nil {
+				return r.cert, r.pool, err
 			}
+			r.stamps = s
 		}
 	}
-	return r.cert, r.pool
+	return r.cert, r.pool, nil
 }
