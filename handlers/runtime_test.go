@@ -162,6 +162,10 @@ func TestRun_SkipsExpired(t *testing.T) {
 	if err := b.svc.Go(nanobus.NewCall(), request("/more"), time.Second); !errors.Is(err, nanobus.ErrNoCredit) {
 		t.Errorf("with two unanswered of two: got %v, want %v", err, nanobus.ErrNoCredit)
 	}
+	// Its budget runs from when it was read there, which is before its cancel is.
+	testutil.Eventually(t, "its cancel", func() bool { return b.count(metrics.BusCancelsIn) == 1 })
+	read := time.Now()
+	testutil.Eventually(t, "its budget spent there too", func() bool { return time.Since(read) > 20*time.Millisecond })
 	close(gate)
 	end(t, first)
 	testutil.Eventually(t, "the credit is back", func() bool { return b.bus.Links()[0].InFlight == 0 })
