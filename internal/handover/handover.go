@@ -10,6 +10,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"nanofront/internal/unixpath"
 )
 
 const (
@@ -19,8 +21,6 @@ const (
 	// to serving.
 	readyTimeout = 60 * time.Second
 	ioTimeout    = 5 * time.Second
-	// maxSocketPath is the longest path in bytes that the system binds.
-	maxSocketPath = len(syscall.RawSockaddrUnix{}.Path) - 1
 
 	byteSockets = 'S' // with the sockets: here they are
 	byteReady   = 'R' // from the successor: I serve
@@ -43,6 +43,9 @@ type Offer struct {
 // a time, from a goroutine that ends with Close or with the first successor
 // that is ready. A socket file that nobody serves is replaced.
 func Serve(path string, listeners ...*net.TCPListener) (*Offer, error) {
+	if err := unixpath.Check(path); err != nil {
+		return nil, fmt.Errorf("handover: %s: %w", path, err)
+	}
 	if len(listeners) == 0 || len(listeners) > maxListeners {
 		return nil, fmt.Errorf("handover: %d listeners: want 1 to %d", len(listeners), maxListeners)
 	}
@@ -72,10 +75,7 @@ func listenPrivately(path string) (*net.UnixListener, error) {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	private := filepath.Join(dir, "s")
-	if n := len(private) - maxSocketPath; n > 0 {
-		return nil, fmt.Errorf("the path %s is too long for a socket: choose one in a folder whose path is %d bytes shorter", path, n)
-	}
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: private, Net: "unix"})
+	l, err := listenAt(private)
 	if err != nil {
 		return nil, err
 	}
@@ -84,6 +84,20 @@ func listenPrivately(path string) (*net.UnixListener, error) {
 		return nil, errors.Join(err, l.Close())
 	}
 	return l, nil
+}
+
+// listenAt listens at a path that may be a little longer than the system
+// allows: the one that was asked for is not.
+func listenAt(path string) (*net.UnixListener, error) {
+	if len(path) > unixpath.Max {
+		dir, err := os.Open(filepath.Dir(path))
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = dir.Close() }()
+		path = fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), filepath.Base(path))
+	}
+	return net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 }
 
 // Taken is closed when a successor serves.

@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"unsafe"
+
+	"nanofront/internal/unixpath"
 )
 
 // At no moment can anybody but the owner connect: the socket is put in its
@@ -64,14 +66,48 @@ func TestServe_SocketIsPrivateFromTheFirstMoment(t *testing.T) {
 	}
 }
 
-func TestServe_PathThatIsTooLong(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), strings.Repeat("d", 100))
+// A path may be as long as the system allows, and no longer.
+func TestServe_LongPath(t *testing.T) {
+	dir := t.TempDir()
+	for _, more := range []int{0, 1} {
+		path := filepath.Join(dir, strings.Repeat("s", unixpath.Max-len(dir)-1+more))
+		offer, err := Serve(path, listen(t))
+		if more == 1 {
+			if err == nil || !strings.Contains(err.Error(), "choose a shorter one") {
+				t.Errorf("%d bytes: got %v", len(path), err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		heir, err := Take(context.Background(), path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = heir.Close()
+		_ = offer.Close()
+	}
+}
+
+// A folder whose path leaves no room for the folder of its own.
+func TestServe_ShortNameInADeepFolder(t *testing.T) {
+	dir := t.TempDir()
+	dir = filepath.Join(dir, strings.Repeat("d", max(unixpath.Max-len(dir)-3, 1)))
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Serve(filepath.Join(dir, "s"), listen(t)); err == nil || !strings.Contains(err.Error(), "too long for a socket") {
-		t.Errorf("got %v", err)
+	path := filepath.Join(dir, "s")
+	offer, err := Serve(path, listen(t))
+	if err != nil {
+		t.Fatal(err)
 	}
+	defer func() { _ = offer.Close() }()
+	heir, err := Take(context.Background(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = heir.Close()
 }
 
 // Of an offer that is no good, no descriptor stays open.
