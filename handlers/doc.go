@@ -12,13 +12,14 @@
 //		"fmt"
 //		"os"
 //		"os/signal"
+//		"syscall"
 //
 //		"nanofront/handlers"
 //		"nanofront/internal/static"
 //	)
 //
 //	func main() {
-//		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+//		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 //		defer stop()
 //		table, err := static.Open(ctx, static.Options{File: "instances.yaml"})
 //		if err == nil {

@@ -14,7 +14,7 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	table, err := static.Open(ctx, static.Options{File: "instances.yaml"})
 	if err == nil {
@@ -54,7 +54,7 @@ func ExampleRun() {
 	ask("greeter", "name=Ada")
 	ask("greeter", "")
 
-	_ = syscall.Kill(os.Getpid(), syscall.SIGINT) // ctrl-C
+	_ = syscall.Kill(os.Getpid(), syscall.SIGTERM) // what stops a service everywhere
 	<-ended
 
 	// Output:
