@@ -26,7 +26,6 @@ const (
 	End           = "end" // how a request ended: complete, or why not
 	Duration      = "duration_ms"
 	Bytes         = "bytes" // of a response, that the socket took
-	End           = "end"   // how a request ended; "ok" if as it should
 	Reason        = "reason"
 	Revision      = "revision"
 	Window        = "window"
