@@ -139,12 +139,13 @@ func (w *BodyWriter) finish(broken *errorPayload) error {
 		}
 		_ = l.commit(start) // far below MaxFrame
 	}
-	if w.request != nil {
+	switch {
+	case w.request != nil:
 		w.request.release()
-	} else if broken != nil && err == nil {
+	case broken != nil && err == nil:
 		// The peer will answer; nobody waits for it.
 		l.bus.abort(w.key.id, ErrCancelled)
-	} else {
+	default:
 		l.bus.sweeper.due(now+w.budget, now) // from here on the reply's time runs
 	}
 	return err
