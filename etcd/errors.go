@@ -25,6 +25,9 @@ var (
 	ErrDenied = errors.New("etcd: denied")
 	// ErrConflict is what errors.Is finds in a *ConflictError.
 	ErrConflict = errors.New("etcd: conflict")
+	// ErrOwned is wrapped when a service whose instances don't share their
+	// data has an instance already.
+	ErrOwned = errors.New("etcd: the service has another owner")
 	// ErrClosed is returned once the Client is closed.
 	ErrClosed = errors.New("etcd: client is closed")
 )
@@ -78,7 +81,7 @@ func (c *Client) explain(ctx context.Context, err error, within time.Duration) e
 	if text, ok := deniedText(err, &c.opts, where); ok {
 		return &reply{text: text, kind: ErrDenied, cause: err}
 	}
-	if r := (*reply)(nil); errors.As(err, &r) {
+	if r := (*reply)(nil); errors.As(err, &r) || errors.Is(err, ErrOwned) {
 		return err
 	}
 	switch {

@@ -16,13 +16,28 @@ type record struct {
 	value   []byte
 	started time.Time
 	address string // where others find it
+	owner   string // registry.Instance.Owner
+	service string // where owner is set: the prefix of its service's keys
+	name    string // for people
+}
+
+// later reports whether r's process is the later one. Where both started at
+// once, the greater address wins: any rule will do, as long as both sides
+// apply the same.
+func (r *record) later(other record) bool {
+	return r.started.After(other.started) || r.started.Equal(other.started) && r.address > other.address
 }
 
 func (c *Client) instanceRecord(i registry.Instance) (record, error) {
 	if err := i.Validate(); err != nil {
 		return record{}, err
 	}
-	return newRecord(c.keys.instance(i), i, i.Started, i.Address)
+	r, err := newRecord(c.keys.instance(i), i, i.Started, i.Address)
+	r.owner, r.name = i.Owner, i.Service+"/"+i.ID
+	if r.owner != "" {
+		r.service = c.keys.instances() + i.Service + "/"
+	}
+	return r, err
 }
 
 func (c *Client) terminatorRecord(t registry.Terminator) (record, error) {

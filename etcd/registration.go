@@ -20,6 +20,8 @@ var (
 	errLeaseLost = errors.New("etcd: lease lost")
 	// errNotYet is a registration's state before its first attempt has ended.
 	errNotYet = errors.New("not registered yet")
+	// errRivalStays: another owner's record is still there.
+	errRivalStays = errors.New("etcd: waiting for another owner to go")
 )
 
 // Register makes the instance known for as long as the registration is open.
@@ -59,6 +61,7 @@ func (c *Client) register(ctx context.Context, mine record) (registry.Registrati
 		state:   errNotYet,
 		updated: make(chan struct{}, 1),
 		ready:   make(chan struct{}),
+		refused: make(chan struct{}),
 		stopped: make(chan struct{}),
 	}
 	r.ctx, r.cancel = context.WithCancel(c.ctx)
@@ -81,6 +84,7 @@ type Registration struct {
 
 	updated chan struct{} // capacity 1: the record changed
 	ready   chan struct{}
+	refused chan struct{}
 
 	ctx     context.Context
 	cancel  context.CancelFunc
@@ -90,6 +94,8 @@ type Registration struct {
 	lease      clientv3.LeaseID // 0 for none
 	isReady    bool
 	superseded bool
+	ttl        time.Duration // of the lease
+	rivalSince time.Time     // since when somebody else owns the service; zero: nobody does
 
 	revoking sync.Mutex // one Close at a time
 	revoked  bool
@@ -97,6 +103,10 @@ type Registration struct {
 
 // Ready is closed once the record is in etcd for the first time.
 func (r *Registration) Ready() <-chan struct{} { return r.ready }
+
+// Refused is closed when the service has another owner, and the registration
+// has been given up: Err says who.
+func (r *Registration) Refused() <-chan struct{} { return r.refused }
 
 // Err is nil while the record is in etcd, as far as is known, so that others
 // find the process; else it says why not.
@@ -178,6 +188,12 @@ func (r *Registration) run() {
 		if r.ctx.Err() != nil {
 			return
 		}
+		if errors.Is(err, ErrOwned) {
+			log.Error().Err(err).Msg("etcd: registration refused")
+			r.setState(err)
+			close(r.refused)
+			return
+		}
 		if !r.superseded {
 			r.setState(fmt.Errorf("not registered: %w", err))
 		}
@@ -208,6 +224,7 @@ func (r *Registration) session() (had bool, err error) {
 	}
 	r.lease = granted.ID
 	ttl := time.Duration(granted.TTL) * time.Second
+	r.ttl = ttl
 
 	// A lessor of its own: the library's shared one stops for good after
 	// certain errors, such as a token that has become invalid.
@@ -229,6 +246,8 @@ func (r *Registration) session() (had bool, err error) {
 		switch {
 		case errors.Is(err, rpctypes.ErrLeaseNotFound):
 			return true, errLeaseLost
+		case errors.Is(err, ErrOwned):
+			return true, err
 		case err != nil:
 			retry = time.After(b.delay())
 		default:
@@ -269,6 +288,9 @@ func (r *Registration) ensure(serializable bool) error {
 		if serializable {
 			opts = append(opts, clientv3.WithSerializable())
 		}
+		if mine.owner != "" {
+			return r.ensureOwner(ctx, cl, mine, opts)
+		}
 		resp, err := cl.Get(ctx, r.key, opts...)
 		if err != nil {
 			return err
@@ -277,33 +299,43 @@ func (r *Registration) ensure(serializable bool) error {
 		if len(resp.Kvs) > 0 {
 			kv := resp.Kvs[0]
 			rev = kv.ModRevision
-			ours := clientv3.LeaseID(kv.Lease) == r.lease
-			if ours && string(kv.Value) == string(mine.value) {
+			if r.holds(kv, mine) {
 				r.confirm()
 				return nil
 			}
-			if !ours && r.yields(mine, kv) {
+			if clientv3.LeaseID(kv.Lease) != r.lease && r.yields(mine, kv) {
 				return nil
 			}
 		}
 		// Compared, so that two processes don't overwrite each other unseen.
-		put, err := cl.Txn(ctx).
-			If(clientv3.Compare(clientv3.ModRevision(r.key), "=", rev)).
-			Then(clientv3.OpPut(r.key, string(mine.value), clientv3.WithLease(r.lease))).
-			Commit()
-		if err != nil {
-			return err
-		}
-		if !put.Succeeded {
-			return errors.New("record changed meanwhile")
-		}
-		r.confirm()
-		return nil
+		return r.put(ctx, cl, mine, clientv3.Compare(clientv3.ModRevision(r.key), "=", rev))
 	})
 }
 
+// holds reports whether what is there is what is to be there.
+func (r *Registration) holds(kv *mvccpb.KeyValue, mine record) bool {
+	return clientv3.LeaseID(kv.Lease) == r.lease && string(kv.Key) == r.key && string(kv.Value) == string(mine.value)
+}
+
+// put writes the record, and does what is to be done to others', if nothing
+// has changed since it was looked at.
+func (r *Registration) put(ctx context.Context, cl *clientv3.Client, mine record, unchanged clientv3.Cmp, others ...clientv3.Op) error {
+	put, err := cl.Txn(ctx).
+		If(unchanged).
+		Then(append(others, clientv3.OpPut(r.key, string(mine.value), clientv3.WithLease(r.lease)))...).
+		Commit()
+	if err != nil {
+		return err
+	}
+	if !put.Succeeded {
+		return errors.New("record changed meanwhile")
+	}
+	r.confirm()
+	return nil
+}
+
 func (r *Registration) confirm() {
-	r.superseded = false
+	r.superseded, r.rivalSince = false, time.Time{}
 	r.setState(nil)
 	if !r.isReady {
 		r.isReady = true
@@ -312,24 +344,30 @@ func (r *Registration) confirm() {
 	}
 }
 
-// yields reports whether the record there belongs to a later process. Where
-// both started at once, the greater address wins: any rule will do, as long
-// as both sides apply the same.
+// yields reports whether the record there belongs to a later process.
 func (r *Registration) yields(mine record, kv *mvccpb.KeyValue) bool {
-	other, err := r.c.decode(r.key, kv.Value)
+	other, err := r.c.decode(string(kv.Key), kv.Value)
 	if err != nil {
 		return false
 	}
-	later := other.started.After(mine.started) ||
-		other.started.Equal(mine.started) && other.address > mine.address
-	if later && !r.superseded {
-		r.c.opts.Logger.Warn().Str("key", r.key).Str("address", other.address).Time("started", other.started).
-			Msg("etcd: a later process has registered under this name, leaving the record to it; give one of them another --instance")
-	}
+	later := other.later(mine)
 	if later {
-		r.setState(fmt.Errorf("superseded: a process at %s, started %s, has registered under the same name: give one of them another --instance",
-			other.address, other.started.UTC().Format(time.RFC3339)))
+		r.supersede(other)
 	}
 	r.superseded = later
 	return later
+}
+
+// supersede notes that another process has taken over.
+func (r *Registration) supersede(by record) {
+	how, remedy := "under this name", "give one of them another --instance"
+	if by.key != r.key {
+		how, remedy = "with the same data, as "+by.name, "end one of them"
+	}
+	if !r.superseded {
+		r.c.opts.Logger.Warn().Str("key", r.key).Str("address", by.address).Time("started", by.started).
+			Msg("etcd: a later process has registered " + how + ", leaving the record to it; " + remedy)
+	}
+	r.superseded = true
+	r.setState(fmt.Errorf("superseded: a process at %s, started %s, has registered %s: %s", by.address, by.started.UTC().Format(time.RFC3339), how, remedy))
 }

@@ -57,6 +57,12 @@ type Options struct {
 	// tool. Empty: none.
 	Admin string
 
+	// Owner, if set, names the data that this process serves and shares with no
+	// other: of its service one instance is registered at most, and Run ends
+	// with the reason if another one, with other data, is already. 1 to 63
+	// lower-case letters, digits, '-', '.' and '_'.
+	Owner string
+
 	// Window is how many requests the process takes at once, those that wait
 	// for a worker included. 0: nanobus.DefaultWindow.
 	Window int

@@ -55,7 +55,7 @@ func New(opts Options) (*Runtime, error) {
 	}
 	rt := &Runtime{opts: opts, log: opts.Logger, metrics: newHandlerMetrics(opts.Metrics)}
 	rt.limit = logging.NewLimiter(opts.Logger, 5, time.Second)
-	probe := registry.Instance{Service: opts.Service, ID: opts.Instance, Address: "tcp://127.0.0.1:1", Version: opts.Version, Window: opts.Window, Weight: opts.Weight, Started: time.Now()}
+	probe := registry.Instance{Service: opts.Service, ID: opts.Instance, Address: "tcp://127.0.0.1:1", Version: opts.Version, Window: opts.Window, Weight: opts.Weight, Owner: opts.Owner, Started: time.Now()}
 	if err := probe.Validate(); err != nil {
 		return nil, err
 	}
@@ -181,7 +181,7 @@ func (rt *Runtime) run(ctx context.Context, serve func([]*Exchange)) error {
 	}
 	self := registry.Instance{
 		Service: rt.opts.Service, ID: rt.opts.Instance, Address: addr, Version: rt.opts.Version,
-		Window: rt.opts.Window, Weight: rt.opts.Weight, Admin: rt.opts.Admin, Started: time.Now().UTC(),
+		Window: rt.opts.Window, Weight: rt.opts.Weight, Admin: rt.opts.Admin, Owner: rt.opts.Owner, Started: time.Now().UTC(),
 	}
 	// What follows must outlive ctx: the process is still found, and still
 	// finds others, until it has been withdrawn.
@@ -213,8 +213,11 @@ func (rt *Runtime) run(ctx context.Context, serve func([]*Exchange)) error {
 		}
 	})
 
+	var refused error
 	select {
 	case <-ctx.Done():
+	case <-reg.Refused():
+		refused = reg.Err()
 	case <-watched:
 		if ctx.Err() == nil {
 			return errors.Join(errors.New("handlers: discovery ended"), watchErr)
@@ -235,6 +238,9 @@ func (rt *Runtime) run(ctx context.Context, serve func([]*Exchange)) error {
 	}
 	err = <-drained
 	stuck = err != nil
+	if refused != nil {
+		return errors.Join(refused, err)
+	}
 	return err
 }
 

@@ -15,7 +15,7 @@ import (
 // What can be wrong with a data directory.
 var (
 	// ErrDirInUse: another process has it open.
-	ErrDirInUse = errors.New("is in use by another process: stop that one, or name another directory with --data")
+	ErrDirInUse = errors.New("is in use by another process, which serves it already: stop that one first (one profile serves all members; a second one with a directory of its own would have others)")
 	// ErrDirForeign: there is something in it that this package didn't write.
 	ErrDirForeign = errors.New("holds something else than a profile store: name an empty directory, or a new one, with --data")
 	// ErrDirUnusable: it can't be read or written.
@@ -92,6 +92,7 @@ const newStoreVersion = pebble.FormatTableFormatV6
 // directory is a data directory that this process holds the lock of.
 type directory struct {
 	pebble  string // the path of Pebble's files
+	id      string // what the data is known by
 	version pebble.FormatMajorVersion
 	lock    *pebble.Lock
 }
@@ -119,6 +120,9 @@ func openDirectory(fs vfs.FS, path string) (*directory, error) {
 		if err := errors.Join(writeFormat(fs, path), syncAbove(fs, path)); err != nil {
 			return nil, errors.Join(dirError(unusable(err), path, err), d.close())
 		}
+	}
+	if d.id, err = identity(fs, path); err != nil {
+		return nil, errors.Join(dirError(unusable(err), path, err), d.close())
 	}
 	desc, err := pebble.Peek(d.pebble, fs)
 	if err != nil {
@@ -183,13 +187,16 @@ func readFile(fs vfs.FS, path string) (string, error) {
 }
 
 // writeFormat makes the file FORMAT, whole or not at all.
-func writeFormat(fs vfs.FS, path string) error {
-	name := fs.PathJoin(path, formatFile)
+func writeFormat(fs vfs.FS, path string) error { return writeWhole(fs, path, formatFile, formatText) }
+
+// writeWhole makes a file, or replaces it, whole or not at all.
+func writeWhole(fs vfs.FS, path, name, text string) error {
+	name = fs.PathJoin(path, name)
 	f, err := fs.Create(name+".new", vfs.WriteCategoryUnspecified)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write([]byte(formatText))
+	_, err = f.Write([]byte(text))
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}

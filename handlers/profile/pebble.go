@@ -167,6 +167,10 @@ func OpenPebble(o PebbleOptions) (*PebbleStore, error) {
 	return s, nil
 }
 
+// ID is what the data is known by: drawn when the store was made, and its for
+// ever.
+func (s *PebbleStore) ID() string { return s.dir.id }
+
 func (s *PebbleStore) pebbleOptions(o PebbleOptions) *pebble.Options {
 	s.log = newPebbleLog(o.Logger, o.Metrics.Counter(metrics.StoreDamaged), s.fail)
 	po := &pebble.Options{

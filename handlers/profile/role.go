@@ -70,6 +70,8 @@ func New(ho handlers.Options, o Options) (*Role, error) {
 	if err != nil {
 		return nil, err
 	}
+	// Two profiles with a store each would have half of the members each.
+	ho.Owner = store.ID()
 	r, err := newRole(ho, o, store)
 	if err != nil {
 		return nil, errors.Join(err, store.Close())

@@ -254,3 +254,44 @@ func TestReadiness_NotRegistered(t *testing.T) {
 		return err == nil && code == 503 && strings.Contains(body, "not registered: etcd: no answer from "+etcd)
 	})
 }
+
+// TestOwner_TwoProfilesWithADirectoryEach: the second is refused and says by
+// whom; one with the first's directory, which was killed, takes its place.
+func TestOwner_TwoProfilesWithADirectoryEach(t *testing.T) {
+	t.Parallel()
+	etcd := startEtcd(t)
+	applyRoutes(t, "profile", "--etcd", etcd)
+	data := filepath.Join(t.TempDir(), "one")
+	profile := func(data string) *process {
+		return start(t, "handler", "profile", "--etcd", etcd, "--data", data, "--seed", "50", "--durability", "nosync", "--admin", "", "--statsd", "")
+	}
+	first := profile(data)
+	_, http, admin := startTerminator(t, etcd)
+	linked(t, admin, "profile", 1)
+
+	second := profile(filepath.Join(t.TempDir(), "two"))
+	if code := second.wait(t, testutil.Patience); code != 1 || !second.out.has("the service has another owner: profile/profile-") {
+		t.Errorf("the second one: exit code %d, want 1 and the reason:\n%s", code, second.out.tail())
+	}
+	same := profile(data)
+	if code := same.wait(t, testutil.Patience); code != 1 || !same.out.has("is in use by another process") || same.out.has("name another directory") {
+		t.Errorf("one with the same directory: exit code %d, want 1 and what to do:\n%s", code, same.out.tail())
+	}
+	for range 20 {
+		ask(t, http, get("/profile/50")).wants(t, 200, "GET /profile/50 of the only profile")
+	}
+
+	first.signal(t, syscall.SIGKILL)
+	first.wait(t, testutil.Patience)
+	third := profile(data)
+	third.says(t, "serving")
+	testutil.Eventually(t, "its successor serves", func() bool {
+		c := client{addr: http}
+		defer c.close()
+		r, failed := c.do(get("/profile/50"))
+		return failed == nil && r.status == 200
+	})
+	if n := len(statusOf(t, "--etcd", etcd).Instances); n != 1 {
+		t.Errorf("%d instances are registered, want 1", n)
+	}
+}

@@ -26,6 +26,11 @@ type Instance struct {
 	// Admin is the instance's admin address ("host:port"), empty if it has
 	// none. The operator's tool reads live figures from there.
 	Admin string `json:"admin,omitempty"`
+	// Owner, if it isn't empty, names the data that the instance serves and
+	// shares with no other; the alphabet of ID. Of a service with owners one
+	// instance is registered at most: a second one with other data would
+	// answer for a half of it.
+	Owner string `json:"owner,omitempty"`
 	// Started is when the process started.
 	Started time.Time `json:"started"`
 }

@@ -10,6 +10,9 @@ type Registration interface {
 	// Ready is closed once the instance can be found by others for the
 	// first time.
 	Ready() <-chan struct{}
+	// Refused is closed when the instance is not to be found, ever: its
+	// service has another owner (Instance.Owner). Err says who.
+	Refused() <-chan struct{}
 	// Err is nil while the instance can be found by others, as far as is
 	// known; else it says why not, to an operator.
 	Err() error

@@ -56,6 +56,9 @@ func (i Instance) check(p *problems, place string) {
 	if !i.Weight.valid() {
 		p.at(place, "weight", "%d: want %s", int(i.Weight), weightRule())
 	}
+	if i.Owner != "" && !validID(i.Owner) {
+		p.at(place, "owner", "%q is not the name of an owner: want %s", clip(i.Owner), idRule)
+	}
 	if i.Admin != "" {
 		if err := validHostPort(i.Admin); err != nil {
 			p.at(place, "admin", "%q %v: want HOST:PORT, or nothing", clip(i.Admin), err)

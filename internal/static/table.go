@@ -167,6 +167,15 @@ func (t *Table) Register(ctx context.Context, i registry.Instance) (registry.Reg
 		return nil, err
 	}
 	s, _ := t.refresh()
+	listed := 0
+	for _, l := range s.Instances {
+		if l.Service == i.Service {
+			listed++
+		}
+	}
+	if i.Owner != "" && listed > 1 {
+		return nil, fmt.Errorf("static: %s lists %d instances of %q, which don't share their data: each would answer for a part of it: list one", t.opts.File, listed, i.Service)
+	}
 	if !slices.ContainsFunc(s.Instances, func(l registry.Instance) bool {
 		return l.Service == i.Service && l.Address == i.Address
 	}) {
@@ -228,6 +237,9 @@ type registration struct {
 }
 
 func (r *registration) Ready() <-chan struct{} { return r.ready }
+
+// Refused is never closed.
+func (r *registration) Refused() <-chan struct{} { return nil }
 
 // Err is always nil: the table says who is known.
 func (r *registration) Err() error { return nil }

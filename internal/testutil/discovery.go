@@ -83,6 +83,9 @@ type registration struct {
 
 func (r *registration) Ready() <-chan struct{} { return r.ready }
 
+// Refused is never closed.
+func (r *registration) Refused() <-chan struct{} { return nil }
+
 // Err is always nil.
 func (r *registration) Err() error { return nil }
 
