@@ -46,6 +46,9 @@ const packages = `admin|busflags|bustool|cli|compare|conns|discovery|docs|driver
 
 var packagePattern = regexp.MustCompile(`(^|[:;] |\()(?:(?:` + packages + `): )+`)
 
+// optionsPattern is what stands before a flag's name that says it all.
+var optionsPattern = regexp.MustCompile(`^(?:etcd: )?invalid (?:StatsD )?options: (--)`)
+
 // report prints err, if there is something to say, and returns the exit code.
 func (p *process) report(ctx context.Context, err error) int {
 	var usage *UsageError
@@ -85,10 +88,15 @@ func (p *process) message(err error) string {
 	return b.String()
 }
 
-// line is a text on one line, without the names of packages.
+// line is a text on one line, without the names of packages, and without that of the program
+// or the command a second time.
 func (p *process) line(text string) string {
 	text = packagePattern.ReplaceAllString(oneLine(text), "$1")
-	return p.name + ": " + strings.TrimPrefix(text, p.name+": ") + "\n"
+	text = strings.TrimPrefix(text, p.name+": ")
+	if words := strings.Fields(*p.std.command); len(words) > 1 && p.name == "handler" {
+		text = strings.TrimPrefix(text, words[1]+": ") // the role's package
+	}
+	return p.name + ": " + optionsPattern.ReplaceAllString(text, "$1") + "\n"
 }
 
 // sayTimeout is how long the last words may take where standard error is a pipe that nobody reads.

@@ -31,11 +31,30 @@ func TestMessage_NoNamesOfPackages(t *testing.T) {
 		"nanobus: terminator: x (metrics: y)":                 "prog: x (y)\n",
 		"etcd: unreachable":                                   "prog: etcd: unreachable\n",
 		`--instance: "load: x" is not a name`:                 "prog: --instance: \"load: x\" is not a name\n",
+		"etcd: invalid options: --etcd-prefix: x":             "prog: --etcd-prefix: x\n",
+		"metrics: invalid StatsD options: --statsd: x":        "prog: --statsd: x\n",
 		"prog: said already":                                  "prog: said already\n",
 	} {
 		if got := said("prog", errors.New(text)); got != want {
 			t.Errorf("%q is said as %q, want %q", text, got, want)
 		}
+	}
+}
+
+func TestMessage_NoNameOfTheRole(t *testing.T) {
+	var out bytes.Buffer
+	p := process{name: "handler", std: IO{Out: &out, Err: &out}}
+	p.run(func(_ context.Context, _ []string, std IO) error {
+		var g struct {
+			Profile struct{} `cmd:""`
+		}
+		if _, err := Parse(Program{Name: "handler"}, &g, []string{"profile"}, std); err != nil {
+			return err
+		}
+		return errors.New("profile: data is in use")
+	})
+	if got := out.String(); got != "handler: data is in use\n" {
+		t.Errorf("said %q", got)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/url"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -79,11 +80,8 @@ func ranged[T int64 | uint64 | float64 | time.Duration](text, what string, tag *
 func decodeString(text string, tag *kong.Tag, target reflect.Value) error {
 	if allowed := tag.Get("oneof"); allowed != "" {
 		list := strings.Split(allowed, ",")
-		found := false
-		for _, s := range list {
-			found = found || s == text
-		}
-		if !found {
+		if !slices.Contains(list, text) {
+			list = slices.DeleteFunc(list, func(s string) bool { return s == "" }) // that is how to give none
 			return fmt.Errorf("%q is not one of %s", text, strings.Join(list, ", "))
 		}
 	}

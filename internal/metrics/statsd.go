@@ -149,6 +149,7 @@ func (r *Reporter) Run(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
+			r.sender.ending = true
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 500*time.Millisecond)
 			r.report(last)
 			cancel()

@@ -32,6 +32,7 @@ const (
 type statsdSender struct {
 	target   *statsdTarget
 	optional bool // StatsdOptions.Optional
+	ending   bool // this is the last interval
 	log      zerolog.Logger
 	said     time.Time // when the last complaint was logged
 	sent     *Counter
@@ -131,7 +132,7 @@ func (s *statsdSender) lose(lines int, err error) {
 	s.failed.Add(uint64(lines)) //nolint:gosec // a count
 	s.lastErr = err
 	if s.optional {
-		if s.said.IsZero() {
+		if s.said.IsZero() && !s.ending { // a process that ends has other things to say
 			s.said = time.Now()
 			s.log.Info().Str(logging.Addr, s.target.addr).Msg("no StatsD server answers; --statsd= turns StatsD off, --statsd ADDR names another")
 		}
