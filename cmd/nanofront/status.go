@@ -97,7 +97,7 @@ func (c *statusCommand) Run(ctx context.Context, std cli.IO) error {
 		enc.SetIndent("", "  ")
 		err = enc.Encode(map[string]any{"from": placeOf(&c.Discovery), "terminators": terminators, "instances": statuses})
 	} else {
-		printStatus(std.Out, placeOf(&c.Discovery), terminators, statuses)
+		printOn(screenOf(std.Out), placeOf(&c.Discovery), terminators, statuses)
 	}
 	if err != nil {
 		return err

@@ -37,8 +37,20 @@ func (s screen) faint(text string) string {
 	return text
 }
 
-func printStatus(out io.Writer, from place, terminators []terminatorStatus, instances []instanceStatus) {
-	s := screenOf(out)
+// explain says what a word means.
+func (s screen) explain(word, means string) {
+	const column = 12
+	lines := []string{means}
+	if s.width > 0 {
+		lines = terminal.Wrap(means, max(s.width-column, column))
+	}
+	for _, l := range lines {
+		s.line("%s", s.faint(fmt.Sprintf("%-*s%s", column, word, l)))
+		word = ""
+	}
+}
+
+func printOn(s screen, from place, terminators []terminatorStatus, instances []instanceStatus) {
 	s.line("%v", from)
 	s.line("%s", s.faint("rates and times: of the last 10 s"))
 	s.line("")
@@ -47,8 +59,7 @@ func printStatus(out io.Writer, from place, terminators []terminatorStatus, inst
 	s.line("")
 	dropped = append(dropped, printInstances(s, instances)...)
 	if len(dropped) > 0 {
-		s.line("")
-		s.line("%s", s.faint("left out for the width: "+strings.Join(dropped, ", ")))
+		s.explain("left out", strings.Join(dropped, ", ")+", for the width")
 	}
 }
 
@@ -131,7 +142,7 @@ func printInstances(s screen, instances []instanceStatus) (dropped []string) {
 	s.line("")
 	for _, st := range states {
 		if slices.ContainsFunc(instances, func(in instanceStatus) bool { return in.State == st.state }) {
-			s.line("%s", s.faint(fmt.Sprintf("%-10s  %s", st.state, st.means)))
+			s.explain(string(st.state), st.means)
 		}
 	}
 	return dropped
