@@ -65,9 +65,17 @@ func printOn(s screen, from place, terminators []terminatorStatus, instances []i
 
 func printTerminators(s screen, terminators []terminatorStatus) (dropped []string) {
 	t := terminal.Table{Columns: []terminal.Column{
-		{Head: "TERMINATOR"}, {Head: "STATE"}, {Head: "REQ/S", Right: true}, {Head: "P50", Right: true}, {Head: "P99", Right: true},
-		{Head: "5XX/S", Right: true}, {Head: "SHED/S", Right: true, Drop: 1}, {Head: "IN FLIGHT", Right: true, Drop: 2},
-		{Head: "LIMIT", Right: true, Drop: 3}, {Head: "CONNS", Right: true}, {Head: "UPTIME", Right: true, Drop: 4},
+		{Head: "TERMINATOR"},
+		{Head: "STATE"},
+		{Head: "REQ/S", Right: true},
+		{Head: "P50", Right: true},
+		{Head: "P99", Right: true},
+		{Head: "5XX/S", Right: true},
+		{Head: "SHED/S", Right: true, Drop: 1},
+		{Head: "IN FLIGHT", Right: true, Drop: 2},
+		{Head: "LIMIT", Right: true, Drop: 3},
+		{Head: "CONNS", Right: true},
+		{Head: "UPTIME", Right: true, Drop: 4},
 	}}
 	for _, ts := range terminators {
 		state, style := ts.state()
@@ -120,9 +128,18 @@ func printInstances(s screen, instances []instanceStatus) (dropped []string) {
 		return nil
 	}
 	t := terminal.Table{Columns: []terminal.Column{
-		{Head: "SERVICE"}, {Head: "INSTANCE"}, {Head: "STATE"}, {Head: "REQ/S", Right: true}, {Head: "P50", Right: true}, {Head: "P99", Right: true},
-		{Head: "IN FLIGHT", Right: true, Drop: 1}, {Head: "WEIGHT", Right: true, Drop: 4}, {Head: "WINDOW", Right: true, Drop: 5},
-		{Head: "UPTIME", Right: true, Drop: 2}, {Head: "VERSION", Drop: 3}, {Head: "ADDRESS", Drop: 6},
+		{Head: "SERVICE"},
+		{Head: "INSTANCE"},
+		{Head: "STATE"},
+		{Head: "REQ/S", Right: true},
+		{Head: "P50", Right: true},
+		{Head: "P99", Right: true},
+		{Head: "IN FLIGHT", Right: true, Drop: 1},
+		{Head: "WEIGHT", Right: true, Drop: 4},
+		{Head: "WINDOW", Right: true, Drop: 5},
+		{Head: "UPTIME", Right: true, Drop: 2},
+		{Head: "VERSION", Drop: 3},
+		{Head: "ADDRESS", Drop: 6},
 	}}
 	for _, in := range instances {
 		version := in.Version

@@ -23,9 +23,9 @@ func complete(app *kong.Application, args []string, out io.Writer) error {
 	if len(args) < 2 {
 		return Usagef("%s is for the scripts of nanofront completion", completeCommand)
 	}
-	words := args[1:]
+	shell, words := args[0], args[1:]
 	equals := "" // what stands before a value in the word at the cursor
-	if args[0] == "bash" {
+	if shell == "bash" {
 		words = joinEquals(words)
 	}
 	last := len(words) - 1
@@ -36,7 +36,7 @@ func complete(app *kong.Application, args []string, out io.Writer) error {
 	word := words[last]
 	if flag, value, ok := strings.Cut(word, "="); ok && c.flag == nil && strings.HasPrefix(flag, "--") && !c.plain {
 		c.flag, word = c.find(flag), value
-		if args[0] != "bash" { // for which the value is a word of its own
+		if shell != "bash" { // for which the value is a word of its own
 			equals = flag + "="
 		}
 	}
