@@ -162,11 +162,13 @@ type tally struct {
 	latency, service          *hdrhistogram.Histogram
 	delay, failed             *hdrhistogram.Histogram
 	entries                   []Entry
+	steps                     []Step
+	at                        int // the step that was looked up last
 	threadStart, threadFinish float64
 }
 
-func newTally(m *compiledMix) *tally {
-	t := &tally{latency: newHistogram(), service: newHistogram(), delay: newHistogram(), failed: newHistogram()}
+func newTally(m *compiledMix, stages []Stage) *tally {
+	t := &tally{latency: newHistogram(), service: newHistogram(), delay: newHistogram(), failed: newHistogram(), steps: newSteps(stages)}
 	for _, e := range m.entries {
 		t.entries = append(t.entries, Entry{Name: e.name, Latency: newHistogram()})
 	}
@@ -203,6 +205,9 @@ func (t *tally) addTo(r *Result) {
 	r.Delay.Merge(t.delay)
 	r.Failed.Merge(t.failed)
 	r.CPU.Workers += t.threadFinish - t.threadStart
+	for i := range t.steps {
+		r.Steps[i].add(&t.steps[i])
+	}
 	for i := range t.entries {
 		e, o := &r.Entries[i], &t.entries[i]
 		e.Sent += o.Sent

@@ -124,6 +124,9 @@ func (w *worker) complete(c *conn, now int64) {
 	x := w.plan.mix.entries[s.entry].expect
 	if now >= 0 {
 		w.tally.statuses[p.status]++
+		if st := w.tally.step(max(s.planned, 0)); st != nil && s.planned >= 0 {
+			st.Statuses[p.status]++
+		}
 	}
 	switch {
 	case !x.status[p.status]:
@@ -171,6 +174,10 @@ func (w *worker) succeeded(s *slot, now int64) {
 	if w.planner != nil {
 		record(t.service, now-s.sent)
 	}
+	if st := t.step(s.planned); st != nil {
+		st.OK++
+		record(st.Latency, latency)
+	}
 	if len(t.entries) > 1 {
 		t.entries[s.entry].OK++
 		record(t.entries[s.entry].Latency, latency)
@@ -185,6 +192,9 @@ func (w *worker) failed(s *slot, now int64, cause Cause) bool {
 	}
 	t := w.tally
 	t.errors[cause]++
+	if st := t.step(s.planned); st != nil {
+		st.Errors[cause]++
+	}
 	if len(t.entries) > 1 {
 		t.entries[s.entry].Errors[cause]++
 	}

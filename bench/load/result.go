@@ -106,6 +106,8 @@ type Result struct {
 
 	// Series is second by second.
 	Series []Second
+	// Steps are the stages of the plan, if it has several, up to 64.
+	Steps []Step
 	// Entries is by entry of the mix, in its order.
 	Entries []Entry
 }

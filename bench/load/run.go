@@ -168,6 +168,9 @@ func sum(p *plan, workers []*worker, c *collector, base time.Time, cut int64, cp
 		Examples: make(map[Cause]string), Statuses: make(map[int]uint64), Series: c.series, CPU: cpu,
 		Latency: newHistogram(), Service: newHistogram(), Delay: newHistogram(), Failed: newHistogram(),
 	}
+	if p.open() {
+		r.Steps = newSteps(p.Stages)
+	}
 	for _, e := range p.mix.entries {
 		r.Entries = append(r.Entries, Entry{Name: e.name, Latency: newHistogram()})
 	}
@@ -181,6 +184,7 @@ func sum(p *plan, workers []*worker, c *collector, base time.Time, cut int64, cp
 		w.tally.addTo(r)
 	}
 	r.Planned = r.Sent + r.Unsent
+	r.Steps = begun(r.Steps, r.Duration)
 	// What is the same was counted once only.
 	if !p.open() {
 		r.Service = r.Latency

@@ -84,6 +84,10 @@ func (w *worker) assign(c *conn, planned int64) {
 	w.iv.sent++
 	if planned >= 0 {
 		w.tally.sent++
+		st := w.tally.step(planned)
+		if st != nil {
+			st.Sent++
+		}
 		if len(w.tally.entries) > 1 {
 			w.tally.entries[s.entry].Sent++
 		}
@@ -93,6 +97,9 @@ func (w *worker) assign(c *conn, planned int64) {
 			}
 			if now-planned > int64(w.plan.LateAfter) {
 				w.tally.late++
+				if st != nil {
+					st.Late++
+				}
 			}
 		}
 	}

@@ -64,7 +64,7 @@ func newWorker(p *plan, index int, poll poller, cut *atomic.Int64, c *collector)
 	w := &worker{
 		plan: p, index: index, poll: poll, cut: cut, collect: c,
 		conns: make([]conn, n), avail: newQueue(n), draws: newDraws(p.Seed, index, p.Workers, p.mix.seqs),
-		end: int64(p.Duration), stopAt: never, tally: newTally(p.mix), in: make([]byte, readBuffer),
+		end: int64(p.Duration), stopAt: never, tally: newTally(p.mix, p.Stages), in: make([]byte, readBuffer),
 	}
 	for i := range w.conns {
 		w.conns[i].i = i
@@ -238,6 +238,9 @@ func (w *worker) finish(end int64) {
 	for ; w.planner.next < end; w.planner.advance() {
 		if w.planner.next >= 0 {
 			w.tally.unsent++
+			if st := w.tally.step(w.planner.next); st != nil {
+				st.Unsent++
+			}
 		}
 	}
 }

@@ -16,7 +16,7 @@ type bar struct {
 	bold bool
 	// parts follow each other.
 	parts []part
-	// low and high are the ends of a whisker over the bar's end; none if both are 0.
+	// low and high are the ends of a whisker below the bar's end; none if both are 0.
 	low, high float64
 	// note is written behind the bar.
 	note string
@@ -142,12 +142,11 @@ func (d *drawing) bar(r bar, s scale, y, h float64, roomy bool) {
 	tip := s.at(sum)
 	if r.high > 0 {
 		lo, hi := s.at(r.low), s.at(r.high)
-		mid := y + h/2
-		// Seen on the bar and off it: a dark line in a light one.
-		d.line(surface, 4, point{lo, mid}, point{hi, mid})
+		// Below the bar, where it goes through no label.
+		mid := y + h + 4
 		d.line(ink, 1.6, point{lo, mid}, point{hi, mid})
 		for _, x := range []float64{lo, hi} {
-			d.line(ink, 1.6, point{x, mid - 5}, point{x, mid + 5})
+			d.line(ink, 1.6, point{x, mid - 3}, point{x, mid + 3})
 		}
 		tip = max(tip, hi)
 	}

@@ -41,10 +41,13 @@ func percentilesPlot(g *group) *plot {
 		}
 		total := float64(s.Latency.Digest().Count)
 		for _, p := range curvePercentiles {
-			v, ok := s.Latency.Percentile(p)
-			if !ok || total > 0 && total*(1-p/100) < least {
+			// What the table and the titles have, not what all rounds together
+			// would give.
+			stat := s.Percentile(p)
+			if stat.N == 0 || total > 0 && total*(1-p/100) < least {
 				continue
 			}
+			v := stat.Median
 			l.points = append(l.points, point{nines(p), v})
 			l.tips = append(l.tips, fmt.Sprintf("%s: %v %% within %s", name, p, latency(v)))
 			lo, hi = min(lo, v), max(hi, v)
@@ -62,6 +65,9 @@ func percentilesPlot(g *group) *plot {
 	}
 	title += ": " + percentilesTitle(g)
 	caption := "Read upwards: of 100 requests, so many as the lower axis says were answered within the time at the left; both axes stretch the slow end (logarithmic)."
+	if g.rounds > 1 {
+		caption += fmt.Sprintf(" Each point is the median of %s, as in the table.", plural(g.rounds, "round"))
+	}
 	if g.loop == result.Closed {
 		caption += " Closed loop: what a stall does to those who would have come meanwhile isn't in it."
 	}

@@ -3,7 +3,10 @@ package report
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"html"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -224,6 +227,75 @@ func TestText(t *testing.T) {
 	} {
 		if c.got != c.want {
 			t.Errorf("got %q, want %q", c.got, c.want)
+		}
+	}
+}
+
+// TestHTML_OneP99: the title, the table and the line of a measurement of several
+// rounds have the same, however much these differ.
+func TestHTML_OneP99(t *testing.T) {
+	rep := resulttest.Report(resulttest.Options{Noise: 0.3})
+	text := html.UnescapeString(page(t, rep))
+	for _, s := range result.Summarize(rep.Runs) {
+		if s.Scenario != "hello" && s.Scenario != "profile" || s.Loop == result.Closed && s.Scenario == "profile" {
+			continue
+		}
+		want := []string{fmt.Sprintf("%s: 99 %% within %s", s.Subject, latency(s.P99.Median)), ">" + millis(s.P99.Median) + "<"}
+		if s.Subject == result.Nanofront {
+			want = append(want, "99 of 100 answers of nanofront come within "+latency(s.P99.Median))
+		}
+		for _, w := range want {
+			if !strings.Contains(text, w) {
+				t.Errorf("%s, %s loop: no %q", s.Scenario, s.Loop, w)
+			}
+		}
+	}
+}
+
+// TestStagesTitle_NamesNoCulprit when most of the time is in no stage.
+func TestStagesTitle_NamesNoCulprit(t *testing.T) {
+	for _, s := range result.Summarize(resulttest.Report(resulttest.Options{}).Runs) {
+		if len(s.Typical.Stages) == 0 || isStepOf(s) {
+			continue
+		}
+		for share, named := range map[float64]bool{2: true, 0.2: false} {
+			stages := slices.Clone(s.Typical.Stages)
+			for i := range stages {
+				stages[i].P99 *= share
+				stages[i].Mean *= share
+			}
+			title := stagesTitle(s, stages)
+			if strings.Contains(title, "slowest stage") != named || strings.Contains(title, "outside of the stages") == named {
+				t.Errorf("stages × %v: %q", share, title)
+			}
+		}
+	}
+}
+
+// TestBars_WhiskersCrossNoLabel: they are below what is written into a bar.
+func TestBars_WhiskersCrossNoLabel(t *testing.T) {
+	for _, width := range []float64{wide + 200, 400} {
+		d := &drawing{width: width}
+		d.bars([]bar{
+			{name: "a", note: "100", low: 40, high: 160, parts: []part{{value: 100, label: "terminator", paint: ink}}},
+			{name: "b", note: "90", low: 80, high: 100, parts: []part{{value: 90, label: "web", paint: ink}}},
+		}, nil, "x", trimZero)
+		for _, text := range d.shapes {
+			if text.text == "" || text.size == 0 {
+				continue
+			}
+			at := text.points[0].y
+			for _, l := range d.shapes {
+				if l.text != "" || l.strokeWidth != 1.6 {
+					continue
+				}
+				for _, p := range l.points {
+					// From the letters' tops to below their feet.
+					if p.y > at-text.size && p.y < at+2 {
+						t.Errorf("at width %v, a whisker at %v goes through %q at %v", width, p.y, text.text, at)
+					}
+				}
+			}
 		}
 	}
 }

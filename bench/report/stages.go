@@ -49,10 +49,14 @@ func stagesPlot(s *result.Summary) *plot {
 	if s.Step != "" {
 		title += " at " + stepWords(s.Step)
 	}
+	caption := "Where a request's time goes, as the system itself timed it in the typical round. Means add up to the mean of the whole; the p99s of stages are each stage's own, rarely hit the same request, and so add up to more than the p99 of the whole."
+	if outside(s, stages) {
+		caption += " What passes in the load generator, in the sockets, and in the queue for a core before them is in none of them."
+	}
 	return &plot{
 		name:    "stages-" + s.Scenario + "-" + s.Driver + "-" + s.Loop,
 		title:   title + ": " + stagesTitle(s, stages),
-		caption: "Where a request's time goes, as the system itself timed it in the typical round. Means add up to the mean of the whole; the p99s of stages are each stage's own, rarely hit the same request, and so add up to more than the p99 of the whole.",
+		caption: caption,
 		draw: func(width float64) *drawing {
 			d := &drawing{width: width}
 			d.bars(rows, nil, "milliseconds", trimZero)
@@ -106,6 +110,23 @@ func fitted(s string, width float64) string {
 	return s
 }
 
+// outside reports whether most of the time passes where the system doesn't time
+// it: in the load generator, the sockets, and the queues for a core before them.
+// The stages of the first hop are the whole way, those of the next are within.
+// Their p99s add up to at least that of the whole, so that half of it is missing
+// for certain if they don't come to half.
+func outside(s *result.Summary, stages []result.Stage) bool {
+	slow, mean := 0.0, 0.0
+	for _, st := range stages {
+		if st.Hop == stages[0].Hop {
+			slow += st.P99
+			mean += st.Mean
+		}
+	}
+	d := s.Typical.Latency.Digest()
+	return slow < s.P99.Median/2 || d.Mean > 0 && mean < d.Mean/2
+}
+
 // stagesTitle names what costs most in the slow requests.
 func stagesTitle(s *result.Summary, stages []result.Stage) string {
 	worst := slices.MaxFunc(stages, func(a, b result.Stage) int {
@@ -118,7 +139,10 @@ func stagesTitle(s *result.Summary, stages []result.Stage) string {
 		return 0
 	})
 	if s.P99.N == 0 {
-		return fmt.Sprintf("the slowest stage is %q (%s), p99 %s", worst.Name, worst.Hop, latency(worst.P99))
+		return fmt.Sprintf("the slowest stage is “%s” (%s), p99 %s", worst.Name, worst.Hop, latency(worst.P99))
+	}
+	if outside(s, stages) {
+		return fmt.Sprintf("p99 %s in all; most of it is spent outside of the stages", latency(s.P99.Median))
 	}
 	return fmt.Sprintf("p99 %s in all; the slowest stage is “%s” (%s), p99 %s", latency(s.P99.Median), worst.Name, worst.Hop, latency(worst.P99))
 }

@@ -54,6 +54,16 @@ type RoleCPU struct {
 	PerRequest Stat
 }
 
+// Percentile is the median of the rounds' latencies at a percentile, as P99 is
+// at 99. Unknown, its N is 0.
+func (s *Summary) Percentile(p float64) Stat {
+	values := make([]float64, len(s.Runs))
+	for i, r := range s.Runs {
+		values[i] = known(r.Latency.Percentile(p))
+	}
+	return NewStat(values)
+}
+
 // RefusedShare is refused requests in all that were planned, 0 to 1.
 func (s *Summary) RefusedShare() float64 { return share(s.Refused, s.Planned) }
 
@@ -96,12 +106,9 @@ func (s *Summary) derive(plain plainIndex) {
 		}
 		return NewStat(values)
 	}
-	percentile := func(p float64) Stat {
-		return perRun(func(r *Run) float64 { return known(r.Latency.Percentile(p)) })
-	}
 	s.Offered = perRun(func(r *Run) float64 { return r.OfferedRate }).Median
 	s.Rate = perRun(func(r *Run) float64 { return r.Rate })
-	s.P50, s.P99, s.P999 = percentile(50), percentile(99), percentile(99.9)
+	s.P50, s.P99, s.P999 = s.Percentile(50), s.Percentile(99), s.Percentile(99.9)
 	s.CPU = perRun(func(r *Run) float64 { return positive(r.CPUPerRequest()) })
 	s.Ratio = perRun(plain.rateRatio)
 	s.CPURatio = perRun(plain.cpuRatio)

@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"strconv"
+	"time"
 
 	"nanofront/bench/load"
 	"nanofront/bench/result"
@@ -40,4 +41,37 @@ func RunOf(r *load.Result) *result.Run {
 		run.Entries = append(run.Entries, result.Entry{Name: e.Name, Sent: e.Sent, OK: e.OK, Failed: e.Errors.Map(), Latency: result.FromHDR(e.Latency)})
 	}
 	return run
+}
+
+// RunsOf is RunOf, with a run for each step if there are several. What a run
+// counts as a whole only, such as CPU and bytes, is then left out.
+func RunsOf(r *load.Result) []result.Run {
+	whole := RunOf(r)
+	if len(r.Steps) < 2 {
+		return []result.Run{*whole}
+	}
+	runs := make([]result.Run, len(r.Steps))
+	seen := make(map[string]int)
+	for i := range r.Steps {
+		s := &r.Steps[i]
+		name := s.Name()
+		if seen[name]++; seen[name] > 1 {
+			name += " again, " + strconv.Itoa(seen[name])
+		}
+		runs[i] = result.Run{
+			Driver: whole.Driver, Loop: whole.Loop, Connections: r.Connections, Duration: s.Duration, Step: name, OfferedRate: s.Offered(),
+			Planned: s.Sent + s.Unsent, Sent: s.Sent, SentLate: s.Late, NotSent: s.Unsent,
+			Failed: s.Errors.Map(), Statuses: make(map[string]uint64, len(s.Statuses)), Rate: s.Throughput(), Latency: result.FromHDR(s.Latency),
+		}
+		for status, n := range s.Statuses {
+			runs[i].Statuses[strconv.Itoa(status)] = n
+			runs[i].Completed += n
+		}
+		for _, p := range whole.Series {
+			if at := time.Duration(p.At * float64(time.Second)); at > s.Start && at <= s.Start+s.Duration {
+				runs[i].Series = append(runs[i].Series, p)
+			}
+		}
+	}
+	return runs
 }

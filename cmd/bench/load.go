@@ -95,17 +95,20 @@ func (c *loadCommand) Run(ctx context.Context, std cli.IO) error {
 	return c.verdict(r)
 }
 
-// report makes a report of one run.
+// report makes a report of one run, with its steps as rows of their own.
 func (c *loadCommand) report(r *load.Result) *result.Report {
-	run := scenario.RunOf(r)
-	run.Scenario, run.Subject, run.Round = "load", r.URL, 1
-	if run.Loop == result.Open {
-		run.OfferedRate = float64(r.Planned) / r.Duration.Seconds()
+	runs := scenario.RunsOf(r)
+	for i := range runs {
+		run := &runs[i]
+		run.Scenario, run.Subject, run.Round = "load", r.URL, 1
+		if run.Loop == result.Open && run.OfferedRate == 0 && run.Duration > 0 {
+			run.OfferedRate = float64(run.Planned) / run.Duration.Seconds()
+		}
 	}
 	return &result.Report{
 		Name: "bench load", Started: r.Started, Elapsed: r.Duration, Environment: result.ReadEnvironment(),
 		Commands: []string{strings.Join(c.reproduce(), " ")},
-		Runs:     []result.Run{*run},
+		Runs:     runs,
 	}
 }
 

@@ -90,6 +90,46 @@ func TestLoad_PrintsASummaryAndWritesJSON(t *testing.T) {
 	}
 }
 
+// TestLoad_StepsHaveRows: each for itself, in the summary and in what is saved.
+func TestLoad_StepsHaveRows(t *testing.T) {
+	url := newServer(t)
+	name := filepath.Join(t.TempDir(), "result.json")
+	out, _, err := bench(t, "load", url, "--rate", "100@500ms,400@500ms,100..300@500ms,100@500ms", "--warmup", "0s", "--connections", "8", "--timeout", "20s", "--json", name)
+	if err != nil {
+		t.Fatal(err, out)
+	}
+	for _, want := range []string{
+		`(?m)^ +planned/s +ok/s +late +unsent +failed +p50 +p99 +p99.9 +max$`,
+		`(?m)^  100/s +100 `, `(?m)^  400/s +400 `, `(?m)^  100..300/s +200 `,
+	} {
+		if !regexp.MustCompile(want).MatchString(out) {
+			t.Errorf("no %s in\n%s", want, out)
+		}
+	}
+	rep, err := result.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []struct {
+		step    string
+		planned uint64
+	}{{"100/s", 50}, {"400/s", 200}, {"100..300/s", 100}, {"100/s again, 2", 50}} {
+		if len(rep.Runs) != 4 {
+			t.Fatalf("%d runs in the file, want 4", len(rep.Runs))
+		}
+		r := &rep.Runs[i]
+		if r.Step != want.step || r.Planned != want.planned || r.Sent+r.NotSent != r.Planned || r.Latency.HDR().TotalCount() != int64(r.Statuses["200"]) {
+			t.Errorf("run %d: %+v, want step %s with %d requests", i, r, want.step, want.planned)
+		}
+	}
+	out, _, err = bench(t, "report", name)
+	for _, want := range []string{"100/s", "400/s", "100..300/s"} {
+		if err != nil || !strings.Contains(out, want) {
+			t.Errorf("report: %v, no %s in\n%s", err, want, out)
+		}
+	}
+}
+
 func TestLoad_ClosedLoopSaysWhatItIs(t *testing.T) {
 	out, _, err := bench(t, "load", newServer(t), "--duration", "300ms", "--warmup", "100ms", "--connections", "2", "--timeout", "20s", "--json", "-")
 	if err != nil {

@@ -49,6 +49,9 @@ func printSummary(w io.Writer, r *load.Result, lateAfter time.Duration) {
 	}
 	say("\n")
 	printLatencies(w, r)
+	if len(r.Steps) > 1 {
+		printSteps(w, r)
+	}
 	if len(r.Entries) > 1 {
 		printEntries(w, r)
 	}
@@ -88,6 +91,19 @@ func printLatencies(w io.Writer, r *load.Result) {
 		row("latency", r.Latency, "from when it was sent")
 	}
 	row("failed", r.Failed, "until the failure")
+	printTable(w, rows)
+}
+
+func printSteps(w io.Writer, r *load.Result) {
+	rows := [][]string{{"", "planned/s", "ok/s", "late", "unsent", "failed", "p50", "p99", "p99.9", "max", ""}}
+	for i := range r.Steps {
+		s := &r.Steps[i]
+		rows = append(rows, []string{
+			s.Name(), grouped(uint64(s.Offered() + 0.5)), grouped(uint64(s.Throughput() + 0.5)), grouped(s.Late), grouped(s.Unsent), grouped(s.Errors.Total()),
+			micros(s.Latency.ValueAtQuantile(50)), micros(s.Latency.ValueAtQuantile(99)), micros(s.Latency.ValueAtQuantile(99.9)), micros(s.Latency.Max()), errorText(&s.Errors),
+		})
+	}
+	_, _ = fmt.Fprintln(w) // as all output of a command
 	printTable(w, rows)
 }
 

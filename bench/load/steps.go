@@ -1,0 +1,97 @@
+package load
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+)
+
+// maxSteps is how many steps of a plan have figures of their own: each worker
+// has a histogram for each.
+const maxSteps = 64
+
+// Step is what a run has found about one stage of its plan: the requests whose
+// planned time was in it, whenever they were answered.
+type Step struct {
+	Stage
+	// Start is from the beginning of the counted time. Duration is shorter than
+	// planned if the run was interrupted.
+	Start time.Duration
+
+	Sent, Unsent, Late, OK uint64
+	Errors                 Errors
+	Latency                *hdrhistogram.Histogram // of OK ones, in µs
+	// Statuses counts complete responses by status.
+	Statuses map[int]uint64
+}
+
+// Name is the step as it is typed: "1000/s", "1000..5000/s".
+func (s *Stage) Name() string {
+	number := func(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
+	if s.From == s.To {
+		return number(s.From) + "/s"
+	}
+	return number(s.From) + ".." + number(s.To) + "/s"
+}
+
+// Offered is planned requests per second, as they came.
+func (s *Step) Offered() float64 { return perSecond(s.Sent+s.Unsent, s.Duration) }
+
+// Throughput is requests of the step that were answered as expected, per second.
+func (s *Step) Throughput() float64 { return perSecond(s.OK, s.Duration) }
+
+// newSteps makes empty steps of a plan; none if there is only one, or too many.
+func newSteps(stages []Stage) []Step {
+	if len(stages) < 2 || len(stages) > maxSteps {
+		return nil
+	}
+	steps := make([]Step, len(stages))
+	at := time.Duration(0)
+	for i, s := range stages {
+		steps[i] = Step{Stage: s, Start: at, Latency: newHistogram(), Statuses: make(map[int]uint64)}
+		at += s.Duration
+	}
+	return steps
+}
+
+// step is the one in which a request was planned; nil if steps aren't told
+// apart. planned is not in the warm-up.
+func (t *tally) step(planned int64) *Step {
+	if len(t.steps) == 0 {
+		return nil
+	}
+	i := t.at
+	// Answers come for one and the same step again and again.
+	for i > 0 && planned < int64(t.steps[i].Start) {
+		i--
+	}
+	for i+1 < len(t.steps) && planned >= int64(t.steps[i+1].Start) {
+		i++
+	}
+	t.at = i
+	return &t.steps[i]
+}
+
+func (s *Step) add(o *Step) {
+	s.Sent += o.Sent
+	s.Unsent += o.Unsent
+	s.Late += o.Late
+	s.OK += o.OK
+	s.Errors.add(&o.Errors)
+	s.Latency.Merge(o.Latency)
+	for status, n := range o.Statuses {
+		s.Statuses[status] += n
+	}
+}
+
+// begun leaves out what an interrupted run has not come to.
+func begun(steps []Step, counted time.Duration) []Step {
+	for i := range steps {
+		if steps[i].Start >= counted {
+			return steps[:i]
+		}
+		steps[i].Duration = min(steps[i].Duration, counted-steps[i].Start)
+	}
+	return steps
+}
