@@ -38,7 +38,7 @@ func testAccessLogLine(t *testing.T) {
 	for i, want := range []map[string]any{
 		{
 			logging.Method: "GET", logging.Path: "/a/A", logging.Status: 200., logging.BytesOut: 12., logging.Peer: "127.0.0.1",
-			logging.RequestID: "one", logging.Upstream: "w1", logging.End: "complete",
+			logging.RequestID: "one", logging.Upstream: "w1", logging.End: "ok",
 		},
 		{logging.Path: "/none", logging.Status: 404., logging.Peer: "127.0.0.1", logging.RequestID: "two", logging.Upstream: nil},
 		{logging.Status: 400., logging.Peer: "127.0.0.1", logging.RequestID: "three"},

@@ -66,7 +66,11 @@ func (c *conn) send(b []byte) (n int) {
 		n += m
 		c.Wrote(m, n < len(b))
 	})
-	c.Enter(conns.Serving)
+	if c.download != nil { // by this goroutine only
+		c.Enter(conns.Streaming)
+	} else {
+		c.Enter(conns.Serving)
+	}
 	return n
 }
 

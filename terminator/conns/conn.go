@@ -69,9 +69,11 @@ type Conn struct {
 	index  int
 
 	// The sweep's:
-	watched uint64 // Call at the last look
-	acked   uint64 // of wrote, at the last progress
-	ackedAt int64  // when that was; 0: owes nothing
+	watched      uint64 // Call at the last look
+	watchedWrote uint64 // wrote at that
+	quiet        int    // looks since then
+	acked        uint64 // of wrote, at the last progress
+	ackedAt      int64  // when that was; 0: owes nothing
 }
 
 // Enter says that a phase begins now.

@@ -8,6 +8,7 @@ const (
 	Head                   // the rest of its head
 	Body                   // the rest of its body
 	Serving                // its response: the business of the deadlines further in
+	Streaming              // more of its response
 	Writing                // the client, to take the response: see Conn.Wrote
 	Lingering              // the client, to close its side, or to send on what is dropped
 	phases

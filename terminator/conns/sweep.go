@@ -68,13 +68,28 @@ func (t *Table) look(c *Conn, h Holder) {
 		c.abort(h, WriteTimeout)
 		return
 	}
-	// As of two looks, since most requests are over by the second.
-	call := c.Call.Load()
-	if call != 0 && call == c.watched && h.Gone() {
+	if call := c.leftAlone(p); call != 0 && h.Gone() {
 		h.Abandon(call) // by its id: if it has ended meanwhile, nothing happens
 	}
-	c.watched = call
 }
+
+// leftAlone returns the id of the call under way if nothing was written for it since the look before: most are over
+// by the second. A client that has closed its sending side can't be told from one that has gone but by writing to it,
+// so one whose response streams is left alone for longer: what is written soon tells.
+func (c *Conn) leftAlone(p Phase) uint64 {
+	call, wrote := c.Call.Load(), c.wrote.Load()
+	if call == 0 || call != c.watched || wrote != c.watchedWrote {
+		c.watched, c.watchedWrote, c.quiet = call, wrote, 0
+		return 0
+	}
+	if c.quiet++; p == Streaming && c.quiet < quietLooks {
+		return 0
+	}
+	return call
+}
+
+// quietLooks is how many looks in a row have to find a stream quiet.
+const quietLooks = 3
 
 // stuck reports whether the client has acknowledged too little of what was written, for too long. What the
 // system has taken isn't with the client yet, and stays in the machine's memory until it is: the timeout is held

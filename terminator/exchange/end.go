@@ -13,7 +13,7 @@ const (
 )
 
 var ends = [...]string{
-	Complete: "complete", ClientGone: "client_gone", WriteTimeout: "write_timeout", Broken: "broken", Drained: "drained",
+	Complete: "ok", ClientGone: "client_gone", WriteTimeout: "write_timeout", Broken: "broken", Drained: "drained",
 	UploadAborted: "upload_aborted",
 }
 
