@@ -141,6 +141,7 @@ function serve (handle, address, service, instance) {
     console.error(`address ${address}: want tcp://HOST:PORT or ipc:///PATH, of at most 107 bytes`)
     process.exit(2)
   }
+  for (const log of [process.stdout, process.stderr]) log.on('error', () => {}) // that nobody reads it any more ends nothing
   const links = new Set()
   const part = () => Math.max(1, Math.floor(WINDOW / Math.max(1, [...links].filter(link => link.calls).length)))
   const server = {

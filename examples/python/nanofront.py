@@ -17,6 +17,14 @@ DRAIN = 10  # seconds that requests at work may take to finish after SIGTERM
 MAX_LINKS = 256
 
 
+def say(text):
+    """For the log. That nobody reads it any more ends no request."""
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except OSError:
+        pass
+
+
 class Job:
     """A request that is not answered yet. Whatever becomes of it, one response leaves."""
 
@@ -39,7 +47,7 @@ class Job:
         except Malformed as e:
             return MALFORMED, str(e).encode()
         except BaseException:  # what it was is for the log and not for the caller
-            traceback.print_exc()
+            say(traceback.format_exc())
             return INTERNAL, b""
 
     def answer(self, code, answer, began):
@@ -144,7 +152,7 @@ class Server:
         try:
             await link.run()
         except (Malformed, OSError, asyncio.IncompleteReadError) as e:
-            print(f"link closed: {e}", file=sys.stderr)
+            say(f"link closed: {e}")
         finally:
             self.links.discard(link)
             self.share()

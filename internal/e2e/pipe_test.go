@@ -175,3 +175,23 @@ func TestPrograms_Hangup(t *testing.T) {
 	ask(t, http, get("/hello")).wants(t, 503, "GET /hello of the one that stays")
 	endsWith(t, kept, 0)
 }
+
+// The handlers of examples/ go on, too.
+func TestLanguages_OutliveTheirLogsReader(t *testing.T) {
+	t.Parallel()
+	eachLanguage(t, func(t *testing.T, l language) {
+		address := "tcp://" + freeAddr(t)
+		logs := newLogPipe(t)
+		h := startAs(t, nil, logs.w, filepath.Dir(l.program), l.env, filepath.Base(l.program),
+			append(append([]string{}, l.args...), address, "greeter", "greeter-"+l.name)...)
+		_ = logs.w.Close()
+		f := startFrontOf(t, address)
+		f.ready(t, 200)
+		_ = logs.r.Close()
+		for range 3 {
+			ask(t, f.http, get("/fail")).wants(t, 500, "GET /fail") // it has something to say of that
+		}
+		ask(t, f.http, get("/")).wants(t, 200, "GET /")
+		endsWith(t, h, 0)
+	})
+}
