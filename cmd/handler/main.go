@@ -5,15 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"nanofront/handlers"
 	"nanofront/handlers/echo"
 	"nanofront/handlers/profile"
+	"nanofront/handlers/program"
 	"nanofront/handlers/web"
 	"nanofront/internal/cli"
-	"nanofront/nanobus"
 )
 
 type grammar struct {
@@ -35,7 +34,7 @@ func run(ctx context.Context, args []string, std cli.IO) error {
 	k, err := cli.Parse(cli.Program{
 		Name:        "handler",
 		Description: "Runs one of nanofront's backends, which takes requests from the bus.",
-		Vars:        map[string]string{"admin": "127.0.0.1:0", "window": strconv.Itoa(nanobus.DefaultWindow)},
+		Vars:        program.Vars(),
 	}, &g, args, std)
 	if err != nil {
 		return versionHint(args, err)
@@ -55,18 +54,18 @@ func versionHint(args []string, err error) error {
 	return err
 }
 
-type echoCommand struct{ Serve }
+type echoCommand struct{ program.Flags }
 
 // Run implements command.
 func (c *echoCommand) Run(ctx context.Context, _ cli.IO) error {
-	return c.run(ctx, "echo", func(o handlers.Options) (role, error) { return echo.New(o) })
+	return c.Serve(ctx, "echo", func(o handlers.Options) (program.Role, error) { return echo.New(o) })
 }
 
-type webCommand struct{ Serve }
+type webCommand struct{ program.Flags }
 
 // Run implements command.
 func (c *webCommand) Run(ctx context.Context, _ cli.IO) error {
-	return c.run(ctx, "web", func(o handlers.Options) (role, error) { return web.New(o) })
+	return c.Serve(ctx, "web", func(o handlers.Options) (program.Role, error) { return web.New(o) })
 }
 
 type profileCommand struct {
@@ -77,7 +76,7 @@ type profileCommand struct {
 	// A read takes microseconds, so thousands that wait are done in some milliseconds; and
 	// they come by the score (a list of members), or all those of a moment in which a small
 	// machine ran something else. A window that is too small for that refuses them.
-	Serve `set:"window=4096"`
+	program.Flags `set:"window=4096"`
 }
 
 // Run implements command.
@@ -85,7 +84,7 @@ func (c *profileCommand) Run(ctx context.Context, _ cli.IO) error {
 	if c.Data == "" {
 		return cli.Usagef("--data: empty: want a directory")
 	}
-	return c.run(ctx, "profile", func(o handlers.Options) (role, error) {
+	return c.Serve(ctx, "profile", func(o handlers.Options) (program.Role, error) {
 		return profile.New(o, profile.Options{
 			Data: c.Data, Seed: c.Seed, Durability: profile.Durability(c.Durability), CacheBytes: c.CacheMB << 20,
 		})

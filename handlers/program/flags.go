@@ -1,4 +1,4 @@
-package main
+package program
 
 import (
 	"context"
@@ -16,10 +16,11 @@ import (
 	"nanofront/internal/registry"
 	"nanofront/internal/tuning"
 	"nanofront/internal/unixpath"
+	"nanofront/nanobus"
 )
 
-// Serve are the flags of all roles. It is exported for kong, which looks for Validate in fields that are.
-type Serve struct {
+// Flags are the flags of a program that serves one service, in the form of internal/cli. Embed them.
+type Flags struct {
 	Bus            string `default:"tcp://127.0.0.1:0" placeholder:"URL" help:"Where the bus listens: tcp://HOST:PORT or tls+tcp://HOST:PORT (port 0: any free one), or ipc:///PATH."`
 	Advertise      string `placeholder:"URL" help:"Bus address to announce, if others reach it under another one."`
 	Instance       string `placeholder:"NAME" help:"Name of this process. Default: the role, the host's name and a random part."`
@@ -33,14 +34,19 @@ type Serve struct {
 	BusSecurity busflags.Flags `embed:""`
 }
 
-// role is what each package of a role makes.
-type role interface {
+// Vars are what the tags of Flags refer to.
+func Vars() map[string]string {
+	return map[string]string{"admin": "127.0.0.1:0", "window": strconv.Itoa(nanobus.DefaultWindow)}
+}
+
+// Role serves one service until Run's context ends.
+type Role interface {
 	Runtime() *handlers.Runtime
 	Run(ctx context.Context) error
 }
 
-// run runs a role until ctx ends.
-func (f *Serve) run(ctx context.Context, service string, newRole func(handlers.Options) (role, error)) error {
+// Serve runs a role, with all that the flags ask for, until ctx ends.
+func (f *Flags) Serve(ctx context.Context, service string, newRole func(handlers.Options) (Role, error)) error {
 	name := f.Instance
 	if name == "" {
 		name = handlers.DefaultInstance(service)
@@ -89,7 +95,7 @@ func (f *Serve) run(ctx context.Context, service string, newRole func(handlers.O
 
 // check finds what is wrong with flags whose values mean something to others
 // too, to name the flag instead of what they make of it.
-func (f *Serve) check(service, name string) error {
+func (f *Flags) check(service, name string) error {
 	if err := checkBus(f.Bus); err != nil {
 		return err
 	}
