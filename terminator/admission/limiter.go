@@ -31,6 +31,10 @@ type Limiter struct {
 	usual  [6]time.Duration
 	bucket int
 	ticks  int
+
+	// Run sleeps while nothing is under way: a window of nothing says nothing.
+	asleep atomic.Bool
+	wake   chan struct{} // has room for one: sent to by who clears asleep
 }
 
 const (
@@ -38,12 +42,13 @@ const (
 	admissionBucket  = 100 // windows: 10 s
 	admissionStart   = 1024
 	admissionSamples = 8 // fewer answers in a window say nothing
+	quietWindows     = 10
 )
 
 // New makes a limiter that lets in between minimum and maximum requests at once, and looks for a mean latency of
 // target.
 func New(minimum, maximum int, target time.Duration) *Limiter {
-	a := &Limiter{min: int64(minimum), max: int64(maximum), target: target}
+	a := &Limiter{min: int64(minimum), max: int64(maximum), target: target, wake: make(chan struct{}, 1)}
 	a.start = min(max(admissionStart, a.min), a.max)
 	a.limit.Store(a.start)
 	return a
@@ -52,6 +57,9 @@ func New(minimum, maximum int, target time.Duration) *Limiter {
 // Enter takes a place, or returns false.
 func (a *Limiter) Enter() bool {
 	n := a.inFlight.Add(1)
+	if n == 1 {
+		a.rouse()
+	}
 	if n > a.limit.Load() {
 		a.inFlight.Add(-1)
 		a.notePeak(n)
@@ -93,27 +101,61 @@ func (a *Limiter) Leave(latency time.Duration) {
 func (a *Limiter) Run(ctx context.Context) {
 	tick := time.NewTicker(admissionWindow)
 	defer tick.Stop()
-	for {
+	for quiet := 0; ; {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			a.adapt()
 		}
+		if quiet++; a.adapt() {
+			quiet = 0
+		}
+		if quiet < quietWindows {
+			continue
+		}
+		quiet = 0
+		a.asleep.Store(true)
+		if a.inFlight.Load() > 0 { // in this order: it came too early to see that
+			a.rouse()
+		}
+		tick.Stop()
+		began := time.Now()
+		select {
+		case <-ctx.Done():
+			return
+		case <-a.wake:
+		}
+		a.passed(int(time.Since(began) / admissionWindow))
+		tick.Reset(admissionWindow)
 	}
 }
 
-// adapt looks at the window that ends and moves the limit.
-func (a *Limiter) adapt() {
-	sum, n, peak := a.sum.Swap(0), a.n.Swap(0), a.peak.Swap(a.inFlight.Load())
-	if a.ticks++; a.ticks%admissionBucket == 0 {
+// rouse has Run go on.
+func (a *Limiter) rouse() {
+	if a.asleep.Load() && a.asleep.CompareAndSwap(true, false) {
+		a.wake <- struct{}{}
+	}
+}
+
+// passed lets windows pass, and forgets what was usual too long ago.
+func (a *Limiter) passed(windows int) {
+	before := a.ticks / admissionBucket
+	a.ticks += windows
+	for range min(a.ticks/admissionBucket-before, len(a.usual)) {
 		a.bucket = (a.bucket + 1) % len(a.usual)
 		a.usual[a.bucket] = 0
 	}
-	limit := a.limit.Load()
-	if n < admissionSamples {
-		return
+}
+
+// adapt looks at the window that ends and moves the limit. It reports whether there was anything in it.
+func (a *Limiter) adapt() (some bool) {
+	under := a.inFlight.Load()
+	sum, n, peak := a.sum.Swap(0), a.n.Swap(0), a.peak.Swap(under)
+	a.passed(1)
+	if some = n > 0 || peak > 0 || under > 0; n < admissionSamples {
+		return some
 	}
+	limit := a.limit.Load()
 	mean := time.Duration(sum / n)
 	usual := a.note(mean)
 	switch {
@@ -127,9 +169,10 @@ func (a *Limiter) adapt() {
 		// began, so that a lasting overload doesn't come to pass for usual.
 		limit += max(limit/100, 1)
 	default:
-		return
+		return some
 	}
 	a.limit.Store(min(max(limit, a.min), a.max))
+	return some
 }
 
 // note keeps the least of the means of the last minute, and returns it.
