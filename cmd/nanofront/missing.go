@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -44,11 +45,25 @@ func warnMissing(ctx context.Context, std cli.IO, src registered, doc *registry.
 		notChecked(std, err)
 		return
 	}
-	for _, service := range doc.Services() {
-		if !slices.ContainsFunc(instances, func(in registry.Instance) bool { return in.Service == service }) {
-			_, _ = fmt.Fprintf(std.Err, "warning: no instance of %q is registered: its routes answer 503 until one is\n", service)
+	var known []string
+	for _, in := range instances {
+		if !slices.Contains(known, in.Service) {
+			known = append(known, in.Service)
 		}
 	}
+	for _, service := range doc.Services() {
+		if !slices.Contains(known, service) {
+			_, _ = fmt.Fprintf(std.Err, "warning: no instance of %q is registered%s: its routes answer 503 until one is\n", service, others(known))
+		}
+	}
+}
+
+// others are the services that could be meant.
+func others(known []string) string {
+	if len(known) == 0 || len(known) > 10 {
+		return ""
+	}
+	return " (there are " + strings.Join(known, ", ") + ")"
 }
 
 func notChecked(std cli.IO, err error) {

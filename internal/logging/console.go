@@ -147,6 +147,7 @@ const (
 	sizeWidth     = 9
 	tookWidth     = 9
 	upstreamWidth = 14
+	reasonWidth   = 24
 	minPath       = 8
 	maxPath       = 60
 )
@@ -159,16 +160,22 @@ func (c *Console) access(get func(string) string, width int) []string {
 			return nil
 		}
 	}
-	tail := []word{{shown: clip(printable(get(Upstream)), upstreamWidth)}}
-	tail[0].text = tail[0].shown
-	if end := printable(get(End)); end != "" && end != "ok" {
+	who := clip(printable(get(Upstream)), upstreamWidth)
+	if who == "" { // refused by the front itself
+		who = clip(printable(get(Reason)), reasonWidth)
+	}
+	tail := []word{{shown: who, text: who}}
+	if end := printable(get(End)); end != "" && end != "ok" && end != "complete" {
 		tail = append(tail, word{shown: c.paint(terminal.Yellow, end), text: end})
 	}
 	if count > 1 {
 		more := "+" + grouped(count-1)
 		tail = append(tail, word{shown: c.paint(terminal.Faint, more), text: more})
 	}
-	method := clip(printable(get(Method)), 2*methodWidth)
+	method, target := clip(printable(get(Method)), 2*methodWidth), printable(get(Path))
+	if method == "" && target == "" { // what came was no request
+		method, target = "–", "–"
+	}
 	shown, used := "", 0
 	for _, w := range tail {
 		shown += "  " + w.shown
@@ -182,8 +189,8 @@ func (c *Console) access(get func(string) string, width int) []string {
 	}
 	status := printable(get(Status))
 	line := fmt.Sprintf("%s %s %s %s%*s%*s%s", c.clock(get), padded(method, methodWidth),
-		padded(clip(printable(get(Path)), path), path), c.paint(statusStyle(status), status),
-		sizeWidth, byteSize(first(get(Bytes), get(BytesOut))), tookWidth, took(get(Duration)), shown)
+		padded(clip(target, path), path), c.paint(statusStyle(status), status),
+		sizeWidth, byteSize(get(BytesOut)), tookWidth, took(get(Duration)), shown)
 	return []string{strings.TrimRight(line, " ")}
 }
 
@@ -282,15 +289,6 @@ func quoted(s string) string {
 		return strconv.Quote(s)
 	}
 	return s
-}
-
-func first(texts ...string) string {
-	for _, t := range texts {
-		if t != "" {
-			return t
-		}
-	}
-	return ""
 }
 
 // clip is text of at most n characters.

@@ -36,8 +36,8 @@ func TestConsole_AccessLogInColumns(t *testing.T) {
 		{67, "/members/of/a/long/path", nil, "03:04:05 GET    /members/of/… 200    870 B  0.37 ms  web-2"},
 		{10, "/profile/42", nil, "03:04:05 GET    /profil… 200    870 B  0.37 ms  web-2"},
 		{80, "/\x1b[31mred\nline", nil, `03:04:05 GET    /\x1b[31mred\nline         200    870 B  0.37 ms  web-2`},
-		{80, "/a", func(e *zerolog.Event) { e.Str(End, "ok").Int(Bytes, 819200) }, "03:04:05 GET    /a                         200   819 kB  0.37 ms  web-2"},
-		{80, "/a", func(e *zerolog.Event) { e.Str(End, "client_reset").Int(Bytes, 1024) }, "03:04:05 GET    /a                    200  1.02 kB  0.37 ms  web-2  client_reset"},
+		{80, "/a", func(e *zerolog.Event) { e.Str(End, "complete") }, "03:04:05 GET    /a                         200    870 B  0.37 ms  web-2"},
+		{80, "/a", func(e *zerolog.Event) { e.Str(End, "client_reset") }, "03:04:05 GET    /a                    200    870 B  0.37 ms  web-2  client_reset"},
 		{67, "/profile/42", func(e *zerolog.Event) { e.Str(End, "client_reset").Int64(Count, 1000) }, "03:04:05 GET    /profil… 200    870 B  0.37 ms  web-2  client_reset  +999"},
 		{80, "/a", func(e *zerolog.Event) { e.Int64(Count, 11793) }, "03:04:05 GET    /a                         200    870 B  0.37 ms  web-2  +11,792"},
 	} {
@@ -56,6 +56,20 @@ func TestConsole_AccessLogInColumns(t *testing.T) {
 	got := c.Lines(accessLine("/a", func(e *zerolog.Event) { e.Int(Status, 503) }), 0)[0]
 	if !strings.Contains(got, "\x1b[2m03:04:05\x1b[0m") {
 		t.Errorf("in colours: %q", got)
+	}
+}
+
+func TestConsole_Refusals(t *testing.T) {
+	c := Console{Width: func() int { return 80 }}
+	for line, want := range map[string]string{
+		`{"message":"access","method":"","path":"","status":400,"bytes_out":32,"duration_ms":1234.5,"end":"ok","reason":"malformed"}`:       "–      –                          400     32 B   1.23 s  malformed",
+		`{"message":"access","method":"OPTIONS","path":"/a","status":503,"bytes_out":-1,"duration_ms":"x","reason":"no instance of \"a\""}`: `OPTIONS /a                    503        –        –  no instance of "a"`,
+		`{"message":"access","method":"GET","path":"/a","status":200,"bytes_out":819200,"duration_ms":130000}`:                              "GET    /a                         200   819 kB    2m10s",
+	} {
+		got := strings.Join(c.Lines([]byte(line), 0), "|")
+		if _, got, _ = strings.Cut(got, " "); got != want {
+			t.Errorf("%s\n%s\nwant\n%s", line, got, want)
+		}
 	}
 }
 

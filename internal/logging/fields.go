@@ -25,7 +25,6 @@ const (
 	BytesOut      = "bytes_out"
 	End           = "end"   // how a request ended: ok, or why not
 	Duration      = "duration_ms"
-	Bytes         = "bytes" // of a response, that the socket took
 	Reason        = "reason"
 	Revision      = "revision"
 	Window        = "window"
