@@ -39,8 +39,8 @@ type Call struct {
 	Err error
 	// Done is called once when the call has ended, on the goroutine that
 	// reads the link: it must not block, and it releases the Call. If it
-	// panics, the process lives, and User, if that is the Exchange for which
-	// the call was made, fails with 500.
+	// panics, the process lives, and the Exchange for which the call was made,
+	// if that is User or else Patient, fails with 500.
 	Done func(*Call)
 	// User is the caller's own.
 	User any
@@ -58,7 +58,7 @@ type Call struct {
 
 	client   *Client
 	bus      *nanobus.Call
-	turn     uint64 // of User, if that is an Exchange
+	turn     uint64 // of the Exchange for which the call is made
 	repeated bool   // once, after its link broke
 }
 
@@ -130,9 +130,17 @@ func (cl *Client) GoAll(calls []*Call, budget time.Duration) {
 // begin notes what the call's end needs.
 func (cl *Client) begin(c *Call) {
 	c.client, c.bus.Key = cl, c.Key
-	if x, ok := c.User.(*Exchange); ok {
+	if x := c.exchange(); x != nil {
 		c.turn = x.state.Load()
 	}
+}
+
+// exchange is the one for which the call is made, if that is known.
+func (c *Call) exchange() *Exchange {
+	if x, ok := c.User.(*Exchange); ok {
+		return x
+	}
+	return c.Patient
 }
 
 // Do calls and waits. The Call must be released by the caller; its Done is
@@ -204,7 +212,7 @@ func (c *Call) close(err error) {
 // goroutine of the bus.
 func (c *Call) finish() {
 	rt, turn := c.client.rt, c.turn
-	x, _ := c.User.(*Exchange)
+	x := c.exchange()
 	defer func() {
 		p := recover()
 		if p == nil {

@@ -266,8 +266,14 @@ func TestClient_ErrorsAsAnswers(t *testing.T) {
 				}
 			}
 			budget := testutil.Patience
-			if pathOf(x.Request()) == "/wait" {
+			switch pathOf(x.Request()) {
+			case "/wait":
 				budget = 50 * time.Millisecond
+			case "/panic-as-one-of-several":
+				c.User, c.Patient, c.Done = "one of several", x, func(c *handlers.Call) {
+					c.Release()
+					panic("in Done")
+				}
 			}
 			client.Load().Go(c, budget)
 		}
@@ -295,11 +301,11 @@ func TestClient_ErrorsAsAnswers(t *testing.T) {
 	}
 	// Done runs on a goroutine of the bus: its panic must not end the process,
 	// and the exchange must be answered all the same.
-	for range 3 {
-		_, err := front.Do(t.Context(), "front", "GET", "/panic", nil)
+	for _, path := range []string{"/panic", "/panic", "/panic-as-one-of-several"} {
+		_, err := front.Do(t.Context(), "front", "GET", path, nil)
 		var remote *nanobus.RemoteError
 		if !errors.As(err, &remote) || remote.Code != nanobus.CodeInternal {
-			t.Errorf("a panic in Done: got %v, want %v", err, nanobus.CodeInternal)
+			t.Errorf("%s, in Done: got %v, want %v", path, err, nanobus.CodeInternal)
 		}
 	}
 	if got := front.Get(t, "front", "/fine"); got.Status != 200 {

@@ -174,7 +174,7 @@ func (x *Exchange) send() {
 	}
 	ok, err := x.bus.TryReply(&x.resp)
 	if !ok {
-		rt.replies.Go(func() {
+		rt.tasks.Go(func() {
 			err := x.bus.Reply(&x.resp)
 			x.replied(status, err)
 		})

@@ -24,7 +24,7 @@ const (
 )
 
 // waiting are a client's patient calls that have no instance to go to, oldest
-// first. A goroutine looks after them while there are any.
+// first. A goroutine of the runtime looks after them while there are any.
 type waiting struct {
 	mu    sync.Mutex
 	calls []*Call
@@ -50,7 +50,7 @@ func (cl *Client) wait(c *Call, err error) bool {
 	w.calls = append(w.calls, c)
 	if !w.runs {
 		w.runs = true
-		go cl.lookAfter() // ends when nobody waits
+		cl.rt.tasks.Go(cl.lookAfter) // ends when nobody waits: with the links at the latest
 	}
 	return true
 }

@@ -31,7 +31,7 @@ type Runtime struct {
 	bus     *nanobus.Bus
 	pool    *pool
 	weight  weight
-	replies tasks.Group // replies that wait for their link
+	tasks   tasks.Group // replies that wait for their link, and what looks after waiting calls
 
 	draining atomic.Bool // told to end
 
@@ -77,7 +77,7 @@ func New(opts Options) (*Runtime, error) {
 // close. Idempotent.
 func (rt *Runtime) Close() error {
 	err := rt.bus.Close()
-	rt.replies.Wait()
+	rt.tasks.Wait()
 	rt.limit.Close()
 	return err
 }

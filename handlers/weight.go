@@ -9,12 +9,14 @@ import (
 )
 
 // weight is the weight that SetWeight asked for, and the registration that
-// announces it.
+// announces it. Discovery is not called under mu: it is somebody else's, and
+// Ready waits for mu.
 type weight struct {
-	mu     sync.Mutex
-	wanted registry.Weight // 0: SetWeight was not called
-	reg    Registration    // nil: not registered yet
-	self   registry.Instance
+	mu      sync.Mutex
+	wanted  registry.Weight // 0: SetWeight was not called
+	reg     Registration    // nil: not registered yet
+	self    registry.Instance
+	telling bool // somebody is announcing, and goes on until all is said
 }
 
 // SetWeight changes the process' share of the requests while it runs, for
@@ -28,28 +30,64 @@ func (rt *Runtime) SetWeight(share int) error {
 	}
 	w := &rt.weight
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	w.wanted = registry.WeightOf(share)
-	if w.reg == nil {
-		return nil // Run announces it
+	w.mu.Unlock()
+	return w.tell()
+}
+
+// tell announces the weight that is wanted, if it isn't yet.
+func (w *weight) tell() error {
+	for {
+		reg, self, news := w.next()
+		if !news {
+			return nil
+		}
+		if err := w.told(self, reg.Update(self)); err != nil {
+			return err
+		}
 	}
-	w.self.Weight = w.wanted
-	return w.reg.Update(w.self)
+}
+
+// next returns what is to be announced; news is false if there is nothing, or
+// nowhere yet, or somebody else is at it.
+func (w *weight) next() (reg Registration, self registry.Instance, news bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.reg == nil || w.telling || w.wanted == 0 || w.self.Weight == w.wanted {
+		return nil, self, false
+	}
+	w.telling = true
+	self = w.self
+	self.Weight = w.wanted
+	return w.reg, self, true
+}
+
+// told notes what has come of it.
+func (w *weight) told(self registry.Instance, err error) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.telling = false
+	if err == nil {
+		w.self = self
+	}
+	return err
 }
 
 // register announces the process with the weight that is wanted.
 func (w *weight) register(self registry.Instance, announce func(registry.Instance) (Registration, error)) (Registration, error) {
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	if w.wanted != 0 {
 		self.Weight = w.wanted
 	}
+	w.mu.Unlock()
 	reg, err := announce(self)
 	if err != nil {
 		return nil, err
 	}
+	w.mu.Lock()
 	w.reg, w.self = reg, self
-	return reg, nil
+	w.mu.Unlock()
+	return reg, w.tell() // it may have changed meanwhile
 }
 
 // registered is nil while others can find the process; else it says why not.

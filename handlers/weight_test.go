@@ -67,6 +67,62 @@ func TestRuntime_SetWeight(t *testing.T) {
 	testutil.Eventually(t, "the other is out", are(1000, 0))
 }
 
+// curious is a Discovery that asks the process it announces, and changes what
+// it announces, while it does so.
+type curious struct {
+	handlers.Discovery
+	rt      *handlers.Runtime
+	updates chan registry.Weight
+}
+
+func (c *curious) Register(ctx context.Context, in registry.Instance) (handlers.Registration, error) {
+	_ = c.rt.Ready()
+	if err := c.rt.SetWeight(200); err != nil {
+		return nil, err
+	}
+	reg, err := c.Discovery.Register(ctx, in)
+	return curiousRegistration{reg, c}, err
+}
+
+type curiousRegistration struct {
+	handlers.Registration
+	c *curious
+}
+
+func (r curiousRegistration) Update(in registry.Instance) error {
+	_ = r.c.rt.Ready()
+	r.c.updates <- in.Weight
+	if in.Weight == 200 {
+		if err := r.c.rt.SetWeight(300); err != nil {
+			return err
+		}
+	}
+	return r.Registration.Update(in)
+}
+
+// Nothing is locked while discovery is called, and what changes meanwhile is
+// announced in its order.
+func TestRuntime_SetWeightWhileAnnouncing(t *testing.T) {
+	c := &curious{Discovery: testutil.NewDiscovery(), updates: make(chan registry.Weight, 10)}
+	rt, err := handlers.New(handlers.Options{Service: "work", Instance: "work-1", Discovery: c})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.rt = rt
+	testutil.Start(t, "work", func(ctx context.Context) error { return rt.Run(ctx, named("work-1")) })
+	for _, want := range []registry.Weight{200, 300} {
+		select {
+		case w := <-c.updates:
+			if w != want {
+				t.Fatalf("announced %d, want %d", int(w), int(want))
+			}
+		case <-time.After(testutil.Patience):
+			t.Fatalf("%d was not announced", int(want))
+		}
+	}
+	testutil.Eventually(t, "ready", func() bool { return rt.Ready() == nil })
+}
+
 // What was set before Run is what is announced.
 func TestRuntime_SetWeightBeforeRun(t *testing.T) {
 	d := testutil.NewDiscovery()

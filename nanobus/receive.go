@@ -231,6 +231,7 @@ func (l *Link) request(f frame, msg *mangos.Message, now int64) (*Request, error
 // 0, or why it is to be refused.
 func (r *Request) takeBody(now int64) Code {
 	if !r.link.bus.opts.Bodies {
+		r.link.bus.metrics.droppedMalformed.Inc()
 		return CodeMalformed // we have not said that we take those
 	}
 	if r.body = newBodyReader(r.link, bodyKey{id: r.id}, now); r.body == nil {
