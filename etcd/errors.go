@@ -28,6 +28,9 @@ var (
 	// ErrOwned is wrapped when a service whose instances don't share their
 	// data has an instance already.
 	ErrOwned = errors.New("etcd: the service has another owner")
+	// ErrSuperseded is wrapped in the state of a registration whose name, or
+	// data, a later process has taken over.
+	ErrSuperseded = errors.New("superseded")
 	// ErrClosed is returned once the Client is closed.
 	ErrClosed = errors.New("etcd: client is closed")
 )

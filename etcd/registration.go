@@ -369,5 +369,5 @@ func (r *Registration) supersede(by record) {
 			Msg("etcd: a later process has registered " + how + ", leaving the record to it; " + remedy)
 	}
 	r.superseded = true
-	r.setState(fmt.Errorf("superseded: a process at %s, started %s, has registered %s: %s", by.address, by.started.UTC().Format(time.RFC3339), how, remedy))
+	r.setState(fmt.Errorf("%w: a process at %s, started %s, has registered %s: %s", ErrSuperseded, by.address, by.started.UTC().Format(time.RFC3339), how, remedy))
 }

@@ -236,7 +236,7 @@ func (c *upCommand) start(ctx context.Context, s *supervisor.Supervisor, bin pro
 		Name: "terminator", Path: bin.terminator, Stage: stageTerminator, Grace: upTerminatorDrain + upGrace,
 		Args: slices.Concat([]string{
 			"--http", c.HTTP, "--admin", c.Admin, "--instance", "terminator-1",
-			"--drain-timeout", upTerminatorDrain.String(), "--drain-delay=0s", "--access-log=" + strconv.Itoa(c.AccessLog),
+			"--drain-timeout", upTerminatorDrain.String(), "--last-known=", "--drain-delay=0s", "--access-log=" + strconv.Itoa(c.AccessLog),
 		}, discovery, bus, common),
 	})
 	if err != nil {

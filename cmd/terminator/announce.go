@@ -9,15 +9,15 @@ import (
 	"nanofront/internal/cli"
 	"nanofront/internal/discovery"
 	"nanofront/internal/registry"
-	"nanofront/terminator"
 )
 
 // withdrawTimeout bounds how long an end waits for etcd; without it the
 // record goes away with its lease.
 const withdrawTimeout = time.Second
 
-// serve runs t, and announces it to operators for as long.
-func serve(ctx context.Context, t *terminator.Terminator, source discovery.Source, f *flags, base *cli.Base) error {
+// announce runs the terminator, and tells operators of it for as long.
+func (r *front) announce(ctx context.Context, source discovery.Source, f *flags, base *cli.Base) error {
+	t := r.t
 	self := registry.Terminator{
 		ID: f.Instance, HTTP: cli.Reachable(t.Addr().String()), Version: buildinfo.Get().Version, Started: time.Now().UTC(),
 	}
@@ -31,6 +31,7 @@ func serve(ctx context.Context, t *terminator.Terminator, source discovery.Sourc
 		base.Log.Warn().Err(err).Msg("not announced: nanofront status won't show this terminator")
 		return t.Run(ctx)
 	}
+	r.registration.Store(&reg)
 	defer func() {
 		withdraw, cancel := context.WithTimeout(context.WithoutCancel(ctx), withdrawTimeout)
 		defer cancel()

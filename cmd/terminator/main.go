@@ -32,6 +32,7 @@ type flags struct {
 	LatencyTarget   time.Duration `default:"50ms" range:"1ms..1m" placeholder:"DURATION" help:"Mean latency above which fewer requests are let in."`
 	DrainDelay      time.Duration `default:"0s" range:"0s..10m" placeholder:"DURATION" help:"How long to go on serving after SIGTERM, not ready and with Connection: close, 0s to 10m. Take more than a balancer takes to see /readyz fail."`
 	Handover        string        `type:"path" placeholder:"PATH" help:"Unix socket through which a terminator takes over from the one that runs, without a lost connection. Start the new one with the same PATH."`
+	LastKnown       string        `type:"path" placeholder:"FILE" help:"File in which the last known instances and routes are kept, and from which they are taken when etcd doesn't answer at the start. Default: none."`
 	AccessLog       int           `default:"10" range:"0..100000" placeholder:"N" help:"Access log lines per second at most; 0 for none."`
 
 	cli.Common
@@ -75,8 +76,13 @@ func run(ctx context.Context, args []string, std cli.IO) error {
 	if err != nil {
 		return err
 	}
+	front := &front{}
+	watched, err := front.watched(source, &f, base)
+	if err != nil {
+		return err
+	}
 	t, err := terminator.New(terminator.Options{
-		HTTP: f.HTTP, Listener: heir.http(), Discovery: source, Instance: f.Instance, Version: buildinfo.Get().Version,
+		HTTP: f.HTTP, Listener: heir.http(), Discovery: watched, Instance: f.Instance, Version: buildinfo.Get().Version,
 		Security:       security,
 		TrustedProxies: f.TrustedProxies,
 		HeaderTimeout:  f.HeaderTimeout, BodyTimeout: f.BodyTimeout, IdleTimeout: f.IdleTimeout,
@@ -88,14 +94,12 @@ func run(ctx context.Context, args []string, std cli.IO) error {
 	if err != nil {
 		return &cli.UsageError{Err: err}
 	}
+	front.t = t
 	if err := t.Listen(); err != nil {
 		return err
 	}
 	if base.Admin != nil {
-		base.Admin.SetReady(func() []string { return cli.Reasons(t.Ready()) })
-		base.Admin.SetDegraded(func() []string { return lines(t.Degraded()) })
-		base.Admin.Handle("/links.json", links(t))
-		base.Admin.Handle("/state.json", state(t))
+		front.serves(t, base.Admin)
 	}
 	if f.Handover != "" {
 		var cancel context.CancelCauseFunc
@@ -107,7 +111,7 @@ func run(ctx context.Context, args []string, std cli.IO) error {
 		}()
 		defer func() { cancel(nil); <-end }()
 	}
-	return serve(ctx, t, source, &f, base)
+	return front.announce(ctx, source, &f, base)
 }
 
 // accessLog is the flag as Options have it, where 0 is the default.

@@ -2,35 +2,81 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
+	"sync/atomic"
 
+	"nanofront/etcd"
+	"nanofront/internal/admin"
 	"nanofront/internal/cli"
+	"nanofront/internal/discovery"
+	"nanofront/internal/lastknown"
+	"nanofront/internal/registry"
 	"nanofront/terminator"
 )
 
-// lines are degradations as /readyz shows them.
-func lines(list []terminator.Degradation) []string {
-	out := make([]string, len(list))
-	for i, d := range list {
-		out[i] = d.String()
+// front is the terminator with what beside it can be degraded.
+type front struct {
+	t    *terminator.Terminator
+	kept *lastknown.Keeper // nil without --last-known
+
+	registration atomic.Pointer[registry.Registration] // nil: not announced
+}
+
+// watched is the discovery that the terminator is to watch.
+func (r *front) watched(source discovery.Source, f *flags, base *cli.Base) (terminator.Discovery, error) {
+	if f.LastKnown == "" {
+		return source, nil
 	}
-	return out
+	if f.Static != "" {
+		return nil, cli.Usagef("--last-known %s: is for etcd, and --static is used in its place: give one of them", f.LastKnown)
+	}
+	prefix, err := etcd.ParsePrefix(f.EtcdPrefix)
+	if err != nil {
+		return nil, &cli.UsageError{Err: err}
+	}
+	r.kept, err = lastknown.Open(lastknown.Options{File: f.LastKnown, Prefix: prefix, Source: source, Logger: base.Log, Metrics: base.Metrics})
+	if err != nil {
+		return nil, &cli.UsageError{Err: err}
+	}
+	return r.kept, nil
 }
 
-// links shows the links to the instances.
-func links(t *terminator.Terminator) http.Handler {
-	return answer(func() any { return t.Links() })
-}
-
-// state shows what /readyz does, for programs.
-func state(t *terminator.Terminator) http.Handler {
-	return answer(func() any {
+// serves shows the state at the admin port.
+func (r *front) serves(t *terminator.Terminator, to *admin.Server) {
+	to.SetReady(func() []string { return cli.Reasons(t.Ready()) })
+	to.SetDegraded(func() []string {
+		var lines []string
+		for _, d := range r.degraded() {
+			lines = append(lines, d.String())
+		}
+		return lines
+	})
+	to.Handle("/links.json", answer(func() any { return t.Links() }))
+	to.Handle("/state.json", answer(func() any {
 		reasons := cli.Reasons(t.Ready())
 		return map[string]any{
 			"ready": len(reasons) == 0, "reasons": append([]string{}, reasons...), // [] rather than null
-			"degraded": append([]terminator.Degradation{}, t.Degraded()...),
+			"degraded": append([]terminator.Degradation{}, r.degraded()...),
 		}
-	})
+	}))
+}
+
+// degraded is what isn't as it should be, though the front may be ready.
+func (r *front) degraded() []terminator.Degradation {
+	list := r.t.Degraded()
+	if r.kept != nil {
+		if text := r.kept.Degraded(); text != "" {
+			list = append(list, terminator.Degradation{Reason: text})
+		}
+	}
+	// Nobody's requests depend on the record, but somebody looks at it.
+	if reg := r.registration.Load(); reg != nil {
+		if err := (*reg).Err(); errors.Is(err, etcd.ErrSuperseded) {
+			list = append(list, terminator.Degradation{Reason: "nanofront status doesn't show this terminator: " + err.Error()})
+		}
+	}
+	return list
 }
 
 func answer(of func() any) http.Handler {

@@ -123,6 +123,8 @@ var (
 	EtcdRegistrationsLost = counter("etcd.registrations.lost", "leases", "times that the lease of a registration was lost and had to be made anew", all)
 	EtcdInstancesInvalid  = counter("etcd.instances.invalid", "records", "instance records ignored because they are not valid", all)
 	EtcdRoutesRejected    = counter("etcd.routes.rejected", "documents", "routes documents not put in force because they are not valid", all)
+	LastKnownAge          = gauge("etcd.last_known.age", "s", "age of the last known instances and routes (--last-known), while they are used because etcd has not answered since the start; else 0", front)
+	LastKnownFailed       = counter("etcd.last_known.failed", "files", "times that --last-known could not be written", front)
 	EtcdRoutesRevision    = gauge("etcd.routes.revision", "revision", "etcd's revision of the routes document in force", all)
 )
 
