@@ -44,10 +44,12 @@ func run(ctx context.Context, args []string, std cli.IO) error {
 
 // versionHint says where the version went that is announced, to who gives --version one.
 func versionHint(args []string, err error) error {
+	usage := &cli.UsageError{}
+	if !errors.As(err, &usage) {
+		return err
+	}
 	for i, a := range args {
 		if strings.HasPrefix(a, "--version=") || a == "--version" && i+1 < len(args) {
-			usage := &cli.UsageError{}
-			errors.As(err, &usage)
 			return &cli.UsageError{Err: fmt.Errorf("%s: it prints the version of this build; --service-version V is the one to announce", a), Command: usage.Command}
 		}
 	}

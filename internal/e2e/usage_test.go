@@ -287,6 +287,7 @@ func TestPrograms_Help(t *testing.T) {
 		{"handler", "--version"},
 		{"handler", "version"},
 		{"handler", "profile", "--version"},
+		{"handler", "--version", "profile"},
 		{"handler", "web", "--help"},
 		{"nanofront", "--help"},
 		{"nanofront", "--version"},
