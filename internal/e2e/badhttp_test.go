@@ -55,6 +55,11 @@ func TestHTTP_BadInput(t *testing.T) {
 		{"signed length", post("Content-Length: +1\r\n", "a"), 400, false},
 		{"bad chunk size", post("Transfer-Encoding: chunked\r\n", "1;\r\na\r\nx\r\n\r\n"), 400, false},
 		{"chunk without CRLF", post("Transfer-Encoding: chunked\r\n", "1\r\nab\r\n0\r\n\r\n"), 400, false},
+		{"malformed trailer", post("Transfer-Encoding: chunked\r\n", "0\r\nX-Admin : yes\r\n\r\n"), 400, false},
+		{"many trailers", post("Transfer-Encoding: chunked\r\n", "0\r\n"+strings.Repeat("X: y\r\n", 101)+"\r\n"), 431, false},
+		{"large chunk extension", post("Transfer-Encoding: chunked\r\n", "1;"+strings.Repeat("x", 5000)+"\r\na\r\n0\r\n\r\n"), 431, false},
+		{"endless method", strings.Repeat("A", 9000), 501, false},
+		{"backslash in the path", "GET /echo\\x HTTP/1.1\r\n" + host + "\r\n", 400, false},
 		{"unknown coding", post("Transfer-Encoding: gzip\r\n", ""), 501, false},
 		{"underscore length", post("Content_Length: 1\r\n", ""), 400, false},
 		{"asterisk", "GET * HTTP/1.1\r\n" + host + "\r\n", 400, false},
@@ -85,6 +90,7 @@ func TestHTTP_BadInput(t *testing.T) {
 		{"too slow", "GET /echo/sleep?ms=2000 HTTP/1.1\r\n" + host + "\r\n", 504, true},
 		{"handler panics", "GET /echo/panic HTTP/1.1\r\n" + host + "\r\n", 500, true},
 		{"handler's own error", "GET /echo/status/418 HTTP/1.1\r\n" + host + "\r\n", 418, true},
+		{"handler's own error, not registered", "GET /echo/status/599 HTTP/1.1\r\n" + host + "\r\n", 500, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel() // some take their time to time out

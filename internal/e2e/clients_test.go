@@ -23,6 +23,7 @@ func TestClients_Ordinary(t *testing.T) {
 		{"Python http.client", func(t *testing.T, s *system) { t.Helper(); does(t, python(t, "ordinary.py"), s) }},
 		{"Java HttpClient and HttpURLConnection", func(t *testing.T, s *system) { t.Helper(); does(t, java(t, "Ordinary"), s) }},
 		{"Node fetch", func(t *testing.T, s *system) { t.Helper(); does(t, node(t, "ordinary.mjs"), s) }},
+		{"Node http, less ordinary", func(t *testing.T, s *system) { t.Helper(); does(t, node(t, "grammar.mjs"), s) }},
 		{"nc", testNetcat},
 		{"curl", testCurl},
 		{"wget", testWget},
