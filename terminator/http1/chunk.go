@@ -20,7 +20,7 @@ func (s *Scanner) chunk(c byte) Fault {
 			return FaultSizeMissing
 		case c == '\r':
 			s.state = stateSizeLF
-		case s.plain || c != ';' && c != ' ' && c != '\t':
+		case c != ';' && c != ' ' && c != '\t':
 			return FaultSizeByte
 		default:
 			s.state, s.extState = stateExtension, extensionEnd
@@ -162,7 +162,7 @@ func (s *Scanner) trailer(c byte) Fault {
 		case c == '\r':
 			s.state = stateLastLF
 			return OK
-		case s.plain || !IsToken(c):
+		case !IsToken(c):
 			return FaultTrailer
 		}
 		if s.fields++; s.fields > s.limits.Fields {

@@ -2,11 +2,11 @@ package http1
 
 import "bytes"
 
-// State says where in the message framing the next byte stands.
-type State uint8
+// state says where in the message framing the next byte stands.
+type state uint8
 
 const (
-	stateBetween      State = iota // before the first byte of a request
+	stateBetween      state = iota // before the first byte of a request
 	stateBlankLF                   // inside an empty line before a request, its CR seen
 	stateRequestLine               // inside the request line
 	stateFields                    // inside the header section
@@ -58,10 +58,9 @@ const (
 type Scanner struct {
 	limits *Limits
 
-	state     State
+	state     state
 	seen      uint8 // seen… and version10
 	blank     bool  // an empty line stood before this request
-	plain     bool  // neither chunk extensions nor trailers are taken
 	digits    uint8 // of the chunk-size so far
 	extState  extensionState
 	fields    int   // header or trailer fields so far
@@ -70,8 +69,6 @@ type Scanner struct {
 	extBytes  int64 // of chunk extensions, beyond the chunks' own bytes
 	left      int64 // bytes of body or chunk still to come
 	length    int64 // Content-Length, or sum of the chunks so far
-
-	start int // see Start
 
 	carry     []byte // an incomplete line; ends with CR if only the LF is missing
 	authority []byte // of an absolute-form target, empty otherwise
@@ -83,17 +80,9 @@ const keepCarry = 512
 // Init sets the limits, which the scanner keeps a pointer to. It comes before all else.
 func (s *Scanner) Init(limits *Limits) { s.limits = limits }
 
-// Scan takes the next piece of the stream and returns the verdict at its first violation, after which the scanner
-// must not be used. b is only read, and not kept. For a parser behind that gets the same bytes: chunk extensions and
-// trailers are refused, as parsers differ about where the former end, and fasthttp merges the latter into the header section.
-func (s *Scanner) Scan(b []byte) Fault {
-	s.plain = true
-	_, v := s.advance(b, toEnd)
-	return v
-}
-
-// ScanOne goes up to the end of the first request. It returns how many bytes that is, or all of b if the request
-// doesn't end there.
+// ScanOne takes the next piece of the stream up to the end of the first request. It returns how many bytes that is, or
+// all of b if the request doesn't end there, and what is wrong; after a fault the scanner must not be used. b is
+// only read, and not kept.
 func (s *Scanner) ScanOne(b []byte) (int, Fault) { return s.advance(b, toRequest) }
 
 // ScanHead goes up to the end of the first request's head: n is that of its last byte if done, else all of b belongs
@@ -124,17 +113,14 @@ func (s *Scanner) ScanBody(b []byte) (data []byte, n int, _ Fault) {
 type extent uint8
 
 const (
-	toEnd     extent = iota // of the bytes
-	toRequest               // the end of a request
+	toRequest extent = iota // the end of a request
 	toHead                  // the end of a request's head
 )
 
 func (s *Scanner) advance(b []byte, to extent) (i int, _ Fault) {
-	s.start = 0
 	for i < len(b) {
 		switch s.state {
 		case stateBetween:
-			s.start = i
 			switch b[i] {
 			case '\r':
 				s.seen = 0 // what was seen of the request before
@@ -177,13 +163,7 @@ func (s *Scanner) advance(b []byte, to extent) (i int, _ Fault) {
 			}
 			i++
 		}
-		if s.state == stateBetween {
-			s.start = i
-			if to != toEnd && !s.blank {
-				break
-			}
-		}
-		if to == toHead && s.InBody() {
+		if s.state == stateBetween && !s.blank || to == toHead && s.InBody() {
 			break
 		}
 	}
@@ -217,9 +197,6 @@ func (s *Scanner) end() {
 	s.blank = false
 }
 
-// State says where the next byte stands.
-func (s *Scanner) State() State { return s.state }
-
 // Between reports whether the next byte is to begin a request.
 func (s *Scanner) Between() bool { return s.state == stateBetween }
 
@@ -229,14 +206,7 @@ func (s *Scanner) InHead() bool {
 }
 
 // InBody reports whether a request's header section is complete and its body isn't.
-func (s *Scanner) InBody() bool { return s.state.InBody() }
-
-// InBody reports whether the next byte belongs to a body, or to its framing.
-func (s State) InBody() bool { return s >= stateFixed }
-
-// Start is where in the piece scanned last the current request begins: 0 if it began in an earlier piece,
-// the end of the piece if none has begun.
-func (s *Scanner) Start() int { return s.start }
+func (s *Scanner) InBody() bool { return s.state >= stateFixed }
 
 // Length is the Content-Length of the current request, or the sum of its chunks so far.
 func (s *Scanner) Length() int64 { return s.length }

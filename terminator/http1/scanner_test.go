@@ -20,7 +20,7 @@ var testLimits = Limits{Head: http1test.MaxHead, Fields: 100, Target: 8000, Body
 type decoded struct {
 	bodies []string // of its requests, the last maybe incomplete
 	fault  Fault
-	state  State
+	inBody bool
 	length int64
 	head   bool
 }
@@ -47,7 +47,7 @@ func decode(limits *Limits, pieces ...[]byte) (d decoded) {
 			b = b[n:]
 		}
 	}
-	d.state, d.length, d.head = s.State(), s.Length(), s.Head()
+	d.inBody, d.length, d.head = s.InBody(), s.Length(), s.Head()
 	return d
 }
 
@@ -60,7 +60,7 @@ func TestScanner_Cases(t *testing.T) {
 		}
 		if d.fault != OK {
 			status, _ := d.fault.Response()
-			if d.state.InBody() {
+			if d.inBody {
 				got = got[:len(got)-1]
 			}
 			got = append(got, status)
@@ -88,16 +88,6 @@ func TestScanner_ScanBodyDecodes(t *testing.T) {
 		next := "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 		if d := decode(&testLimits, []byte(head+body+next)); d.fault != OK || !slices.Equal(d.bodies, []string{want, ""}) {
 			t.Errorf("%q: %+v, want %q", body, d, want)
-		}
-	}
-}
-
-func TestScanner_ScanTakesNoExtras(t *testing.T) {
-	for _, c := range http1test.Cases() {
-		var s Scanner
-		s.Init(&testLimits)
-		if c.Extras && s.Scan([]byte(c.Raw)) == OK {
-			t.Errorf("%s: left to the parser behind", c.Name)
 		}
 	}
 }
@@ -133,30 +123,25 @@ func FuzzScanner(f *testing.F) {
 		}
 	}
 	limits := Limits{Head: 600, Fields: 10, Target: 100, Body: 300}
-	scan := func(pieces ...[]byte) (fault Fault, state State, length int64) {
+	// By ScanOne, which goes over the body as well.
+	over := func(raw []byte) (fault Fault, inBody bool, length int64) {
 		var s Scanner
 		s.Init(&limits)
-		for _, p := range pieces {
-			if fault = s.Scan(p); fault != OK {
-				return fault, 0, 0
+		for len(raw) > 0 {
+			var n int
+			if n, fault = s.ScanOne(raw); fault != OK {
+				break
 			}
-			if s.start < 0 || s.start > len(p) {
-				panic(fmt.Sprintf("start %d of a piece of %d", s.start, len(p)))
-			}
+			raw = raw[n:]
 		}
-		return OK, s.state, s.length
+		return fault, s.InBody(), s.Length()
 	}
 	f.Fuzz(func(t *testing.T, raw []byte, a, b uint16) {
-		fault, state, length := scan(raw)
 		whole := decode(&limits, raw)
-		if fault == OK && (whole.fault != OK || whole.state != state || whole.length != length) {
-			t.Fatalf("Scan: state %d, length %d; ScanHead and ScanBody: %+v\n%q", state, length, whole, raw)
+		if fault, inBody, length := over(raw); fault != whole.fault || inBody != whole.inBody || length != whole.length {
+			t.Fatalf("ScanOne: fault %d, in body %t, length %d; ScanHead and ScanBody: %+v\n%q", fault, inBody, length, whole, raw)
 		}
 		check := func(how string, pieces ...[]byte) {
-			if f, st, l := scan(pieces...); f != fault || st != state || l != length {
-				t.Fatalf("at once: fault %d, state %d, length %d; %s: %d, %d, %d\n%q",
-					fault, state, length, how, f, st, l, raw)
-			}
 			if d := decode(&limits, pieces...); !reflect.DeepEqual(d, whole) {
 				t.Fatalf("at once: %+v; %s: %+v\n%q", whole, how, d, raw)
 			}
@@ -228,7 +213,7 @@ func BenchmarkScanner(b *testing.B) {
 			p := []byte(r)
 			b.ReportAllocs()
 			for b.Loop() {
-				if v := s.Scan(p); v != OK {
+				if _, v := s.ScanOne(p); v != OK {
 					b.Fatal(v.Response())
 				}
 			}
