@@ -213,13 +213,14 @@ func (l *loop) add(c *conn) error {
 		l.conns = append(l.conns, make([]*conn, 1+len(l.conns))...)
 	}
 	l.conns[c.fd] = c
+	fd, gen := c.fd, c.gen // once it is watched, c is another's
 	l.mu.Unlock()
 	// Once and for all: edge-triggered, so that nothing has to be said about
 	// when the connection is of interest.
-	err := unix.EpollCtl(l.ep, unix.EPOLL_CTL_ADD, c.fd, &unix.EpollEvent{
+	err := unix.EpollCtl(l.ep, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{
 		Events: unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLET,
-		Fd:     int32(c.fd),  //nolint:gosec // a descriptor
-		Pad:    int32(c.gen), //nolint:gosec // compared for being equal only
+		Fd:     int32(fd),  //nolint:gosec // a descriptor
+		Pad:    int32(gen), //nolint:gosec // compared for being equal only
 	})
 	if err != nil {
 		l.forget(c)
