@@ -197,7 +197,7 @@ func fill(resp *handlers.Response, doc Document) {
 	resp.Set("etag", string(appendETag(space[:0], doc.Version)))
 	resp.Set("x-last-seen", string(strconv.AppendInt(space[:0], doc.LastSeen, 10)))
 	setBytes(resp, "x-city", doc.City)
-	resp.Body = append(resp.Body, doc.JSON...)
+	resp.Body = append(append(resp.Body, doc.JSON...), '\n')
 }
 
 // setBytes is Response.Set for bytes that don't stay.

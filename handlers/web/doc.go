@@ -6,7 +6,7 @@
 //	PUT /profile/{id}           change a member; If-Match as at profile
 //	GET /members?city=&limit=   members in a city (limit 1..100), JSON or a page
 //	GET /photo/{id}.svg         a picture for a member
-//	GET /events                 the changes that this instance has heard of, JSON
+//	GET /events                 the changes that this instance has heard of, JSON or a page
 //	GET /favicon.ico            nothing, with 204
 //
 // The JSON of a member is
@@ -28,6 +28,6 @@
 //
 // # Statuses
 //
-// Those of profile are passed on. 503 if no instance of it takes the request,
+// Errors are JSON, or pages by Accept. Those of profile are passed on. 503 if no instance of it takes the request,
 // 504 if it doesn't answer in time, 502 if it breaks off.
 package web

@@ -89,17 +89,27 @@ func (e *events) last() []heard {
 	return list
 }
 
+// overheard is what GET /events shows.
+type overheard struct {
+	Instance  string  `json:"instance"`
+	Published uint64  `json:"published"`
+	Received  uint64  `json:"received"` // from other instances
+	Events    []heard `json:"events"`   // latest first
+}
+
 // getEvents answers GET /events.
 func (h *handler) getEvents(x *handlers.Exchange) {
+	page := x.Request().Header.PrefersHTML()
 	aside(x, func() error {
+		o := &overheard{h.events.self, h.events.published.Value(), h.events.others.Value(), h.events.last()}
 		resp := x.Response()
+		resp.Add(headerVary, varyAccept)
+		if page {
+			addPageHeaders(resp)
+			return eventsPage(resp, o, h.now())
+		}
 		resp.Add(headerType, typeJSON)
 		resp.Add(headerCache, noCache)
-		return json.NewEncoder(resp).Encode(struct {
-			Instance  string  `json:"instance"`
-			Published uint64  `json:"published"`
-			Received  uint64  `json:"received"` // from other instances
-			Events    []heard `json:"events"`   // latest first
-		}{h.events.self, h.events.published.Value(), h.events.others.Value(), h.events.last()})
+		return json.NewEncoder(resp).Encode(o)
 	})
 }

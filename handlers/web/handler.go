@@ -78,7 +78,7 @@ func (h *handler) route(x *handlers.Exchange) {
 	if id, ok := bytes.CutPrefix(req.Path, profilePath); ok {
 		switch {
 		case !isID(id):
-			x.Fail(handlers.Status(400, "%.60q is not a member's id: want a number from 1 on", id))
+			refuse(x, handlers.Status(400, "%.60q is not a member's id: want a number from 1 on", id))
 		case isRead(req.Method):
 			h.getProfile(x)
 		case bytes.Equal(req.Method, methodPUT):
@@ -101,7 +101,7 @@ func (h *handler) route(x *handlers.Exchange) {
 	case bytes.HasPrefix(req.Path, photoPath):
 		serve = getPhoto
 	default:
-		x.Fail(handlers.Status(404, "there is nothing at %.200q; / says what there is", req.Path))
+		refuse(x, handlers.Status(404, "there is nothing at %.200q; / says what there is", req.Path))
 		return
 	}
 	if !isRead(req.Method) {
@@ -125,15 +125,6 @@ func isID(b []byte) bool {
 		}
 	}
 	return true
-}
-
-func notAllowed(x *handlers.Exchange, allow []byte) {
-	resp := x.Response()
-	resp.Status = 405
-	resp.Add(headerType, typeJSON)
-	resp.Add(headerAllow, allow)
-	resp.Body = append(resp.Body, "{\"error\":\"this method is not possible here\"}\n"...)
-	x.Done()
 }
 
 func (h *handler) getIndex(x *handlers.Exchange) { sendPage(x, h.index) }
@@ -172,15 +163,12 @@ func (h *handler) start(x *handlers.Exchange, c *handlers.Call) {
 	left := budget(x)
 	if left <= 0 {
 		c.Release()
-		x.Fail(context.DeadlineExceeded)
+		refuse(x, context.DeadlineExceeded)
 		return
 	}
 	c.Patient = x
 	h.client.Go(c, left)
 }
-
-// fail answers for a call that has no answer.
-func fail(x *handlers.Exchange, err error) { x.Fail(translate(err, string(x.Request().Method))) }
 
 // translate tells what a failed call is to the client.
 func translate(err error, method string) error {
@@ -200,19 +188,6 @@ func translate(err error, method string) error {
 		return fmt.Errorf("%w: %w", handlers.ErrUnavailable, err)
 	}
 	return err
-}
-
-// passOn answers as the profile service did.
-func passOn(x *handlers.Exchange, from *handlers.Response) {
-	resp := x.Response()
-	resp.Status = from.Status
-	for _, name := range [...]string{"content-type", "allow", "retry-after"} {
-		if v := from.Header.Get(name); v != nil {
-			resp.Set(name, string(v))
-		}
-	}
-	resp.Body = append(resp.Body, from.Body...)
-	x.Done()
 }
 
 // aside runs f, which finishes x, on a goroutine of its own: there are never

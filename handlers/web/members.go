@@ -19,7 +19,11 @@ const (
 	MaxLimit     = 100
 )
 
-var idsPath = []byte("/ids")
+var (
+	idsPath = []byte("/ids")
+	comma   = []byte(",")
+	newline = []byte("\n")
+)
 
 // listing is one GET /members at work.
 type listing struct {
@@ -43,15 +47,15 @@ type slot struct {
 
 func (h *handler) getMembers(x *handlers.Exchange) {
 	req := x.Request()
-	l := &listing{x: x, city: req.Param("city"), limit: DefaultLimit, page: acceptsHTML(req)}
+	l := &listing{x: x, city: req.Param("city"), limit: DefaultLimit, page: req.Header.PrefersHTML()}
 	if l.city == "" {
-		x.Fail(handlers.Status(400, "city is missing: ask for /members?city=Berlin, or another city"))
+		refuse(x, handlers.Status(400, "city is missing: ask for /members?city=Berlin, or another city"))
 		return
 	}
 	if text := req.Param("limit"); text != "" {
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 1 || n > MaxLimit {
-			x.Fail(handlers.Status(400, "limit is %.60q: want 1 to %d", text, MaxLimit))
+			refuse(x, handlers.Status(400, "limit is %.60q: want 1 to %d", text, MaxLimit))
 			return
 		}
 		l.limit = n
@@ -87,7 +91,7 @@ func (h *handler) onIDs(c *handlers.Call) {
 	}
 	left := budget(x)
 	if left <= 0 {
-		x.Fail(context.DeadlineExceeded)
+		refuse(x, context.DeadlineExceeded)
 		return
 	}
 	l.documents = make([][]byte, len(ids))
@@ -132,7 +136,7 @@ func (h *handler) onMember(c *handlers.Call) {
 		err := c.Err
 		s.l.failure.Store(&err)
 	case c.Response.Status == 200:
-		s.l.documents[s.i] = bytes.Clone(c.Response.Body)
+		s.l.documents[s.i] = bytes.Clone(bytes.TrimSuffix(c.Response.Body, newline))
 	}
 	c.Release()
 	if s.l.left.Add(-1) == 0 {

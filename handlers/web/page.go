@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"net/http"
 	"strings"
 	"time"
 )
@@ -103,6 +104,37 @@ func membersPage(w io.Writer, city string, documents [][]byte, missing int, now 
 		Members     []*member
 		Missing     int
 	}{"Members in " + city + " · nanofront", city, list, missing})
+}
+
+// errorPage says what went wrong, and where to go from there; again is empty if
+// trying once more is no use.
+func errorPage(w io.Writer, status int, text, again string) error {
+	heading := headings[status]
+	if heading == "" {
+		heading = http.StatusText(status)
+	}
+	return pages.ExecuteTemplate(w, "error.html", struct {
+		Title, Heading, Text, Again string
+		Status                      int
+	}{heading + " · nanofront", heading, sentence(text), again, status})
+}
+
+// eventsPage shows the changes that this instance has heard of.
+func eventsPage(w io.Writer, o *overheard, now time.Time) error {
+	type row struct {
+		heard
+		Ago string
+	}
+	rows := make([]row, len(o.Events))
+	for i, e := range o.Events {
+		rows[i] = row{e, string(appendAgo(nil, e.At.Unix(), now.Unix()))}
+	}
+	return pages.ExecuteTemplate(w, "events.html", struct {
+		Title string
+		*overheard
+		Rows []row
+		Kept int
+	}{"Changes · nanofront", o, rows, KeptEvents})
 }
 
 // indexPage is the page at /, which changes with the instance only.

@@ -14,7 +14,7 @@ func getPhoto(x *handlers.Exchange) {
 	name := x.Request().Path[len(photoPath):]
 	id, ok := bytes.CutSuffix(name, svgSuffix)
 	if !ok || !isID(id) {
-		x.Fail(handlers.Status(404, "there is no photo %.60q", name))
+		refuse(x, handlers.Status(404, "there is no photo %.60q", name))
 		return
 	}
 	resp := x.Response()

@@ -38,7 +38,7 @@ func (h *handler) onProfile(c *handlers.Call) {
 func (h *handler) present(x *handlers.Exchange, from *handlers.Response) {
 	req, resp := x.Request(), x.Response()
 	m := read(from)
-	page := acceptsHTML(req)
+	page := req.Header.PrefersHTML()
 	tag := m.tag
 	var space [32]byte
 	if page {
@@ -76,7 +76,7 @@ type record struct {
 }
 
 func read(from *handlers.Response) record {
-	m := record{document: from.Body}
+	m := record{document: bytes.TrimSuffix(from.Body, newline)}
 	for i := range from.Header {
 		f := &from.Header[i]
 		switch string(f.Name) {
@@ -161,7 +161,7 @@ func setBytes(resp *handlers.Response, name string, value []byte) {
 func (h *handler) putProfile(x *handlers.Exchange) {
 	req := x.Request()
 	if len(req.Body) > maxBody {
-		x.Fail(handlers.Status(413, "the body is %d bytes long: want at most %d", len(req.Body), maxBody))
+		refuse(x, handlers.Status(413, "the body is %d bytes long: want at most %d", len(req.Body), maxBody))
 		return
 	}
 	c := handlers.AcquireCall()

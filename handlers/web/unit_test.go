@@ -25,44 +25,6 @@ func request(header ...string) *handlers.Request {
 	return r
 }
 
-func TestAcceptsHTML(t *testing.T) {
-	for _, c := range []struct {
-		accept string
-		want   bool
-	}{
-		{"", false},
-		{"*/*", false},
-		{"application/json", false},
-		{"text/html", true},
-		{"TEXT/HTML", true},
-		{"text/*", true},
-		{"text/html, application/json", false},
-		{"text/html;q=0.9, application/json;q=0.8", true},
-		{"text/html;q=0.8, application/json;q=0.9", false},
-		{"text/html;level=1;q=0.5, */*;q=0.4", true},
-		{"text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8", true},
-		{"*/*, text/html;q=0", false},
-		{"*/*;q=0.1, application/json;q=0", true},
-		{"application/*;q=0.2, text/html;q=0.3", true},
-		{"image/png", false},
-		{"text/html;q=0", false},
-		{"text/html; q=0.001", true},
-		{"text/html;q=", true},
-		{",,;;,text/html", true},
-		{"text/plain", false},
-	} {
-		if got := acceptsHTML(request("accept: " + c.accept)); got != c.want {
-			t.Errorf("%q: got %v, want %v", c.accept, got, c.want)
-		}
-	}
-	if acceptsHTML(request()) {
-		t.Error("without Accept: got HTML")
-	}
-	if !acceptsHTML(request("accept: application/json;q=0.1", "accept: text/html;q=0.2")) {
-		t.Error("two fields are not taken as one list")
-	}
-}
-
 func TestNoneMatch(t *testing.T) {
 	tag := []byte(`"7"`)
 	for _, c := range []struct {
@@ -193,7 +155,7 @@ func sample() *handlers.Response {
 func serveOnce(req *handlers.Request, resp, from *handlers.Response) {
 	resp.Reset()
 	m := read(from)
-	if acceptsHTML(req) || !noneMatch(req, m.tag) {
+	if req.Header.PrefersHTML() || !noneMatch(req, m.tag) {
 		panic("not the path that is measured")
 	}
 	compose(resp, req.Path[len(profilePath):], m, time.Now().Unix())

@@ -28,8 +28,12 @@ func (x *Exchange) refuse(o outcome) (goesOn bool) {
 		x.responding()
 		return x.to.Drop(x)
 	}
-	fields := x.reply.Header[:0]
-	if len(refusals[o]) > 0 {
+	fields, body := x.reply.Header[:0], refusals[o]
+	switch {
+	case len(body) == 0:
+	case x.header.fields.PrefersHTML():
+		fields, body = append(fields, pageFields...), pages[o]
+	default:
 		fields = append(fields, fieldJSON)
 	}
 	if outcomes[o].retry {
@@ -38,7 +42,7 @@ func (x *Exchange) refuse(o outcome) (goesOn bool) {
 	if x.allow != nil {
 		fields = append(fields, httpmsg.Field{Name: nameAllow, Value: x.allow})
 	}
-	return x.say(outcomes[o].status, fields, refusals[o])
+	return x.say(outcomes[o].status, fields, body)
 }
 
 // Fault refuses a request whose bytes are not acceptable, in its head or later on. The connection ends with the

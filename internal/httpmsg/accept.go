@@ -1,22 +1,19 @@
-package web
+package httpmsg
 
-import (
-	"bytes"
+import "bytes"
 
-	"nanofront/handlers"
-)
-
-// acceptsHTML reports whether the client would rather have a page than JSON
+// PrefersHTML reports whether the client would rather have a page than JSON
 // (RFC 9110, section 12.5.1). JSON is the default: it is what a client gets
-// that says nothing, anything, or likes both as much. Without allocating: it
-// runs for every request.
-func acceptsHTML(req *handlers.Request) bool {
+// that says nothing, anything, or likes both as much. Nothing is allocated: it
+// may run for every request.
+func (fs Fields) PrefersHTML() bool {
 	var html, json preference
-	for i := range req.Header {
-		if string(req.Header[i].Name) != "accept" {
+	for i := range fs {
+		// In a front, names are still as the client wrote them.
+		if len(fs[i].Name) != len(fieldAccept) || !bytes.EqualFold(fs[i].Name, fieldAccept) {
 			continue
 		}
-		rest := req.Header[i].Value
+		rest := fs[i].Value
 		for len(rest) > 0 {
 			var item []byte
 			item, rest, _ = bytes.Cut(rest, comma)
@@ -40,6 +37,7 @@ func acceptsHTML(req *handlers.Request) bool {
 }
 
 var (
+	fieldAccept      = []byte("accept")
 	comma            = []byte(",")
 	semicolon        = []byte(";")
 	rangeHTML        = []byte("text/html")
