@@ -2,6 +2,7 @@ package etcd
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,6 +29,7 @@ type Client struct {
 	connected chan struct{} // closed once session is set
 	session   atomic.Pointer[clientv3.Client]
 	healthy   atomic.Bool
+	trouble   atomic.Pointer[trouble] // nil: none, or nothing is known yet
 
 	mu      sync.Mutex
 	closed  bool  // no more goroutines are started
@@ -120,6 +122,27 @@ func (c *Client) start(fn func()) bool {
 // Healthy reports whether etcd, with a leader, answered the last probe (one a
 // second).
 func (c *Client) Healthy() bool { return c.healthy.Load() }
+
+// Err is nil while etcd answers, and before that is known; else it says since
+// when it doesn't, and why.
+func (c *Client) Err() error {
+	if t := c.trouble.Load(); t != nil {
+		return t
+	}
+	return nil
+}
+
+// trouble is what Err returns.
+type trouble struct {
+	since time.Time
+	err   error
+}
+
+func (t *trouble) Error() string {
+	return fmt.Sprintf("since %s: %v", t.since.UTC().Format(time.RFC3339), t.err)
+}
+
+func (t *trouble) Unwrap() error { return t.err }
 
 // changes returns a channel that is closed when what was read from etcd
 // before may not be what is there now.

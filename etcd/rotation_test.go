@@ -46,6 +46,7 @@ func TestRotation_ClientCertificate(t *testing.T) {
 		return wants(err) && errors.Is(err, ErrUnreachable)
 	})
 	eventually(t, "the registration is lost, and says the same", func() bool { return wants(r.Err()) })
+	eventually(t, "the client says so", func() bool { return wants(c.Err()) })
 	eventually(t, "the log says so, too", func() bool { return contains(c.log, file("client.crt")+" ended on") })
 	if strings.Contains(r.Err().Error(), "is it running") {
 		t.Errorf("Err asks whether it runs: %v", r.Err())
@@ -53,6 +54,9 @@ func TestRotation_ClientCertificate(t *testing.T) {
 
 	ca.issue(t, dir, "client")
 	eventually(t, "the renewed certificate is used", c.Healthy)
+	if err := c.Err(); err != nil {
+		t.Errorf("healthy, and Err is %v", err)
+	}
 	eventually(t, "the registration is back", func() bool { return r.Err() == nil })
 }
 

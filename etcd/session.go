@@ -32,6 +32,7 @@ func (c *Client) run() {
 // once, etcd running or not; with one it asks for a token first.
 func (c *Client) connect() bool {
 	var b backoff
+	since := time.Now()
 	for c.ctx.Err() == nil {
 		cl, err := clientv3.New(c.config())
 		if err == nil {
@@ -43,6 +44,7 @@ func (c *Client) connect() bool {
 		first := c.lastErr == nil
 		c.lastErr = err
 		c.mu.Unlock()
+		c.trouble.Store(&trouble{since, c.explain(c.ctx, err, c.opts.DialTimeout)})
 		if c.ctx.Err() != nil {
 			break
 		}
@@ -114,7 +116,8 @@ func (c *Client) password() string {
 func (c *Client) probe() {
 	var cluster uint64
 	var revision int64
-	var failing time.Time // since when; zero: it isn't
+	var failing time.Time // since when this session fails; zero: it doesn't
+	var lost time.Time    // since when all do
 	said := ""
 	var again limiter
 	tick := time.NewTicker(probeInterval)
@@ -133,8 +136,9 @@ func (c *Client) probe() {
 		case err != nil:
 			first := failing.IsZero()
 			if first {
-				failing = began
+				failing, lost = began, began
 			}
+			c.trouble.Store(&trouble{lost, err})
 			// Said again when it is known better why.
 			if text := err.Error(); first || said != text {
 				if _, ok := again.allow(time.Now()); ok || first {
@@ -165,6 +169,7 @@ func (c *Client) probe() {
 				wake = c.changes()
 			}
 			cluster, revision, failing, said = resp.Header.ClusterId, resp.Header.Revision, time.Time{}, ""
+			c.trouble.Store(nil)
 			c.setHealthy(true)
 		}
 		select {

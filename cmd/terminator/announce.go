@@ -7,7 +7,6 @@ import (
 
 	"nanofront/internal/buildinfo"
 	"nanofront/internal/cli"
-	"nanofront/internal/discovery"
 	"nanofront/internal/registry"
 )
 
@@ -16,7 +15,7 @@ import (
 const withdrawTimeout = time.Second
 
 // announce runs the terminator, and tells operators of it for as long.
-func (r *front) announce(ctx context.Context, source discovery.Source, f *flags, base *cli.Base) error {
+func (r *front) announce(ctx context.Context, f *flags, base *cli.Base) error {
 	t := r.t
 	self := registry.Terminator{
 		ID: f.Instance, HTTP: cli.Reachable(t.Addr().String()), Version: buildinfo.Get().Version, Started: time.Now().UTC(),
@@ -25,7 +24,7 @@ func (r *front) announce(ctx context.Context, source discovery.Source, f *flags,
 	if base.Admin != nil {
 		self.Admin = cli.Reachable(base.Admin.Addr())
 	}
-	reg, err := source.Announce(context.WithoutCancel(ctx), self)
+	reg, err := r.source.Announce(context.WithoutCancel(ctx), self)
 	if err != nil {
 		// It serves all the same.
 		base.Log.Warn().Err(err).Msg("not announced: nanofront status won't show this terminator")

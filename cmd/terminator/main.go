@@ -76,8 +76,8 @@ func run(ctx context.Context, args []string, std cli.IO) error {
 	if err != nil {
 		return err
 	}
-	front := &front{}
-	watched, err := front.watched(source, &f, base)
+	front := &front{source: source}
+	watched, err := front.watched(&f, base)
 	if err != nil {
 		return err
 	}
@@ -111,7 +111,7 @@ func run(ctx context.Context, args []string, std cli.IO) error {
 		}()
 		defer func() { cancel(nil); <-end }()
 	}
-	return front.announce(ctx, source, &f, base)
+	return front.announce(ctx, &f, base)
 }
 
 // accessLog is the flag as Options have it, where 0 is the default.

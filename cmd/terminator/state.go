@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"sync/atomic"
 
@@ -17,16 +18,17 @@ import (
 
 // front is the terminator with what beside it can be degraded.
 type front struct {
-	t    *terminator.Terminator
-	kept *lastknown.Keeper // nil without --last-known
+	t      *terminator.Terminator
+	source discovery.Source
+	kept   *lastknown.Keeper // nil without --last-known
 
 	registration atomic.Pointer[registry.Registration] // nil: not announced
 }
 
 // watched is the discovery that the terminator is to watch.
-func (r *front) watched(source discovery.Source, f *flags, base *cli.Base) (terminator.Discovery, error) {
+func (r *front) watched(f *flags, base *cli.Base) (terminator.Discovery, error) {
 	if f.LastKnown == "" {
-		return source, nil
+		return r.source, nil
 	}
 	if f.Static != "" {
 		return nil, cli.Usagef("--last-known %s: is for etcd, and --static is used in its place: give one of them", f.LastKnown)
@@ -35,7 +37,7 @@ func (r *front) watched(source discovery.Source, f *flags, base *cli.Base) (term
 	if err != nil {
 		return nil, &cli.UsageError{Err: err}
 	}
-	r.kept, err = lastknown.Open(lastknown.Options{File: f.LastKnown, Prefix: prefix, Source: source, Logger: base.Log, Metrics: base.Metrics})
+	r.kept, err = lastknown.Open(lastknown.Options{File: f.LastKnown, Prefix: prefix, Source: r.source, Logger: base.Log, Metrics: base.Metrics})
 	if err != nil {
 		return nil, &cli.UsageError{Err: err}
 	}
@@ -69,6 +71,9 @@ func (r *front) degraded() []terminator.Degradation {
 		if text := r.kept.Degraded(); text != "" {
 			list = append(list, terminator.Degradation{Reason: text})
 		}
+	}
+	if err := r.source.Err(); err != nil {
+		list = append(list, terminator.Degradation{Reason: fmt.Sprintf("instances and routes stay as they are: %v", err)})
 	}
 	// Nobody's requests depend on the record, but somebody looks at it.
 	if reg := r.registration.Load(); reg != nil {

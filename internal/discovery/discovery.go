@@ -33,6 +33,8 @@ type Source interface {
 	Terminators(ctx context.Context) ([]registry.Terminator, error)
 	// Healthy reports whether the source answers at present.
 	Healthy() bool
+	// Err is nil while it does, and before that is known; else it says why not.
+	Err() error
 	Close() error
 }
 

@@ -50,6 +50,10 @@ func TestLastKnown_EtcdIsAwayAtTheStart(t *testing.T) {
 		return strings.Contains(readyz(admin), "degraded: etcd has not answered since the start")
 	})
 	ask(t, http, get("/hello")).wants(t, 200, "GET /hello while etcd is away")
+	testutil.Eventually(t, "and why", func() bool {
+		return strings.Contains(readyz(admin), "degraded: instances and routes stay as they are: since ") &&
+			strings.Contains(readyz(admin), "no answer from "+url)
+	})
 	testutil.Eventually(t, "the age is shown", func() bool {
 		age := figures(t, admin).Gauges["etcd.last_known.age"]
 		return age > 0 && age < (10*time.Minute).Seconds()

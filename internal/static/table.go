@@ -224,6 +224,16 @@ func (t *Table) Healthy() bool {
 	return t.fault == ""
 }
 
+// Err is nil while Healthy; else it says what is wrong with the file.
+func (t *Table) Err() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.fault == "" {
+		return nil
+	}
+	return fmt.Errorf("%w: --static %s: %s", ErrFile, t.opts.File, t.fault)
+}
+
 // Close ends all watches. It may be called more than once.
 func (t *Table) Close() error {
 	t.once.Do(func() { close(t.closed) })
