@@ -44,7 +44,7 @@ func clean(s string, n int) string {
 		switch {
 		case r >= 'A' && r <= 'Z':
 			return r - 'A' + 'a'
-		case r < 0x80 && (isLower(byte(r)) || isDigit(byte(r))):
+		case r >= 'a' && r <= 'z' || r >= '0' && r <= '9':
 			return r
 		}
 		return '-'
