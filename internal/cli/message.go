@@ -40,9 +40,11 @@ type mistakes interface {
 // packages are the names that errors begin with, for those who read the code or a
 // log. They say nothing to who has typed a command. Names that do are left: etcd, and
 // the roles.
-const packages = `admin|busflags|bustool|cli|compare|conns|discovery|docs|drivers|embedded|eventloop|exchange|forwarded|freeport|handlers|` +
-	`handover|http1|httpmsg|load|logging|metrics|nanobus|peerbench|peers|registry|report|result|scenario|static|supervisor|system|terminator|` +
-	`testutil|tuning|uri|wire`
+const packages = `admin|admission|blocking|buildinfo|busflags|bustool|cli|compare|conns|discovery|drivers|` +
+	`embedded|eventloop|exchange|forwarded|freeport|handlers|handover|http1|httpmsg|lastknown|` +
+	`load|logging|metrics|nanobus|peerbench|peers|program|rawsock|registry|report|result|` +
+	`scenario|static|supervisor|system|tasks|terminal|terminator|testutil|tlsfiles|tuning|` +
+	`unixpath|uri|wholefile|wire`
 
 var packagePattern = regexp.MustCompile(`(^|[:;] |\()(?:(?:` + packages + `): )+`)
 
