@@ -173,7 +173,7 @@ func (b *boltFile) elements(p []byte, bucket string, low, high []byte) (last []b
 		if branch {
 			position, keyLen, valueLen = order.Uint32(e), order.Uint32(e[4:]), 0
 		}
-		begin := uint64(at) + uint64(position) //nolint:gosec // not negative
+		begin := uint64(at) + uint64(position)
 		end := begin + uint64(keyLen)
 		if end+uint64(valueLen) > uint64(len(p)) {
 			return nil, fmt.Errorf("the key or value of element %d is beyond its end", i)

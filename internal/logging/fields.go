@@ -23,7 +23,7 @@ const (
 	Status        = "status"
 	BytesIn       = "bytes_in"
 	BytesOut      = "bytes_out"
-	End           = "end"   // how a request ended: ok, or why not
+	End           = "end" // how a request ended: ok, or why not
 	Duration      = "duration_ms"
 	Reason        = "reason"
 	Revision      = "revision"

@@ -117,13 +117,15 @@ func (t *statsdTarget) refusal() error {
 	}
 	raw, err := c.SyscallConn()
 	if err != nil {
-		return nil // the next write says it, too
+		return err
 	}
 	var pending int
-	if raw.Control(func(fd uintptr) {
-		pending, err = syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_ERROR)
-	}) != nil || err != nil || pending == 0 {
-		return nil
+	var failed error
+	err = raw.Control(func(fd uintptr) {
+		pending, failed = syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_ERROR)
+	})
+	if err = errors.Join(err, failed); err != nil || pending == 0 {
+		return err
 	}
 	return &net.OpError{Op: "write", Net: "udp", Addr: t.conn.RemoteAddr(), Err: os.NewSyscallError("write", syscall.Errno(pending))}
 }

@@ -16,8 +16,8 @@ type File struct {
 // Create makes a file that is to have this name. If the name is a symbolic link, it is the file behind it that is
 // replaced. What isn't a regular file, as /dev/stdout or a pipe, is written to as it is.
 func Create(name string) (*File, error) {
-	if real, err := filepath.EvalSymlinks(name); err == nil {
-		name = real
+	if target, err := filepath.EvalSymlinks(name); err == nil {
+		name = target
 	}
 	info, err := os.Stat(name)
 	if err == nil && !info.Mode().IsRegular() {
