@@ -31,7 +31,7 @@ func decode(limits *Limits, pieces ...[]byte) (d decoded) {
 	s.Init(limits)
 	for _, b := range pieces {
 		for len(b) > 0 && d.fault == OK {
-			n := 0
+			var n int
 			if s.InBody() {
 				var data []byte
 				data, n, d.fault = s.ScanBody(b)
