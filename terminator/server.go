@@ -96,7 +96,10 @@ func New(opts Options) (*Terminator, error) {
 func (t *Terminator) Listen() error {
 	t.listener = t.opts.Listener
 	if t.listener == nil {
-		l, err := net.Listen("tcp", t.opts.HTTP)
+		// Plain TCP: what a socket is told once, all connections that it accepts inherit (conns.Prepare).
+		var lc net.ListenConfig
+		lc.SetMultipathTCP(false)
+		l, err := lc.Listen(context.Background(), "tcp", t.opts.HTTP)
 		if err != nil {
 			var op *net.OpError
 			if errors.As(err, &op) {
@@ -106,7 +109,6 @@ func (t *Terminator) Listen() error {
 		}
 		t.listener = l.(*net.TCPListener) //nolint:forcetypeassert // what net.Listen("tcp") returns
 	}
-	conns.Prepare(t.listener)
 	date := new(http1.Date)
 	date.Renew(time.Now())
 	t.table = conns.New(conns.Options{
@@ -116,7 +118,7 @@ func (t *Terminator) Listen() error {
 	})
 	t.opts.Metrics.GaugeFunc(metrics.HTTPConnections, func() float64 { return float64(t.table.Open()) })
 	t.blocking = &blocking.Driver{
-		Front: t.front, Table: t.table, Date: date,
+		Front: t.front, Table: t.table, Date: date, Prepared: conns.Prepare(t.listener),
 		Limits: &http1.Limits{Head: t.opts.MaxHeader, Fields: t.opts.MaxFields, Target: maxTarget, Body: registry.MaxBodyLimit},
 	}
 	if t.opts.EventLoops >= 0 {

@@ -29,12 +29,15 @@ type Home interface {
 	Return(s Socket, rest []byte)
 }
 
-// Driver serves connections. All fields are required.
+// Driver serves connections. All fields but Prepared are required.
 type Driver struct {
 	Front  *exchange.Front
 	Table  *conns.Table
 	Limits *http1.Limits
 	Date   *http1.Date
+
+	// Prepared says that accepted connections have inherited what they need (conns.Prepare).
+	Prepared bool
 }
 
 // Accept serves what l accepts until l is closed or its deadline has passed (nil), or accepting fails.
@@ -56,6 +59,9 @@ func (d *Driver) Accept(l *net.TCPListener) error {
 		if !d.Table.Admit() {
 			_ = s.Close()
 			continue
+		}
+		if !d.Prepared {
+			conns.PrepareSocket(s)
 		}
 		c := d.conn(s.(*net.TCPConn), new(conns.Conn), nil) //nolint:forcetypeassert // what a TCPListener accepts
 		d.Table.Add(c.Conn, c, peerOf(s.RemoteAddr()))

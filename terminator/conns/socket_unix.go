@@ -69,6 +69,11 @@ func EndConn(c any) error {
 	return err
 }
 
+// PrepareSocket is PrepareConn of a connection.
+func PrepareSocket(c any) {
+	_ = control(c, func(fd int) { PrepareConn(fd) }) // closed already, else
+}
+
 func control(c any, f func(fd int)) error {
 	sc, ok := c.(syscall.Conn)
 	if !ok {

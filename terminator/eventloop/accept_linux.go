@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"nanofront/terminator/conns"
 )
 
 // acceptMost is how many connections are accepted before accept looks
@@ -78,6 +80,9 @@ func (ls *Loops) accepted(fd int, from unix.Sockaddr) {
 	}
 	l := ls.loops[ls.next%uint32(len(ls.loops))] //nolint:gosec // a few
 	ls.next++
+	if !ls.Prepared {
+		conns.PrepareConn(fd)
+	}
 	c := &conn{loop: l, fd: fd}
 	c.scanner.Init(ls.Limits)
 	ls.Table.Add(&c.Conn, c, ip)

@@ -1,5 +1,7 @@
 package exchange
 
+import "time"
+
 // End is how an exchange ended, as the access log says it.
 type End uint8
 
@@ -29,7 +31,11 @@ func (x *Exchange) Finish(head, body int64, end End) {
 	f.metrics.bytesOut.Add(uint64(head + body)) //nolint:gosec // not negative
 	now := f.bus.Now()
 	if n, ok := f.accessLog.wants(now); ok {
-		f.accessLog.write(x, status, body, now-x.start, end, n)
+		began := x.start
+		if x.firstByte != 0 {
+			began = time.Duration(x.firstByte)
+		}
+		f.accessLog.write(x, status, body, now-began, end, n)
 	}
 	replied, firstByte := int64(x.call.Received), x.firstByte
 	x.release()
