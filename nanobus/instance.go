@@ -1,8 +1,16 @@
 package nanobus
 
 import (
+	"fmt"
 	"sync/atomic"
+	"time"
 )
+
+// removeGrace is how long an instance that discovery no longer lists stays
+// linked. A handler that leaves says draining; one that died breaks its link;
+// so an instance that is only missing from the list is most likely alive and
+// about to register again, as after etcd has lost its data.
+const removeGrace = 10 * time.Second
 
 // Instance is a process to be linked with.
 type Instance struct {
@@ -36,3 +44,90 @@ type instance struct {
 	useless   atomic.Int32 // links in a row that were of no use
 	holdUntil atomic.Int64 // bus time before which it is not dialled again
 }
+
+// SetInstances says with which processes the bus is to be linked: all that are
+// listed, and no others. New ones are dialled, and redialled for ever when
+// they go; one that is no longer listed is let go at once if its link is down,
+// else after removeGrace.
+// Instances with an address that can't be dialled are skipped and named in
+// the error.
+func (b *Bus) SetInstances(list []Instance) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return ErrClosed
+	}
+	now := b.now()
+	listed := make(map[instanceKey]bool, len(list))
+	var bad []error
+	for i := range list {
+		in := &list[i]
+		listed[in.key()] = true
+		if have := b.instances[in.key()]; have != nil {
+			have.missing = 0
+			have.Version = in.Version
+			if have.Weight != in.Weight {
+				have.Weight = in.Weight
+				b.service(in.Service).rebuild()
+			}
+			continue
+		}
+		if err := b.dial(*in); err != nil {
+			bad = append(bad, err)
+		}
+	}
+	for k, in := range b.instances {
+		if !listed[k] && in.missing == 0 {
+			in.missing = now
+		}
+	}
+	b.prune(now)
+	if len(bad) > 0 {
+		return fmt.Errorf("%d instances can't be dialled, the first: %w", len(bad), bad[0])
+	}
+	return nil
+}
+
+// dial adds an instance to the table and starts to connect. mu is held.
+func (b *Bus) dial(i Instance) error {
+	url, err := transportURL(i.Address)
+	if err != nil {
+		return err
+	}
+	in := &instance{Instance: i}
+	s, err := newSocket(b, in)
+	if err != nil {
+		return err
+	}
+	if err := s.DialOptions(url, b.wireFor(s, in)); err != nil {
+		_ = s.Close()
+		return fmt.Errorf("nanobus: dialling %s: %w", i.Address, err)
+	}
+	in.socket = s
+	b.instances[i.key()] = in
+	return nil
+}
+
+// prune lets go of instances that are listed no longer. mu is held.
+func (b *Bus) prune(now int64) {
+	for k, in := range b.instances {
+		if in.missing == 0 {
+			continue
+		}
+		l := in.link.Load()
+		alive := l != nil && !l.stateIs(linkDown) && !l.stateIs(linkDraining)
+		if alive && now-in.missing < int64(removeGrace) {
+			continue
+		}
+		if l != nil && l.InFlight() > 0 && now-in.missing < int64(2*removeGrace) {
+			continue // draining: let it answer
+		}
+		delete(b.instances, k)
+		if l != nil {
+			l.closeReason.CompareAndSwap(nil, ptr("removed"))
+		}
+		b.tasks.Go(func() { _ = in.socket.Close() })
+	}
+}
+
+func ptr[T any](v T) *T { return &v }
