@@ -249,3 +249,59 @@ func TestReceive_RequestsBeforeWhatEndsTheLink(t *testing.T) {
 		})
 	}
 }
+
+// What gathers while a write fails is dropped whole: the writer must not meet
+// cuts of what isn't there.
+func TestLink_FailedWriteLeavesNothing(t *testing.T) {
+	b, in := server(t, "1", Options{Serve: echo}, tcp)
+	for _, name := range []string{"s-1", "s-2"} {
+		if err := knock(t, in.Address).say(helloOf("stranger", name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	waitFor(t, "both links", func() bool {
+		ls := b.snapshotLinks()
+		return len(ls) == 2 && ls[0].stateIs(linkLive) && ls[1].stateIs(linkLive)
+	})
+	ls := b.snapshotLinks()
+	l, listener := ls[0], ls[1]
+	if l.pipeNow == nil {
+		t.Skip("there is no writing without waiting here")
+	}
+	// Copies for the listener hold the write up, after what gathered was taken.
+	b.taps.put(listener, &tap{link: listener, sample: tapMillion, kinds: 1 << kindPing})
+	if err := l.halfCloser().CloseWrite(); err != nil { // so that it fails
+		t.Fatal(err)
+	}
+	listener.mu.Lock()
+	wrote := make(chan struct{})
+	waitFor(t, "the writer to rest", func() bool {
+		l.mu.Lock()
+		if !l.canNow() {
+			l.mu.Unlock()
+			return false
+		}
+		l.out = append(l.out, frameOf(kindPing, 0, 0, make([]byte, 8)...)...)
+		l.frames++
+		go func() {
+			l.writeNow() // releases mu
+			close(wrote)
+		}()
+		return true
+	})
+	waitFor(t, "a write to be held up", func() bool {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return !l.parked && len(l.out) == 0
+	})
+	for range 3 {
+		l.control(kindPing, 0, 0, make([]byte, batchSize-100)...)
+	}
+	listener.mu.Unlock()
+	<-wrote
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.out) == 0 && (len(l.cuts) != 0 || l.cut != 0 || l.frames != 0) {
+		t.Errorf("nothing is gathered, with cuts at %v, and %d frames from %d on", l.cuts, l.frames, l.cut)
+	}
+}

@@ -119,9 +119,13 @@ func (y *yielding) wrote(frames int) {
 func (l *Link) failed() {
 	l.close("write")
 	l.mu.Lock()
-	l.out, l.turn.rest = nil, nil
+	l.dropOut()
+	l.turn.rest = nil
 	l.mu.Unlock()
 }
+
+// dropOut drops all that has gathered. mu is held.
+func (l *Link) dropOut() { l.out, l.cuts, l.cut, l.frames = nil, l.cuts[:0], 0, 0 }
 
 // writeNow sends what has gathered on the goroutine that calls it, which must
 // not block: what the system doesn't take at once is left to the writer. It
@@ -135,7 +139,7 @@ func (l *Link) writeNow() {
 	l.mu.Lock()
 	l.turn.spare = buf
 	if err != nil {
-		l.out = nil
+		l.dropOut()
 	} else if rest != nil {
 		l.turn.rest = rest
 	}
