@@ -64,3 +64,25 @@ func TestUp_RouteToAnUnknownService(t *testing.T) {
 		t.Errorf("/readyz: %d %q %v", code, body, err)
 	}
 }
+
+// TestReadiness_TwoTerminatorsOfOneName: both serve and are ready; the one that
+// status doesn't show any more says so.
+func TestReadiness_TwoTerminatorsOfOneName(t *testing.T) {
+	t.Parallel()
+	etcd := startEtcd(t)
+	applyRoutes(t, "echo", "--etcd", etcd)
+	start(t, "handler", "echo", "--admin", "", "--statsd", "", "--etcd", etcd)
+	_, http, first := startTerminator(t, etcd, "--instance", "front")
+	linked(t, first, "echo", 1)
+	testutil.Eventually(t, "the first is shown", func() bool { return len(statusOf(t, "--etcd", etcd).Terminators) == 1 })
+	_, _, second := startTerminator(t, etcd, "--instance", "front")
+	linked(t, second, "echo", 1)
+	testutil.Eventually(t, "the first says that its name was taken", func() bool {
+		code, body, err := adminGet(first, "/readyz")
+		return err == nil && code == 200 && strings.Contains(body, "degraded: nanofront status doesn't show this terminator: superseded: a process at ")
+	})
+	ask(t, http, get("/hello")).wants(t, 200, "GET /hello of the first")
+	if code, body, err := adminGet(second, "/readyz"); err != nil || code != 200 || body != "ok\n" {
+		t.Errorf("/readyz of the second: %d %q %v", code, body, err)
+	}
+}
