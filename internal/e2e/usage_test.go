@@ -250,7 +250,7 @@ func TestPrograms_DirectoryTaken(t *testing.T) {
 		{program: "handler", args: []string{"profile", "--data", filepath.Join(s.data, "profile"), "--static", table, "--admin=", "--statsd="}},
 		{program: "nanofront", args: []string{"etcd", "--data", filepath.Join(s.data, "etcd"), "--client-url", "http://" + freeAddr(t), "--statsd="}},
 	} {
-		c.code, c.says = 1, []string{"--data", "in use", s.data}
+		c.code, c.says = 1, []string{"in use", s.data}
 		c.check(t, finish(t, c.program, c.args...))
 	}
 	f := finish(t, "nanofront", "up", "--http", freeAddr(t), "--admin", freeAddr(t), "--etcd-url", "http://"+freeAddr(t), "--data", s.data, "--statsd=")
