@@ -17,7 +17,11 @@ func recvNow(fd uintptr, p []byte) (int, syscall.Errno) {
 
 func (w *writing) sendNow(fd uintptr) (int, syscall.Errno) {
 	w.join = append(append(w.join[:0], w.head...), w.body...)
-	n, err := syscall.Write(int(fd), w.join)
+	return sendNow(fd, w.join)
+}
+
+func sendNow(fd uintptr, p []byte) (int, syscall.Errno) {
+	n, err := syscall.Write(int(fd), p)
 	return n, errnoOf(err)
 }
 

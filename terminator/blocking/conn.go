@@ -19,7 +19,8 @@ type conn struct {
 	*conns.Conn
 	d    *Driver
 	sock Socket
-	home Home // nil: none
+	from io.Reader // what sock is read by: where it can be, without the scheduler
+	home Home      // nil: none
 
 	scanner   http1.Scanner
 	in        []byte // read, and not used up
@@ -247,7 +248,7 @@ func (c *conn) end() {
 	_ = c.sock.SetReadDeadline(time.Time{}) // closed, else
 	for total := 0; total < conns.LingerBytes && time.Since(began) < conns.LingerTimeout; {
 		c.Enter(conns.Lingering)
-		n, err := c.sock.Read(trash[:])
+		n, err := c.from.Read(trash[:])
 		if total += n; err == nil {
 			continue
 		}
@@ -267,11 +268,11 @@ func (c *conn) fill(p conns.Phase, since int64) error {
 		case c.uploading.Load() && c.answered.Load():
 			return errAnswered
 		case len(c.in) == 0 && p == conns.Idle:
-			n, err = c.sock.Read(c.small[:]) // so that one who waits costs little
+			n, err = c.from.Read(c.small[:]) // so that one who waits costs little
 			c.in = append(c.in[:0:0], c.small[:n]...)
 		default:
 			buf := pieces.Get().(*[piece]byte) //nolint:forcetypeassert // the pool has nothing else
-			n, err = c.sock.Read(buf[:])
+			n, err = c.from.Read(buf[:])
 			c.in = append(c.in, buf[:n]...)
 			pieces.Put(buf)
 		}
