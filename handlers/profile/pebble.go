@@ -326,7 +326,7 @@ func (f *failure) Error() string {
 }
 
 // Is makes it an ErrFailed.
-func (f *failure) Is(target error) bool { return target == ErrFailed } //nolint:errorlint // this is what errors.Is asks
+func (f *failure) Is(target error) bool { return target == ErrFailed }
 
 // Unwrap returns why.
 func (f *failure) Unwrap() error { return f.cause }

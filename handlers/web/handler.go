@@ -15,7 +15,6 @@ import (
 
 var (
 	headerType    = []byte("content-type")
-	headerAllow   = []byte("allow")
 	headerVary    = []byte("vary")
 	headerCache   = []byte("cache-control")
 	headerCSP     = []byte("content-security-policy")
