@@ -6,6 +6,7 @@ import (
 	"io"
 	stdlog "log"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -98,7 +99,8 @@ func New(o Options) (*Log, error) {
 func (l *Log) Logger() zerolog.Logger { return l.logger }
 
 // TakeStandard makes what libraries write to the standard library's log lines
-// of this log, as warnings. It changes the whole process.
+// of this log, as warnings; what they say with its Fatal is an error, and written
+// before the process ends. It changes the whole process.
 func (l *Log) TakeStandard() {
 	stdlog.SetFlags(0)
 	stdlog.SetPrefix("")
@@ -185,6 +187,26 @@ type standard struct{ l *Log }
 
 func (s standard) Write(p []byte) (int, error) {
 	line := strings.TrimRight(string(p), "\n")
+	if isFatal() {
+		// The process ends when this returns, and what is in the ring with it.
+		s.l.logger.Error().Msg(line)
+		return len(p), s.l.Close()
+	}
 	s.l.logger.Warn().Msg(line)
 	return len(p), nil
+}
+
+// isFatal reports whether a library has called the standard log's Fatal, Fatalf or Fatalln.
+func isFatal() bool {
+	var callers [8]uintptr
+	frames := runtime.CallersFrames(callers[:runtime.Callers(2, callers[:])])
+	for {
+		f, more := frames.Next()
+		if strings.HasPrefix(f.Function, "log.Fatal") || strings.HasPrefix(f.Function, "log.(*Logger).Fatal") {
+			return true
+		}
+		if !more {
+			return false
+		}
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	stdlog "log"
 	"os"
+	"os/exec"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -244,5 +245,32 @@ func TestLog_CountsWhatCannotBeWritten(t *testing.T) {
 				t.Errorf("%d whole lines, want 3, in\n%s", whole, out.String())
 			}
 		})
+	}
+}
+
+// What a library says before it ends the process is read.
+func TestLog_StandardFatal(t *testing.T) {
+	const variable = "NANOFRONT_TEST_FATAL"
+	if how := os.Getenv(variable); how != "" {
+		l := open(t, Options{})
+		l.TakeStandard()
+		switch how {
+		case "Fatal":
+			stdlog.Fatal("no way on")
+		case "Fatalf":
+			stdlog.Fatalf("no way %s", "on")
+		case "Logger":
+			stdlog.Default().Fatalln("no way on")
+		}
+	}
+	for _, how := range []string{"Fatal", "Fatalf", "Logger"} {
+		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestLog_StandardFatal$")
+		cmd.Env = append(os.Environ(), variable+"="+how)
+		var out bytes.Buffer
+		cmd.Stderr = &out
+		_ = cmd.Run() // the code says it all
+		if code := cmd.ProcessState.ExitCode(); code != 1 || strings.Count(out.String(), "no way on") != 1 || !strings.Contains(out.String(), `"level":"error"`) {
+			t.Errorf("%s: exit code %d, the log is %q", how, code, out.String())
+		}
 	}
 }
