@@ -14,7 +14,7 @@ const joinMost = 1 << 10
 // scratch is what sendNow needs: not on the stack, as nothing should ask
 // whether it may move.
 type scratch struct {
-	join []byte // made when it is needed: many sockets are only read
+	join [joinMost]byte
 	iov  [2]unix.Iovec
 	msg  unix.Msghdr
 }
@@ -34,8 +34,7 @@ func (w *writing) sendNow(fd uintptr) (int, syscall.Errno) {
 	case len(w.body) == 0:
 		p = w.head
 	case len(w.head)+len(w.body) <= joinMost:
-		w.join = append(append(w.join[:0], w.head...), w.body...)
-		p = w.join
+		p = append(append(w.join[:0], w.head...), w.body...)
 	default:
 		w.iov = [2]unix.Iovec{{Base: &w.head[0]}, {Base: &w.body[0]}}
 		w.iov[0].SetLen(len(w.head))
@@ -46,11 +45,6 @@ func (w *writing) sendNow(fd uintptr) (int, syscall.Errno) {
 		w.iov = [2]unix.Iovec{}                                                                      // what was sent isn't held on to
 		return int(n), errno
 	}
-	return sendNow(fd, p)
-}
-
-func sendNow(fd uintptr, p []byte) (int, syscall.Errno) {
-	const flags = unix.MSG_DONTWAIT | unix.MSG_NOSIGNAL
 	n, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, fd, uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)), flags, 0, 0) //nolint:gosec // as in recvNow
 	return int(n), errno
 }

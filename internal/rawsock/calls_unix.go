@@ -17,11 +17,7 @@ func recvNow(fd uintptr, p []byte) (int, syscall.Errno) {
 
 func (w *writing) sendNow(fd uintptr) (int, syscall.Errno) {
 	w.join = append(append(w.join[:0], w.head...), w.body...)
-	return sendNow(fd, w.join)
-}
-
-func sendNow(fd uintptr, p []byte) (int, syscall.Errno) {
-	n, err := syscall.Write(int(fd), p)
+	n, err := syscall.Write(int(fd), w.join)
 	return n, errnoOf(err)
 }
 

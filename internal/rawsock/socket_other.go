@@ -5,15 +5,13 @@ package rawsock
 import (
 	"errors"
 	"net"
-	"syscall"
 )
 
 // Socket isn't there.
 type Socket struct{}
 
-// Of and New return nil.
-func Of(net.Conn) *Socket      { return nil }
-func New(syscall.Conn) *Socket { return nil }
+// Of returns nil.
+func Of(net.Conn) *Socket { return nil }
 
 // Read and TryWrite have no Socket to be called on.
 func (*Socket) Read([]byte) (int, error)             { return 0, errors.ErrUnsupported }

@@ -37,19 +37,12 @@ type writing struct {
 // Of returns the raw side of c, which stays usable as it is; nil if it isn't
 // itself a stream socket, as a *tls.Conn isn't.
 func Of(c net.Conn) *Socket {
-	switch c := c.(type) {
-	case *net.TCPConn:
-		return New(c)
-	case *net.UnixConn:
-		return New(c)
+	switch c.(type) {
+	case *net.TCPConn, *net.UnixConn:
+	default:
+		return nil
 	}
-	return nil
-}
-
-// New is Of for what the caller knows to be a stream socket in the runtime's
-// poller, as an *os.File may be. It returns nil if that is closed.
-func New(c syscall.Conn) *Socket {
-	raw, err := c.SyscallConn()
+	raw, err := c.(syscall.Conn).SyscallConn() //nolint:forcetypeassert // both have it
 	if err != nil {
 		return nil
 	}
@@ -132,25 +125,6 @@ func (w *writing) send(fd uintptr) bool {
 		default:
 			w.n = 0
 			return true
-		}
-	}
-}
-
-// Send writes p to a non-blocking socket within a callback of its RawConn, as far as that takes it at once and Most
-// allows. The error is a syscall.Errno, EAGAIN for a socket that is full.
-func Send(fd uintptr, p []byte) (int, error) {
-	if len(p) == 0 {
-		return 0, nil
-	}
-	sending()
-	for {
-		n, errno := sendNow(fd, p[:min(len(p), Most)])
-		switch errno {
-		case 0:
-			return n, nil
-		case syscall.EINTR:
-		default:
-			return 0, errno
 		}
 	}
 }

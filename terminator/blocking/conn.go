@@ -19,8 +19,7 @@ type conn struct {
 	*conns.Conn
 	d    *Driver
 	sock Socket
-	from io.Reader // what sock is read by: where it can be, without the scheduler
-	home Home      // nil: none
+	home Home // nil: none
 
 	scanner   http1.Scanner
 	in        []byte // read, and not used up
@@ -248,7 +247,7 @@ func (c *conn) end() {
 	_ = c.sock.SetReadDeadline(time.Time{}) // closed, else
 	for total := 0; total < conns.LingerBytes && time.Since(began) < conns.LingerTimeout; {
 		c.Enter(conns.Lingering)
-		n, err := c.from.Read(trash[:])
+		n, err := c.sock.Read(trash[:])
 		if total += n; err == nil {
 			continue
 		}
@@ -268,11 +267,11 @@ func (c *conn) fill(p conns.Phase, since int64) error {
 		case c.uploading.Load() && c.answered.Load():
 			return errAnswered
 		case len(c.in) == 0 && p == conns.Idle:
-			n, err = c.from.Read(c.small[:]) // so that one who waits costs little
+			n, err = c.sock.Read(c.small[:]) // so that one who waits costs little
 			c.in = append(c.in[:0:0], c.small[:n]...)
 		default:
 			buf := pieces.Get().(*[piece]byte) //nolint:forcetypeassert // the pool has nothing else
-			n, err = c.from.Read(buf[:])
+			n, err = c.sock.Read(buf[:])
 			c.in = append(c.in, buf[:n]...)
 			pieces.Put(buf)
 		}

@@ -10,7 +10,6 @@ import (
 	"syscall"
 	"time"
 
-	"nanofront/internal/rawsock"
 	"nanofront/terminator/conns"
 	"nanofront/terminator/exchange"
 	"nanofront/terminator/forwarded"
@@ -115,10 +114,7 @@ func (d *Driver) take(s Socket, c *conns.Conn, home Home) *conn {
 }
 
 func (d *Driver) conn(s Socket, c *conns.Conn, home Home) *conn {
-	b := &conn{Conn: c, d: d, sock: s, from: s, home: home, ready: make(chan struct{}, 1)}
-	if raw := rawsock.New(s); raw != nil {
-		b.from = raw
-	}
+	b := &conn{Conn: c, d: d, sock: s, home: home, ready: make(chan struct{}, 1)}
 	b.scanner.Init(d.Limits)
 	return b
 }

@@ -7,8 +7,6 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
-
-	"nanofront/internal/rawsock"
 )
 
 // Peeked is what Peek finds on a socket.
@@ -98,11 +96,12 @@ func Write(s syscall.Conn, b []byte, wrote func(n int)) error {
 	var failed error
 	err = raw.Write(func(fd uintptr) bool {
 		for len(b) > 0 {
-			n, err := rawsock.Send(fd, b)
+			n, err := unix.Write(int(fd), b)
 			switch {
 			case err == nil:
 				b = b[n:]
 				wrote(n)
+			case errors.Is(err, unix.EINTR):
 			case errors.Is(err, unix.EAGAIN):
 				return false
 			default:
