@@ -20,7 +20,10 @@ import (
 	"nanofront/internal/freeport"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	// What etcd has said last stays where it is.
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("nanofront/etcd/embedded.(*lastWords).OnWrite"))
+}
 
 func fast(dir string) ServerOptions {
 	return ServerOptions{
