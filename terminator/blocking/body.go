@@ -33,9 +33,12 @@ func (c *conn) body(x *exchange.Exchange, length int64) (goesOn bool) {
 			return c.badBody(x, err)
 		}
 		whole = append(whole, data...)
+		if c.scanner.Length() > int64(x.MaxBody()) {
+			break // as the chunk says that begins
+		}
 	}
 	switch {
-	case len(whole) > x.MaxBody():
+	case c.scanner.Length() > int64(x.MaxBody()):
 		x.Close = true
 		x.TooLarge()
 		return c.await()
@@ -67,13 +70,11 @@ func (c *conn) upload(x *exchange.Exchange, b *bodyReader, begin []byte, length 
 	if w == nil {
 		return c.await()
 	}
-	total := int64(len(begin))
 	for c.scanner.InBody() {
 		data, err := b.next()
-		total += int64(len(data))
 		var fault faultError
 		switch {
-		case err == nil && total > int64(x.MaxBody()):
+		case err == nil && c.scanner.Length() > int64(x.MaxBody()):
 			x.Stop(w, exchange.StopTooLarge, http1.OK)
 		case err == nil:
 			if _, err := w.Write(data); err == nil {

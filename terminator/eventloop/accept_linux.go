@@ -83,7 +83,8 @@ func (ls *Loops) accepted(fd int, from unix.Sockaddr) {
 	if !ls.Prepared {
 		conns.PrepareConn(fd)
 	}
-	c := &conn{loop: l, fd: fd}
+	c := &conn{loop: l}
+	c.fd.Store(int32(fd)) //nolint:gosec // a descriptor
 	c.scanner.Init(ls.Limits)
 	ls.Table.Add(&c.Conn, c, ip)
 	if err := l.add(c); err != nil {

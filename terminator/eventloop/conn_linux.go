@@ -34,8 +34,8 @@ type conn struct {
 	conns.Conn
 
 	loop *loop
-	fd   int
-	gen  uint32 // tells the events of this connection from those of one that had its descriptor before
+	fd   atomic.Int32 // the socket; changes when the connection comes back
+	gen  uint32       // tells the events of this connection from those of one that had its descriptor before
 
 	state   atomic.Uint32
 	hungUp  atomic.Bool // the client has closed its side, or more
@@ -50,6 +50,8 @@ type conn struct {
 	dropped   int    // how much has come since, in bytes
 	firstByte int64  // Front.Now at which the request that is served was found
 }
+
+func (c *conn) socket() int { return int(c.fd.Load()) }
 
 // wake is called when there is something to read.
 func (c *conn) wake(b *batch, now int64) {
@@ -108,12 +110,12 @@ func (c *conn) Overdue(p conns.Phase, since int64) {
 		return
 	}
 	if p == conns.Idle {
-		if conns.Peek(c.fd) == conns.PeekData {
+		if conns.Peek(c.socket()) == conns.PeekData {
 			c.serveLater(serveMost)
 			return
 		}
 		c.loop.all.Table.Idled()
-		if conns.Outstanding(c.fd) > 0 {
+		if conns.Outstanding(c.socket()) > 0 {
 			c.end() // it has yet to take its last response
 			return
 		}
@@ -124,7 +126,7 @@ func (c *conn) Overdue(p conns.Phase, since int64) {
 // Gone implements conns.Holder. It is called by who doesn't own the connection: that may have been closed meanwhile,
 // and the answer is about another one then, so it is to be used for nothing but a call by its id.
 func (c *conn) Gone() bool {
-	return c.hungUp.Load() && c.state.Load() != stateGone && conns.Peek(c.fd) == conns.PeekGone
+	return c.hungUp.Load() && c.state.Load() != stateGone && conns.Peek(c.socket()) == conns.PeekGone
 }
 
 // Abandon implements conns.Holder.
@@ -135,7 +137,7 @@ func (c *conn) Outstanding() int {
 	if c.state.Load() == stateGone {
 		return 0
 	}
-	return conns.Outstanding(c.fd)
+	return conns.Outstanding(c.socket())
 }
 
 // Abort implements conns.Holder.
@@ -157,9 +159,9 @@ func (c *conn) close() {
 	}
 	c.loop.forget(c)
 	if c.Aborted() != conns.NotAborted {
-		conns.Forget(c.fd)
+		conns.Forget(c.socket())
 	}
-	_ = unix.Close(c.fd) // it can't fail in a way that matters
+	_ = unix.Close(c.socket()) // it can't fail in a way that matters
 	c.Leave()
 }
 
@@ -168,7 +170,7 @@ func (c *conn) close() {
 // client's system throws away what its program hasn't read yet. The caller owns the connection, and doesn't
 // afterwards.
 func (c *conn) end() {
-	if c.hungUp.Load() && conns.Peek(c.fd) == conns.PeekGone || c.closing.Load() || !c.Linger() || conns.End(c.fd) != nil {
+	if c.hungUp.Load() && conns.Peek(c.socket()) == conns.PeekGone || c.closing.Load() || !c.Linger() || conns.End(c.socket()) != nil {
 		c.close()
 		return
 	}
@@ -192,7 +194,7 @@ func (c *conn) drop(buf []byte) (goesOn bool) {
 // read reads what is there. n is 0 if nothing is; ended says that nothing will be.
 func (c *conn) read(buf []byte) (n int, ended bool) {
 	for {
-		r, _, errno := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(c.fd), uintptr(unsafe.Pointer(&buf[0])), uintptr(len(buf)), unix.MSG_DONTWAIT, 0, 0) //nolint:gosec // as package unix does, without telling the scheduler: it doesn't block
+		r, _, errno := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(c.socket()), uintptr(unsafe.Pointer(&buf[0])), uintptr(len(buf)), unix.MSG_DONTWAIT, 0, 0) //nolint:gosec // as package unix does, without telling the scheduler: it doesn't block
 		switch errno {
 		case 0:
 			c.full = int(r) == len(buf)
@@ -217,14 +219,14 @@ func (c *conn) write(head, body []byte) (n int, ok bool) {
 		var r uintptr
 		var errno unix.Errno
 		if len(body) == 0 {
-			r, _, errno = unix.RawSyscall6(unix.SYS_SENDTO, uintptr(c.fd), uintptr(unsafe.Pointer(&head[0])), uintptr(len(head)), flags, 0, 0) //nolint:gosec // as in read
+			r, _, errno = unix.RawSyscall6(unix.SYS_SENDTO, uintptr(c.socket()), uintptr(unsafe.Pointer(&head[0])), uintptr(len(head)), flags, 0, 0) //nolint:gosec // as in read
 		} else {
 			iov := [2]unix.Iovec{{Base: &head[0]}, {Base: &body[0]}}
 			iov[0].SetLen(len(head))
 			iov[1].SetLen(len(body))
 			msg := unix.Msghdr{Iov: &iov[0]}
 			msg.SetIovlen(len(iov))
-			r, _, errno = unix.RawSyscall(unix.SYS_SENDMSG, uintptr(c.fd), uintptr(unsafe.Pointer(&msg)), flags) //nolint:gosec // as in read
+			r, _, errno = unix.RawSyscall(unix.SYS_SENDMSG, uintptr(c.socket()), uintptr(unsafe.Pointer(&msg)), flags) //nolint:gosec // as in read
 		}
 		switch errno {
 		case 0:
@@ -242,8 +244,8 @@ func (c *conn) write(head, body []byte) (n int, ok bool) {
 func (c *conn) detach() *os.File {
 	c.state.Store(stateGone)
 	c.loop.forget(c)
-	_ = unix.EpollCtl(c.loop.ep, unix.EPOLL_CTL_DEL, c.fd, nil) // it is watched
-	return os.NewFile(uintptr(c.fd), "client")
+	_ = unix.EpollCtl(c.loop.ep, unix.EPOLL_CTL_DEL, c.socket(), nil) // it is watched
+	return os.NewFile(uintptr(c.socket()), "client")
 }
 
 // pass leaves the connection to the blocking driver before or within a request, of which in is the beginning.
@@ -289,7 +291,8 @@ func (c *conn) Return(s blocking.Socket, rest []byte) {
 		ls.Table.NotPassed(&c.Conn)
 		return
 	}
-	c.fd, c.full = fd, false
+	c.fd.Store(int32(fd)) //nolint:gosec // a descriptor
+	c.full = false
 	c.hungUp.Store(false)
 	c.scanner = http1.Scanner{}
 	c.scanner.Init(ls.Limits)

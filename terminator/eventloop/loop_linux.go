@@ -209,11 +209,11 @@ func (l *loop) add(c *conn) error {
 	l.mu.Lock()
 	l.gen++
 	c.gen = l.gen
-	for len(l.conns) <= c.fd {
+	for len(l.conns) <= c.socket() {
 		l.conns = append(l.conns, make([]*conn, 1+len(l.conns))...)
 	}
-	l.conns[c.fd] = c
-	fd, gen := c.fd, c.gen // once it is watched, c is another's
+	l.conns[c.socket()] = c
+	fd, gen := c.socket(), c.gen // once it is watched, c is another's
 	l.mu.Unlock()
 	// Once and for all: edge-triggered, so that nothing has to be said about
 	// when the connection is of interest.
@@ -231,8 +231,8 @@ func (l *loop) add(c *conn) error {
 // forget ends the watch. The caller owns c.
 func (l *loop) forget(c *conn) {
 	l.mu.Lock()
-	if l.conns[c.fd] == c {
-		l.conns[c.fd] = nil
+	if l.conns[c.socket()] == c {
+		l.conns[c.socket()] = nil
 	}
 	l.mu.Unlock()
 }

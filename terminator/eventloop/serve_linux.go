@@ -85,7 +85,7 @@ func (c *conn) serve(b *batch, most int) {
 func (c *conn) request(b *batch, in []byte) (goesOn bool) {
 	front := c.loop.all.Front
 	n, fault := c.scanner.ScanOne(in)
-	if fault == http1.OK && (!c.scanner.Between() || !c.scanner.Plain() || in[0] == '\r') {
+	if !c.scanner.Plain() || fault == http1.OK && (!c.scanner.Between() || in[0] == '\r') {
 		c.pass(in)
 		return false
 	}
