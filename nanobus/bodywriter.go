@@ -49,7 +49,7 @@ func (w *BodyWriter) Write(p []byte) (int, error) {
 	done := 0
 	for done < len(p) {
 		l.mu.Lock()
-		for w.err == nil && !l.closed && (w.credit == 0 || len(l.out) > bulkGathered) {
+		for w.err == nil && !w.ended && !l.closed && (w.credit == 0 || len(l.out) > bulkGathered) {
 			l.rouse()
 			l.space.Wait() // ended by credit, by the link's writer, by the sweep, and with the link
 		}
@@ -139,6 +139,7 @@ func (w *BodyWriter) finish(broken *errorPayload) error {
 		}
 		_ = l.commit(start) // far below MaxFrame
 	}
+	l.space.Broadcast() // for a Write that is left behind, as after a panic
 	switch {
 	case w.request != nil:
 		w.request.release()

@@ -305,3 +305,48 @@ func TestLink_FailedWriteLeavesNothing(t *testing.T) {
 		t.Errorf("nothing is gathered, with cuts at %v, and %d frames from %d on", l.cuts, l.frames, l.cut)
 	}
 }
+
+// A body that is broken off takes along who still writes to it.
+func TestBody_BrokenOffUnderWrite(t *testing.T) {
+	ended := make(chan error, 1)
+	s, in := server(t, "1", Options{Bodies: true, Serve: func(batch []*Request) {
+		for _, r := range batch {
+			w, err := r.ReplyBody(Bytes("head"))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			go func() {
+				_, err := w.Write(make([]byte, 2*BodyCredit)) // nobody reads
+				ended <- err
+			}()
+			go func() {
+				for spent := false; !spent; time.Sleep(time.Millisecond) { // between looks at the condition
+					w.link.mu.Lock()
+					spent = w.credit == 0
+					w.link.mu.Unlock()
+				}
+				w.Break(CodeInternal, "")
+			}()
+		}
+	}}, tcp)
+	b := bodyCaller(t, in)
+	c := NewCall()
+	if err := b.Service("s").Go(c, Bytes(""), patience); err != nil {
+		t.Fatal(err)
+	}
+	c.Wait()
+	if c.Err != nil {
+		t.Fatal(c.Err)
+	}
+	select {
+	case err := <-ended:
+		if err == nil {
+			t.Error("all was written")
+		}
+	case <-time.After(patience):
+		t.Error("Write still waits")
+	}
+	c.Release()
+	atRest(t, b, s)
+}
