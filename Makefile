@@ -40,7 +40,7 @@ ifeq ($(HAVE_CC),)
 else
 	CGO_ENABLED=1 $(GO) test -race -timeout $(TEST_TIMEOUT) ./...
 	@echo "once more without the race detector, which allocates itself: the tests that count allocations"
-	CGO_ENABLED=0 $(GO) test -run 'Alloc' -timeout $(TEST_TIMEOUT) ./nanobus ./handlers/... ./terminator ./internal/httpmsg
+	CGO_ENABLED=0 $(GO) test -run 'Alloc' -timeout $(TEST_TIMEOUT) ./nanobus ./handlers/... ./terminator ./httpmsg
 endif
 
 .PHONY: race
@@ -68,7 +68,7 @@ bench: build ## Measure the system, beside others, and report (some five minutes
 .PHONY: gobench
 gobench: ## Run the Go benchmarks; benchstat reads the output
 	@$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -count $(BENCH_COUNT) \
-		./nanobus/... ./terminator/... ./internal/httpmsg/... ./handlers/...
+		./nanobus/... ./terminator/... ./httpmsg/... ./handlers/...
 
 .PHONY: bench-peers
 bench-peers: ## Compare the bus with others' request/reply: ARGS='-rounds 5 -callers 256'

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"nanofront/internal/metrics"
-	"nanofront/internal/registry"
+	"nanofront/registry"
 )
 
 func TestParseEndpoints(t *testing.T) {

@@ -17,7 +17,7 @@ import (
 	"nanofront/etcd/embedded"
 	"nanofront/internal/freeport"
 	"nanofront/internal/metrics"
-	"nanofront/internal/registry"
+	"nanofront/registry"
 )
 
 // patience is how long a test waits for what must happen; only a failing

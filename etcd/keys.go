@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"strings"
 
-	"nanofront/internal/registry"
+	"nanofront/registry"
 )
 
 // DefaultPrefix is above all keys of a system that was given no other. A user

@@ -7,7 +7,7 @@ import (
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 
-	"nanofront/internal/registry"
+	"nanofront/registry"
 )
 
 // Instances lists the instances that are registered, sorted. Invalid records

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"nanofront/internal/registry"
+	"nanofront/registry"
 )
 
 // owned is an instance of "web" with data.

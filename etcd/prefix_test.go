@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"nanofront/internal/registry"
+	"nanofront/registry"
 )
 
 func TestParsePrefix(t *testing.T) {

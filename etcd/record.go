@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"nanofront/internal/registry"
+	"nanofront/registry"
 )
 
 // record is what a process writes of itself, with what is needed to tell it

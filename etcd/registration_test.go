@@ -9,7 +9,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"nanofront/internal/metrics"
-	"nanofront/internal/registry"
+	"nanofront/registry"
 )
 
 func TestRegistration_LifeCycle(t *testing.T) {

@@ -7,7 +7,7 @@ import (
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 
-	"nanofront/internal/registry"
+	"nanofront/registry"
 )
 
 // Routes reads the routes document as it stands: parsed, as written, and its

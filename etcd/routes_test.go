@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"nanofront/internal/metrics"
-	"nanofront/internal/registry"
+	"nanofront/registry"
 )
 
 func TestClient_RoutesCompareAndSwap(t *testing.T) {

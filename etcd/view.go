@@ -6,7 +6,7 @@ import (
 
 	"go.etcd.io/etcd/api/v3/mvccpb"
 
-	"nanofront/internal/registry"
+	"nanofront/registry"
 )
 
 // view is what a watch knows. One goroutine owns it; there is no I/O in it.

@@ -8,7 +8,7 @@ import (
 
 	"go.etcd.io/etcd/api/v3/mvccpb"
 
-	"nanofront/internal/registry"
+	"nanofront/registry"
 )
 
 // quietView is a view that counts what it would log.

@@ -7,7 +7,7 @@ import (
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 
-	"nanofront/internal/registry"
+	"nanofront/registry"
 )
 
 // Watch calls fn with the first complete snapshot, and then after each change

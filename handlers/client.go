@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"nanofront/internal/httpmsg"
+	"nanofront/httpmsg"
 	"nanofront/nanobus"
 )
 

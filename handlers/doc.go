@@ -15,7 +15,7 @@
 //		"syscall"
 //
 //		"nanofront/handlers"
-//		"nanofront/internal/static"
+//		"nanofront/registry/static"
 //	)
 //
 //	func main() {

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"nanofront/handlers"
-	"nanofront/internal/static"
+	"nanofront/registry/static"
 )
 
 func main() {

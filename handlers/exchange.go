@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"nanofront/internal/httpmsg"
+	"nanofront/httpmsg"
 	"nanofront/nanobus"
 )
 

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"nanofront/internal/httpmsg"
+	"nanofront/httpmsg"
 )
 
 // Request is an HTTP request. Its byte slices are valid until it is answered.

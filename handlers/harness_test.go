@@ -14,11 +14,11 @@ import (
 	"go.uber.org/goleak"
 
 	"nanofront/handlers"
-	"nanofront/internal/httpmsg"
+	"nanofront/httpmsg"
 	"nanofront/internal/metrics"
-	"nanofront/internal/registry"
 	"nanofront/internal/testutil"
 	"nanofront/nanobus"
+	"nanofront/registry"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -8,8 +8,8 @@ import (
 	"github.com/rs/zerolog"
 
 	"nanofront/internal/metrics"
-	"nanofront/internal/registry"
 	"nanofront/nanobus"
+	"nanofront/registry"
 )
 
 // Defaults of Options.

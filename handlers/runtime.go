@@ -16,9 +16,9 @@ import (
 
 	"nanofront/internal/logging"
 	"nanofront/internal/metrics"
-	"nanofront/internal/registry"
 	"nanofront/internal/tasks"
 	"nanofront/nanobus"
+	"nanofront/registry"
 )
 
 // Runtime is one backend process. Most need only Run; who calls other services

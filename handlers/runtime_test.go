@@ -11,9 +11,9 @@ import (
 
 	"nanofront/handlers"
 	"nanofront/internal/metrics"
-	"nanofront/internal/registry"
 	"nanofront/internal/testutil"
 	"nanofront/nanobus"
+	"nanofront/registry"
 )
 
 func TestRun_Answers(t *testing.T) {

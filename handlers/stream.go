@@ -6,7 +6,7 @@ import (
 	"errors"
 	"io"
 
-	"nanofront/internal/httpmsg"
+	"nanofront/httpmsg"
 	"nanofront/nanobus"
 )
 

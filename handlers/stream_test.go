@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"nanofront/handlers"
-	"nanofront/internal/httpmsg"
+	"nanofront/httpmsg"
 	"nanofront/internal/metrics"
 	"nanofront/internal/testutil"
 	"nanofront/nanobus"

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"sync"
 
-	"nanofront/internal/registry"
+	"nanofront/registry"
 )
 
 // weight is the weight that SetWeight asked for, and the registration that

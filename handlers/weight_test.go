@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"nanofront/handlers"
-	"nanofront/internal/registry"
 	"nanofront/internal/testutil"
+	"nanofront/registry"
 )
 
 // named answers with the name of the instance.

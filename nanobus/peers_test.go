@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"nanofront/httpmsg"
 	"nanofront/internal/freeport"
-	"nanofront/internal/httpmsg"
 	"nanofront/internal/testutil"
 	"nanofront/nanobus"
 )

@@ -9,7 +9,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"nanofront/internal/httpmsg"
+	"nanofront/httpmsg"
 	"nanofront/nanobus"
 	"nanofront/terminator/exchange"
 	"nanofront/terminator/forwarded"

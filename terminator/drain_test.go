@@ -11,9 +11,9 @@ import (
 
 	"go.uber.org/goleak"
 
-	"nanofront/internal/httpmsg"
-	"nanofront/internal/registry"
+	"nanofront/httpmsg"
 	"nanofront/nanobus"
+	"nanofront/registry"
 )
 
 // leftovers are goroutines of fasthttp that outlive their server: one for the

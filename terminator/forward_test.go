@@ -7,10 +7,10 @@ import (
 	"testing"
 	"time"
 
-	"nanofront/internal/httpmsg"
+	"nanofront/httpmsg"
 	"nanofront/internal/metrics"
-	"nanofront/internal/registry"
 	"nanofront/nanobus"
+	"nanofront/registry"
 )
 
 func TestForward_NoInstance(t *testing.T) { bothWays(t, testForwardNoInstance) }

@@ -9,10 +9,10 @@ import (
 	"strings"
 	"testing"
 
-	"nanofront/internal/httpmsg"
+	"nanofront/httpmsg"
 	"nanofront/internal/metrics"
-	"nanofront/internal/registry"
 	"nanofront/nanobus"
+	"nanofront/registry"
 	"nanofront/terminator/http1/http1test"
 )
 

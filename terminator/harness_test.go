@@ -16,10 +16,10 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"nanofront/internal/httpmsg"
+	"nanofront/httpmsg"
 	"nanofront/internal/metrics"
-	"nanofront/internal/registry"
 	"nanofront/nanobus"
+	"nanofront/registry"
 )
 
 // patience is far longer than anything here takes.

@@ -7,10 +7,10 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"nanofront/internal/httpmsg"
+	"nanofront/httpmsg"
 	"nanofront/internal/metrics"
-	"nanofront/internal/registry"
 	"nanofront/nanobus"
+	"nanofront/registry"
 )
 
 // What the registry lets a route be hashed by is what the terminator passes

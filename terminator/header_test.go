@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"nanofront/internal/httpmsg"
+	"nanofront/httpmsg"
 	"nanofront/nanobus"
 )
 

@@ -14,9 +14,9 @@ import (
 	"testing"
 	"time"
 
-	"nanofront/internal/httpmsg"
-	"nanofront/internal/registry"
+	"nanofront/httpmsg"
 	"nanofront/nanobus"
+	"nanofront/registry"
 )
 
 // wayPair is two terminators that differ in nothing but how they serve their

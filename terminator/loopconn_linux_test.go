@@ -18,7 +18,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"nanofront/internal/httpmsg"
+	"nanofront/httpmsg"
 	"nanofront/internal/metrics"
 	"nanofront/nanobus"
 )

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"nanofront/internal/httpmsg"
+	"nanofront/httpmsg"
 	"nanofront/nanobus"
 )
 

@@ -13,10 +13,10 @@ import (
 	"testing"
 	"time"
 
-	"nanofront/internal/httpmsg"
+	"nanofront/httpmsg"
 	"nanofront/internal/metrics"
-	"nanofront/internal/registry"
 	"nanofront/nanobus"
+	"nanofront/registry"
 )
 
 // stress is a client that does one thing after the other, by chance.

@@ -8,10 +8,10 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"nanofront/internal/httpmsg"
+	"nanofront/httpmsg"
 	"nanofront/internal/metrics"
-	"nanofront/internal/registry"
 	"nanofront/nanobus"
+	"nanofront/registry"
 )
 
 // Defaults of Options.

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"nanofront/internal/httpmsg"
+	"nanofront/httpmsg"
 	"nanofront/nanobus"
 )
 

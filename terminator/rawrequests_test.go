@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"nanofront/internal/httpmsg"
+	"nanofront/httpmsg"
 	"nanofront/internal/metrics"
 	"nanofront/nanobus"
 	"nanofront/terminator/http1/http1test"

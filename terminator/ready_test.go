@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"nanofront/internal/registry"
+	"nanofront/registry"
 )
 
 func degraded(f *front) string {

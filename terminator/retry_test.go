@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"nanofront/internal/httpmsg"
+	"nanofront/httpmsg"
 	"nanofront/internal/metrics"
 	"nanofront/nanobus"
 )

@@ -13,8 +13,8 @@ import (
 
 	"nanofront/internal/logging"
 	"nanofront/internal/metrics"
-	"nanofront/internal/registry"
 	"nanofront/nanobus"
+	"nanofront/registry"
 	"nanofront/terminator/admission"
 	"nanofront/terminator/blocking"
 	"nanofront/terminator/conns"

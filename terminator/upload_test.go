@@ -11,10 +11,10 @@ import (
 	"strings"
 	"testing"
 
-	"nanofront/internal/httpmsg"
+	"nanofront/httpmsg"
 	"nanofront/internal/metrics"
-	"nanofront/internal/registry"
 	"nanofront/nanobus"
+	"nanofront/registry"
 )
 
 func large(service string) registry.Route {

@@ -9,7 +9,7 @@ import (
 
 	"nanofront/internal/cli"
 	"nanofront/internal/discovery"
-	"nanofront/internal/registry"
+	"nanofront/registry"
 )
 
 // place is where status found what it shows.

@@ -11,7 +11,7 @@ import (
 
 	"nanofront/internal/cli"
 	"nanofront/internal/discovery"
-	"nanofront/internal/registry"
+	"nanofront/registry"
 )
 
 // remarkTimeout is how long a dry run waits for who is registered: it does

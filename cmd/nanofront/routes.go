@@ -13,8 +13,8 @@ import (
 
 	"nanofront/internal/cli"
 	"nanofront/internal/discovery"
-	"nanofront/internal/registry"
 	"nanofront/internal/terminal"
+	"nanofront/registry"
 )
 
 type routesCommand struct {

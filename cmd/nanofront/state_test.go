@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"nanofront/internal/registry"
 	"nanofront/nanobus"
+	"nanofront/registry"
 )
 
 func TestState_OfLinksAndTheProcess(t *testing.T) {

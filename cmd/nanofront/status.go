@@ -15,8 +15,8 @@ import (
 	"nanofront/internal/cli"
 	"nanofront/internal/discovery"
 	"nanofront/internal/metrics"
-	"nanofront/internal/registry"
 	"nanofront/nanobus"
+	"nanofront/registry"
 )
 
 // statusTimeout bounds each look at an admin port.

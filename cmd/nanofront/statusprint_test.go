@@ -6,7 +6,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"nanofront/internal/registry"
+	"nanofront/registry"
 )
 
 // What status prints fits the terminal, and has colours only on one that may.

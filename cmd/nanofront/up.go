@@ -24,10 +24,10 @@ import (
 	"nanofront/internal/busflags"
 	"nanofront/internal/cli"
 	"nanofront/internal/logging"
-	"nanofront/internal/registry"
 	"nanofront/internal/supervisor"
 	"nanofront/internal/terminal"
 	"nanofront/internal/tuning"
+	"nanofront/registry"
 )
 
 const (

@@ -7,7 +7,7 @@ import (
 
 	"nanofront/internal/buildinfo"
 	"nanofront/internal/cli"
-	"nanofront/internal/registry"
+	"nanofront/registry"
 )
 
 // withdrawTimeout bounds how long an end waits for etcd; without it the

@@ -10,8 +10,8 @@ import (
 	"nanofront/internal/busflags"
 	"nanofront/internal/cli"
 	"nanofront/internal/discovery"
-	"nanofront/internal/registry"
 	"nanofront/internal/tuning"
+	"nanofront/registry"
 	"nanofront/terminator"
 )
 

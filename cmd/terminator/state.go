@@ -12,7 +12,7 @@ import (
 	"nanofront/internal/cli"
 	"nanofront/internal/discovery"
 	"nanofront/internal/lastknown"
-	"nanofront/internal/registry"
+	"nanofront/registry"
 	"nanofront/terminator"
 )
 

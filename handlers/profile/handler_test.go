@@ -14,7 +14,7 @@ import (
 
 	"nanofront/handlers"
 	"nanofront/handlers/profile"
-	"nanofront/internal/httpmsg"
+	"nanofront/httpmsg"
 	"nanofront/internal/metrics"
 	"nanofront/internal/testutil"
 )

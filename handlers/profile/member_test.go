@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"nanofront/handlers"
-	"nanofront/internal/httpmsg"
+	"nanofront/httpmsg"
 )
 
 var today = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)

@@ -13,10 +13,10 @@ import (
 	"nanofront/internal/busflags"
 	"nanofront/internal/cli"
 	"nanofront/internal/discovery"
-	"nanofront/internal/registry"
 	"nanofront/internal/tuning"
 	"nanofront/internal/unixpath"
 	"nanofront/nanobus"
+	"nanofront/registry"
 )
 
 // Flags are the flags of a program that serves one service, in the form of internal/cli. Embed them.

@@ -17,8 +17,8 @@ import (
 	"nanofront/handlers"
 	"nanofront/handlers/program"
 	"nanofront/internal/freeport"
-	"nanofront/internal/static"
 	"nanofront/internal/testutil"
+	"nanofront/registry/static"
 )
 
 // The program is this test binary again, with the variable set.

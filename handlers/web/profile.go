@@ -5,7 +5,7 @@ import (
 	"strconv"
 
 	"nanofront/handlers"
-	"nanofront/internal/httpmsg"
+	"nanofront/httpmsg"
 )
 
 // maxBody is the longest body of a PUT that is passed on, in bytes: what

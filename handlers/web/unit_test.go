@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"nanofront/handlers"
-	"nanofront/internal/httpmsg"
+	"nanofront/httpmsg"
 	"nanofront/internal/metrics"
 	"nanofront/nanobus"
 )

@@ -8,10 +8,10 @@ import (
 	"io"
 	"time"
 
+	"nanofront/httpmsg"
 	"nanofront/internal/buildinfo"
-	"nanofront/internal/httpmsg"
-	"nanofront/internal/registry"
 	"nanofront/nanobus"
+	"nanofront/registry"
 )
 
 // linkTime is how long an instance may at least take to be linked, however

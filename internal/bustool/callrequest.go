@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"nanofront/internal/httpmsg"
+	"nanofront/httpmsg"
 	"nanofront/nanobus"
 )
 

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"nanofront/internal/buildinfo"
-	"nanofront/internal/registry"
 	"nanofront/nanobus"
+	"nanofront/registry"
 )
 
 const (

@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	"nanofront/internal/registry"
 	"nanofront/nanobus"
+	"nanofront/registry"
 )
 
 // Discovery is what the commands need of it; etcd's client and the static

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"nanofront/internal/registry"
+	"nanofront/registry"
 )
 
 func TestParseTarget(t *testing.T) {

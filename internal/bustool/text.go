@@ -13,7 +13,7 @@ import (
 
 	"github.com/mattn/go-isatty"
 
-	"nanofront/internal/httpmsg"
+	"nanofront/httpmsg"
 )
 
 // Colours reports whether what is written to w may be coloured: it is a

@@ -11,8 +11,8 @@ import (
 	"nanofront/etcd"
 	"nanofront/internal/cli"
 	"nanofront/internal/metrics"
-	"nanofront/internal/registry"
-	"nanofront/internal/static"
+	"nanofront/registry"
+	"nanofront/registry/static"
 )
 
 // Source is what both kinds of discovery can do.

@@ -14,9 +14,9 @@ import (
 	"testing"
 	"time"
 
-	"nanofront/internal/httpmsg"
-	"nanofront/internal/registry"
+	"nanofront/httpmsg"
 	"nanofront/nanobus"
+	"nanofront/registry"
 )
 
 const guide = "docs/writing-a-handler.md"

@@ -42,7 +42,8 @@ var rules = []struct {
 	{"nanofront/terminator/http1", "os", nil, "the grammar does no I/O"},
 	{"nanofront/internal/uri", "nanofront", nil, "it is below all others"},
 	{"nanofront/internal/unixpath", "nanofront", nil, "it is below all others"},
-	{"nanofront/internal/registry", "nanofront", []string{"nanofront/internal/uri", "nanofront/internal/unixpath"}, "registry is data, and nothing else"},
+	{"nanofront/registry", "nanofront", []string{"nanofront/internal/uri", "nanofront/internal/unixpath", "nanofront/registry/static"}, "registry is data, and nothing else"},
+	{"nanofront/httpmsg", "nanofront", nil, "a payload knows nothing of who sends it"},
 }
 
 // inOrBelow reports whether a package is a path or below it.
@@ -110,9 +111,9 @@ func TestImports_RulesFindWhatTheyForbid(t *testing.T) {
 		{"nanofront/etcd/embedded", "go.etcd.io/etcd/server/v3/embed", false},
 		{"nanofront/cmd/nanofront", "nanofront/etcd", false},
 		{"nanofront/internal/docs", "nanofront/cmd/nanofront", true},
-		{"nanofront/internal/registry", "nanofront/nanobus", true},
-		{"nanofront/internal/registry", "nanofront/internal/uri", false},
-		{"nanofront/internal/static", "nanofront/internal/registry", false},
+		{"nanofront/registry", "nanofront/nanobus", true},
+		{"nanofront/registry", "nanofront/internal/uri", false},
+		{"nanofront/registry/static", "nanofront/registry", false},
 		{"nanofront/terminator/http1", "nanofront/terminator/forwarded", true},
 		{"nanofront/terminator/http1", "nanofront/internal/uri", false},
 		{"nanofront/terminator/forwarded", "nanofront/terminator/http1", false},

@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"nanofront/internal/registry"
+	"nanofront/registry"
 	"nanofront/terminator/http1"
 )
 

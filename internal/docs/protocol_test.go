@@ -16,7 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"nanofront/internal/httpmsg"
+	"nanofront/httpmsg"
 )
 
 // constants returns the constants of package-level declarations in a folder's
@@ -186,7 +186,7 @@ func TestProtocol_ErrorCodes(t *testing.T) {
 
 func TestProtocol_Limits(t *testing.T) {
 	have := constants(t, "nanobus")
-	for k, v := range constants(t, "internal/httpmsg") {
+	for k, v := range constants(t, "httpmsg") {
 		have[k] = v
 	}
 	checked := 0

@@ -9,8 +9,8 @@ import (
 	"github.com/rs/zerolog"
 
 	"nanofront/handlers"
-	"nanofront/internal/static"
 	"nanofront/internal/testutil"
+	"nanofront/registry/static"
 )
 
 // echoed is what /echo says of a request.

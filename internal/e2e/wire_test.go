@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"nanofront/internal/httpmsg"
+	"nanofront/httpmsg"
 	"nanofront/internal/testutil"
 )
 

@@ -13,7 +13,7 @@ import (
 
 	"nanofront/internal/logging"
 	"nanofront/internal/metrics"
-	"nanofront/internal/registry"
+	"nanofront/registry"
 )
 
 const (

@@ -16,8 +16,8 @@ import (
 	"go.uber.org/goleak"
 
 	"nanofront/internal/metrics"
-	"nanofront/internal/registry"
 	"nanofront/internal/testutil"
+	"nanofront/registry"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"nanofront/internal/registry"
+	"nanofront/registry"
 )
 
 const (

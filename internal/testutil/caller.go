@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"nanofront/handlers"
-	"nanofront/internal/httpmsg"
+	"nanofront/httpmsg"
 )
 
 // Caller calls services over the bus, as a terminator does.

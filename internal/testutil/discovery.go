@@ -7,7 +7,7 @@ import (
 	"sync"
 
 	"nanofront/handlers"
-	"nanofront/internal/registry"
+	"nanofront/registry"
 )
 
 // Discovery is a handlers.Discovery in memory: who registers is seen by who

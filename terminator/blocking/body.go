@@ -3,7 +3,7 @@ package blocking
 import (
 	"errors"
 
-	"nanofront/internal/httpmsg"
+	"nanofront/httpmsg"
 	"nanofront/terminator/conns"
 	"nanofront/terminator/exchange"
 	"nanofront/terminator/http1"

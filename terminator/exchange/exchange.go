@@ -5,7 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"nanofront/internal/httpmsg"
+	"nanofront/httpmsg"
 	"nanofront/nanobus"
 	"nanofront/terminator/forwarded"
 )

@@ -5,7 +5,7 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 
-	"nanofront/internal/registry"
+	"nanofront/registry"
 	"nanofront/terminator/http1"
 )
 

@@ -3,8 +3,8 @@ package exchange
 import (
 	"testing"
 
-	"nanofront/internal/httpmsg"
-	"nanofront/internal/registry"
+	"nanofront/httpmsg"
+	"nanofront/registry"
 )
 
 func TestKeyOf(t *testing.T) {

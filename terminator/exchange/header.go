@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"slices"
 
-	"nanofront/internal/httpmsg"
+	"nanofront/httpmsg"
 	"nanofront/terminator/http1"
 )
 

@@ -5,7 +5,7 @@ import (
 	"net/http"
 	"unicode"
 
-	"nanofront/internal/httpmsg"
+	"nanofront/httpmsg"
 )
 
 // pageFields are those of a refusal as a page. It is not to be kept: a cache

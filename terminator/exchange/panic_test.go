@@ -12,8 +12,8 @@ import (
 
 	"nanofront/internal/logging"
 	"nanofront/internal/metrics"
-	"nanofront/internal/registry"
 	"nanofront/nanobus"
+	"nanofront/registry"
 	"nanofront/terminator/admission"
 	"nanofront/terminator/forwarded"
 )

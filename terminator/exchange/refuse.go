@@ -3,7 +3,7 @@ package exchange
 import (
 	"strconv"
 
-	"nanofront/internal/httpmsg"
+	"nanofront/httpmsg"
 	"nanofront/internal/metrics"
 	"nanofront/terminator/http1"
 )

@@ -6,8 +6,8 @@ import (
 	"encoding/hex"
 	"math/rand/v2"
 
-	"nanofront/internal/httpmsg"
-	"nanofront/internal/registry"
+	"nanofront/httpmsg"
+	"nanofront/registry"
 	"nanofront/terminator/forwarded"
 	"nanofront/terminator/http1"
 )

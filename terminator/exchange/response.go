@@ -5,7 +5,7 @@ import (
 	"net/http"
 	"strconv"
 
-	"nanofront/internal/httpmsg"
+	"nanofront/httpmsg"
 	"nanofront/internal/logging"
 	"nanofront/terminator/http1"
 )

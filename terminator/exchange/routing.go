@@ -5,8 +5,8 @@ import (
 	"time"
 
 	"nanofront/internal/metrics"
-	"nanofront/internal/registry"
 	"nanofront/nanobus"
+	"nanofront/registry"
 )
 
 // routing is what one routes document comes to, with everything that a

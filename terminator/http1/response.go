@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"nanofront/internal/httpmsg"
+	"nanofront/httpmsg"
 )
 
 // Lengths of a response that aren't a number of bytes.

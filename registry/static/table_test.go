@@ -15,7 +15,7 @@ import (
 	"github.com/rs/zerolog"
 	"go.uber.org/goleak"
 
-	"nanofront/internal/registry"
+	"nanofront/registry"
 )
 
 // patience is how long a test waits for what must happen.

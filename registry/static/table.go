@@ -13,7 +13,7 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"nanofront/internal/registry"
+	"nanofront/registry"
 )
 
 // DefaultPoll is how often the file is looked at.
