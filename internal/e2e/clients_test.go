@@ -42,7 +42,7 @@ func does(t *testing.T, c command, s *system) {
 
 func testAB(t *testing.T, s *system) {
 	t.Helper()
-	for _, target := range []string{"/hello", "/profile/42", "/members?city=Berlin"} {
+	for _, target := range []string{"/hello", "/profile/42", "/members?city=Berlin", "/echo/stream?pieces=2&bytes=1024"} {
 		for _, args := range [][]string{{"-n", "500", "-c", "10"}, {"-n", "2000", "-c", "20", "-k"}} {
 			got := ab(t, "http://"+s.http+target, args...)
 			n, kept := got["Complete requests"], got["Keep-Alive requests"]
@@ -76,6 +76,7 @@ func testNetcat(t *testing.T, s *system) {
 		strings.Repeat("GET /hello HTTP/1.1\r\nHost: a\r\n\r\n", 3):                               {"HTTP/1.1 200 OK\r\n", "\r\n\r\nHello"},
 		"no HTTP\r\n\r\n": {"HTTP/1.1 400 Bad Request\r\n", `{"error":`},
 		"GET /echo/bytes?n=2000000 HTTP/1.1\r\n" + last:                                                 {"HTTP/1.1 200 OK\r\n", patternBytes(2_000_000)},
+		"GET /echo/stream?pieces=3&bytes=10 HTTP/1.0\r\n\r\n":                                           {"HTTP/1.1 200 OK\r\n", "\r\n\r\n" + strings.Repeat(patternBytes(10), 3)},
 		"GET /echo/stream?pieces=3&bytes=10&ms=300 HTTP/1.1\r\n" + last /* longer than a look takes */ : {"HTTP/1.1 200 OK\r\n", "\r\n0\r\n\r\n"},
 	} {
 		got := nc.run(t, request)

@@ -175,6 +175,13 @@ func (o *output) has(text string) bool {
 	return bytes.Contains(o.buf.Bytes(), []byte(text))
 }
 
+// count is how often it has the text.
+func (o *output) count(text string) int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return bytes.Count(o.buf.Bytes(), []byte(text))
+}
+
 func (o *output) String() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()

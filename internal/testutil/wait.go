@@ -15,10 +15,16 @@ const Patience = time.Minute
 // than Patience. what is what is waited for, for the message.
 func Eventually(t testing.TB, what string, cond func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(Patience)
+	EventuallyIn(t, Patience, what, cond)
+}
+
+// EventuallyIn is Eventually with another patience.
+func EventuallyIn(t testing.TB, patience time.Duration, what string, cond func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(patience)
 	for !cond() {
 		if time.Now().After(deadline) {
-			t.Fatalf("waited %v in vain: %s", Patience, what)
+			t.Fatalf("waited %v in vain: %s", patience, what)
 		}
 		time.Sleep(time.Millisecond)
 	}
