@@ -24,6 +24,17 @@ func (s *Service) Name() string { return s.name }
 // draining, and not taken out by their weight.
 func (s *Service) Live() int { return len(s.live.Load().members) }
 
+// TakesBodies reports whether every instance that can take requests takes bodies in chunks, and there is one.
+func (s *Service) TakesBodies() bool {
+	members := s.live.Load().members
+	for i := range members {
+		if h := members[i].link.hello.Load(); h == nil || !h.Bodies {
+			return false
+		}
+	}
+	return len(members) > 0
+}
+
 // Gone returns for how long there has been no instance that can take requests:
 // 0 while there is one, and the bus' age if there never was.
 func (s *Service) Gone() time.Duration {

@@ -22,13 +22,18 @@ func (c *conn) body(x *exchange.Exchange, length int64) (goesOn bool) {
 		}
 	}
 	b := c.reader()
-	most := int64(min(x.MaxBody(), httpmsg.MaxWhole))
 	if length > httpmsg.MaxWhole {
-		most = 0
+		return c.upload(x, b, nil, length) // its handler may answer before any of it comes
 	}
+	most := min(x.MaxBody(), httpmsg.MaxWhole)
 	var whole []byte
-	for c.scanner.InBody() && int64(len(whole)) <= most {
+	c.hasty = x.TakesStreams()
+	defer func() { c.hasty = false }()
+	for c.scanner.InBody() && len(whole) <= most {
 		data, err := b.next()
+		if errors.Is(err, errPaused) {
+			break
+		}
 		if err != nil {
 			return c.badBody(x, err)
 		}
@@ -64,6 +69,7 @@ func (c *conn) badBody(x *exchange.Exchange, err error) (goesOn bool) {
 // upload sends the request with the beginning of its body, and then the rest as the client sends it. An answer that
 // comes before the body's end is given at once, and the rest left unread.
 func (c *conn) upload(x *exchange.Exchange, b *bodyReader, begin []byte, length int64) (goesOn bool) {
+	c.hasty = false
 	c.uploading.Store(true)
 	defer c.uploading.Store(false)
 	w, _ := x.Upload(begin, length)

@@ -24,6 +24,7 @@ type conn struct {
 	scanner   http1.Scanner
 	in        []byte // read, and not used up
 	behind    int    // bytes of in behind the head
+	hasty     bool   // a client that pauses in its body isn't waited for: see pause
 	skips     bool   // the rest of the refused request's body is read, and dropped
 	firstByte int64  // Front.Now of the current request's first byte; 0: none has come
 	small     [512]byte
@@ -41,11 +42,16 @@ type conn struct {
 	closed   atomic.Bool
 }
 
+// pause is how long a client may pause in a body that goes on the bus in one piece before it is sent as far as it has
+// come: its handler may have an answer that needn't wait for the rest.
+const pause = 250 * time.Millisecond
+
 // past is a deadline that interrupts at once.
 var past = time.Unix(1, 0)
 
 var (
 	errIdle     = errors.New("blocking: nothing more comes")
+	errPaused   = errors.New("blocking: nothing has come for a while")
 	errAnswered = errors.New("blocking: answered before the body had come")
 )
 
@@ -78,6 +84,9 @@ func (c *conn) serve() {
 			return
 		}
 		c.firstByte = 0
+		if len(c.in) == 0 {
+			c.in = nil // and its memory
+		}
 	}
 }
 
@@ -266,10 +275,13 @@ func (c *conn) fill(p conns.Phase, since int64) error {
 		switch {
 		case c.uploading.Load() && c.answered.Load():
 			return errAnswered
-		case len(c.in) == 0 && p == conns.Idle:
+		case p == conns.Idle:
 			n, err = c.sock.Read(c.small[:]) // so that one who waits costs little
-			c.in = append(c.in[:0:0], c.small[:n]...)
+			c.in = append(c.in, c.small[:n]...)
 		default:
+			if c.hasty {
+				_ = c.sock.SetReadDeadline(time.Now().Add(pause)) // closed, else
+			}
 			buf := pieces.Get().(*[piece]byte) //nolint:forcetypeassert // the pool has nothing else
 			n, err = c.sock.Read(buf[:])
 			c.in = append(c.in, buf[:n]...)
@@ -292,6 +304,9 @@ func (c *conn) fill(p conns.Phase, since int64) error {
 			}
 			if err := c.sock.SetReadDeadline(time.Time{}); err != nil {
 				return err
+			}
+			if c.hasty {
+				return errPaused
 			}
 		case errors.Is(err, io.EOF) && p != conns.Idle:
 			return faultError(http1.FaultEarly) // the client has closed its side, and may still listen

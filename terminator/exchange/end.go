@@ -30,6 +30,9 @@ func (x *Exchange) Finish(head, body int64, end End) {
 	status := x.Response.Status
 	f.metrics.bytesOut.Add(uint64(head + body)) //nolint:gosec // not negative
 	now := f.bus.Now()
+	if x.early && end == Complete {
+		end = UploadAborted
+	}
 	if n, ok := f.accessLog.wants(now); ok {
 		began := x.start
 		if x.firstByte != 0 {

@@ -54,6 +54,7 @@ type Exchange struct {
 	madeID    [32]byte
 	allow     []byte
 	reason    string // what was wrong with its bytes
+	early     bool   // they have ended too early
 
 	firstByte int64         // as of Front.Now; 0: not known
 	start     time.Duration // bus time at which the request's head was there
@@ -99,7 +100,7 @@ func (x *Exchange) release() {
 	x.Response.reset()
 	x.Head, x.Close = false, false
 	x.to, x.peer, x.note, x.up = nil, nil, nil, nil
-	x.requestID, x.instance, x.allow, x.reason = nil, "", nil, ""
+	x.requestID, x.instance, x.allow, x.reason, x.early = nil, "", nil, "", false
 	x.outcome, x.tries = answered, 0
 	x.stop.Store(0)
 	x.counted, x.streams, x.responded = false, false, false

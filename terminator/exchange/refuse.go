@@ -56,7 +56,7 @@ func (x *Exchange) Fault(fault http1.Fault, head bool) (goesOn bool) {
 	}
 	status, reason := fault.Response()
 	x.front.set.Counter(metrics.HTTPRefused, reason).Inc()
-	x.Close, x.reason = true, reason
+	x.Close, x.reason, x.early = true, reason, fault == http1.FaultEarly
 	return x.say(status, append(x.reply.Header[:0], fieldJSON), appendErrorBody(nil, reason))
 }
 

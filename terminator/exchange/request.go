@@ -79,6 +79,9 @@ func (x *Exchange) Expected() bool {
 	return false
 }
 
+// TakesStreams reports whether the service takes bodies that are only begun. Valid after Route.
+func (x *Exchange) TakesStreams() bool { return x.up.service.TakesBodies() }
+
 // MaxBody is the largest body in bytes that the route takes. Valid after Route.
 func (x *Exchange) MaxBody() int { return x.up.maxBody }
 
