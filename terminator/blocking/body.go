@@ -2,6 +2,7 @@ package blocking
 
 import (
 	"errors"
+	"time"
 
 	"nanofront/httpmsg"
 	"nanofront/terminator/conns"
@@ -15,19 +16,18 @@ func (c *conn) body(x *exchange.Exchange, length int64) (goesOn bool) {
 	if !x.Expected() {
 		return c.refuse(x)
 	}
-	if c.scanner.Expects() && len(c.in) == 0 {
-		if c.send([]byte(http1.Continue)) < len(http1.Continue) {
-			x.Gone()
-			return c.await()
-		}
+	expects, streams := c.scanner.Expects() && len(c.in) == 0, x.TakesStreams()
+	if expects && !streams && !c.sayContinue() {
+		x.Gone()
+		return c.await()
 	}
 	b := c.reader()
-	if length > httpmsg.MaxWhole {
+	if length > httpmsg.MaxWhole || expects && streams {
 		return c.upload(x, b, nil, length) // its handler may answer before any of it comes
 	}
 	most := min(x.MaxBody(), httpmsg.MaxWhole)
 	var whole []byte
-	c.hasty = x.TakesStreams()
+	c.hasty = streams
 	defer func() { c.hasty = false }()
 	for c.scanner.InBody() && len(whole) <= most {
 		data, err := b.next()
@@ -55,6 +55,15 @@ func (c *conn) body(x *exchange.Exchange, length int64) (goesOn bool) {
 	}
 }
 
+// beforeContinue is how long a handler has for an answer that needs no body before a client that asks is told to send
+// that (RFC 9110 section 10.1.1).
+const beforeContinue = 10 * time.Millisecond
+
+// sayContinue tells a client that has asked to send its body. False: it has gone.
+func (c *conn) sayContinue() bool {
+	return c.send([]byte(http1.Continue)) == len(http1.Continue)
+}
+
 // badBody refuses for a body that is out of order or doesn't come.
 func (c *conn) badBody(x *exchange.Exchange, err error) (goesOn bool) {
 	var fault faultError
@@ -75,6 +84,20 @@ func (c *conn) upload(x *exchange.Exchange, b *bodyReader, begin []byte, length 
 	w, _ := x.Upload(begin, length)
 	if w == nil {
 		return c.await()
+	}
+	if c.scanner.Expects() && len(begin)+len(c.in) == 0 {
+		early := time.NewTimer(beforeContinue)
+		defer early.Stop()
+		select {
+		case <-c.ready:
+			_ = w.Close() // it has failed: the call says why
+			return c.respond()
+		case <-early.C:
+		}
+		if !c.sayContinue() {
+			x.Stop(w, exchange.StopGone, http1.OK)
+			return c.await()
+		}
 	}
 	for c.scanner.InBody() {
 		data, err := b.next()

@@ -191,6 +191,10 @@ func (c *conn) answer(x *exchange.Exchange, how func(*conn, *exchange.Exchange) 
 // await waits for the answer and responds.
 func (c *conn) await() (goesOn bool) {
 	<-c.ready
+	return c.respond()
+}
+
+func (c *conn) respond() (goesOn bool) {
 	if c.scanner.InBody() && !c.skips {
 		// How much of the body is still to come may be known, but not when it will.
 		c.x.Close = true
