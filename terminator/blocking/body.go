@@ -56,7 +56,8 @@ func (c *conn) body(x *exchange.Exchange, length int64) (goesOn bool) {
 }
 
 // beforeContinue is how long a handler has for an answer that needs no body before a client that asks is told to send
-// that (RFC 9110 section 10.1.1).
+// that (RFC 9110 section 10.1.1). One of success comes behind 100 Continue all the same: Java's client takes any other
+// for a refusal.
 const beforeContinue = 10 * time.Millisecond
 
 // sayContinue tells a client that has asked to send its body. False: it has gone.
@@ -91,6 +92,9 @@ func (c *conn) upload(x *exchange.Exchange, b *bodyReader, begin []byte, length 
 		select {
 		case <-c.ready:
 			_ = w.Close() // it has failed: the call says why
+			if c.x.Response.Status < 300 && !c.sayContinue() {
+				x.Close = true // the answer won't reach it either
+			}
 			return c.respond()
 		case <-early.C:
 		}
