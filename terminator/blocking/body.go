@@ -16,13 +16,16 @@ func (c *conn) body(x *exchange.Exchange, length int64) (goesOn bool) {
 	if !x.Expected() {
 		return c.refuse(x)
 	}
-	expects, streams := c.scanner.Expects() && len(c.in) == 0, x.TakesStreams()
-	if expects && !streams && !c.sayContinue() {
+	streams := x.TakesStreams()
+	large := length > httpmsg.MaxWhole
+	expects := c.scanner.Expects() && len(c.in) == 0
+	waits := expects && streams && (large || length < 0) // for what its handler says to the head
+	if expects && !waits && !c.sayContinue() {
 		x.Gone()
 		return c.await()
 	}
 	b := c.reader()
-	if length > httpmsg.MaxWhole || expects && streams {
+	if large || waits {
 		return c.upload(x, b, nil, length) // its handler may answer before any of it comes
 	}
 	most := min(x.MaxBody(), httpmsg.MaxWhole)
@@ -86,7 +89,7 @@ func (c *conn) upload(x *exchange.Exchange, b *bodyReader, begin []byte, length 
 	if w == nil {
 		return c.await()
 	}
-	if c.scanner.Expects() && len(begin)+len(c.in) == 0 {
+	if c.scanner.Expects() && len(begin)+len(c.in) == 0 && x.TakesStreams() {
 		early := time.NewTimer(beforeContinue)
 		defer early.Stop()
 		select {
