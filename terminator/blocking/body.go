@@ -59,9 +59,23 @@ func (c *conn) body(x *exchange.Exchange, length int64) (goesOn bool) {
 }
 
 // beforeContinue is how long a handler has for an answer that needs no body before a client that asks is told to send
-// that (RFC 9110 section 10.1.1). One of success comes behind 100 Continue all the same: Java's client takes any other
-// for a refusal.
+// that (RFC 9110 section 10.1.1). An answer of success comes behind 100 Continue and the body all the same: Java's
+// client takes any other for a refusal, and loses one that comes right behind 100 Continue.
 const beforeContinue = 10 * time.Millisecond
+
+// takeAndDrop has a client send its body, of which nobody wants anything, within the bounds of a linger.
+func (c *conn) takeAndDrop(b *bodyReader) {
+	if !c.sayContinue() {
+		return
+	}
+	for total := 0; c.scanner.InBody() && total < conns.LingerBytes; {
+		data, err := b.next()
+		if err != nil {
+			return
+		}
+		total += len(data)
+	}
+}
 
 // sayContinue tells a client that has asked to send its body. False: it has gone.
 func (c *conn) sayContinue() bool {
@@ -95,8 +109,9 @@ func (c *conn) upload(x *exchange.Exchange, b *bodyReader, begin []byte, length 
 		select {
 		case <-c.ready:
 			_ = w.Close() // it has failed: the call says why
-			if c.x.Response.Status < 300 && !c.sayContinue() {
-				x.Close = true // the answer won't reach it either
+			c.uploading.Store(false)
+			if c.x.Response.Status < 300 {
+				c.takeAndDrop(b)
 			}
 			return c.respond()
 		case <-early.C:
