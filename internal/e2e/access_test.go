@@ -116,7 +116,17 @@ func TestAccessLog_WhatHappened(t *testing.T) {
 		{"a stream takes its time", sends("GET /echo/stream?pieces=3&bytes=1000&ms=400" + last), "/echo/stream", 200, [2]float64{3000, 3500}, 1200 * time.Millisecond, "ok"},
 		{"a stream with a length", sends("GET /echo/stream?pieces=3&bytes=1000&ms=400&length=1" + last), "/echo/stream", 200, exactly(3000), 1200 * time.Millisecond, "ok"},
 		{"a stream that fails", sends("GET /echo/stream?pieces=3&bytes=1000&fail=3" + last), "/echo/stream", 0, [2]float64{2000, 2500}, 0, "broken"},
+		{"reset after 1 KB", resets("/echo/bytes?n=800000"), "/echo/bytes", 0, [2]float64{1000, 600_000}, 250 * time.Millisecond, "client_gone"},
 		{"reset after 1 KB of a stream", resets("/echo/bytes?n=8000000"), "/echo/bytes", 0, [2]float64{1000, 7_000_000}, 250 * time.Millisecond, "client_gone"},
+		{"a slow reader", func(t *testing.T, conn net.Conn) {
+			t.Helper()
+			writeAll(t, conn, "GET /echo/bytes?n=800000"+last)
+			for buf := make([]byte, 16<<10); ; time.Sleep(20 * time.Millisecond) {
+				if _, err := conn.Read(buf); err != nil {
+					return
+				}
+			}
+		}, "/echo/bytes", 200, exactly(800_000), 300 * time.Millisecond, "ok"},
 		{"gone while it is worked on", func(t *testing.T, conn net.Conn) {
 			t.Helper()
 			writeAll(t, conn, "GET /echo/sleep?ms=9000"+last)
@@ -132,6 +142,7 @@ func TestAccessLog_WhatHappened(t *testing.T) {
 		{"400", sends("GET /echo HTTP/1.1\r\n\r\n"), "", 400, some(600), 0, "ok"},
 		{"400 at once", sends("\x16\x03\x01\x02\x00\x01\x00\r\n\r\n"), "", 400, some(600), 0, "ok"},
 		{"400 of a chunk", sends("POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n"), "", 400, some(600), 0, "ok"},
+		{"408 of a head", sends("GET /echo HTTP/1.1\r\nHost: a\r\n"), "", 408, some(600), 300 * time.Millisecond, "ok"},
 		{"408 of a body", sends(upload("/echo", 10) + "abc"), "", 408, some(600), 300 * time.Millisecond, "ok"},
 		{"408 of a large body", sends(upload("/echo/digest", 1_000_000) + "abc"), "", 408, some(600), 300 * time.Millisecond, "ok"},
 		{"414", sends("GET /" + strings.Repeat("a", 9000) + last), "", 414, some(600), 0, "ok"},
@@ -140,6 +151,9 @@ func TestAccessLog_WhatHappened(t *testing.T) {
 		{"501", sends("TRACE /echo" + last), "", 501, some(600), 0, "ok"},
 		{"505", sends("GET /echo HTTP/3.0\r\nHost: a\r\n\r\n"), "", 505, some(600), 0, "ok"},
 
+		{"an upload that breaks off", leaves(upload("/echo/digest", 1_000_000) + strings.Repeat("x", 10_000)), "/echo/digest", 0, some(600), 0, "upload_aborted"},
+		{"a small upload that breaks off", leaves(upload("/echo", 1000) + "x"), "/echo", 0, some(600), 0, "upload_aborted"},
+		{"chunks that break off", leaves("POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab"), "/echo", 0, some(600), 0, "upload_aborted"},
 		{"a head that breaks off", leaves("GET /echo HTTP/1.1\r\nHost"), "", 0, some(600), 0, ""},
 	}
 	o := frontOptions{

@@ -113,6 +113,7 @@ func TestEarly_PausedUpload(t *testing.T) {
 			name, target, rest string
 			status             int
 		}{
+			{"none of a body", "/echo/status/401", length(8 << 20), 401},
 			{"a little of it", "/echo/status/403", length(8<<20) + "x", 403},
 			{"a part of it", "/echo/status/403", length(8<<20) + strings.Repeat("x", 1<<20), 403},
 			{"as much as is wanted", "/echo/status/403?after=1000000", length(8<<20) + strings.Repeat("x", 1<<20), 403},

@@ -74,6 +74,9 @@ func TestMemory_IdleClients(t *testing.T) {
 		{"a large answer to chunks, read slowly", chunked(large, "x"), true},
 		{"a streamed answer", get("/echo/bytes?n=2000000").wire(), false},
 		{"pieces", get("/echo/stream?pieces=20&bytes=30000").wire(), false},
+		{"a large request", (&request{method: "POST", target: "/echo/digest", body: strings.Repeat("x", 500_000)}).wire(), false},
+		{"a large request in chunks", chunked("/echo/digest", strings.Repeat("x", 500_000)), false},
+		{"a streamed request", (&request{method: "POST", target: "/echo/digest", body: strings.Repeat("x", 2_000_000)}).wire(), false},
 		{"a refused request", chunked("/nothing", "x"), false},
 	} {
 		for _, w := range ways {
