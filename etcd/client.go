@@ -9,7 +9,7 @@ import (
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 
-	"nanofront/internal/metrics"
+	"nanofront/metrics"
 )
 
 // Client is a connection to etcd that is always being kept up. All its

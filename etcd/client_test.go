@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"nanofront/internal/metrics"
+	"nanofront/metrics"
 	"nanofront/registry"
 )
 

@@ -16,7 +16,7 @@ import (
 
 	"nanofront/etcd/embedded"
 	"nanofront/internal/freeport"
-	"nanofront/internal/metrics"
+	"nanofront/metrics"
 	"nanofront/registry"
 )
 

@@ -10,8 +10,8 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"nanofront/internal/metrics"
 	"nanofront/internal/tlsfiles"
+	"nanofront/metrics"
 )
 
 const (
@@ -64,7 +64,7 @@ type Options struct {
 	// Logger gets a line per change of state. The zero Logger discards them.
 	Logger zerolog.Logger
 	// Metrics receives the etcd.* metrics; nil means none.
-	Metrics *metrics.Set
+	Metrics metrics.Meter
 
 	// For tests, which have no 30 s.
 	reread time.Duration

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"nanofront/internal/metrics"
+	"nanofront/metrics"
 )
 
 func TestOutage_RestartWithTheSameData(t *testing.T) {

@@ -8,7 +8,7 @@ import (
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 
-	"nanofront/internal/metrics"
+	"nanofront/metrics"
 	"nanofront/registry"
 )
 

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"nanofront/internal/metrics"
+	"nanofront/metrics"
 	"nanofront/registry"
 )
 

@@ -7,7 +7,7 @@ import (
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 
-	"nanofront/internal/metrics"
+	"nanofront/metrics"
 )
 
 func TestWatch_FirstSnapshotIsComplete(t *testing.T) {

@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"nanofront/handlers"
-	"nanofront/internal/metrics"
 	"nanofront/internal/testutil"
+	"nanofront/metrics"
 	"nanofront/nanobus"
 )
 

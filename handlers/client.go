@@ -89,8 +89,8 @@ func (c *Call) Body() io.Reader {
 // afterwards.
 func (c *Call) Release() {
 	c.bus.Release()
-	c.Request.Reset()
-	c.Response.Release()
+	c.Request.wire().Reset()
+	c.Response.release()
 	c.Err, c.Done, c.User, c.Key, c.Patient, c.client, c.turn, c.repeated = nil, nil, nil, 0, nil, nil, 0, false
 	callPool.Put(c)
 }
@@ -99,11 +99,11 @@ func (c *Call) Release() {
 // budget; it may be before Go returns.
 func (cl *Client) Go(c *Call, budget time.Duration) {
 	cl.begin(c)
-	if err := c.Request.Check(); err != nil {
+	if err := c.Request.wire().Check(); err != nil {
 		c.end(err)
 		return
 	}
-	if err := cl.svc.Go(c.bus, &c.Request, budget); err != nil {
+	if err := cl.svc.Go(c.bus, c.Request.wire(), budget); err != nil {
 		c.end(err)
 	}
 }
@@ -117,12 +117,12 @@ func (cl *Client) GoAll(calls []*Call, budget time.Duration) {
 	payloads := make([]nanobus.Payload, 0, len(calls))
 	for _, c := range calls {
 		cl.begin(c)
-		if err := c.Request.Check(); err != nil {
+		if err := c.Request.wire().Check(); err != nil {
 			c.end(err)
 			continue
 		}
 		bus = append(bus, c.bus)
-		payloads = append(payloads, &c.Request)
+		payloads = append(payloads, c.Request.wire())
 	}
 	cl.svc.GoAll(bus, payloads, budget)
 }
@@ -182,7 +182,7 @@ func (cl *Client) Do(ctx context.Context, c *Call) error {
 func callDone(b *nanobus.Call) {
 	c := b.User.(*Call) //nolint:forcetypeassert // set once, above
 	if b.Err == nil {
-		c.end(c.Response.Decode(b.Payload))
+		c.end(c.Response.decode(b.Payload))
 		return
 	}
 	c.end(b.Err)

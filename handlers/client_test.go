@@ -10,8 +10,8 @@ import (
 
 	"nanofront/handlers"
 	"nanofront/httpmsg"
-	"nanofront/internal/metrics"
 	"nanofront/internal/testutil"
+	"nanofront/metrics"
 	"nanofront/nanobus"
 )
 

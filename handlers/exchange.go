@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"nanofront/httpmsg"
 	"nanofront/nanobus"
 )
 
@@ -15,8 +14,8 @@ import (
 type Exchange struct {
 	rt      *Runtime
 	bus     *nanobus.Request
-	req     httpmsg.Request
-	resp    httpmsg.Response
+	req     Request
+	resp    Response
 	started time.Duration       // bus time
 	out     *nanobus.BodyWriter // of a response that was begun
 	gone    bool                // Begin has failed, and with it the exchange
@@ -159,7 +158,7 @@ func (x *Exchange) fail(err error) {
 // never more of those than the window.
 func (x *Exchange) send() {
 	rt := x.rt
-	if err := x.resp.Check(); err != nil {
+	if err := x.resp.check(); err != nil {
 		rt.metrics.errors.Inc()
 		rt.logFailure(x, err)
 		x.resp.Reset()
@@ -172,10 +171,10 @@ func (x *Exchange) send() {
 	if status == 0 {
 		status = 200
 	}
-	ok, err := x.bus.TryReply(&x.resp)
+	ok, err := x.bus.TryReply((*encoded)(&x.resp))
 	if !ok {
 		rt.tasks.Go(func() {
-			err := x.bus.Reply(&x.resp)
+			err := x.bus.Reply((*encoded)(&x.resp))
 			x.replied(status, err)
 		})
 		return
@@ -201,7 +200,7 @@ func (x *Exchange) replied(status int, err error) {
 
 func (x *Exchange) recycle() {
 	x.rt, x.bus, x.User, x.out, x.gone = nil, nil, nil, nil, false
-	x.req.Reset()
+	x.req.wire().Reset()
 	x.resp.Reset()
 	exchangePool.Put(x)
 }

@@ -4,15 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-
-	"nanofront/httpmsg"
 )
-
-// Request is an HTTP request. Its byte slices are valid until it is answered.
-type Request = httpmsg.Request
-
-// Response is the answer being built. Status 0 is 200.
-type Response = httpmsg.Response
 
 // Handler answers one request at a time. Serve runs on a goroutine of a
 // bounded pool and may block. An error of [Status] becomes a response with

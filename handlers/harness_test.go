@@ -15,8 +15,8 @@ import (
 
 	"nanofront/handlers"
 	"nanofront/httpmsg"
-	"nanofront/internal/metrics"
 	"nanofront/internal/testutil"
+	"nanofront/metrics"
 	"nanofront/nanobus"
 	"nanofront/registry"
 )
@@ -58,7 +58,7 @@ type recorder struct {
 	in chan registry.Instance
 }
 
-func (r *recorder) Register(ctx context.Context, in registry.Instance) (handlers.Registration, error) {
+func (r *recorder) Register(ctx context.Context, in registry.Instance) (registry.Registration, error) {
 	r.in <- in
 	return r.Discovery.Register(ctx, in)
 }

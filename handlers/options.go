@@ -7,7 +7,7 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"nanofront/internal/metrics"
+	"nanofront/metrics"
 	"nanofront/nanobus"
 	"nanofront/registry"
 )
@@ -27,14 +27,11 @@ const (
 type Discovery interface {
 	// Register announces the instance until the context ends or Close is
 	// called on what it returns, and returns at once.
-	Register(ctx context.Context, in registry.Instance) (Registration, error)
+	Register(ctx context.Context, in registry.Instance) (registry.Registration, error)
 	// Watch calls back with the state of the system, first as it is and then
 	// after each change, one call at a time, until ctx ends.
 	Watch(ctx context.Context, changed func(registry.Snapshot)) error
 }
-
-// Registration is an announcement in force.
-type Registration = registry.Registration
 
 // Options says what a backend is. Service and Discovery are required.
 type Options struct {
@@ -95,12 +92,17 @@ type Options struct {
 	// bus (nanofront bus tap).
 	NoTap bool
 
+	// Discovery is how the process is found and finds others: etcd.Open's or static.Open's.
 	Discovery Discovery
 	// DrainTimeout bounds how long Run waits for requests at work when it is
 	// told to end. 0: DefaultDrainTimeout.
 	DrainTimeout time.Duration
-	Logger       zerolog.Logger
-	Metrics      *metrics.Set // nil: counted for nobody
+	// Logger gets a line when the process serves, drains, or fails a request. The zero Logger is
+	// silent.
+	Logger zerolog.Logger
+	// Metrics is where the runtime and its bus count: metrics.New makes one that reports. nil: nowhere
+	// that anyone sees.
+	Metrics metrics.Meter
 }
 
 // DefaultInstance draws a name for an instance that was given none, another

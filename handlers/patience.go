@@ -104,7 +104,7 @@ func (cl *Client) tryWaiting() bool {
 			continue
 		default:
 			c.Err, c.bus.Key = nil, c.Key
-			again := cl.svc.Go(c.bus, &c.Request, c.Patient.Remaining()-waitReserve/2)
+			again := cl.svc.Go(c.bus, c.Request.wire(), c.Patient.Remaining()-waitReserve/2)
 			if again == nil {
 				continue // it may have ended already, and be another by now
 			}

@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"nanofront/handlers"
-	"nanofront/internal/metrics"
 	"nanofront/internal/testutil"
+	"nanofront/metrics"
 )
 
 // relay is a front whose calls of "work" are patient.

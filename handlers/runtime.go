@@ -15,8 +15,8 @@ import (
 	"github.com/rs/zerolog"
 
 	"nanofront/internal/logging"
-	"nanofront/internal/metrics"
 	"nanofront/internal/tasks"
+	"nanofront/metrics"
 	"nanofront/nanobus"
 	"nanofront/registry"
 )
@@ -198,7 +198,7 @@ func (rt *Runtime) run(ctx context.Context, serve func([]*Exchange)) error {
 		<-watched
 		said.Wait()
 	}()
-	reg, err := rt.weight.register(self, func(self registry.Instance) (Registration, error) {
+	reg, err := rt.weight.register(self, func(self registry.Instance) (registry.Registration, error) {
 		return rt.opts.Discovery.Register(live, self)
 	})
 	if err != nil {
@@ -283,7 +283,7 @@ func (rt *Runtime) arrived(batch []*nanobus.Request) {
 		x := exchangePool.Get().(*Exchange) //nolint:forcetypeassert // the pool has nothing else
 		x.rt, x.bus = rt, r
 		x.state.Store(turn.Add(turnStep))
-		if err := x.req.Decode(r.Payload()); err != nil {
+		if err := x.req.wire().Decode(r.Payload()); err != nil {
 			if rt.limit.Allow("malformed") {
 				rt.log.Warn().Err(err).Stringer("link", r.Link()).Msg("a request that can't be read")
 			}
@@ -399,7 +399,7 @@ type handlerMetrics struct {
 	queue, serviceTime                                 *metrics.Timer
 }
 
-func newHandlerMetrics(s *metrics.Set) *handlerMetrics {
+func newHandlerMetrics(s metrics.Meter) *handlerMetrics {
 	m := &handlerMetrics{
 		requests: s.Counter(metrics.HandlerRequests), panics: s.Counter(metrics.HandlerPanics),
 		errors: s.Counter(metrics.HandlerErrors), expired: s.Counter(metrics.HandlerExpired),

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"nanofront/handlers"
-	"nanofront/internal/metrics"
 	"nanofront/internal/testutil"
+	"nanofront/metrics"
 	"nanofront/nanobus"
 	"nanofront/registry"
 )
@@ -379,7 +379,7 @@ type faultyDiscovery struct {
 	watch    chan error
 }
 
-func (d *faultyDiscovery) Register(ctx context.Context, in registry.Instance) (handlers.Registration, error) {
+func (d *faultyDiscovery) Register(ctx context.Context, in registry.Instance) (registry.Registration, error) {
 	if d.register != nil {
 		return nil, d.register
 	}

@@ -91,11 +91,11 @@ func (x *Exchange) Begin(length int64) (io.Writer, error) {
 	if x.out != nil {
 		return nil, errors.New("handlers: Begin called twice for one exchange")
 	}
-	if err := x.resp.Check(); err != nil {
+	if err := x.resp.check(); err != nil {
 		return nil, err
 	}
 	x.resp.Length = length
-	w, err := x.bus.ReplyBody(&x.resp)
+	w, err := x.bus.ReplyBody((*encoded)(&x.resp))
 	switch {
 	case errors.Is(err, nanobus.ErrNoBodies):
 		x.resp.Length = 0

@@ -13,8 +13,8 @@ import (
 // Ready waits for mu.
 type weight struct {
 	mu      sync.Mutex
-	wanted  registry.Weight // 0: SetWeight was not called
-	reg     Registration    // nil: not registered yet
+	wanted  registry.Weight       // 0: SetWeight was not called
+	reg     registry.Registration // nil: not registered yet
 	self    registry.Instance
 	telling bool // somebody is announcing, and goes on until all is said
 }
@@ -50,7 +50,7 @@ func (w *weight) tell() error {
 
 // next returns what is to be announced; news is false if there is nothing, or
 // nowhere yet, or somebody else is at it.
-func (w *weight) next() (reg Registration, self registry.Instance, news bool) {
+func (w *weight) next() (reg registry.Registration, self registry.Instance, news bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.reg == nil || w.telling || w.wanted == 0 || w.self.Weight == w.wanted {
@@ -74,7 +74,7 @@ func (w *weight) told(self registry.Instance, err error) error {
 }
 
 // register announces the process with the weight that is wanted.
-func (w *weight) register(self registry.Instance, announce func(registry.Instance) (Registration, error)) (Registration, error) {
+func (w *weight) register(self registry.Instance, announce func(registry.Instance) (registry.Registration, error)) (registry.Registration, error) {
 	w.mu.Lock()
 	if w.wanted != 0 {
 		self.Weight = w.wanted

@@ -75,7 +75,7 @@ type curious struct {
 	updates chan registry.Weight
 }
 
-func (c *curious) Register(ctx context.Context, in registry.Instance) (handlers.Registration, error) {
+func (c *curious) Register(ctx context.Context, in registry.Instance) (registry.Registration, error) {
 	_ = c.rt.Ready()
 	if err := c.rt.SetWeight(200); err != nil {
 		return nil, err
@@ -85,7 +85,7 @@ func (c *curious) Register(ctx context.Context, in registry.Instance) (handlers.
 }
 
 type curiousRegistration struct {
-	handlers.Registration
+	registry.Registration
 	c *curious
 }
 

@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 func sampleRequest() *Request {
@@ -26,9 +25,6 @@ func TestRequest_RoundTrip(t *testing.T) {
 	}
 	if d := cmp.Diff(want, &got); d != "" {
 		t.Error(d)
-	}
-	if g := got.Param("name"); g != "Jürgen" {
-		t.Errorf("Param: got %q", g)
 	}
 	if g := got.Header.Get("accept"); string(g) != "text/html" {
 		t.Errorf("Get: got %q", g)
@@ -51,12 +47,12 @@ func TestResponse_RoundTrip(t *testing.T) {
 	want.Set("content-type", "text/plain")
 	want.Set("etag", `"1"`)
 	want.Set("content-type", "text/html")
-	_, _ = want.WriteString("not here")
+	want.Body = []byte("not here")
 	var got Response
 	if err := got.Decode(want.AppendTo(nil)); err != nil {
 		t.Fatal(err)
 	}
-	if d := cmp.Diff(want, &got, cmpopts.IgnoreUnexported(Response{})); d != "" {
+	if d := cmp.Diff(want, &got); d != "" {
 		t.Error(d)
 	}
 }

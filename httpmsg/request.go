@@ -1,10 +1,6 @@
 package httpmsg
 
-import (
-	"bytes"
-	"fmt"
-	"net/url"
-)
+import "fmt"
 
 // Request is an HTTP request as it travels on the bus.
 //
@@ -92,13 +88,3 @@ func (r *Request) Decode(b []byte) (err error) {
 
 // Reset empties the request and keeps its memory.
 func (r *Request) Reset() { *r = Request{Header: r.Header[:0]} }
-
-// Param returns the first value of a query parameter, decoded; "" if it is
-// not there.
-func (r *Request) Param(name string) string {
-	if !bytes.Contains(r.Query, []byte(name)) {
-		return ""
-	}
-	v, _ := url.ParseQuery(string(r.Query))
-	return v.Get(name)
-}

@@ -17,42 +17,24 @@ type Response struct {
 	// rest comes in chunks: in bytes, -1 if it isn't known. 0: Body is all, or
 	// nothing is said.
 	Length int64
-
-	arena []byte // holds what Set was given
 }
 
 // Set adds a header field, or replaces the first of that name. name is to be
 // in lower case.
 func (r *Response) Set(name, value string) {
-	at := len(r.arena)
-	r.arena = append(append(r.arena, name...), value...)
-	// A growing arena moves; what was cut from it before stays where it was.
-	f := Field{Name: r.arena[at : at+len(name)], Value: r.arena[at+len(name):]}
 	for i := range r.Header {
 		if string(r.Header[i].Name) == name {
-			r.Header[i] = f
+			r.Header[i].Value = []byte(value)
 			return
 		}
 	}
-	r.Header = append(r.Header, f)
+	r.Add([]byte(name), []byte(value))
 }
 
 // Add adds a header field whose bytes are the caller's until the response is
 // encoded.
 func (r *Response) Add(name, value []byte) {
 	r.Header = append(r.Header, Field{Name: name, Value: value})
-}
-
-// Write appends to the body; it implements io.Writer and never fails.
-func (r *Response) Write(p []byte) (int, error) {
-	r.Body = append(r.Body, p...)
-	return len(p), nil
-}
-
-// WriteString is Write for a string.
-func (r *Response) WriteString(s string) (int, error) {
-	r.Body = append(r.Body, s...)
-	return len(s), nil
 }
 
 // Check reports what in the response can't be encoded.
@@ -92,17 +74,5 @@ func (r *Response) Decode(b []byte) (err error) {
 	return err
 }
 
-// keepBody caps the body buffer that Reset keeps.
-const keepBody = 64 << 10
-
-// Reset empties the response and keeps its memory, for who builds responses.
-func (r *Response) Reset() {
-	body := r.Body
-	if cap(body) > keepBody {
-		body = nil
-	}
-	*r = Response{Header: r.Header[:0], Body: body[:0], arena: r.arena[:0]}
-}
-
-// Release empties a decoded response, whose body is not its own.
-func (r *Response) Release() { *r = Response{Header: r.Header[:0], arena: r.arena[:0]} }
+// Release empties a decoded response, whose body is not its own, and keeps its memory.
+func (r *Response) Release() { *r = Response{Header: r.Header[:0]} }

@@ -15,8 +15,8 @@ import (
 	"go.nanomsg.org/mangos/v3/protocol"
 
 	"nanofront/internal/logging"
-	"nanofront/internal/metrics"
 	"nanofront/internal/tasks"
+	"nanofront/metrics"
 )
 
 // Bus is a process' end of all its links. It is made by New and ended by

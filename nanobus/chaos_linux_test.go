@@ -15,7 +15,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"nanofront/internal/metrics"
+	"nanofront/metrics"
 	"nanofront/nanobus"
 )
 

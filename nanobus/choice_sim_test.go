@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"nanofront/internal/metrics"
+	"nanofront/metrics"
 )
 
 // A simulation of choosing: the real views and links, without wires, in virtual

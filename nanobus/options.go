@@ -5,7 +5,7 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"nanofront/internal/metrics"
+	"nanofront/metrics"
 )
 
 // Defaults and bounds of Options.
@@ -74,7 +74,7 @@ type Options struct {
 	Logger zerolog.Logger
 
 	// Metrics is where the bus counts. nil: nowhere that anyone sees.
-	Metrics *metrics.Set
+	Metrics metrics.Meter
 
 	noYield bool // for BenchmarkLink_Yield
 }
@@ -123,7 +123,7 @@ func (o *Options) validate() error {
 
 // busMetrics are the handles of what the bus counts.
 type busMetrics struct {
-	set *metrics.Set
+	set metrics.Meter
 
 	messagesIn, messagesOut, framesIn, framesOut, bytesIn, bytesOut *metrics.Counter
 	calls, expired, cancelsIn, cancelsOut, eventsIn, eventsOut      *metrics.Counter
@@ -135,7 +135,7 @@ type busMetrics struct {
 	droppedTap, tapCopies, droppedPayload                            *metrics.Counter
 }
 
-func newBusMetrics(s *metrics.Set) *busMetrics {
+func newBusMetrics(s metrics.Meter) *busMetrics {
 	dropped := func(reason string) *metrics.Counter { return s.Counter(metrics.BusDropped, reason) }
 	return &busMetrics{
 		set:        s,

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"nanofront/internal/metrics"
+	"nanofront/metrics"
 	"nanofront/nanobus"
 )
 

@@ -9,7 +9,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"nanofront/internal/logging"
-	"nanofront/internal/metrics"
+	"nanofront/metrics"
 )
 
 const (

@@ -14,7 +14,7 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"nanofront/internal/metrics"
+	"nanofront/metrics"
 )
 
 // stranger is a peer that says whatever it likes: a connection, the SP

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"nanofront/internal/metrics"
+	"nanofront/metrics"
 )
 
 // heardCopy is a TapCopy that may be kept.

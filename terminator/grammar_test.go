@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"nanofront/httpmsg"
-	"nanofront/internal/metrics"
+	"nanofront/metrics"
 	"nanofront/nanobus"
 	"nanofront/registry"
 	"nanofront/terminator/http1/http1test"

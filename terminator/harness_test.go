@@ -17,7 +17,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"nanofront/httpmsg"
-	"nanofront/internal/metrics"
+	"nanofront/metrics"
 	"nanofront/nanobus"
 	"nanofront/registry"
 )

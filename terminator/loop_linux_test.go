@@ -64,9 +64,9 @@ func (p *wayPair) reply(a answer) { p.answer.Store(&a) }
 func echoRequest(req *httpmsg.Request, r *nanobus.Request) {
 	sum := digest(discardErrors{}, whole(req, r))
 	resp := &httpmsg.Response{}
-	fmt.Fprintf(resp, "%s %s %s %q?%q from %s, length %d\n%s\n", req.Method, req.Scheme, req.Host, req.Path, req.Query, req.Client, req.Length, sum)
+	resp.Body = fmt.Appendf(nil, "%s %s %s %q?%q from %s, length %d\n%s\n", req.Method, req.Scheme, req.Host, req.Path, req.Query, req.Client, req.Length, sum)
 	for _, f := range req.Header {
-		fmt.Fprintf(resp, "%s: %s\n", f.Name, f.Value)
+		resp.Body = fmt.Appendf(resp.Body, "%s: %s\n", f.Name, f.Value)
 	}
 	resp.Set("content-type", "text/plain")
 	respond(r, resp)

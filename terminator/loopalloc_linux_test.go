@@ -5,7 +5,7 @@ import (
 	"runtime"
 	"testing"
 
-	"nanofront/internal/metrics"
+	"nanofront/metrics"
 )
 
 // A request through an event loop, from its bytes on a socket to those of its

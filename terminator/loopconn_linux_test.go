@@ -19,7 +19,7 @@ import (
 	"go.uber.org/goleak"
 
 	"nanofront/httpmsg"
-	"nanofront/internal/metrics"
+	"nanofront/metrics"
 	"nanofront/nanobus"
 )
 

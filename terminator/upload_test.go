@@ -12,7 +12,7 @@ import (
 	"testing"
 
 	"nanofront/httpmsg"
-	"nanofront/internal/metrics"
+	"nanofront/metrics"
 	"nanofront/nanobus"
 	"nanofront/registry"
 )

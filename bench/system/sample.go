@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"nanofront/bench/result"
-	"nanofront/internal/metrics"
+	"nanofront/metrics"
 )
 
 // Sample is the state of a system at one moment: what its processes have used, and what they have counted.

@@ -11,8 +11,8 @@ import (
 
 	"go.uber.org/goleak"
 
-	"nanofront/internal/metrics"
 	"nanofront/internal/testutil"
+	"nanofront/metrics"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

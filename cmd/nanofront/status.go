@@ -14,7 +14,7 @@ import (
 	"nanofront/internal/admin"
 	"nanofront/internal/cli"
 	"nanofront/internal/discovery"
-	"nanofront/internal/metrics"
+	"nanofront/metrics"
 	"nanofront/nanobus"
 	"nanofront/registry"
 )

@@ -20,8 +20,8 @@ import (
 	"github.com/rs/zerolog"
 
 	"nanofront/handlers"
-	"nanofront/internal/metrics"
 	"nanofront/internal/testutil"
+	"nanofront/metrics"
 	"nanofront/nanobus"
 )
 

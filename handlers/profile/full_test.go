@@ -17,8 +17,8 @@ import (
 	"github.com/rs/zerolog"
 
 	"nanofront/handlers"
-	"nanofront/internal/metrics"
 	"nanofront/internal/testutil"
+	"nanofront/metrics"
 )
 
 // fullDisk has room for so many writes. They count from the start, or from when

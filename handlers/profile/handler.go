@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"nanofront/handlers"
-	"nanofront/internal/metrics"
+	"nanofront/metrics"
 )
 
 const (
@@ -44,7 +44,7 @@ type handler struct {
 	readTime, writeTime                            *metrics.Timer
 }
 
-func newHandler(store Store, set *metrics.Set, concurrentWrites int) *handler {
+func newHandler(store Store, set metrics.Meter, concurrentWrites int) *handler {
 	h := &handler{
 		store: store, now: time.Now,
 		reads: set.Counter(metrics.StoreReads), writes: set.Counter(metrics.StoreWrites),

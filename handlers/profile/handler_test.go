@@ -15,8 +15,8 @@ import (
 	"nanofront/handlers"
 	"nanofront/handlers/profile"
 	"nanofront/httpmsg"
-	"nanofront/internal/metrics"
 	"nanofront/internal/testutil"
+	"nanofront/metrics"
 )
 
 const members = 500

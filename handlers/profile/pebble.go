@@ -13,7 +13,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/rs/zerolog"
 
-	"nanofront/internal/metrics"
+	"nanofront/metrics"
 )
 
 // Defaults and bounds of PebbleOptions.
@@ -74,7 +74,7 @@ type PebbleOptions struct {
 	// Logger gets a line when something is wrong with the store.
 	Logger zerolog.Logger
 	// Metrics counts damaged blocks. nil: counted for nobody.
-	Metrics *metrics.Set
+	Metrics metrics.Meter
 
 	fs vfs.FS // nil: the disk's
 }

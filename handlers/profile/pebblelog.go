@@ -11,7 +11,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"nanofront/internal/logging"
-	"nanofront/internal/metrics"
+	"nanofront/metrics"
 )
 
 // flushPatience is how long no memtable could be flushed until the store is

@@ -6,7 +6,7 @@ import (
 	"fmt"
 
 	"nanofront/handlers"
-	"nanofront/internal/metrics"
+	"nanofront/metrics"
 )
 
 const (

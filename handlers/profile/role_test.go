@@ -12,8 +12,8 @@ import (
 	"github.com/rs/zerolog"
 
 	"nanofront/handlers"
-	"nanofront/internal/metrics"
 	"nanofront/internal/testutil"
+	"nanofront/metrics"
 )
 
 // TestRole_EndsWhenItsStoreFails: the write is refused, and the process says

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"nanofront/handlers"
-	"nanofront/internal/metrics"
+	"nanofront/metrics"
 	"nanofront/nanobus"
 )
 
@@ -45,7 +45,7 @@ type events struct {
 	count int // received since the start; the last is at (count-1) % KeptEvents
 }
 
-func newEvents(set *metrics.Set, now func() time.Time) *events {
+func newEvents(set metrics.Meter, now func() time.Time) *events {
 	return &events{
 		now: now, published: set.Counter(metrics.EventsPublished), others: set.Counter(metrics.EventsReceived),
 	}

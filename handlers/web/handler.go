@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"nanofront/handlers"
-	"nanofront/internal/metrics"
+	"nanofront/metrics"
 	"nanofront/nanobus"
 )
 
@@ -51,7 +51,7 @@ type handler struct {
 	gotProfile, gotChange, gotIDs, gotMember func(*handlers.Call)
 }
 
-func newHandler(set *metrics.Set) *handler {
+func newHandler(set metrics.Meter) *handler {
 	h := &handler{now: time.Now, events: newEvents(set, time.Now)}
 	h.gotProfile, h.gotChange, h.gotIDs, h.gotMember = h.onProfile, h.onChange, h.onIDs, h.onMember
 	return h

@@ -4,7 +4,7 @@ import (
 	"context"
 
 	"nanofront/handlers"
-	"nanofront/internal/metrics"
+	"nanofront/metrics"
 	"nanofront/nanobus"
 )
 

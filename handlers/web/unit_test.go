@@ -12,7 +12,7 @@ import (
 
 	"nanofront/handlers"
 	"nanofront/httpmsg"
-	"nanofront/internal/metrics"
+	"nanofront/metrics"
 	"nanofront/nanobus"
 )
 

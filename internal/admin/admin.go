@@ -19,7 +19,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"nanofront/internal/logging"
-	"nanofront/internal/metrics"
+	"nanofront/metrics"
 )
 
 // The server's limits.

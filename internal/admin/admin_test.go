@@ -16,7 +16,7 @@ import (
 	"github.com/rs/zerolog"
 	"go.uber.org/goleak"
 
-	"nanofront/internal/metrics"
+	"nanofront/metrics"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

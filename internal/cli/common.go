@@ -14,7 +14,7 @@ import (
 	"nanofront/internal/admin"
 	"nanofront/internal/buildinfo"
 	"nanofront/internal/logging"
-	"nanofront/internal/metrics"
+	"nanofront/metrics"
 )
 
 // DefaultAdmin is the default of --admin where a program says nothing else.

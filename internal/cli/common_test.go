@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"nanofront/internal/admin"
-	"nanofront/internal/metrics"
+	"nanofront/metrics"
 )
 
 func keepStandardLog(t *testing.T) {

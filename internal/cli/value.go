@@ -12,7 +12,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"nanofront/internal/metrics"
+	"nanofront/metrics"
 )
 
 func decodeInt(text string, tag *kong.Tag, target reflect.Value) error {

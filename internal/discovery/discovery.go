@@ -10,7 +10,7 @@ import (
 
 	"nanofront/etcd"
 	"nanofront/internal/cli"
-	"nanofront/internal/metrics"
+	"nanofront/metrics"
 	"nanofront/registry"
 	"nanofront/registry/static"
 )
@@ -39,9 +39,9 @@ type Source interface {
 }
 
 // Open opens the source that the flags name.
-func Open(ctx context.Context, flags *cli.Discovery, log zerolog.Logger, set *metrics.Set) (Source, error) {
+func Open(ctx context.Context, flags *cli.Discovery, log zerolog.Logger, set metrics.Meter) (Source, error) {
 	if flags.Static != "" {
-		t, err := static.Open(ctx, static.Options{File: flags.Static, Logger: log})
+		t, err := static.Open(ctx, static.Options{File: flags.Static, Logger: log, Metrics: set})
 		if err != nil {
 			return nil, &cli.UsageError{Err: err}
 		}
@@ -55,7 +55,7 @@ func Open(ctx context.Context, flags *cli.Discovery, log zerolog.Logger, set *me
 }
 
 // OpenEtcd opens etcd, for what the static table can't do.
-func OpenEtcd(ctx context.Context, flags *cli.Discovery, log zerolog.Logger, set *metrics.Set) (*etcd.Client, error) {
+func OpenEtcd(ctx context.Context, flags *cli.Discovery, log zerolog.Logger, set metrics.Meter) (*etcd.Client, error) {
 	if flags.Static != "" {
 		return nil, cli.Usagef("--static %s: this command changes etcd; edit the file to change the table", flags.Static)
 	}

@@ -244,7 +244,7 @@ func TestProtocol_Vectors(t *testing.T) {
 	var response httpmsg.Response
 	response.Status = 200
 	response.Set("content-type", "text/plain")
-	_, _ = response.WriteString("ok")
+	response.Body = []byte("ok")
 	want := map[string][]byte{
 		"http-request":  request.AppendTo(nil),
 		"http-response": response.AppendTo(nil),

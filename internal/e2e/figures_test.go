@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"nanofront/internal/metrics"
 	"nanofront/internal/testutil"
+	"nanofront/metrics"
 )
 
 // TestAdmin_Figures looks at the admin ports after a load.

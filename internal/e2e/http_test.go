@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"nanofront/internal/freeport"
-	"nanofront/internal/metrics"
+	"nanofront/metrics"
 )
 
 // clientTimeout is how long the client waits for an answer: longer than any

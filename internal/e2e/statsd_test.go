@@ -10,7 +10,7 @@ import (
 	"sync"
 	"testing"
 
-	"nanofront/internal/metrics"
+	"nanofront/metrics"
 )
 
 // statsdLine is the only form of a line that is let pass: name, value, kind,

@@ -29,7 +29,7 @@ func NewDiscovery() *Discovery {
 }
 
 // Register implements handlers.Discovery.
-func (d *Discovery) Register(_ context.Context, in registry.Instance) (handlers.Registration, error) {
+func (d *Discovery) Register(_ context.Context, in registry.Instance) (registry.Registration, error) {
 	d.Put(in)
 	r := &registration{d: d, in: in, ready: make(chan struct{})}
 	close(r.ready)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"nanofront/metrics"
 	"nanofront/registry"
 )
 
@@ -32,13 +33,17 @@ type Options struct {
 	// Logger gets a line per change of the file. The zero Logger discards
 	// them.
 	Logger zerolog.Logger
+	// Metrics is where changes that are rejected are counted: metrics.New makes one that reports. nil:
+	// nowhere that anyone sees.
+	Metrics metrics.Meter
 }
 
 // Table is a static table. All its methods may be called from any goroutine.
 type Table struct {
-	opts   Options
-	closed chan struct{}
-	once   sync.Once
+	opts     Options
+	rejected *metrics.Counter
+	closed   chan struct{}
+	once     sync.Once
 
 	mu       sync.Mutex
 	snapshot registry.Snapshot
@@ -60,7 +65,10 @@ func Open(ctx context.Context, o Options) (*Table, error) {
 	if o.File == "" || o.Poll < time.Millisecond {
 		return nil, fmt.Errorf("%w: --static: file %q, looked at every %v: want a file, and at least 1ms", ErrFile, o.File, o.Poll)
 	}
-	t := &Table{opts: o, closed: make(chan struct{})}
+	if o.Metrics == nil {
+		o.Metrics = metrics.New(metrics.Handler, "")
+	}
+	t := &Table{opts: o, rejected: o.Metrics.Counter(metrics.StaticRejected), closed: make(chan struct{})}
 	info, err := t.load()
 	if err != nil {
 		return nil, fmt.Errorf("%w: --static: %s: %w", ErrFile, o.File, err)
@@ -121,6 +129,7 @@ func (t *Table) refresh() (registry.Snapshot, int64) {
 	switch {
 	case err != nil && t.fault != err.Error():
 		t.fault = err.Error()
+		t.rejected.Inc()
 		log.Error().Err(unwrapPath(err)).Msg("static: table rejected, the previous one stays in force")
 	case err == nil && t.revision > before:
 		t.fault = ""

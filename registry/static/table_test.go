@@ -15,6 +15,7 @@ import (
 	"github.com/rs/zerolog"
 	"go.uber.org/goleak"
 
+	"nanofront/metrics"
 	"nanofront/registry"
 )
 
@@ -58,14 +59,47 @@ func (l *log) String() string {
 
 func open(t *testing.T, text string) (*Table, string, *log) {
 	t.Helper()
+	return openWith(t, text, nil)
+}
+
+func openWith(t *testing.T, text string, m metrics.Meter) (*Table, string, *log) {
+	t.Helper()
 	file, l := filepath.Join(t.TempDir(), "table"), &log{}
 	replace(t, file, text)
-	tb, err := Open(t.Context(), Options{File: file, Poll: 2 * time.Millisecond, Logger: zerolog.New(l)})
+	tb, err := Open(t.Context(), Options{File: file, Poll: 2 * time.Millisecond, Logger: zerolog.New(l), Metrics: m})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { tb.Close() })
 	return tb, file, l
+}
+
+// meter is what somebody has who reports in a way of their own.
+type meter struct {
+	mu       sync.Mutex
+	counters map[string]*metrics.Counter
+}
+
+func (m *meter) Counter(d *metrics.Desc, details ...string) *metrics.Counter {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	name := d.SeriesName(details...)
+	if m.counters[name] == nil {
+		m.counters[name] = new(metrics.Counter)
+	}
+	return m.counters[name]
+}
+
+func (*meter) Gauge(*metrics.Desc, ...string) *metrics.Gauge { return new(metrics.Gauge) }
+
+func (*meter) GaugeFunc(*metrics.Desc, func() float64, ...string) {}
+
+func (*meter) Timer(*metrics.Desc, ...string) *metrics.Timer { return new(metrics.Timer) }
+
+func (m *meter) value(name string) uint64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.counters[name].Value()
 }
 
 // watch delivers snapshots on a channel; the Watch has ended when the test
@@ -129,7 +163,8 @@ func TestSample_IsValid(t *testing.T) {
 }
 
 func TestTable_WatchFollowsTheFile(t *testing.T) {
-	tb, file, l := open(t, table("one"))
+	counter := &meter{counters: map[string]*metrics.Counter{}}
+	tb, file, l := openWith(t, table("one"), counter)
 	got, second := watch(t, tb), watch(t, tb)
 	for _, ch := range []<-chan registry.Snapshot{got, second} {
 		if s := next(t, ch); s.Instances[0].Service != "one" || s.Routes.Routes[0].Service != "one" {
@@ -157,8 +192,8 @@ func TestTable_WatchFollowsTheFile(t *testing.T) {
 		t.Errorf("snapshot %+v, want three without another before", s)
 	}
 	eventually(t, "healthy again", tb.Healthy)
-	if n := strings.Count(l.String(), "table rejected"); n != 2 {
-		t.Errorf("logged %d rejections, want one for each fault:\n%s", n, l)
+	if n, counted := strings.Count(l.String(), "table rejected"), counter.value("static.rejected"); n != 2 || counted != 2 {
+		t.Errorf("logged %d rejections and counted %d, want one for each fault:\n%s", n, counted, l)
 	}
 }
 

@@ -4,7 +4,7 @@ import (
 	"net/netip"
 	"time"
 
-	"nanofront/internal/metrics"
+	"nanofront/metrics"
 )
 
 // Options says how many connections there may be and how long each may take. All fields are required, but for

@@ -3,7 +3,7 @@ package eventloop
 import (
 	"net"
 
-	"nanofront/internal/metrics"
+	"nanofront/metrics"
 	"nanofront/terminator/blocking"
 )
 

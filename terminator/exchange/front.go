@@ -9,7 +9,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"nanofront/internal/logging"
-	"nanofront/internal/metrics"
+	"nanofront/metrics"
 	"nanofront/nanobus"
 	"nanofront/terminator/admission"
 	"nanofront/terminator/forwarded"

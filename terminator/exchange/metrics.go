@@ -1,7 +1,7 @@
 package exchange
 
 import (
-	"nanofront/internal/metrics"
+	"nanofront/metrics"
 )
 
 // frontMetrics are the handles of what the terminator counts.

@@ -11,7 +11,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"nanofront/internal/logging"
-	"nanofront/internal/metrics"
+	"nanofront/metrics"
 	"nanofront/nanobus"
 	"nanofront/registry"
 	"nanofront/terminator/admission"

@@ -4,7 +4,7 @@ import (
 	"strconv"
 
 	"nanofront/httpmsg"
-	"nanofront/internal/metrics"
+	"nanofront/metrics"
 	"nanofront/terminator/http1"
 )
 

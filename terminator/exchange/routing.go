@@ -4,7 +4,7 @@ import (
 	"slices"
 	"time"
 
-	"nanofront/internal/metrics"
+	"nanofront/metrics"
 	"nanofront/nanobus"
 	"nanofront/registry"
 )

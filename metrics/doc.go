@@ -25,4 +25,4 @@
 // details, is a programming error and panics.
 package metrics
 
-//go:generate go run ./gen ../../docs/metrics.md
+//go:generate go run ./gen ../docs/metrics.md

@@ -62,6 +62,14 @@ type Desc struct {
 // placeholder in its name.
 func (d *Desc) Details() int { return len(d.static) - 1 }
 
+// SeriesName is the name of the series with these details: [Set] reports it under that.
+func (d *Desc) SeriesName(details ...string) string {
+	if len(details) == 0 {
+		return d.Name
+	}
+	return d.fill(strings.Split(cleanKey(details), "."))
+}
+
 // fill is the name with its placeholders replaced by details that are clean.
 func (d *Desc) fill(details []string) string {
 	if len(details) == 0 {

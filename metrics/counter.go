@@ -2,7 +2,7 @@ package metrics
 
 import "sync/atomic"
 
-// Counter is a number that only grows. It is made by [Set.Counter].
+// Counter is a number that only grows. It is made by [Set.Counter]; the zero Counter is 0.
 //
 // It is one atomic with cache lines for itself. Spreading it over shards that
 // are chosen at random was measured (BenchmarkCounter, two cores) and does not

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"os"
 
-	"nanofront/internal/metrics"
 	"nanofront/internal/wholefile"
+	"nanofront/metrics"
 )
 
 func main() {

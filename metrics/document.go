@@ -9,7 +9,7 @@ import (
 
 const documentHead = `# Metrics
 
-<!-- Generated from internal/metrics/catalogue.go by "go generate ./internal/metrics". Do not edit. -->
+<!-- Generated from metrics/catalogue.go by "go generate ./metrics". Do not edit. -->
 
 Every program counts what it does, and reports it in two ways.
 

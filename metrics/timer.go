@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Timer is a distribution of durations. It is made by [Set.Timer].
+// Timer is a distribution of durations. It is made by [Set.Timer]; the zero Timer has had none.
 //
 // It keeps counts in buckets whose width grows with the value, as an HDR
 // histogram does, so that what it says of any duration between
@@ -32,6 +32,13 @@ func (t *Timer) Observe(d time.Duration) {
 
 // Clamped is how many durations were longer than [MaxDuration].
 func (t *Timer) Clamped() uint64 { return t.clamped.Load() }
+
+// Distribution is that of all durations since the start; its Rate is 0.
+func (t *Timer) Distribution() Distribution {
+	h := newHistogram()
+	t.load(h)
+	return distribution(h, 0)
+}
 
 // load copies the counts since the start into h.
 func (t *Timer) load(h *histogram) {

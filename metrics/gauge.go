@@ -5,7 +5,7 @@ import (
 	"sync/atomic"
 )
 
-// Gauge is a number that goes up and down. It is made by [Set.Gauge].
+// Gauge is a number that goes up and down. It is made by [Set.Gauge]; the zero Gauge is 0.
 type Gauge struct {
 	n  atomic.Int64
 	fn atomic.Pointer[func() float64]
@@ -17,7 +17,10 @@ func (g *Gauge) Set(v int64) { g.n.Store(v) }
 // Add adds v, which may be negative.
 func (g *Gauge) Add(v int64) { g.n.Add(v) }
 
-// Value is the value that was set, or what the function of [Set.GaugeFunc]
+// SetFunc makes fn the value, in place of what was set. It must neither block nor panic.
+func (g *Gauge) SetFunc(fn func() float64) { g.fn.Store(&fn) }
+
+// Value is the value that was set, or what the function of [Gauge.SetFunc]
 // says now. Values that no report can carry (NaN, infinities) are 0.
 func (g *Gauge) Value() float64 {
 	fn := g.fn.Load()

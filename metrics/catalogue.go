@@ -2,7 +2,7 @@ package metrics
 
 // This file is the only place where names of metrics exist. One line each,
 // grouped by who reports them; docs/metrics.md is generated from it
-// (go generate ./internal/metrics).
+// (go generate ./metrics).
 
 var (
 	front   = []string{Terminator}
@@ -123,6 +123,7 @@ var (
 	EtcdRegistrationsLost = counter("etcd.registrations.lost", "leases", "times that the lease of a registration was lost and had to be made anew", all)
 	EtcdInstancesInvalid  = counter("etcd.instances.invalid", "records", "instance records ignored because they are not valid", all)
 	EtcdRoutesRejected    = counter("etcd.routes.rejected", "documents", "routes documents not put in force because they are not valid", all)
+	StaticRejected        = counter("static.rejected", "tables", "changes of the static table (--static) not put in force because the file is not valid or can't be read", all)
 	LastKnownAge          = gauge("etcd.last_known.age", "s", "age of the last known instances and routes (--last-known), while they are used because etcd has not answered since the start; else 0", front)
 	LastKnownFailed       = counter("etcd.last_known.failed", "files", "times that --last-known could not be written", front)
 	EtcdRoutesRevision    = gauge("etcd.routes.revision", "revision", "etcd's revision of the routes document in force", all)

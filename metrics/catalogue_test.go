@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-const root = "../.." // of the repository
+const root = ".." // of the repository
 
 var nameRule = regexp.MustCompile(`^[a-z][a-z0-9_]*(\.([a-z0-9_]+|<[a-z]+>))*$`)
 
@@ -55,7 +55,7 @@ func TestDocument_IsUpToDate(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(got, want.Bytes()) {
-		t.Error("docs/metrics.md differs from the catalogue: run go generate ./internal/metrics")
+		t.Error("docs/metrics.md differs from the catalogue: run go generate ./metrics")
 	}
 }
 
@@ -120,10 +120,10 @@ func references(t *testing.T, path string) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	inside := filepath.Dir(path) == filepath.Join(root, "internal", "metrics")
+	inside := filepath.Dir(path) == filepath.Join(root, "metrics")
 	pkg := ""
 	for _, im := range f.Imports {
-		if im.Path.Value == `"nanofront/internal/metrics"` {
+		if im.Path.Value == `"nanofront/metrics"` {
 			pkg = "metrics"
 			if im.Name != nil {
 				pkg = im.Name.Name

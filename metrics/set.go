@@ -94,7 +94,7 @@ func (s *Set) Gauge(d *Desc, details ...string) *Gauge {
 func (s *Set) GaugeFunc(d *Desc, fn func() float64, details ...string) {
 	sr, shared := s.lookup(d, KindGauge, details)
 	if !shared { // a function of one series has nothing to say for all others
-		sr.gauge.fn.Store(&fn)
+		sr.gauge.SetFunc(fn)
 	}
 }
 
