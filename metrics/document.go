@@ -14,8 +14,9 @@ const documentHead = `# Metrics
 Every program counts what it does, and reports it in two ways.
 
 **StatsD** (` + "`--statsd`, `--statsd-interval`, `--statsd-sample`" + `), under names
-` + "`nanofront.<program>.<instance|->.<noun>[.<detail>]`" + `. The instance is ` + "`-`" + ` where a program has no name;
-characters other than letters, digits, ` + "`-` and `_`" + ` become ` + "`_`" + ` in the instance and in details. In each interval:
+` + "`nanofront.<program>.<instance|->.<noun>[.<detail>]`" + `. The instance is ` + "`-`" + ` where a program has no
+name; characters other than letters, digits, ` + "`-` and `_`" + ` become ` + "`_`" + ` in the instance and in details.
+In each interval:
 
 | kind | what is sent |
 | --- | --- |
@@ -23,13 +24,14 @@ characters other than letters, digits, ` + "`-` and `_`" + ` become ` + "`_`" + 
 | gauge | the value, ` + "`\\|g`" + `; a negative one after a 0, because a server reads a sign as a change |
 | timer | of the durations in the interval, in ms: ` + "`NAME.count`" + ` as a counter, ` + "`NAME.p50 .p90 .p99 .p999 .max`" + ` as gauges (0 once, when an interval has none), and a sample of the durations themselves, ` + "`NAME:…\\|ms\\|@RATE`" + `. At most 2,000 samples are sent in an interval; the rate says what share they are |
 
-**` + "`/metrics.json`" + `** on the admin port: counters with their value since the start and their rate in the last
-10 s; gauges; timers with count, rate, mean, percentiles and maximum, since the start and of the last 10 s. With
-` + "`?buckets`" + ` timers also have their histogram since the start, pairs of a duration in ms and a count, for who wants to know of
-another time: what lies between two looks is the difference.
+**` + "`/metrics.json`" + `** on the admin port: counters with their value since the start and their rate in
+the last 10 s; gauges; timers with count, rate, mean, percentiles and maximum, since the start and
+of the last 10 s. With ` + "`?buckets`" + ` timers also have their histogram since the start, as pairs of a
+duration in ms and a count. For any other period, take the difference of two of them.
 
-A timer is exact to 1 % from 100 ns to 10 min. Shorter durations count as 100 ns, longer ones as 10 min. A metric has at most
-1,000 series; what comes beyond shares one named ` + "`other`" + `, and is counted in ` + "`metrics.overflow`" + `.
+A timer is exact to 1 % from 100 ns to 10 min. Shorter durations count as 100 ns, longer ones as 10
+min. A metric has at most 1,000 series; further ones share one named ` + "`other`" + ` and are counted in
+` + "`metrics.overflow`" + `.
 `
 
 // WriteDocument writes docs/metrics.md: the catalogue, grouped by who reports it.
