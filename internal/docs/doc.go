@@ -3,7 +3,10 @@
 //
 //   - every command of README.md is run against a running system;
 //   - the numbers and bytes of docs/protocol.md are those of nanobus;
-//   - the flag tables of docs/operations.md are those that --help prints
-//     (go test ./internal/docs -update writes them anew);
+//   - docs/reference.md is what --help prints (go generate writes it anew);
+//   - the diagrams of ARCHITECTURE.md name the code's methods and states;
+//   - documents wrap at 100 columns;
 //   - files and links that documents name exist.
 package docs
+
+//go:generate go test -run ^TestReference_IsWhatHelpSays$ . -update
