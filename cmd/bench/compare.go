@@ -13,8 +13,8 @@ import (
 type compareCommand struct {
 	Old           string `arg:"" help:"The result before: report.json, or a folder with one."`
 	New           string `arg:"" help:"The result after."`
-	MaxRegression string `default:"10%" placeholder:"PERCENT" help:"How much worse a figure may get, beyond the noise, before the exit code is 1."`
-	Subject       string `default:"nanofront" placeholder:"NAME" help:"Compare this subject only; all if it is empty."`
+	MaxRegression string `default:"10%" placeholder:"PERCENT" help:"How much worse a figure may be, beyond the noise, before the exit code is 1."`
+	Subject       string `default:"nanofront" placeholder:"NAME" help:"Compare only this subject; all if empty."`
 }
 
 // Run implements command.

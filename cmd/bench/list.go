@@ -13,7 +13,7 @@ import (
 )
 
 type listCommand struct {
-	Long bool `help:"Say more about each."`
+	Long bool `help:"Show more about each."`
 }
 
 // Run implements command.

@@ -16,21 +16,21 @@ import (
 )
 
 type loadCommand struct {
-	URL string `arg:"" help:"What is measured, http://host[:port][/path]."`
+	URL string `arg:"" help:"URL to measure, http://host[:port][/path]."`
 
 	Rate        string        `placeholder:"PLAN" help:"Requests per second of an open loop: 50000, steps such as 1000,2000, or a ramp such as 1000..50000; each with its own duration if you like, such as 1000@10s. Default: a closed loop, as fast as it goes."`
 	Arrivals    string        `default:"constant" oneof:"constant,poisson" placeholder:"KIND" help:"How an open loop's requests are spread: constant or poisson."`
-	Connections int           `default:"256" range:"1..60000" placeholder:"N" help:"Connections: the number of them in a closed loop, the bound in an open one."`
-	Duration    time.Duration `default:"10s" range:"10ms..168h" placeholder:"DURATION" help:"What is counted, 10ms to 168h."`
-	Warmup      time.Duration `default:"1s" range:"0s..168h" placeholder:"DURATION" help:"The same load before that, not counted, 0s to 168h."`
-	Timeout     time.Duration `default:"1s" range:"10ms..10m" placeholder:"DURATION" help:"How long a request may take from when it was sent, 10ms to 10m."`
-	LateAfter   time.Duration `default:"10ms" range:"10us..10m" placeholder:"DURATION" help:"A request that leaves that much after its planned time is reported as late, 10us to 10m."`
-	Mix         string        `type:"path" placeholder:"FILE" help:"YAML file with the requests that are sent. Default: GET of the URL."`
-	Pipeline    int           `default:"1" range:"1..1024" placeholder:"N" help:"Requests under way on one connection."`
+	Connections int           `default:"256" range:"1..60000" placeholder:"N" help:"Connections: their number in a closed loop, their maximum in an open one."`
+	Duration    time.Duration `default:"10s" range:"10ms..168h" placeholder:"DURATION" help:"Time that is measured, 10ms to 168h."`
+	Warmup      time.Duration `default:"1s" range:"0s..168h" placeholder:"DURATION" help:"Time of the same load before that, not counted, 0s to 168h."`
+	Timeout     time.Duration `default:"1s" range:"10ms..10m" placeholder:"DURATION" help:"Time limit of a request from when it was sent, 10ms to 10m."`
+	LateAfter   time.Duration `default:"10ms" range:"10us..10m" placeholder:"DURATION" help:"A request sent this much after its planned time counts as late, 10us to 10m."`
+	Mix         string        `type:"path" placeholder:"FILE" help:"YAML file with the requests to send. Default: GET of the URL."`
+	Pipeline    int           `default:"1" range:"1..1024" placeholder:"N" help:"Requests in flight on one connection."`
 	Churn       bool          `help:"Open a connection for each request."`
-	Seed        uint64        `default:"1" placeholder:"N" help:"Seed of whatever is random; the same seed sends the same."`
-	Workers     int           `default:"0" range:"0..64" placeholder:"N" help:"Threads that generate load; 0 for as many as it takes."`
-	Portable    bool          `help:"Use no epoll: for finding out whether it makes a difference."`
+	Seed        uint64        `default:"1" placeholder:"N" help:"Random seed; the same seed sends the same requests."`
+	Workers     int           `default:"0" range:"0..64" placeholder:"N" help:"Threads that generate load; 0: as many as needed."`
+	Portable    bool          `help:"Don't use epoll, to see whether it makes a difference."`
 	MaxErrors   float64       `default:"0.01" range:"0..1" placeholder:"SHARE" help:"Share of failed requests above which the exit code is 1, 0 to 1."`
 	JSON        string        `name:"json" type:"path" placeholder:"FILE" help:"File that the result is written to, for bench report; - for standard output."`
 }

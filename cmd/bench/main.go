@@ -13,7 +13,7 @@ type grammar struct {
 	List    listCommand    `cmd:"" help:"List scenarios, suites, peers and drivers."`
 	Load    loadCommand    `cmd:"" help:"Generate load on a URL, and report latencies."`
 	Report  reportCommand  `cmd:"" help:"Show saved results."`
-	Compare compareCommand `cmd:"" help:"Say what changed between two saved results, beyond the noise."`
+	Compare compareCommand `cmd:"" help:"Show what changed between two saved results, beyond the noise."`
 	Peer    peerCommand    `cmd:"" hidden:"" help:"Run a part of a peer."`
 	cli.Version
 }

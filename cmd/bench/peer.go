@@ -12,7 +12,7 @@ import (
 // programs of others.
 type peerCommand struct {
 	Part string `arg:"" oneof:"plain,gateway,responder" help:"plain, gateway or responder."`
-	HTTP string `name:"http" default:"127.0.0.1:0" type:"addr" placeholder:"ADDR" help:"Address for HTTP."`
+	HTTP string `name:"http" default:"127.0.0.1:0" type:"addr" placeholder:"ADDR" help:"Address to serve HTTP on."`
 	NATS string `name:"nats" default:"nats://127.0.0.1:4222" placeholder:"URL" help:"The nats-server."`
 }
 

@@ -18,18 +18,18 @@ import (
 type runCommand struct {
 	Scenarios []string `arg:"" optional:"" name:"scenario" help:"Scenarios, or one suite, of those that bench list shows; or paths of .yaml files. Default: the suite default."`
 
-	Bin         string        `type:"path" placeholder:"DIR" help:"Folder of the built programs. Default: that of bench."`
-	Target      string        `placeholder:"URL" help:"A system that runs already, measured in place of one that is started."`
+	Bin         string        `type:"path" placeholder:"DIR" help:"Folder of the built programs. Default: bench's own."`
+	Target      string        `placeholder:"URL" help:"URL of a running system to measure, instead of starting one."`
 	TargetAdmin []string      `sep:"," placeholder:"ADDRS" help:"Admin addresses of --target, for its stage timings."`
-	Subjects    []string      `sep:"," placeholder:"LIST" help:"Measure these only: nanofront, plain, nginx, haproxy, caddy, nats."`
-	Driver      string        `oneof:",bench,wrk,h2load,weighttp" placeholder:"NAME" help:"Who makes the load of closed loops: bench, wrk, h2load or weighttp. Default: wrk if it is installed."`
+	Subjects    []string      `sep:"," placeholder:"LIST" help:"Measure only these: nanofront, plain, nginx, haproxy, caddy, nats."`
+	Driver      string        `oneof:",bench,wrk,h2load,weighttp" placeholder:"NAME" help:"Generator for closed loops: bench, wrk, h2load or weighttp. Default: wrk if installed."`
 	Rounds      int           `default:"0" range:"0..100" placeholder:"N" help:"Rounds, 1 to 100; 0 for what the scenarios say."`
 	Duration    time.Duration `default:"0s" range:"0s..168h" placeholder:"DURATION" help:"Duration of each step, up to 168h; 0s for what the scenarios say."`
 	Connections int           `default:"0" range:"0..60000" placeholder:"N" help:"Connections of closed loops, up to 60000; 0 for what the scenarios say."`
 	Knee        float64       `default:"0" range:"0..1e7" placeholder:"RATE" help:"The knee in requests per second, for overload; 0 to find it."`
-	Quick       bool          `help:"So short that it shows whether all works, and nothing else."`
+	Quick       bool          `help:"Run just long enough to see whether everything works."`
 	Out         string        `type:"path" placeholder:"DIR" help:"Folder for the report. Default: bench-results/ and the date."`
-	Cache       string        `type:"path" placeholder:"DIR" help:"Folder that keeps a store of members for the next time. Default: in the user's cache."`
+	Cache       string        `type:"path" placeholder:"DIR" help:"Folder that keeps a store of members for later runs. Default: in the user's cache."`
 }
 
 // Run implements command.

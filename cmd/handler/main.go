@@ -16,9 +16,9 @@ import (
 )
 
 type grammar struct {
-	Echo    echoCommand    `cmd:"" help:"Answer with what came in; for trying things, and for tests."`
-	Profile profileCommand `cmd:"" help:"Keep members, in a store on the disk."`
-	Web     webCommand     `cmd:"" help:"Make pages and JSON of what profile knows."`
+	Echo    echoCommand    `cmd:"" help:"Answer with the request itself; for experiments and tests."`
+	Profile profileCommand `cmd:"" help:"Keep members in a store on disk."`
+	Web     webCommand     `cmd:"" help:"Render profiles as pages and JSON."`
 	cli.Version
 }
 
@@ -71,10 +71,10 @@ func (c *webCommand) Run(ctx context.Context, _ cli.IO) error {
 }
 
 type profileCommand struct {
-	Data       string `default:"data/profile" type:"path" placeholder:"DIR" help:"Where the store is."`
-	Seed       uint64 `default:"100000" range:"0..100000000" placeholder:"N" help:"Members that a new store begins with."`
-	Durability string `default:"sync" oneof:"sync,nosync" placeholder:"HOW" help:"Whether a write is on the disk before it is acknowledged: sync, or nosync, with which even a killed process may lose the last ones."`
-	CacheMB    int64  `name:"cache-mb" default:"256" range:"1..65536" placeholder:"MB" help:"The store's cache in MB."`
+	Data       string `default:"data/profile" type:"path" placeholder:"DIR" help:"Directory of the store."`
+	Seed       uint64 `default:"100000" range:"0..100000000" placeholder:"N" help:"Members to create in a new store."`
+	Durability string `default:"sync" oneof:"sync,nosync" placeholder:"HOW" help:"sync acknowledges a write once it is on disk; nosync earlier, so that even a killed process may lose the last writes."`
+	CacheMB    int64  `name:"cache-mb" default:"256" range:"1..65536" placeholder:"MB" help:"Size of the store's cache in MB."`
 	// A read takes microseconds, so thousands that wait are done in some milliseconds; and
 	// they come by the score (a list of members), or all those of a moment in which a small
 	// machine ran something else. A window that is too small for that refuses them.

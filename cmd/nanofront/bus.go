@@ -26,12 +26,12 @@ type tapCommand struct {
 	cli.Discovery
 	busflags.Flags
 	Target   string        `arg:"" optional:"" placeholder:"TARGET" help:"SERVICE or SERVICE/INSTANCE. Default: all instances."`
-	Sample   float64       `default:"1" range:"0.000001..1" placeholder:"SHARE" help:"Share of requests that are copied, 0.000001 to 1. A request and its response are both in or both out."`
-	Kinds    []string      `sep:"," default:"request,response,cancel" placeholder:"KINDS" help:"Kinds of frames to listen to; all for all."`
-	Payload  string        `default:"head" oneof:"none,head,full" placeholder:"HOW" help:"What is copied of requests and responses: none, head (the first 4 KiB, for method, path and status), or full (64 KiB; header and body are shown too)."`
-	Match    string        `placeholder:"PATH" help:"Show only requests whose path begins so, and what belongs to them."`
-	Count    int           `default:"0" range:"0..1000000000" placeholder:"N" help:"End after so many frames; 0 for no end."`
-	Duration time.Duration `default:"0s" range:"0s..24h" placeholder:"DURATION" help:"End after so long, up to 24h; 0s for no end."`
+	Sample   float64       `default:"1" range:"0.000001..1" placeholder:"SHARE" help:"Share of requests to copy, 0.000001 to 1. A request and its response are either both copied or neither."`
+	Kinds    []string      `sep:"," default:"request,response,cancel" placeholder:"KINDS" help:"Kinds of frames to copy, or all."`
+	Payload  string        `default:"head" oneof:"none,head,full" placeholder:"HOW" help:"How much of requests and responses to copy: none, head (4 KiB, for method, path and status), or full (64 KiB, to show header and body too)."`
+	Match    string        `placeholder:"PATH" help:"Show only requests whose path has this prefix, and their other frames."`
+	Count    int           `default:"0" range:"0..1000000000" placeholder:"N" help:"Stop after this many frames; 0 for no limit."`
+	Duration time.Duration `default:"0s" range:"0s..24h" placeholder:"DURATION" help:"Stop after this time, up to 24h; 0s for no limit."`
 	JSON     bool          `name:"json" help:"Print a line of JSON for each frame."`
 }
 
@@ -66,13 +66,13 @@ type callCommand struct {
 	cli.Discovery
 	busflags.Flags
 	Service  string        `arg:"" placeholder:"SERVICE" help:"The service to call."`
-	Path     string        `arg:"" placeholder:"PATH" help:"Path, with a query or not, percent-encoded."`
-	Method   string        `short:"X" placeholder:"METHOD" help:"Method. Default: GET, with a body POST."`
-	Header   []string      `short:"H" sep:"none" placeholder:"FIELD" help:"Header field, 'Name: value'; may be given several times."`
+	Path     string        `arg:"" placeholder:"PATH" help:"Path, percent-encoded, with an optional query."`
+	Method   string        `short:"X" placeholder:"METHOD" help:"Method. Default: GET, or POST with a body."`
+	Header   []string      `short:"H" sep:"none" placeholder:"FIELD" help:"Header field, 'Name: value'; repeatable."`
 	Body     string        `short:"d" placeholder:"BODY" help:"Body; @FILE takes it from a file, @- from standard input."`
 	Instance string        `placeholder:"NAME" help:"Call this instance of the service. Default: the one that the bus chooses."`
-	Timeout  time.Duration `default:"2s" range:"1ms..5m" placeholder:"DURATION" help:"The request's whole budget, 1ms to 5m."`
-	Count    int           `default:"1" range:"1..100000" placeholder:"N" help:"Requests to send, one after the other; several are shown in a line each, and summed up."`
+	Timeout  time.Duration `default:"2s" range:"1ms..5m" placeholder:"DURATION" help:"Total time for the request, 1ms to 5m."`
+	Count    int           `default:"1" range:"1..100000" placeholder:"N" help:"Requests to send, one after the other; several get a line each and a summary."`
 	JSON     bool          `name:"json" help:"Print a line of JSON for each request."`
 }
 

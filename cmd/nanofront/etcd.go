@@ -12,14 +12,14 @@ import (
 
 type etcdCommand struct {
 	cli.Common
-	Data           string `default:"data/etcd" type:"path" placeholder:"DIR" help:"Where it keeps its data."`
-	ClientURL      string `name:"client-url" default:"http://127.0.0.1:2379" placeholder:"URL" help:"Where clients reach it, http://IP:PORT."`
-	PeerURL        string `name:"peer-url" placeholder:"URL" help:"Where the other members of a cluster reach it. Default: a server alone."`
+	Data           string `default:"data/etcd" type:"path" placeholder:"DIR" help:"Directory for its data."`
+	ClientURL      string `name:"client-url" default:"http://127.0.0.1:2379" placeholder:"URL" help:"URL for clients, http://IP:PORT."`
+	PeerURL        string `name:"peer-url" placeholder:"URL" help:"URL for the other members of its cluster. Default: a single server."`
 	Name           string `placeholder:"NAME" help:"Its name in --initial-cluster."`
 	InitialCluster string `placeholder:"LIST" help:"All members of a new cluster, NAME=PEER-URL,..."`
 	Cert           string `type:"path" placeholder:"FILE" help:"Certificate for clients, PEM."`
 	Key            string `type:"path" placeholder:"FILE" help:"Key of --cert, PEM."`
-	CA             string `name:"ca" type:"path" placeholder:"FILE" help:"Certificates that a client's must be signed by, PEM."`
+	CA             string `name:"ca" type:"path" placeholder:"FILE" help:"CA certificates to verify clients with, PEM."`
 }
 
 // Run implements command.

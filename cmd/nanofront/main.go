@@ -9,9 +9,9 @@ import (
 )
 
 type grammar struct {
-	Up     upCommand     `cmd:"" help:"Run the whole system on this machine, until ctrl-C."`
+	Up     upCommand     `cmd:"" help:"Run the whole system on this machine until ctrl-C."`
 	Etcd   etcdCommand   `cmd:"" help:"Run an etcd server."`
-	Status statusCommand `cmd:"" help:"Show who is alive and how they are doing."`
+	Status statusCommand `cmd:"" help:"Show which processes are alive, and how they are doing."`
 	Routes routesCommand `cmd:"" help:"Show or change the routes."`
 	Bus    busCommand    `cmd:"" help:"Listen in on the bus, or send a request over it."`
 

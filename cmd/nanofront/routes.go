@@ -19,12 +19,12 @@ import (
 
 type routesCommand struct {
 	Get   routesGet   `cmd:"" help:"Show the routes in force."`
-	Apply routesApply `cmd:"" help:"Replace the routes by those of a file, if they are valid."`
+	Apply routesApply `cmd:"" help:"Replace the routes with those of a file, if they are valid."`
 }
 
 type routesGet struct {
 	cli.Discovery
-	JSON bool `name:"json" help:"Print the document itself, as it can be applied again."`
+	JSON bool `name:"json" help:"Print the document itself, ready to be applied again."`
 }
 
 // Run implements command.
@@ -70,8 +70,8 @@ func (c *routesGet) Run(ctx context.Context, std cli.IO) error {
 type routesApply struct {
 	cli.Discovery
 	File     string `arg:"" type:"path" help:"Routes document, JSON or YAML; - for standard input."`
-	Revision int64  `default:"-1" range:"-1..9223372036854775807" placeholder:"N" help:"Only if the routes in force have this revision (0: there are none). Default: whatever they are now."`
-	DryRun   bool   `help:"Only say whether the file is valid, and for which of its services no instance is registered."`
+	Revision int64  `default:"-1" range:"-1..9223372036854775807" placeholder:"N" help:"Apply only if the routes in force have this revision (0: there are none). Default: any."`
+	DryRun   bool   `help:"Only check the file, and name its services without a registered instance."`
 }
 
 // Run implements command.

@@ -24,7 +24,7 @@ const statusTimeout = 2 * time.Second
 
 type statusCommand struct {
 	cli.Discovery
-	Terminators []string `sep:"," placeholder:"ADDRS" help:"Admin addresses of terminators to look at besides those that have announced themselves in etcd. Default: 127.0.0.1:8081 if none has."`
+	Terminators []string `sep:"," placeholder:"ADDRS" help:"Admin addresses of terminators, in addition to those announced in etcd. Default: 127.0.0.1:8081 if none is announced."`
 	JSON        bool     `name:"json" help:"Print JSON."`
 }
 

@@ -52,19 +52,19 @@ const (
 )
 
 type upCommand struct {
-	HTTP       string `name:"http" default:":8080" type:"addr" placeholder:"ADDR" help:"Address for HTTP."`
+	HTTP       string `name:"http" default:":8080" type:"addr" placeholder:"ADDR" help:"Address to serve HTTP on."`
 	Admin      string `default:"127.0.0.1:8081" type:"addr" placeholder:"ADDR" help:"Address of the terminator's admin port."`
-	EtcdURL    string `name:"etcd-url" default:"http://127.0.0.1:2379" placeholder:"URL" help:"Where its own etcd serves, http://IP:PORT."`
-	EtcdPrefix string `default:"/nanofront/v1/" placeholder:"PATH" help:"What all keys in etcd are below."`
+	EtcdURL    string `name:"etcd-url" default:"http://127.0.0.1:2379" placeholder:"URL" help:"Client URL of its own etcd, http://IP:PORT."`
+	EtcdPrefix string `default:"/nanofront/v1/" placeholder:"PATH" help:"Prefix of all keys in etcd."`
 	Statsd     string `type:"server" placeholder:"ADDR" help:"StatsD server that all report to, host:port (UDP). Default: none."`
-	Data       string `default:"data" type:"path" placeholder:"DIR" help:"Where profiles and etcd's data are kept."`
-	Seed       int    `default:"100000" range:"0..100000000" placeholder:"N" help:"How many members a new store begins with."`
+	Data       string `default:"data" type:"path" placeholder:"DIR" help:"Directory for profiles and etcd's data."`
+	Seed       int    `default:"100000" range:"0..100000000" placeholder:"N" help:"Members to create in a new store."`
 	Web        int    `default:"2" range:"1..64" placeholder:"N" help:"Instances of the web role."`
 	Echo       int    `default:"1" range:"0..64" placeholder:"N" help:"Instances of the echo role."`
-	Routes     string `type:"path" placeholder:"FILE" help:"Routes to begin with, if etcd has none. Default: /hello and /echo to echo, all else to web."`
-	LogLevel   string `default:"info" oneof:"debug,info,warn,error,off" placeholder:"LEVEL" help:"Least that the programs log: debug, info, warn, error or off."`
-	AccessLog  int    `default:"10" range:"0..100000" placeholder:"N" help:"Access log lines per second at most; 0 for none."`
-	Durability string `default:"sync" oneof:"sync,nosync" placeholder:"HOW" help:"Whether a write is on the disk before it is acknowledged: sync, or nosync, with which even a killed process may lose the last ones."`
+	Routes     string `type:"path" placeholder:"FILE" help:"Initial routes, if etcd has none. Default: /hello and /echo to echo, everything else to web."`
+	LogLevel   string `default:"info" oneof:"debug,info,warn,error,off" placeholder:"LEVEL" help:"Lowest level that the programs log: debug, info, warn, error or off."`
+	AccessLog  int    `default:"10" range:"0..100000" placeholder:"N" help:"At most this many access log lines per second; 0 for none."`
+	Durability string `default:"sync" oneof:"sync,nosync" placeholder:"HOW" help:"sync acknowledges a write once it is on disk; nosync earlier, so that even a killed process may lose the last writes."`
 
 	busflags.Flags
 }

@@ -16,24 +16,24 @@ import (
 )
 
 type flags struct {
-	HTTP            string        `name:"http" default:":8080" type:"addr" placeholder:"ADDR" help:"Address for HTTP."`
+	HTTP            string        `name:"http" default:":8080" type:"addr" placeholder:"ADDR" help:"Address to serve HTTP on."`
 	Instance        string        `placeholder:"NAME" help:"Name of this process in metrics and logs. Default: terminator, the host's name and a random part."`
 	TrustedProxies  []string      `group:"Clients" sep:"," placeholder:"NETS" help:"Networks whose Forwarded and X-Forwarded-* fields are believed, such as 10.0.0.0/8."`
-	HeaderTimeout   time.Duration `group:"Clients" default:"10s" range:"10ms..10m" placeholder:"DURATION" help:"From a request's first byte to the end of its header, 10ms to 10m."`
-	BodyTimeout     time.Duration `group:"Clients" default:"30s" range:"10ms..1h" placeholder:"DURATION" help:"From there on, for each 64 KiB of its body, 10ms to 1h."`
-	IdleTimeout     time.Duration `group:"Clients" default:"75s" range:"10ms..1h" placeholder:"DURATION" help:"For how long an idle connection stays open, 10ms to 1h."`
+	HeaderTimeout   time.Duration `group:"Clients" default:"10s" range:"10ms..10m" placeholder:"DURATION" help:"Time from a request's first byte to the end of its header, 10ms to 10m."`
+	BodyTimeout     time.Duration `group:"Clients" default:"30s" range:"10ms..1h" placeholder:"DURATION" help:"Time for each 64 KiB of a request's body, 10ms to 1h."`
+	IdleTimeout     time.Duration `group:"Clients" default:"75s" range:"10ms..1h" placeholder:"DURATION" help:"Time after which an idle connection is closed, 10ms to 1h."`
 	WriteTimeout    time.Duration `group:"Clients" default:"30s" range:"10ms..1h" placeholder:"DURATION" help:"How long a client may take to read a response, 10ms to 1h."`
 	MaxHeader       int           `group:"Clients" default:"16384" range:"1024..61440" placeholder:"BYTES" help:"Largest request line and header section in bytes."`
-	MaxHeaderFields int           `group:"Clients" default:"100" range:"1..250" placeholder:"N" help:"Header fields of a request at most, 1 to 250; and trailer fields."`
-	MaxConnections  int           `group:"Clients" default:"20000" range:"1..1048576" placeholder:"N" help:"Open client connections at most."`
-	EventLoops      int           `group:"Clients" default:"0" range:"-1..1024" placeholder:"N" help:"Event loops that look after client connections (Linux). 0 for half as many as there are cores, -1 (as --event-loops=-1) for none: a goroutine for each connection then."`
-	MaxInFlight     int           `group:"Overload" default:"4096" range:"1..131072" placeholder:"N" help:"Hard cap of the requests in flight."`
-	MinInFlight     int           `group:"Overload" default:"64" range:"1..131072" placeholder:"N" help:"What the adaptive limit never goes below."`
-	LatencyTarget   time.Duration `group:"Overload" default:"50ms" range:"1ms..1m" placeholder:"DURATION" help:"Mean latency above which fewer requests are let in."`
-	DrainDelay      time.Duration `default:"0s" range:"0s..10m" placeholder:"DURATION" help:"How long to go on serving after SIGTERM, not ready and with Connection: close, 0s to 10m. Take more than a balancer takes to see /readyz fail."`
-	Handover        string        `type:"path" placeholder:"PATH" help:"Unix socket through which a terminator takes over from the one that runs, without a lost connection. Start the new one with the same PATH."`
-	LastKnown       string        `type:"path" placeholder:"FILE" help:"File in which the last known instances and routes are kept, and from which they are taken when etcd doesn't answer at the start. Default: none."`
-	AccessLog       int           `default:"10" range:"0..100000" placeholder:"N" help:"Access log lines per second at most; 0 for none."`
+	MaxHeaderFields int           `group:"Clients" default:"100" range:"1..250" placeholder:"N" help:"Most header fields, and most trailer fields, of a request, 1 to 250."`
+	MaxConnections  int           `group:"Clients" default:"20000" range:"1..1048576" placeholder:"N" help:"Most open client connections."`
+	EventLoops      int           `group:"Clients" default:"0" range:"-1..1024" placeholder:"N" help:"Event loops for client connections (Linux). 0: half the number of cores. -1 (written --event-loops=-1): none, a goroutine per connection instead."`
+	MaxInFlight     int           `group:"Overload" default:"4096" range:"1..131072" placeholder:"N" help:"Upper bound of the adaptive limit on requests in flight."`
+	MinInFlight     int           `group:"Overload" default:"64" range:"1..131072" placeholder:"N" help:"Lower bound of the adaptive limit."`
+	LatencyTarget   time.Duration `group:"Overload" default:"50ms" range:"1ms..1m" placeholder:"DURATION" help:"Mean latency above which fewer requests are admitted."`
+	DrainDelay      time.Duration `default:"0s" range:"0s..10m" placeholder:"DURATION" help:"How long to keep serving after SIGTERM, not ready and with Connection: close, 0s to 10m. Must exceed the time a balancer takes to see /readyz fail."`
+	Handover        string        `type:"path" placeholder:"PATH" help:"Unix socket through which a new terminator takes over from the running one, without a lost connection. Start both with the same PATH."`
+	LastKnown       string        `type:"path" placeholder:"FILE" help:"File to save the last known instances and routes in, and to load them from if etcd doesn't answer at startup. Default: none."`
+	AccessLog       int           `default:"10" range:"0..100000" placeholder:"N" help:"At most this many access log lines per second; 0 for none."`
 
 	cli.Common
 	cli.Discovery

@@ -21,14 +21,14 @@ import (
 
 // Flags are the flags of a program that serves one service, in the form of internal/cli. Embed them.
 type Flags struct {
-	Bus            string `default:"tcp://127.0.0.1:0" placeholder:"URL" help:"Where the bus listens: tcp://HOST:PORT or tls+tcp://HOST:PORT (port 0: any free one), or ipc:///PATH."`
-	Advertise      string `placeholder:"URL" help:"Bus address to announce, if others reach it under another one."`
+	Bus            string `default:"tcp://127.0.0.1:0" placeholder:"URL" help:"Address to listen on for the bus: tcp://HOST:PORT or tls+tcp://HOST:PORT (port 0: any free one), or ipc:///PATH."`
+	Advertise      string `placeholder:"URL" help:"Bus address to announce, if others must use a different one."`
 	Instance       string `placeholder:"NAME" help:"Name of this process. Default: the role, the host's name and a random part."`
-	ServiceVersion string `placeholder:"V" help:"Version of this backend's code, to announce."`
-	Window         int    `default:"${window}" range:"1..65536" placeholder:"N" help:"Requests taken at once, from all callers together."`
-	Weight         int    `default:"100" range:"0..1000" placeholder:"N" help:"Share of the requests among the instances of the role: twice the weight, twice the requests. 0: none."`
-	Workers        int    `default:"256" range:"1..65536" placeholder:"N" help:"Goroutines that work on them at once."`
-	BusTap         bool   `default:"true" help:"Let nanofront bus tap listen in on the requests of this process, which shows their content; --bus-tap=false forbids it."`
+	ServiceVersion string `placeholder:"V" help:"Version of this backend's code to announce."`
+	Window         int    `default:"${window}" range:"1..65536" placeholder:"N" help:"Requests accepted at once, from all callers together."`
+	Weight         int    `default:"100" range:"0..1000" placeholder:"N" help:"This instance's share of its role's requests: twice the weight, twice the requests. 0: none."`
+	Workers        int    `default:"256" range:"1..65536" placeholder:"N" help:"Goroutines that work on requests at the same time."`
+	BusTap         bool   `default:"true" help:"Let nanofront bus tap copy this process's requests, which reveals their content; --bus-tap=false forbids it."`
 	cli.Common
 	cli.Discovery
 	BusSecurity busflags.Flags `embed:""`

@@ -17,11 +17,11 @@ import (
 
 // Flags are the flags that say how peers on the bus are told from strangers. Embed it.
 type Flags struct {
-	BusCert       string `group:"Bus security" type:"path" placeholder:"FILE" help:"Certificate on tls+tcp:// addresses of the bus, PEM. Read again when it changes."`
+	BusCert       string `group:"Bus security" type:"path" placeholder:"FILE" help:"Certificate for tls+tcp:// addresses of the bus, PEM. Reloaded when it changes."`
 	BusKey        string `group:"Bus security" type:"path" placeholder:"FILE" help:"Key of --bus-cert, PEM."`
-	BusCA         string `group:"Bus security" name:"bus-ca" type:"path" placeholder:"FILE" help:"Certificates that those of peers on the bus must be signed by, PEM; who connects must show one then. Default: the system's, and nobody is asked."`
-	BusServerName string `group:"Bus security" placeholder:"NAME" help:"Name or IP address that the certificates of those we connect to must have. Default: the host of the address."`
-	BusSecretFile string `group:"Bus security" type:"path" placeholder:"FILE" help:"File with the secret that all processes on the bus share, 16 bytes or more. Each must prove to know it. It never travels."`
+	BusCA         string `group:"Bus security" name:"bus-ca" type:"path" placeholder:"FILE" help:"CA certificates to verify bus peers with, PEM; peers that connect must then present a certificate. Default: the system's, and clients need none."`
+	BusServerName string `group:"Bus security" placeholder:"NAME" help:"Name or IP address that a bus server's certificate must have. Default: the host of its address."`
+	BusSecretFile string `group:"Bus security" type:"path" placeholder:"FILE" help:"File with the secret that all processes on the bus share, at least 16 bytes. Each proves that it knows the secret, which is never sent."`
 }
 
 // Validate is called by kong: it looks at what one flag alone doesn't show.

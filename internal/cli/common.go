@@ -24,9 +24,9 @@ const DefaultAdmin = "127.0.0.1:8081"
 type Common struct {
 	Admin          string        `group:"Logs and metrics" default:"${admin}" type:"optaddr" placeholder:"ADDR" help:"Address of the admin port: health, metrics, profiles. Empty turns it off."`
 	Statsd         string        `group:"Logs and metrics" default:"127.0.0.1:8125" type:"server" placeholder:"ADDR" help:"StatsD server, host:port (UDP). Empty turns StatsD off."`
-	StatsdInterval time.Duration `group:"Logs and metrics" default:"1s" range:"100ms..1m" placeholder:"DURATION" help:"How often StatsD is reported to, 100ms to 1m."`
-	StatsdSample   float64       `group:"Logs and metrics" default:"0.01" range:"0..1" placeholder:"SHARE" help:"Share of single timings sent to StatsD, 0 to 1."`
-	LogLevel       string        `group:"Logs and metrics" default:"info" oneof:"debug,info,warn,error,off" placeholder:"LEVEL" help:"Least that is logged: debug, info, warn, error or off."`
+	StatsdInterval time.Duration `group:"Logs and metrics" default:"1s" range:"100ms..1m" placeholder:"DURATION" help:"Interval of reports to StatsD, 100ms to 1m."`
+	StatsdSample   float64       `group:"Logs and metrics" default:"0.01" range:"0..1" placeholder:"SHARE" help:"Share of individual timings sent to StatsD, 0 to 1."`
+	LogLevel       string        `group:"Logs and metrics" default:"info" oneof:"debug,info,warn,error,off" placeholder:"LEVEL" help:"Lowest level that is logged: debug, info, warn, error or off."`
 	LogFormat      string        `group:"Logs and metrics" default:"auto" oneof:"auto,json,console" placeholder:"FORMAT" help:"Format of log lines: json, console, or auto (console on a terminal)."`
 
 	statsdAsked bool // for a server; else there need not be one at the default address
@@ -34,7 +34,7 @@ type Common struct {
 	// AdminListener, if set, is served in place of listening on Admin.
 	AdminListener *net.TCPListener `kong:"-"`
 
-	DrainTimeout time.Duration `default:"10s" range:"0s..1h" placeholder:"DURATION" help:"How long requests in flight may take to finish at the end, 0s to 1h."`
+	DrainTimeout time.Duration `default:"10s" range:"0s..1h" placeholder:"DURATION" help:"Time for requests in flight to finish at shutdown, 0s to 1h."`
 }
 
 // Validate is called by kong.

@@ -17,13 +17,13 @@ const maxPassword = 4096
 // Discovery are the flags that say where instances and routes are found. Embed it.
 type Discovery struct {
 	Etcd             string `group:"Discovery" default:"http://127.0.0.1:2379" type:"endpoints" placeholder:"URLS" help:"etcd's client URLs, separated by commas."`
-	EtcdPrefix       string `group:"Discovery" default:"/nanofront/v1/" placeholder:"PATH" help:"What all keys in etcd are below. Two systems that share an etcd each need one of their own."`
+	EtcdPrefix       string `group:"Discovery" default:"/nanofront/v1/" placeholder:"PATH" help:"Prefix of all keys in etcd. Systems that share an etcd need different ones."`
 	EtcdUser         string `group:"Discovery" placeholder:"NAME" help:"User at etcd. The password comes from --etcd-password-file or $NANOFRONT_ETCD_PASSWORD."`
 	EtcdPasswordFile string `group:"Discovery" type:"path" placeholder:"FILE" help:"File with the password at etcd."`
 	EtcdCert         string `group:"Discovery" type:"path" placeholder:"FILE" help:"Client certificate for etcd, PEM."`
 	EtcdKey          string `group:"Discovery" type:"path" placeholder:"FILE" help:"Key of --etcd-cert, PEM."`
-	EtcdCA           string `group:"Discovery" name:"etcd-ca" type:"path" placeholder:"FILE" help:"Certificates that etcd's must be signed by, PEM. Default: the system's."`
-	Static           string `group:"Discovery" type:"path" placeholder:"FILE" help:"Table of instances and routes, used in place of etcd."`
+	EtcdCA           string `group:"Discovery" name:"etcd-ca" type:"path" placeholder:"FILE" help:"CA certificates to verify etcd with, PEM. Default: the system's."`
+	Static           string `group:"Discovery" type:"path" placeholder:"FILE" help:"Table of instances and routes to use instead of etcd."`
 }
 
 // Validate is called by kong: it looks at what one flag alone doesn't show.

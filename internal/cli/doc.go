@@ -4,7 +4,7 @@
 //	type flags struct {
 //		cli.Common
 //		cli.Version
-//		Window int `default:"64" range:"1..65536" placeholder:"N" help:"Requests taken at once."`
+//		Window int `default:"64" range:"1..65536" placeholder:"N" help:"Requests accepted at once."`
 //	}
 //
 //	func main() { cli.Main("example", run) }
