@@ -1,124 +1,191 @@
 package docs
 
 import (
+	"fmt"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
 
-// rules say who may not import what: no package in or below from may import,
-// by itself, anything in or below what, unless either is in or below one of
-// except.
-var rules = []struct {
-	from, what string
-	except     []string
-	why        string
-}{
-	{"nanofront/terminator", "nanofront/handlers", nil, "front and backends know each other by the bus alone"},
-	{"nanofront/handlers", "nanofront/terminator", nil, "front and backends know each other by the bus alone"},
-	{"nanofront/nanobus", "nanofront/terminator", nil, "the bus is below its users"},
-	{"nanofront/nanobus", "nanofront/handlers", nil, "the bus is below its users"},
-	{"nanofront/nanobus", "nanofront/etcd", nil, "who is alive is told to the bus; it doesn't ask"},
-	{"nanofront/nanobus", "nanofront/bench", nil, "the bus is below its users"},
-	{"nanofront/terminator", "nanofront/etcd", nil, "discovery is an interface that the terminator declares"},
-	{"nanofront/handlers", "nanofront/etcd", nil, "discovery is an interface that handlers declare"},
-	{"nanofront/etcd", "nanofront/nanobus", nil, "discovery knows nothing of the bus"},
-	{"nanofront/etcd", "nanofront/terminator", nil, "discovery knows none of its users"},
-	{"nanofront/etcd", "nanofront/handlers", nil, "discovery knows none of its users"},
-	{"nanofront", "go.nanomsg.org/mangos", []string{"nanofront/nanobus"}, "only nanobus knows mangos"},
-	{"nanofront", "go.etcd.io", []string{"nanofront/etcd"}, "only etcd knows etcd"},
-	{"nanofront", "go.etcd.io/etcd/server", []string{"nanofront/etcd/embedded"}, "the server is in the operator's tool alone"},
-	{"nanofront", "github.com/valyala/fasthttp", []string{"nanofront/bench/peers"}, "a peer of the benchmark; the front reads HTTP itself"},
-	{"nanofront/bench", "nanofront/terminator", nil, "the benchmark reaches the system from outside"},
-	{"nanofront/bench", "nanofront/nanobus", nil, "the benchmark reaches the system from outside"},
-	{"nanofront/bench", "nanofront/handlers", nil, "the benchmark reaches the system from outside"},
-	{"nanofront/bench", "nanofront/etcd", nil, "the benchmark reaches the system from outside"},
-	{"nanofront/terminator", "nanofront/bench", nil, "what is measured knows nothing of it"},
-	{"nanofront/handlers", "nanofront/bench", nil, "what is measured knows nothing of it"},
-	{"nanofront", "nanofront/cmd", nil, "programs are glue; nothing imports them"},
-	{"nanofront", "nanofront/internal/testutil", nil, "test helpers stay in tests"},
-	{"nanofront", "nanofront/terminator/http1/http1test", nil, "test helpers stay in tests"},
-	{"nanofront/terminator/http1", "nanofront/terminator", nil, "the grammar knows nothing of who reads it"},
-	{"nanofront/terminator/http1", "io", nil, "the grammar does no I/O"},
-	{"nanofront/terminator/http1", "os", nil, "the grammar does no I/O"},
-	{"nanofront/internal/uri", "nanofront", nil, "it is below all others"},
-	{"nanofront/internal/unixpath", "nanofront", nil, "it is below all others"},
-	{"nanofront/registry", "nanofront", []string{"nanofront/internal/uri", "nanofront/internal/unixpath", "nanofront/registry/static"}, "registry is data, and nothing else"},
-	{"nanofront/httpmsg", "nanofront", nil, "a payload knows nothing of who sends it"},
-}
+const module = "nanofront"
 
 // inOrBelow reports whether a package is a path or below it.
 func inOrBelow(pkg, path string) bool {
 	return pkg == path || strings.HasPrefix(pkg, path+"/")
 }
 
-// Only what is compiled into programs is bound by the rules; tests may import
-// what they need to play the other side.
-func TestImports_KeepToTheRules(t *testing.T) {
-	out, err := output(t, root, nil, "go", "list", "-f", "{{.ImportPath}}:{{range .Imports}} {{.}}{{end}}", "./...")
+// arrows are all imports of the module's packages, tests left out, whatever system a file
+// is for: names without the module's own.
+func arrows(t *testing.T) map[string][]string {
+	t.Helper()
+	found := map[string][]string{}
+	tree := os.DirFS(root)
+	err := fs.WalkDir(tree, ".", func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir():
+			if name == "." {
+				return nil
+			}
+			_, err := fs.Stat(tree, path.Join(name, "go.mod"))
+			if err == nil || d.Name() == "testdata" || strings.HasPrefix(d.Name(), ".") {
+				return fs.SkipDir // another module's, or nobody's
+			}
+			return nil
+		case !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go"):
+			return nil
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), filepath.Join(root, filepath.FromSlash(name)), nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		pkg := path.Dir(name)
+		if found[pkg] == nil {
+			found[pkg] = []string{} // one that imports nothing is there as well
+		}
+		for _, i := range f.Imports {
+			imported, err := strconv.Unquote(i.Path.Value)
+			if err != nil {
+				return err
+			}
+			imported = strings.TrimPrefix(imported, module+"/")
+			if !slices.Contains(found[pkg], imported) {
+				found[pkg] = append(found[pkg], imported)
+			}
+		}
+		return nil
+	})
 	if err != nil {
-		t.Fatalf("go list: %v\n%s", err, out)
+		t.Fatal(err)
 	}
-	seen := 0
-	for line := range strings.Lines(out) {
-		pkg, imports, ok := strings.Cut(strings.TrimSpace(line), ":")
-		if !ok {
-			t.Fatalf("go list printed %q", line)
-		}
-		seen++
-		for imported := range strings.FieldsSeq(imports) {
-			for _, v := range violations(pkg, imported) {
-				t.Errorf("%s imports %s: %s", pkg, imported, v)
+	return found
+}
+
+// forbidden says what of a package's imports the table doesn't allow.
+func forbidden(pkg string, imports []string, internal func(string) bool) (faults []string) {
+	const where = "internal/docs/imports_table_test.go"
+	i := slices.IndexFunc(mayImport, func(r row) bool { return r.pkg == pkg })
+	if i < 0 {
+		return []string{fmt.Sprintf("%s has no row in mayImport, %s: add one that says what it may import", pkg, where)}
+	}
+	for _, imported := range imports {
+		first, _, _ := strings.Cut(imported, "/")
+		switch {
+		case internal(imported):
+			if !slices.Contains(strings.Fields(mayImport[i].may), imported) {
+				faults = append(faults, fmt.Sprintf("%s imports %s, which its row in mayImport, %s, doesn't say", pkg, imported, where))
+			}
+		case strings.Contains(first, "."):
+			if !slices.ContainsFunc(strings.Fields(mayImport[i].may), func(m string) bool { return inOrBelow(imported, m) }) {
+				faults = append(faults, fmt.Sprintf("%s imports %s, which its row in mayImport, %s, doesn't say", pkg, imported, where))
+			}
+		default:
+			for _, w := range withoutStandard {
+				if w.pkg == pkg && slices.ContainsFunc(strings.Fields(w.may), func(m string) bool { return inOrBelow(imported, m) }) {
+					faults = append(faults, fmt.Sprintf("%s imports %s: %s", pkg, imported, w.why))
+				}
 			}
 		}
 	}
-	if seen < 15 {
-		t.Errorf("looked at %d packages only", seen)
-	}
+	return faults
 }
 
-func violations(pkg, imported string) []string {
-	var why []string
-rules:
-	for _, r := range rules {
-		if !inOrBelow(pkg, r.from) || !inOrBelow(imported, r.what) {
-			continue
+func TestImports_AreInTheTable(t *testing.T) {
+	found := arrows(t)
+	internal := func(pkg string) bool { return found[pkg] != nil }
+	for pkg, imports := range found {
+		for _, f := range forbidden(pkg, imports, internal) {
+			t.Error(f)
 		}
-		for _, e := range r.except {
-			if inOrBelow(pkg, e) || inOrBelow(imported, e) {
-				continue rules
+	}
+	// A row for what isn't there would wait for whoever takes that name.
+	for _, r := range mayImport {
+		if found[r.pkg] == nil {
+			t.Errorf("mayImport has a row for %s, which is no package", r.pkg)
+		}
+		for imported := range strings.FieldsSeq(r.may) {
+			if first, _, _ := strings.Cut(imported, "/"); !strings.Contains(first, ".") && found[imported] == nil {
+				t.Errorf("mayImport says that %s may import %s, which is no package", r.pkg, imported)
 			}
 		}
-		if r.from != "nanofront" && inOrBelow(imported, r.from) {
-			continue // its own neighbours
-		}
-		why = append(why, r.why)
 	}
-	return why
 }
 
-func TestImports_RulesFindWhatTheyForbid(t *testing.T) {
+// What the table may not be changed to say.
+func TestImports_TableKeepsTheOrder(t *testing.T) {
+	for _, c := range []struct {
+		from, what string
+		except     []string
+	}{
+		{"", "cmd", nil},
+		{"", "internal/testutil", nil},
+		{"", "go.nanomsg.org/mangos", []string{"nanobus"}},
+		{"", "go.etcd.io/etcd", []string{"etcd"}},
+		{"", "go.etcd.io/etcd/server", []string{"etcd/embedded"}},
+		{"", "github.com/valyala/fasthttp", []string{"bench/peers"}},
+		{"terminator", "handlers", nil},
+		{"terminator", "etcd", nil},
+		{"handlers", "terminator", nil},
+		{"handlers", "etcd", nil},
+		{"nanobus", "terminator", nil},
+		{"nanobus", "handlers", nil},
+		{"nanobus", "etcd", nil},
+		{"etcd", "nanobus", nil},
+		{"etcd", "terminator", nil},
+		{"etcd", "handlers", nil},
+		{"bench", "terminator", nil},
+		{"bench", "nanobus", nil},
+		{"bench", "handlers", nil},
+		{"bench", "etcd", nil},
+		{"", "bench", []string{"bench", "cmd/bench"}},
+	} {
+		for _, r := range mayImport {
+			if c.from != "" && !inOrBelow(r.pkg, c.from) || slices.ContainsFunc(c.except, func(e string) bool { return inOrBelow(r.pkg, e) }) {
+				continue
+			}
+			for imported := range strings.FieldsSeq(r.may) {
+				if inOrBelow(imported, c.what) && !inOrBelow(r.pkg, c.what) {
+					t.Errorf("the table allows %s to import %s", r.pkg, imported)
+				}
+			}
+		}
+	}
+}
+
+func TestImports_WhatIsNotInTheTableIsForbidden(t *testing.T) {
+	found := arrows(t)
+	internal := func(pkg string) bool { return found[pkg] != nil }
 	for _, c := range []struct {
 		pkg, imported string
 		want          bool
 	}{
-		{"nanofront/terminator", "nanofront/handlers/web", true},
-		{"nanofront/handlers/web", "nanofront/terminator", true},
-		{"nanofront/handlers/web", "nanofront/handlers", false},
-		{"nanofront/nanobus", "go.nanomsg.org/mangos/v3/protocol", false},
-		{"nanofront/handlers", "go.nanomsg.org/mangos/v3", true},
-		{"nanofront/etcd", "go.etcd.io/etcd/client/v3", false},
-		{"nanofront/etcd", "go.etcd.io/etcd/server/v3/embed", true},
-		{"nanofront/etcd/embedded", "go.etcd.io/etcd/server/v3/embed", false},
-		{"nanofront/cmd/nanofront", "nanofront/etcd", false},
-		{"nanofront/internal/docs", "nanofront/cmd/nanofront", true},
-		{"nanofront/registry", "nanofront/nanobus", true},
-		{"nanofront/registry", "nanofront/internal/uri", false},
-		{"nanofront/registry/static", "nanofront/registry", false},
-		{"nanofront/terminator/http1", "nanofront/terminator/forwarded", true},
-		{"nanofront/terminator/http1", "nanofront/internal/uri", false},
-		{"nanofront/terminator/forwarded", "nanofront/terminator/http1", false},
+		{"terminator", "handlers/web", true},
+		{"handlers/web", "terminator", true},
+		{"handlers/web", "handlers", false},
+		{"nanobus", "go.nanomsg.org/mangos/v3/protocol", false},
+		{"handlers", "go.nanomsg.org/mangos/v3", true},
+		{"etcd", "go.etcd.io/etcd/client/v3", false},
+		{"etcd", "go.etcd.io/etcd/server/v3/embed", true},
+		{"etcd/embedded", "go.etcd.io/etcd/server/v3/embed", false},
+		{"internal/docs", "cmd/nanofront", true},
+		{"registry", "nanobus", true},
+		{"registry", "internal/uri", false},
+		{"registry/static", "registry", false},
+		{"terminator/http1", "terminator/forwarded", true},
+		{"terminator/http1", "os/exec", true},
+		{"terminator/http1", "bytes", false},
+		{"terminator/forwarded", "terminator/http1", false},
+		{"newcomer", "bytes", true},
 	} {
-		if got := len(violations(c.pkg, c.imported)) > 0; got != c.want {
+		if got := len(forbidden(c.pkg, []string{c.imported}, internal)) > 0; got != c.want {
 			t.Errorf("%s imports %s: forbidden %v, want %v", c.pkg, c.imported, got, c.want)
 		}
 	}

@@ -1,0 +1,98 @@
+package docs
+
+// row says what one package may import.
+type row struct {
+	pkg string // without the module's name
+	// may are the packages, besides the standard library, that it may import: of this
+	// module without its name, of another one its path, which stands for all that is below it.
+	may string
+	why string // where that isn't what the order below says
+}
+
+// mayImport is the table: a package that has no row, or imports what its row doesn't say,
+// breaks the build. Only what is compiled into programs is bound by it; tests import what
+// they need to play the other side. From below to above:
+//
+//	registry, httpmsg   documents and payloads: data, and nothing else
+//	internal/...        what is shared and is no API: knows nothing above it but registry
+//	nanobus             messages; alone knows mangos
+//	etcd                discovery; alone knows etcd, and etcd/embedded alone its server
+//	terminator          the front; it and handlers know each other by the bus alone, and
+//	handlers            either declares the discovery that it wants
+//	bench               reaches the system from outside only
+//	cmd                 glue; nothing imports it
+//
+// Helpers of tests (testutil, http1test, resulttest) are in no row, as tests alone import them.
+var mayImport = []row{
+	{"registry", "internal/unixpath internal/uri go.yaml.in/yaml/v3", "its documents are checked by the rules for URIs and socket paths that those who use them keep"},
+	{"registry/static", "registry github.com/rs/zerolog", ""},
+	{"httpmsg", "", ""},
+
+	{"internal/admin", "internal/logging internal/metrics github.com/rs/zerolog", ""},
+	{"internal/buildinfo", "", ""},
+	{"internal/busflags", "internal/cli internal/logging nanobus github.com/rs/zerolog", "flags that all who have a bus share"},
+	{"internal/bustool", "httpmsg internal/buildinfo nanobus registry github.com/mattn/go-isatty", "the code of nanofront bus"},
+	{"internal/cli", "internal/admin internal/buildinfo internal/logging internal/metrics internal/terminal github.com/alecthomas/kong github.com/rs/zerolog", ""},
+	{"internal/discovery", "etcd internal/cli internal/metrics registry registry/static github.com/rs/zerolog", "chooses between etcd and a static table, by flags"},
+	{"internal/docs", "", ""},
+	{"internal/e2e", "", ""},
+	{"internal/freeport", "", ""},
+	{"internal/handover", "internal/unixpath", ""},
+	{"internal/lastknown", "internal/logging internal/metrics registry github.com/rs/zerolog", ""},
+	{"internal/logging", "internal/terminal github.com/rs/zerolog", ""},
+	{"internal/metrics", "internal/logging github.com/cactus/go-statsd-client/v5 github.com/HdrHistogram/hdrhistogram-go github.com/rs/zerolog", ""},
+	{"internal/metrics/gen", "internal/metrics internal/wholefile", ""},
+	{"internal/peerbench", "internal/wholefile", ""},
+	{"internal/rawsock", "golang.org/x/sys", ""},
+	{"internal/supervisor", "", ""},
+	{"internal/tasks", "", ""},
+	{"internal/terminal", "github.com/mattn/go-isatty golang.org/x/sys", ""},
+	{"internal/testutil", "handlers httpmsg registry", "for tests alone"},
+	{"internal/tlsfiles", "", ""},
+	{"internal/tuning", "golang.org/x/sys", ""},
+	{"internal/unixpath", "", ""},
+	{"internal/uri", "", ""},
+	{"internal/wholefile", "", ""},
+
+	{"nanobus", "internal/logging internal/metrics internal/rawsock internal/tasks internal/tlsfiles internal/unixpath github.com/cespare/xxhash/v2 github.com/rs/zerolog go.nanomsg.org/mangos/v3", ""},
+
+	{"etcd", "internal/metrics internal/tlsfiles registry github.com/rs/zerolog go.etcd.io/etcd/api/v3 go.etcd.io/etcd/client/v3 go.uber.org/zap google.golang.org/grpc", ""},
+	{"etcd/embedded", "github.com/rs/zerolog go.etcd.io/etcd/api/v3 go.etcd.io/etcd/server/v3 go.uber.org/zap google.golang.org/grpc google.golang.org/protobuf", ""},
+
+	{"handlers", "httpmsg internal/logging internal/metrics internal/tasks nanobus registry github.com/rs/zerolog", ""},
+	{"handlers/echo", "handlers", ""},
+	{"handlers/profile", "handlers internal/logging internal/metrics github.com/cockroachdb/pebble/v2 github.com/mattn/go-isatty github.com/rs/zerolog github.com/vbauerster/mpb/v8", ""},
+	{"handlers/program", "handlers internal/busflags internal/cli internal/discovery internal/tuning internal/unixpath nanobus registry", "the glue that all roles share"},
+	{"handlers/web", "handlers httpmsg internal/metrics nanobus", ""},
+
+	{"terminator", "httpmsg internal/logging internal/metrics nanobus registry terminator/admission terminator/blocking terminator/conns terminator/eventloop terminator/exchange terminator/forwarded terminator/http1 github.com/rs/zerolog", ""},
+	{"terminator/admission", "nanobus", ""},
+	{"terminator/blocking", "httpmsg nanobus terminator/conns terminator/exchange terminator/forwarded terminator/http1", ""},
+	{"terminator/conns", "internal/metrics terminator/forwarded golang.org/x/sys", ""},
+	{"terminator/eventloop", "internal/metrics nanobus terminator/blocking terminator/conns terminator/exchange terminator/http1 golang.org/x/sys", "hands what is unusual to the goroutines of terminator/blocking"},
+	{"terminator/exchange", "httpmsg internal/logging internal/metrics nanobus registry terminator/admission terminator/forwarded terminator/http1 github.com/cespare/xxhash/v2 github.com/rs/zerolog", ""},
+	{"terminator/forwarded", "internal/uri terminator/http1", ""},
+	{"terminator/http1", "httpmsg internal/uri", ""},
+	{"terminator/http1/http1test", "", ""},
+
+	{"bench/compare", "bench/result", ""},
+	{"bench/drivers", "bench/load bench/result bench/system", ""},
+	{"bench/load", "github.com/HdrHistogram/hdrhistogram-go go.yaml.in/yaml/v3 golang.org/x/sys", ""},
+	{"bench/peers", "bench/result bench/system github.com/nats-io/nats.go github.com/valyala/fasthttp", "fasthttp is a peer of the benchmark; the front reads HTTP itself"},
+	{"bench/report", "bench/result internal/wholefile golang.org/x/image", ""},
+	{"bench/result", "internal/buildinfo internal/wholefile github.com/HdrHistogram/hdrhistogram-go", ""},
+	{"bench/result/resulttest", "bench/result github.com/HdrHistogram/hdrhistogram-go", ""},
+	{"bench/scenario", "bench/drivers bench/load bench/peers bench/result bench/system go.yaml.in/yaml/v3", ""},
+	{"bench/system", "bench/result internal/freeport internal/metrics golang.org/x/sys", "reads the form in which a program shows its metrics"},
+
+	{"cmd/bench", "bench/compare bench/drivers bench/load bench/peers bench/report bench/result bench/scenario internal/cli internal/tuning internal/wholefile github.com/HdrHistogram/hdrhistogram-go github.com/mattn/go-isatty golang.org/x/sys", ""},
+	{"cmd/handler", "handlers handlers/echo handlers/profile handlers/program handlers/web internal/cli", ""},
+	{"cmd/nanofront", "etcd etcd/embedded internal/admin internal/busflags internal/bustool internal/cli internal/discovery internal/logging internal/metrics internal/supervisor internal/terminal internal/tuning nanobus registry github.com/rs/zerolog", ""},
+	{"cmd/terminator", "etcd internal/admin internal/buildinfo internal/busflags internal/cli internal/discovery internal/handover internal/lastknown internal/logging internal/tuning internal/unixpath registry terminator", ""},
+}
+
+// withoutStandard are the parts of the standard library, and all below them, that a package
+// does without.
+var withoutStandard = []row{
+	{"terminator/http1", "io os", "the grammar does no I/O"},
+}
