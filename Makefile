@@ -9,6 +9,7 @@ LDFLAGS := -X nanofront/internal/buildinfo.version=$(VERSION)
 HAVE_CC := $(shell command -v $(firstword $(shell CGO_ENABLED=1 $(GO) env CC)) 2>/dev/null)
 
 TEST_TIMEOUT ?= 10m
+TEST_FLAGS   ?=
 BENCH        ?= .
 BENCH_COUNT  ?= 1
 
@@ -36,11 +37,11 @@ build: ## Build the programs into bin/
 test: ## Run all tests, with the race detector if there is a C compiler
 ifeq ($(HAVE_CC),)
 	@echo "no C compiler found: testing without the race detector (install gcc to have it)"
-	CGO_ENABLED=0 $(GO) test -timeout $(TEST_TIMEOUT) ./...
+	CGO_ENABLED=0 $(GO) test $(TEST_FLAGS) -timeout $(TEST_TIMEOUT) ./...
 else
-	CGO_ENABLED=1 $(GO) test -race -timeout $(TEST_TIMEOUT) ./...
+	CGO_ENABLED=1 $(GO) test -race $(TEST_FLAGS) -timeout $(TEST_TIMEOUT) ./...
 	@echo "once more without the race detector, which allocates itself: the tests that count allocations"
-	CGO_ENABLED=0 $(GO) test -run 'Alloc' -timeout $(TEST_TIMEOUT) ./nanobus ./handlers/... ./terminator ./httpmsg
+	CGO_ENABLED=0 $(GO) test $(TEST_FLAGS) -run 'Alloc' -timeout $(TEST_TIMEOUT) ./nanobus ./handlers/... ./terminator ./httpmsg
 endif
 
 .PHONY: race
@@ -52,8 +53,9 @@ else
 endif
 
 .PHONY: lint
-lint: ## Check the code: go vet, gofumpt, golangci-lint
+lint: ## Check the code: go vet, also of what isn't for Linux, gofumpt, golangci-lint
 	CGO_ENABLED=0 $(GO) vet ./...
+	GOOS=darwin CGO_ENABLED=0 $(GO) vet ./...
 	$(TOOL) golangci-lint run
 	@echo "lint: nothing to complain about"
 

@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"nanofront/internal/testutil"
 )
 
 // stock is an etcd server as it is packaged, of another version than ours.
@@ -23,10 +25,7 @@ type stock struct {
 // startStock starts the packaged server. Debian's is a 3.4.
 func startStock(t *testing.T) *stock {
 	t.Helper()
-	program, err := exec.LookPath("etcd")
-	if err != nil {
-		t.Skip("there is no etcd server: install Debian's etcd-server")
-	}
+	program := testutil.Command(t, "etcd", "etcd-server")
 	url, peer := "http://"+freeAddr(t), "http://"+freeAddr(t)
 	s := &stock{url: url, arg: []string{
 		program, "--data-dir", filepath.Join(t.TempDir(), "etcd"), "--listen-client-urls", url, "--advertise-client-urls", url,

@@ -16,6 +16,7 @@ import (
 
 	"nanofront/etcd/embedded"
 	"nanofront/internal/freeport"
+	"nanofront/internal/testutil"
 	"nanofront/metrics"
 	"nanofront/registry"
 )
@@ -213,19 +214,7 @@ func ready(t *testing.T, r registry.Registration) {
 }
 
 // eventually waits until ok.
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	end := time.After(patience)
-	look := time.NewTicker(5 * time.Millisecond)
-	defer look.Stop()
-	for !ok() {
-		select {
-		case <-end:
-			t.Fatalf("not so after %v: %s", patience, what)
-		case <-look.C:
-		}
-	}
-}
+var eventually = testutil.Eventually
 
 // eventuallyNil waits until fn succeeds.
 func eventuallyNil(t *testing.T, what string, fn func() error) {

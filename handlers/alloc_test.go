@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"nanofront/handlers"
+	"nanofront/internal/testutil"
 	"nanofront/nanobus"
 )
 
@@ -43,9 +44,7 @@ var kinds = []struct {
 // A request through the bus and the runtime, and its answer back, allocate
 // nothing, either end included.
 func TestRuntime_NoAllocations(t *testing.T) {
-	if raceEnabled {
-		t.Skip("the race detector makes sync.Pool forget; make test runs this once more without it")
-	}
+	testutil.SkipIfRace(t)
 	for _, k := range kinds {
 		t.Run(k.name, func(t *testing.T) {
 			b := serve(t, k.opts, k.h)

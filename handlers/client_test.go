@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"nanofront/handlers"
+	"nanofront/handlers/handlertest"
 	"nanofront/httpmsg"
 	"nanofront/internal/testutil"
 	"nanofront/metrics"
@@ -16,7 +17,7 @@ import (
 )
 
 // caller starts a runtime that calls "work" and serves h as "front".
-func caller(t *testing.T, d *testutil.Discovery, h handlers.BatchFunc) (*handlers.Runtime, *metrics.Set) {
+func caller(t *testing.T, d *handlertest.Discovery, h handlers.BatchFunc) (*handlers.Runtime, *metrics.Set) {
 	t.Helper()
 	set := metrics.New(metrics.Handler, "front-1")
 	rt, err := handlers.New(handlers.Options{
@@ -36,7 +37,7 @@ func newCall(path string) *handlers.Call {
 }
 
 func TestClient_Do(t *testing.T) {
-	d := testutil.NewDiscovery()
+	d := handlertest.NewDiscovery()
 	rt, _ := caller(t, d, nil)
 	atWork, gate := make(chan struct{}, 10), make(chan struct{})
 	b := serve(t, handlers.Options{Discovery: d}, handlers.HandlerFunc(
@@ -163,7 +164,7 @@ func TestClient_Do(t *testing.T) {
 // TestClient_GoAll: what is asked at once arrives at once.
 func TestClient_GoAll(t *testing.T) {
 	const n = 100
-	d := testutil.NewDiscovery()
+	d := handlertest.NewDiscovery()
 	rt, _ := caller(t, d, nil)
 	var largest atomic.Int32
 	serve(t, handlers.Options{Discovery: d, Inline: true}, handlers.BatchFunc(func(batch []*handlers.Exchange) {
@@ -200,7 +201,7 @@ func TestClient_GoAll(t *testing.T) {
 
 // Each call of GoAll ends by itself, those that can't be sent too.
 func TestClient_GoAllFailures(t *testing.T) {
-	d := testutil.NewDiscovery()
+	d := handlertest.NewDiscovery()
 	rt, _ := caller(t, d, nil)
 	gate := make(chan struct{})
 	b := serve(t, handlers.Options{Discovery: d, Window: 32}, handlers.HandlerFunc(
@@ -246,7 +247,7 @@ func TestClient_GoAllFailures(t *testing.T) {
 
 // A failed call becomes the status that it stands for.
 func TestClient_ErrorsAsAnswers(t *testing.T) {
-	d := testutil.NewDiscovery()
+	d := handlertest.NewDiscovery()
 	var rt *handlers.Runtime
 	var client atomic.Pointer[handlers.Client]
 	rt, _ = caller(t, d, func(batch []*handlers.Exchange) {
@@ -279,7 +280,7 @@ func TestClient_ErrorsAsAnswers(t *testing.T) {
 		}
 	})
 	client.Store(rt.Client("work"))
-	front := testutil.NewCaller(t, d, "front")
+	front := handlertest.NewCaller(t, d, "front")
 	if got := front.Get(t, "front", "/none"); got.Status != 503 || got.Header["retry-after"] == "" {
 		t.Errorf("nobody there: got %d %v, want 503 with retry-after", got.Status, got.Header)
 	}
@@ -314,7 +315,7 @@ func TestClient_ErrorsAsAnswers(t *testing.T) {
 }
 
 func TestRuntime_ClientOfUnlisted(t *testing.T) {
-	rt, _ := caller(t, testutil.NewDiscovery(), nil)
+	rt, _ := caller(t, handlertest.NewDiscovery(), nil)
 	defer func() {
 		if recover() == nil {
 			t.Error("a client of a service that is not in Options.Calls")

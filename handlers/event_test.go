@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"nanofront/handlers"
+	"nanofront/handlers/handlertest"
 	"nanofront/internal/testutil"
 	"nanofront/nanobus"
 )
@@ -50,7 +51,7 @@ func listen(t *testing.T, d handlers.Discovery, instance string) *listener {
 // Two that listen to each other dial each other: there are two links, and
 // each event must pass one of them.
 func TestRuntime_EventsExactlyOnce(t *testing.T) {
-	d := testutil.NewDiscovery()
+	d := handlertest.NewDiscovery()
 	a, b := listen(t, d, "a"), listen(t, d, "b")
 	for _, l := range []*listener{a, b} {
 		testutil.Eventually(t, "both linked, both ways", func() bool {
@@ -102,7 +103,7 @@ func TestRuntime_EventsExactlyOnce(t *testing.T) {
 }
 
 func TestRuntime_PublishRefuses(t *testing.T) {
-	l := listen(t, testutil.NewDiscovery(), "a")
+	l := listen(t, handlertest.NewDiscovery(), "a")
 	if _, err := l.rt.Publish("a topic with spaces", nil); err == nil {
 		t.Error("a bad topic was taken")
 	}

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"nanofront/handlers"
+	"nanofront/handlers/handlertest"
 	"nanofront/httpmsg"
 	"nanofront/internal/testutil"
 	"nanofront/metrics"
@@ -26,7 +27,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // backend is a runtime under test, and a bare bus that calls it.
 type backend struct {
 	rt   *handlers.Runtime
-	d    *testutil.Discovery
+	d    *handlertest.Discovery
 	set  *metrics.Set
 	log  *syncBuffer
 	bus  *nanobus.Bus     // the caller's
@@ -54,7 +55,7 @@ func (s *syncBuffer) String() string {
 
 // recorder notes what registers.
 type recorder struct {
-	*testutil.Discovery
+	*handlertest.Discovery
 	in chan registry.Instance
 }
 
@@ -67,9 +68,9 @@ func (r *recorder) Register(ctx context.Context, in registry.Instance) (registry
 // and links a caller.
 func serve(t testing.TB, opts handlers.Options, h any) *backend {
 	t.Helper()
-	b := &backend{d: testutil.NewDiscovery(), log: &syncBuffer{}}
+	b := &backend{d: handlertest.NewDiscovery(), log: &syncBuffer{}}
 	if opts.Discovery != nil {
-		b.d = opts.Discovery.(*testutil.Discovery) //nolint:forcetypeassert // what tests pass
+		b.d = opts.Discovery.(*handlertest.Discovery) //nolint:forcetypeassert // what tests pass
 	}
 	r := &recorder{b.d, make(chan registry.Instance, 1)}
 	opts.Service, opts.Discovery = "work", r

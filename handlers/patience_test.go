@@ -7,12 +7,13 @@ import (
 	"time"
 
 	"nanofront/handlers"
+	"nanofront/handlers/handlertest"
 	"nanofront/internal/testutil"
 	"nanofront/metrics"
 )
 
 // relay is a front whose calls of "work" are patient.
-func relay(t *testing.T, d *testutil.Discovery) (*testutil.Caller, *metrics.Set, func() bool) {
+func relay(t *testing.T, d *handlertest.Discovery) (*handlertest.Caller, *metrics.Set, func() bool) {
 	t.Helper()
 	var client atomic.Pointer[handlers.Client]
 	rt, set := caller(t, d, func(batch []*handlers.Exchange) {
@@ -34,12 +35,12 @@ func relay(t *testing.T, d *testutil.Discovery) (*testutil.Caller, *metrics.Set,
 		}
 	})
 	client.Store(rt.Client("work"))
-	return testutil.NewCaller(t, d, "front"), set, func() bool { return rt.Ready() == nil }
+	return handlertest.NewCaller(t, d, "front"), set, func() bool { return rt.Ready() == nil }
 }
 
 // TestCall_PatientWaits: nobody notices that a service is started again.
 func TestCall_PatientWaits(t *testing.T) {
-	d := testutil.NewDiscovery()
+	d := handlertest.NewDiscovery()
 	front, set, ready := relay(t, d)
 	b := serve(t, handlers.Options{Discovery: d}, handlers.HandlerFunc(ok))
 	testutil.Eventually(t, "ready", ready)
@@ -74,7 +75,7 @@ func TestCall_PatientWaits(t *testing.T) {
 // TestCall_PatientHasAnEnd: the answer that there is none comes within the
 // request's time.
 func TestCall_PatientHasAnEnd(t *testing.T) {
-	d := testutil.NewDiscovery()
+	d := handlertest.NewDiscovery()
 	front, _, ready := relay(t, d)
 	b := serve(t, handlers.Options{Discovery: d}, handlers.HandlerFunc(ok))
 	testutil.Eventually(t, "ready", ready)

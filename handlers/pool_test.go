@@ -1,10 +1,13 @@
 package handlers
 
 import (
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"nanofront/internal/testutil"
 )
 
 // poolPatience is far longer than anything here takes.
@@ -86,18 +89,11 @@ func TestPool_WakeChain(t *testing.T) {
 // waitIdle waits until n workers are parked.
 func waitIdle(t *testing.T, p *pool, n int) {
 	t.Helper()
-	for end := time.Now().Add(poolPatience); ; {
+	testutil.Eventually(t, fmt.Sprintf("%d workers are parked", n), func() bool {
 		p.mu.Lock()
-		idle := p.idle
-		p.mu.Unlock()
-		if idle == n {
-			return
-		}
-		if time.Now().After(end) {
-			t.Fatalf("%d workers are parked: want %d", idle, n)
-		}
-		time.Sleep(time.Millisecond)
-	}
+		defer p.mu.Unlock()
+		return p.idle == n
+	})
 }
 
 func TestPool_BoundedWorkers(t *testing.T) {
@@ -117,11 +113,7 @@ func TestPool_BoundedWorkers(t *testing.T) {
 		ran.Add(1)
 	})
 	p.submit(exchanges(0, requests))
-	for end := time.Now().Add(poolPatience); atWork.Load() < workers; time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("%d at work: want %d", atWork.Load(), workers)
-		}
-	}
+	testutil.Eventually(t, "all workers are at work", func() bool { return atWork.Load() >= workers })
 	for range requests {
 		release <- struct{}{}
 	}
@@ -168,18 +160,11 @@ func TestPool_Batches(t *testing.T) {
 
 func waitQueued(t *testing.T, p *pool, n int) {
 	t.Helper()
-	for end := time.Now().Add(poolPatience); ; {
+	testutil.Eventually(t, fmt.Sprintf("%d requests are queued", n), func() bool {
 		p.mu.Lock()
-		queued := len(p.queue) - p.head
-		p.mu.Unlock()
-		if queued == n {
-			return
-		}
-		if time.Now().After(end) {
-			t.Fatalf("%d requests are queued: want %d", queued, n)
-		}
-		time.Sleep(time.Millisecond)
-	}
+		defer p.mu.Unlock()
+		return len(p.queue)-p.head == n
+	})
 }
 
 func TestPool_CloseDrains(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"nanofront/handlers"
+	"nanofront/handlers/handlertest"
 	"nanofront/internal/testutil"
 	"nanofront/metrics"
 	"nanofront/nanobus"
@@ -338,7 +339,7 @@ func known(t testing.TB, d handlers.Discovery, service string) bool {
 // TestRun_DrainEnds: a handler that cares for nothing doesn't hold up the end.
 func TestRun_DrainEnds(t *testing.T) {
 	gate, atWork := make(chan struct{}), make(chan struct{})
-	d := testutil.NewDiscovery()
+	d := handlertest.NewDiscovery()
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	r := &recorder{d, make(chan registry.Instance, 1)}
@@ -374,7 +375,7 @@ func TestRun_DrainEnds(t *testing.T) {
 
 // faultyDiscovery fails as told.
 type faultyDiscovery struct {
-	*testutil.Discovery
+	*handlertest.Discovery
 	register error
 	watch    chan error
 }
@@ -400,8 +401,8 @@ func TestRun_DiscoveryFails(t *testing.T) {
 	watch := make(chan error, 1)
 	watch <- bad
 	for name, d := range map[string]*faultyDiscovery{
-		"register": {Discovery: testutil.NewDiscovery(), register: bad},
-		"watch":    {Discovery: testutil.NewDiscovery(), watch: watch},
+		"register": {Discovery: handlertest.NewDiscovery(), register: bad},
+		"watch":    {Discovery: handlertest.NewDiscovery(), watch: watch},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := handlers.Run(t.Context(), handlers.Options{Service: "work", Discovery: d}, handlers.HandlerFunc(ok))
@@ -413,7 +414,7 @@ func TestRun_DiscoveryFails(t *testing.T) {
 }
 
 func TestNew_Options(t *testing.T) {
-	d := testutil.NewDiscovery()
+	d := handlertest.NewDiscovery()
 	for name, c := range map[string]struct {
 		opts handlers.Options
 		want string
@@ -441,7 +442,7 @@ func TestRun_AddressInUse(t *testing.T) {
 	}
 	defer l.Close()
 	err = handlers.Run(t.Context(), handlers.Options{
-		Service: "work", Discovery: testutil.NewDiscovery(), Listen: "tcp://" + l.Addr().String(),
+		Service: "work", Discovery: handlertest.NewDiscovery(), Listen: "tcp://" + l.Addr().String(),
 	}, handlers.HandlerFunc(ok))
 	if err == nil || !strings.Contains(err.Error(), l.Addr().String()) {
 		t.Errorf("got %v, want an error that names the address", err)
@@ -449,7 +450,7 @@ func TestRun_AddressInUse(t *testing.T) {
 }
 
 func TestRuntime_Ready(t *testing.T) {
-	d := testutil.NewDiscovery()
+	d := handlertest.NewDiscovery()
 	rt, err := handlers.New(handlers.Options{Service: "front", Discovery: d, Calls: []string{"work"}})
 	if err != nil {
 		t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"nanofront/handlers"
+	"nanofront/handlers/handlertest"
 	"nanofront/httpmsg"
 	"nanofront/internal/testutil"
 	"nanofront/metrics"
@@ -178,7 +179,7 @@ func TestRunStream_Drain(t *testing.T) {
 
 func TestRun_BodiesNeedAStreamHandler(t *testing.T) {
 	for _, bodies := range []bool{true, false} {
-		rt, err := handlers.New(handlers.Options{Service: "work", Discovery: testutil.NewDiscovery(), Bodies: bodies})
+		rt, err := handlers.New(handlers.Options{Service: "work", Discovery: handlertest.NewDiscovery(), Bodies: bodies})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"nanofront/handlers"
+	"nanofront/handlers/handlertest"
 	"nanofront/internal/testutil"
 	"nanofront/registry"
 )
@@ -20,7 +21,7 @@ func named(name string) handlers.HandlerFunc {
 }
 
 func TestRuntime_SetWeight(t *testing.T) {
-	d := testutil.NewDiscovery()
+	d := handlertest.NewDiscovery()
 	rt, _ := caller(t, d, nil)
 	one := serve(t, handlers.Options{Discovery: d, Instance: "work-1", Weight: registry.NoWeight}, named("work-1"))
 	two := serve(t, handlers.Options{Discovery: d, Instance: "work-2"}, named("work-2"))
@@ -103,7 +104,7 @@ func (r curiousRegistration) Update(in registry.Instance) error {
 // Nothing is locked while discovery is called, and what changes meanwhile is
 // announced in its order.
 func TestRuntime_SetWeightWhileAnnouncing(t *testing.T) {
-	c := &curious{Discovery: testutil.NewDiscovery(), updates: make(chan registry.Weight, 10)}
+	c := &curious{Discovery: handlertest.NewDiscovery(), updates: make(chan registry.Weight, 10)}
 	rt, err := handlers.New(handlers.Options{Service: "work", Instance: "work-1", Discovery: c})
 	if err != nil {
 		t.Fatal(err)
@@ -125,7 +126,7 @@ func TestRuntime_SetWeightWhileAnnouncing(t *testing.T) {
 
 // What was set before Run is what is announced.
 func TestRuntime_SetWeightBeforeRun(t *testing.T) {
-	d := testutil.NewDiscovery()
+	d := handlertest.NewDiscovery()
 	rt, err := handlers.New(handlers.Options{Service: "work", Instance: "work-1", Discovery: d, Weight: 500})
 	if err != nil {
 		t.Fatal(err)
@@ -156,7 +157,7 @@ func TestRuntime_SetWeightBeforeRun(t *testing.T) {
 
 func TestOptions_Weight(t *testing.T) {
 	for _, w := range []registry.Weight{-2, 1001} {
-		if rt, err := handlers.New(handlers.Options{Service: "work", Discovery: testutil.NewDiscovery(), Weight: w}); err == nil {
+		if rt, err := handlers.New(handlers.Options{Service: "work", Discovery: handlertest.NewDiscovery(), Weight: w}); err == nil {
 			t.Errorf("weight %d is accepted", int(w))
 			_ = rt.Close()
 		}
@@ -165,7 +166,7 @@ func TestOptions_Weight(t *testing.T) {
 
 // Calls of one key go to one instance, by themselves and among others.
 func TestClient_Key(t *testing.T) {
-	d := testutil.NewDiscovery()
+	d := handlertest.NewDiscovery()
 	rt, _ := caller(t, d, nil)
 	for i := range 3 {
 		name := fmt.Sprintf("work-%d", i)

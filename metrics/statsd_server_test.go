@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"nanofront/internal/freeport"
+	"nanofront/internal/testutil"
 )
 
 const (
@@ -24,12 +25,10 @@ const (
 // The reference server, with its console backend, must understand all that is sent.
 func TestReporter_ReferenceServer(t *testing.T) {
 	if os.Getenv(enableVariable) != "1" {
-		t.Skipf("set %s=1, with node and npm installed, to test against the reference server (it installs %s from npm)", enableVariable, referenceNPM)
+		testutil.Skip(t, "set %s=1, with node and npm installed, to test against the reference server (it installs %s from npm)", enableVariable, referenceNPM)
 	}
 	for _, tool := range []string{"node", "npm"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			t.Skipf("install node and npm to test against the reference server: %v", err)
-		}
+		testutil.Command(t, tool, map[string]string{"node": "nodejs", "npm": "npm"}[tool])
 	}
 	dir := t.TempDir()
 	install(t, dir)
@@ -51,7 +50,7 @@ func TestReporter_ReferenceServer(t *testing.T) {
 		"'nanofront.terminator.ref-1.stage.total': [", // the samples
 		"'statsd.bad_lines_seen': 0",
 	} {
-		waitFor(t, "the server prints "+want, func() bool { return strings.Contains(out.String(), want) })
+		testutil.Eventually(t, "the server prints "+want, func() bool { return strings.Contains(out.String(), want) })
 	}
 	for line := range strings.Lines(out.String()) {
 		if strings.Contains(line, "bad_lines_seen") && !strings.Contains(line, ": 0") {
@@ -109,7 +108,7 @@ func startReference(t *testing.T, dir string) (string, *output) {
 		t.Fatal(err)
 	}
 	defer func() { _ = conn.Close() }()
-	waitFor(t, "the reference server counts what it is sent", func() bool {
+	testutil.Eventually(t, "the reference server counts what it is sent", func() bool {
 		_, _ = conn.Write([]byte("up:1|c")) // refused as long as nobody listens
 		return strings.Contains(out.String(), "\n    up: ")
 	})

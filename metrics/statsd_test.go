@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"nanofront/internal/testutil"
 )
 
 // line is one line of the StatsD protocol.
@@ -138,24 +140,11 @@ func (s *statsdServer) serve() {
 // wait waits until cond holds, with the server locked.
 func (s *statsdServer) wait(what string, cond func() bool) {
 	s.t.Helper()
-	waitFor(s.t, what, func() bool {
+	testutil.Eventually(s.t, what, func() bool {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		return cond()
 	})
-}
-
-func waitFor(t *testing.T, what string, cond func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(time.Minute)
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !cond() {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain until %s", what)
-		}
-		<-tick.C
-	}
 }
 
 func newReporter(t *testing.T, s *Set, o StatsdOptions) *Reporter {
@@ -340,7 +329,7 @@ func TestReporter_LosesLinesAndSaysSoOnce(t *testing.T) {
 			s.Gauge(HTTPInFlight).Set(1)
 			r := newReporter(t, s, StatsdOptions{Addr: addr, Logger: zerolog.New(&log)})
 			failed := s.Counter(StatsdFailed)
-			waitFor(t, "some lines are lost", func() bool {
+			testutil.Eventually(t, "some lines are lost", func() bool {
 				r.report(t.Context())
 				return failed.Value() >= 3
 			})

@@ -3,15 +3,15 @@ package nanobus
 import (
 	"runtime"
 	"testing"
+
+	"nanofront/internal/testutil"
 )
 
 // Once warm, a request allocates nothing, in the caller, the links and the
 // responder together. The allocations of all goroutines are counted, so the
 // bound is on their mean: the pings of a second may fall into the run.
 func TestBus_NoAllocationPerRequest(t *testing.T) {
-	if raceEnabled {
-		t.Skip("the race detector makes sync.Pool forget; make test runs this once more without it")
-	}
+	testutil.SkipIfRace(t)
 	_, in := server(t, "1", Options{Serve: echoPointer}, tcp)
 	b := caller(t, in)
 	s, c := b.Service("s"), NewCall()

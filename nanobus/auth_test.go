@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"nanofront/internal/testutil"
 )
 
 var secretA, secretB = Security{Secret: []byte("correct horse battery staple")}, Security{Secret: []byte("another one of enough length")}
@@ -277,10 +279,7 @@ func TestSecurity_SecretLength(t *testing.T) {
 
 // The document's Python makes the same proofs from the same hellos.
 func TestProof_PythonOfTheDocument(t *testing.T) {
-	python, err := exec.LookPath("python3")
-	if err != nil {
-		t.Skip("python3 is missing: the package python3 has it")
-	}
+	python := testutil.Command(t, "python3", "python3")
 	doc, err := os.ReadFile("../docs/protocol.md")
 	if err != nil {
 		t.Fatal(err)

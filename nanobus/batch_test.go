@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"nanofront/internal/testutil"
 )
 
 // sizes is a server that answers, and notes how many requests each message had.
@@ -288,9 +290,7 @@ func TestBatch_RetryFromDone(t *testing.T) {
 
 // In steady state a batch allocates nothing.
 func TestBatch_NoAllocations(t *testing.T) {
-	if raceEnabled {
-		t.Skip("the race detector makes sync.Pool forget; make test runs this once more without it")
-	}
+	testutil.SkipIfRace(t)
 	_, in := server(t, "1", Options{Serve: echoPointer}, tcp)
 	b := caller(t, in)
 	var batch Batch

@@ -7,6 +7,7 @@ import (
 	"go.uber.org/goleak"
 
 	"nanofront/internal/freeport"
+	"nanofront/internal/testutil"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -17,16 +18,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 const patience = time.Minute
 
 // waitFor waits until ok, and fails the test if that takes long.
-func waitFor(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(patience)
-	for !ok() {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within %v: %s", patience, what)
-		}
-		time.Sleep(time.Millisecond) // between looks at the condition
-	}
-}
+var waitFor = testutil.Eventually
 
 func newBus(t testing.TB, o Options) *Bus {
 	t.Helper()

@@ -14,6 +14,8 @@ import (
 	"go.nanomsg.org/mangos/v3/protocol/bus"
 	_ "go.nanomsg.org/mangos/v3/transport/ipc" // stock transports, for stock peers
 	_ "go.nanomsg.org/mangos/v3/transport/tcp"
+
+	"nanofront/internal/testutil"
 )
 
 // peer is a stock mangos BUS socket and the frames that it has received.
@@ -282,11 +284,7 @@ func TestInterop_LibnanomsgListens(t *testing.T) {
 
 func needNanocat(t *testing.T) string {
 	t.Helper()
-	path, err := exec.LookPath("nanocat")
-	if err != nil {
-		t.Skip("nanocat is not installed: apt-get install nanomsg-utils")
-	}
-	return path
+	return testutil.Command(t, "nanocat", "nanomsg-utils")
 }
 
 // run starts a program that is ended with the test.

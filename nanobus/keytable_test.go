@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"nanofront/internal/testutil"
 )
 
 func simLinks(n int) []*Link {
@@ -227,9 +229,7 @@ func TestService_KeyUsesEveryCredit(t *testing.T) {
 }
 
 func TestService_PickAllocatesNothing(t *testing.T) {
-	if raceEnabled {
-		t.Skip("the race detector allocates; make test runs this once more without it")
-	}
+	testutil.SkipIfRace(t)
 	for name, s := range pickServices(16) {
 		key := uint64(0)
 		if n := testing.AllocsPerRun(1000, func() {

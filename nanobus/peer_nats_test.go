@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"nanofront/internal/testutil"
 )
 
 // natsURL is where the server of prepareNATS listens.
@@ -17,10 +19,7 @@ var natsURL string
 
 // prepareNATS starts a nats-server on a free port, until b ends.
 func prepareNATS(b *testing.B) {
-	path, err := exec.LookPath("nats-server")
-	if err != nil {
-		b.Skip("nats-server is not installed: it is in Debian's package nats-server")
-	}
+	path := testutil.Command(b, "nats-server", "nats-server")
 	dir := b.TempDir()
 	config := filepath.Join(dir, "nats.conf")
 	// As it comes, but for the ports: it writes those that it got to a file.

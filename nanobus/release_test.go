@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"nanofront/internal/testutil"
 )
 
 // atWork counts the requests that a link still points to. It must not, to one
@@ -266,7 +268,7 @@ func TestLink_FailedWriteLeavesNothing(t *testing.T) {
 	ls := b.snapshotLinks()
 	l, listener := ls[0], ls[1]
 	if l.pipeNow == nil {
-		t.Skip("there is no writing without waiting here")
+		testutil.Skip(t, "there is no writing without waiting here")
 	}
 	// Copies for the listener hold the write up, after what gathered was taken.
 	b.taps.put(listener, &tap{link: listener, sample: tapMillion, kinds: 1 << kindPing})

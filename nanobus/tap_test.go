@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"nanofront/internal/testutil"
 	"nanofront/metrics"
 )
 
@@ -389,9 +390,7 @@ func FuzzTapCopy(f *testing.F) {
 // What is listened to allocates nothing for the copies, and nothing at all when
 // nobody listens.
 func TestTap_NoAllocationPerCopy(t *testing.T) {
-	if raceEnabled {
-		t.Skip("the race detector makes sync.Pool forget; make test runs this once more without it")
-	}
+	testutil.SkipIfRace(t)
 	_, in := server(t, "1", Options{Serve: echoPointer}, tcp)
 	b := caller(t, in)
 	var copies atomic.Int64

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"nanofront/httpmsg"
+	"nanofront/internal/testutil"
 	"nanofront/nanobus"
 	"nanofront/terminator/exchange"
 	"nanofront/terminator/forwarded"
@@ -76,9 +77,7 @@ func (f *front) helloNode(t testing.TB) {
 
 // A request through all steps, over the bus and back, allocates nothing.
 func TestServe_NoAllocations(t *testing.T) {
-	if raceEnabled {
-		t.Skip("the race detector makes sync.Pool forget; make test runs this once more without it")
-	}
+	testutil.SkipIfRace(t)
 	for name, accessLog := range map[string]int{"no access log": -1, "access log": 100_000} {
 		t.Run(name, func(t *testing.T) {
 			f := startFront(t, Options{AccessLog: accessLog})

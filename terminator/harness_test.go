@@ -17,6 +17,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"nanofront/httpmsg"
+	"nanofront/internal/testutil"
 	"nanofront/metrics"
 	"nanofront/nanobus"
 	"nanofront/registry"
@@ -25,14 +26,7 @@ import (
 // patience is far longer than anything here takes.
 const patience = 30 * time.Second
 
-func eventually(t testing.TB, what string, cond func() bool) {
-	t.Helper()
-	for end := time.Now().Add(patience); !cond(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("waited %v in vain: %s", patience, what)
-		}
-	}
-}
+var eventually = testutil.Eventually
 
 // table is a Discovery in memory.
 type table struct {

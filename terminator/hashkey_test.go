@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"nanofront/httpmsg"
+	"nanofront/internal/testutil"
 	"nanofront/metrics"
 	"nanofront/nanobus"
 	"nanofront/registry"
@@ -206,9 +207,7 @@ func testWeightChangesAtTheFront(t *testing.T) {
 }
 
 func TestHash_NoAllocations(t *testing.T) {
-	if raceEnabled {
-		t.Skip("the race detector makes sync.Pool forget; make test runs this once more without it")
-	}
+	testutil.SkipIfRace(t)
 	for _, hash := range []string{"path", "client", "query:a", "header:User-Agent", "cookie:sid"} {
 		t.Run(hash, func(t *testing.T) {
 			f := startFront(t, Options{AccessLog: -1}, hashed(hash))

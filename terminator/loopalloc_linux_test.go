@@ -5,15 +5,14 @@ import (
 	"runtime"
 	"testing"
 
+	"nanofront/internal/testutil"
 	"nanofront/metrics"
 )
 
 // A request through an event loop, from its bytes on a socket to those of its
 // response, allocates nothing.
 func TestLoop_NoAllocations(t *testing.T) {
-	if raceEnabled {
-		t.Skip("the race detector makes sync.Pool forget; make test runs this once more without it")
-	}
+	testutil.SkipIfRace(t)
 	for name, accessLog := range map[string]int{"no access log": -1, "access log": 100_000} {
 		t.Run(name, func(t *testing.T) {
 			f := startFront(t, Options{AccessLog: accessLog})

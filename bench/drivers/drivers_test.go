@@ -12,6 +12,7 @@ import (
 
 	"nanofront/bench/load"
 	"nanofront/bench/result"
+	"nanofront/internal/testutil"
 )
 
 const (
@@ -175,7 +176,7 @@ func TestDriver_RunSendsTheMix(t *testing.T) {
 	for _, d := range All() {
 		t.Run(d.Name, func(t *testing.T) {
 			if err := d.Available(); err != nil {
-				t.Skip(err)
+				testutil.Missing(t, "%v", err)
 			}
 			server := &seen{paths: map[string]int{}}
 			s := httptest.NewServer(server)

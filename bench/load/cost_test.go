@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/valyala/fasthttp"
+
+	"nanofront/internal/testutil"
 )
 
 // childEnv makes the test program a server, so that its CPU time and its threads
@@ -111,10 +113,7 @@ func BenchmarkCost(b *testing.B) {
 	}
 	for _, c := range []int{256, 4, 2, 1} {
 		b.Run(fmt.Sprintf("generator=wrk/closed/conns=%d", c), func(b *testing.B) {
-			wrk, err := exec.LookPath("wrk")
-			if err != nil {
-				b.Skip("wrk is not installed: apt-get install wrk")
-			}
+			wrk := testutil.Command(b, "wrk", "wrk")
 			for b.Loop() {
 				cost, rate := runWrk(b, wrk, url, c, duration)
 				b.ReportMetric(cost*1e6, "cpu-µs/req")

@@ -15,6 +15,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"nanofront/internal/testutil"
 )
 
 // full says that nothing else runs on the machine, and that bounds can be strict.
@@ -68,7 +70,7 @@ func TestProof_StallShowsInAnOpenLoopOnly(t *testing.T) {
 	o.URL, o.Rate = newServer(), 0
 	closed := runs(t, o)
 	if closed.OK < 3000 {
-		t.Skipf("closed loop: only %d requests: the machine is too busy to show that it hides the stall", closed.OK)
+		testutil.Skip(t, "closed loop: only %d requests: the machine is too busy to show that it hides the stall", closed.OK)
 	}
 	quantile := 99.9
 	if !full { // the machine itself may stop for a moment, once or twice
@@ -187,7 +189,7 @@ func TestProof_SendsWhatIsPlanned(t *testing.T) {
 	}
 	pollers(t, func(t *testing.T, portable bool) {
 		if full && portable {
-			t.Skip("epoll is what is meant to hold 50,000 per second")
+			testutil.Skip(t, "epoll is what is meant to hold 50,000 per second")
 		}
 		url, _ := child(t, "plain")
 		r := runs(t, Options{URL: url, Rate: rate, Duration: 3 * time.Second, Warmup: 500 * time.Millisecond, Timeout: 20 * time.Second, Portable: portable})

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"nanofront/internal/freeport"
+	"nanofront/internal/testutil"
 )
 
 func TestMain(m *testing.M) {
@@ -409,7 +410,7 @@ func TestRun_AllocatesNothingForARequest(t *testing.T) {
 		}
 	})
 	if perRequest := allocs / float64(r.OK); r.OK < 3000 {
-		t.Skipf("only %d requests: the machine is too busy to tell", r.OK)
+		testutil.Skip(t, "only %d requests: the machine is too busy to tell", r.OK)
 	} else if perRequest > 0.2 {
 		t.Errorf("%v allocations for %d requests", allocs, r.OK)
 	}
@@ -432,7 +433,7 @@ func TestEpoller_WithoutPwait2(t *testing.T) {
 	}
 	defer poll.shutdown()
 	if !withoutPwait2(poll) {
-		t.Skip("there is no epoll here")
+		testutil.Skip(t, "there is no epoll here")
 	}
 	// Nothing happens: it waits for as long as it was told to, and no less.
 	from := time.Now()

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"nanofront/internal/testutil"
 )
 
 // TestMain plays bench's hidden subcommands: the peers are started from the program that is named, and that is this one.
@@ -70,7 +72,7 @@ func TestPeer_AnswersAlike(t *testing.T) {
 	for _, p := range All() {
 		t.Run(p.Key, func(t *testing.T) {
 			if err := p.Available(); err != nil {
-				t.Skip(err)
+				testutil.Missing(t, "%v", err)
 			}
 			s, err := p.Start(t.Context(), os.Args[0], t.TempDir())
 			if err != nil {

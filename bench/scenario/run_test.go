@@ -171,7 +171,7 @@ func TestRun_SlowsAHandler(t *testing.T) {
 // Whether a request meets it is chance, since it is avoided; that it is stopped is not.
 func TestDisturb_SlowStopsAndContinues(t *testing.T) {
 	if runtime.GOOS != "linux" {
-		t.Skip("only Linux has /proc")
+		testutil.Skip(t, "only Linux has /proc")
 	}
 	g := system.NewGroup()
 	defer g.Stop()
@@ -277,7 +277,7 @@ func TestRun_ATargetThatRunsAlready(t *testing.T) {
 // Whatever ends the benchmark, the system ends with it.
 func TestBench_LeavesNobodyBehindWhenKilled(t *testing.T) {
 	if runtime.GOOS != "linux" {
-		t.Skip("only Linux ends children whose parent dies")
+		testutil.Skip(t, "only Linux ends children whose parent dies")
 	}
 	if out, err := build(); err != nil {
 		t.Fatalf("building the programs: %v\n%s", err, out)

@@ -74,7 +74,7 @@ func TestGroup_StopEndsAStoppedProcess(t *testing.T) {
 
 func TestProcess_UsageOverRestarts(t *testing.T) {
 	if _, err := os.Stat("/proc/self/stat"); err != nil {
-		t.Skip("there is no /proc")
+		testutil.Skip(t, "there is no /proc")
 	}
 	g := NewGroup()
 	p := shell(t, g, `while :; do :; done`, time.Second)

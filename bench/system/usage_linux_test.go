@@ -18,7 +18,7 @@ func TestUsage_CountsLessThanATick(t *testing.T) {
 	testutil.Eventually(t, "it sleeps", func() bool { return strings.Contains(p.Output(), "ready") && p.Usage().CPU > 0 })
 	u := p.Usage()
 	if u.Clock != ClockScheduler {
-		t.Skipf("counted by %q: this system has no clock of the scheduler for other processes", u.Clock)
+		testutil.Skip(t, "counted by %q: this system has no clock of the scheduler for other processes", u.Clock)
 	}
 	if again := p.Usage(); again.CPU < u.CPU || again.CPU > u.CPU+1 {
 		t.Errorf("%v s and then %v s of CPU for a sleep", u.CPU, again.CPU)

@@ -13,17 +13,18 @@ import (
 
 	"nanofront/handlers"
 	"nanofront/handlers/echo"
+	"nanofront/handlers/handlertest"
 	"nanofront/internal/testutil"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func start(t testing.TB, ho handlers.Options) *testutil.Caller {
+func start(t testing.TB, ho handlers.Options) *handlertest.Caller {
 	t.Helper()
-	d := testutil.NewDiscovery()
+	d := handlertest.NewDiscovery()
 	ho.Instance, ho.Discovery = "echo-1", d
 	testutil.Start(t, "echo", func(ctx context.Context) error { return echo.Run(ctx, ho) })
-	return testutil.NewCaller(t, d, "echo")
+	return handlertest.NewCaller(t, d, "echo")
 }
 
 func TestEcho_Hello(t *testing.T) {

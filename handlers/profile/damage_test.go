@@ -20,6 +20,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"nanofront/handlers"
+	"nanofront/handlers/handlertest"
 	"nanofront/internal/testutil"
 	"nanofront/metrics"
 	"nanofront/nanobus"
@@ -87,7 +88,7 @@ func closedStore(t *testing.T, change func(*PebbleStore)) (dir string) {
 // asked runs the role on the directory and asks it.
 type asked struct {
 	t   *testing.T
-	c   *testutil.Caller
+	c   *handlertest.Caller
 	set *metrics.Set
 	log *lockedBuffer
 }
@@ -118,14 +119,14 @@ func serveDir(t *testing.T, o PebbleOptions) (a *asked, stop func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := testutil.NewDiscovery()
+	d := handlertest.NewDiscovery()
 	ho := handlers.Options{Service: Service, Instance: "p", Discovery: d, Metrics: a.set, Logger: zerolog.New(a.log)}
 	role, err := newRole(ho, Options{Seed: damageMembers, Writers: 4}, store)
 	if err != nil {
 		t.Fatal(err)
 	}
 	stop = testutil.Start(t, "profile", role.Run)
-	a.c = testutil.NewCaller(t, d, Service)
+	a.c = handlertest.NewCaller(t, d, Service)
 	return a, stop
 }
 

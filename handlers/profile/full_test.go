@@ -17,6 +17,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"nanofront/handlers"
+	"nanofront/handlers/handlertest"
 	"nanofront/internal/testutil"
 	"nanofront/metrics"
 )
@@ -61,7 +62,7 @@ func within(t *testing.T, what string, f func() error) error {
 func TestRole_StartsOnAFullDisk(t *testing.T) {
 	const seed = 1200
 	ended, stride := 0, int64(50)
-	if raceEnabled {
+	if testutil.Race {
 		stride = 5 // fewer of them: each takes much longer
 	}
 	for writes := int64(0); ; writes += 1 + writes/stride {
@@ -71,7 +72,7 @@ func TestRole_StartsOnAFullDisk(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			role, err := newRole(handlers.Options{Service: Service, Instance: "p", Discovery: testutil.NewDiscovery(), Metrics: metrics.New(metrics.Handler, "p")}, Options{Seed: seed, Writers: 4}, store)
+			role, err := newRole(handlers.Options{Service: Service, Instance: "p", Discovery: handlertest.NewDiscovery(), Metrics: metrics.New(metrics.Handler, "p")}, Options{Seed: seed, Writers: 4}, store)
 			if err != nil {
 				return errors.Join(err, store.Close())
 			}

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"nanofront/internal/testutil"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew; generated members must never change, so: only for a new list")
@@ -63,7 +65,7 @@ func TestGenerate_Golden(t *testing.T) {
 func TestGenerate_Plausible(t *testing.T) {
 	now := time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC)
 	n := uint64(100_000)
-	if testing.Short() || raceEnabled {
+	if testing.Short() || testutil.Race {
 		n = 5000
 	}
 	cities := map[string]int{}

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"nanofront/handlers"
+	"nanofront/handlers/handlertest"
 	"nanofront/handlers/profile"
 	"nanofront/httpmsg"
 	"nanofront/internal/testutil"
@@ -22,14 +23,14 @@ import (
 const members = 500
 
 // start runs the role and returns a caller of it.
-func start(t testing.TB, set *metrics.Set) *testutil.Caller {
+func start(t testing.TB, set *metrics.Set) *handlertest.Caller {
 	t.Helper()
-	d := testutil.NewDiscovery()
+	d := handlertest.NewDiscovery()
 	testutil.Start(t, "profile", func(ctx context.Context) error {
 		return profile.Run(ctx, handlers.Options{Instance: "profile-1", Discovery: d, Metrics: set},
 			profile.Options{Data: filepath.Join(t.TempDir(), "new", "data"), Seed: members, Durability: profile.DurabilityNoSync, CacheBytes: 16 << 20})
 	})
-	return testutil.NewCaller(t, d, "profile")
+	return handlertest.NewCaller(t, d, "profile")
 }
 
 func TestRole_Get(t *testing.T) {
@@ -207,7 +208,7 @@ func TestRole_NoUpdateIsLost(t *testing.T) {
 }
 
 // increment reads, changes and writes back; false: another was faster.
-func increment(c *testutil.Caller) (bool, error) {
+func increment(c *handlertest.Caller) (bool, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), testutil.Patience)
 	defer cancel()
 	got, err := c.Do(ctx, "profile", "GET", "/profile/9", nil)
@@ -242,7 +243,7 @@ func TestNew_SaysWhatIsWrong(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(foreign, "x"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	good := handlers.Options{Discovery: testutil.NewDiscovery()}
+	good := handlers.Options{Discovery: handlertest.NewDiscovery()}
 	for _, c := range []struct {
 		ho   handlers.Options
 		o    profile.Options

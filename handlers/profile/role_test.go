@@ -12,6 +12,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"nanofront/handlers"
+	"nanofront/handlers/handlertest"
 	"nanofront/internal/testutil"
 	"nanofront/metrics"
 )
@@ -32,7 +33,7 @@ func TestRole_EndsWhenItsStoreFails(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := testutil.NewDiscovery()
+	d := handlertest.NewDiscovery()
 	ho := handlers.Options{Service: Service, Instance: "p", Discovery: d, Metrics: metrics.New(metrics.Handler, "p"), DrainTimeout: testutil.Patience}
 	role, err := newRole(ho, Options{Seed: 10, Writers: 4}, store)
 	if err != nil {
@@ -40,7 +41,7 @@ func TestRole_EndsWhenItsStoreFails(t *testing.T) {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- role.Run(context.Background()) }()
-	c := testutil.NewCaller(t, d, Service)
+	c := handlertest.NewCaller(t, d, Service)
 	if got := c.Must(t, Service, "PUT", "/profile/1", "{}", "if-match: *"); got.Status != 200 {
 		t.Fatalf("got %d %s", got.Status, got.Body)
 	}

@@ -15,6 +15,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/rs/zerolog"
 	"go.uber.org/goleak"
+
+	"nanofront/internal/testutil"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -124,7 +126,7 @@ func TestPebbleStore_ReadAllocatesNothing(t *testing.T) {
 		}
 	}
 	read()
-	if n := testing.AllocsPerRun(200, read); n >= 1 && !raceEnabled {
+	if n := testing.AllocsPerRun(200, read); n >= 1 && !testutil.Race {
 		t.Errorf("%v allocations for %d reads", n, len(ids))
 	}
 }

@@ -9,14 +9,15 @@ import (
 	"time"
 
 	"nanofront/handlers"
+	"nanofront/handlers/handlertest"
 	"nanofront/handlers/web"
 	"nanofront/internal/testutil"
 )
 
 // startWith starts web with a profile service of the test's own.
-func startWith(t *testing.T, profile handlers.HandlerFunc) *testutil.Caller {
+func startWith(t *testing.T, profile handlers.HandlerFunc) *handlertest.Caller {
 	t.Helper()
-	d := testutil.NewDiscovery()
+	d := handlertest.NewDiscovery()
 	testutil.Start(t, "profile", func(ctx context.Context) error {
 		return handlers.Run(ctx, handlers.Options{Service: "profile", Instance: "fake", Discovery: d}, profile)
 	})
@@ -26,7 +27,7 @@ func startWith(t *testing.T, profile handlers.HandlerFunc) *testutil.Caller {
 	}
 	testutil.Start(t, "web", role.Run)
 	testutil.Eventually(t, "web is ready", func() bool { return role.Runtime().Ready() == nil })
-	return testutil.NewCaller(t, d, "web")
+	return handlertest.NewCaller(t, d, "web")
 }
 
 func TestWeb_SlowProfileIs504(t *testing.T) {

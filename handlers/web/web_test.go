@@ -10,6 +10,7 @@ import (
 	"go.uber.org/goleak"
 
 	"nanofront/handlers"
+	"nanofront/handlers/handlertest"
 	"nanofront/handlers/profile"
 	"nanofront/handlers/web"
 	"nanofront/internal/testutil"
@@ -19,8 +20,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // system is profile and some instances of web over the real bus.
 type system struct {
-	*testutil.Caller
-	discovery   *testutil.Discovery
+	*handlertest.Caller
+	discovery   *handlertest.Discovery
 	stopProfile func()
 }
 
@@ -30,7 +31,7 @@ func start(t testing.TB, instances ...string) *system {
 	if len(instances) == 0 {
 		instances = []string{"web-1"}
 	}
-	d := testutil.NewDiscovery()
+	d := handlertest.NewDiscovery()
 	s := &system{discovery: d}
 	s.stopProfile = testutil.Start(t, "profile", func(ctx context.Context) error {
 		return profile.Run(ctx, handlers.Options{Instance: "profile-1", Discovery: d},
@@ -44,7 +45,7 @@ func start(t testing.TB, instances ...string) *system {
 		testutil.Start(t, in, role.Run)
 		testutil.Eventually(t, in+" is ready", func() bool { return role.Runtime().Ready() == nil })
 	}
-	s.Caller = testutil.NewCaller(t, d, "web")
+	s.Caller = handlertest.NewCaller(t, d, "web")
 	return s
 }
 

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"nanofront/internal/testutil"
 )
 
 // tool is a grammar with all that completion tells apart.
@@ -140,10 +142,7 @@ func TestCompletion_Shells(t *testing.T) {
 		}},
 	} {
 		t.Run(sh.name, func(t *testing.T) {
-			shell, err := exec.LookPath(sh.name)
-			if err != nil {
-				t.Skipf("%[1]s is not installed: apt-get install %[1]s", sh.name)
-			}
+			shell := testutil.Command(t, sh.name, sh.name)
 			for line, want := range map[string][]string{
 				"nanofront routes ":         {"apply", "get"},
 				"nanofront run --driver w":  {"wrk"},

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"nanofront/httpmsg"
+	"nanofront/internal/testutil"
 	"nanofront/nanobus"
 	"nanofront/registry"
 )
@@ -35,12 +36,8 @@ func guideBlock(t *testing.T, info string) block {
 // TestGuide_CommandsWork runs every command of the guide, with the table that is
 // in it, at other ports.
 func TestGuide_CommandsWork(t *testing.T) {
-	if _, err := exec.LookPath("curl"); err != nil {
-		t.Skip("curl is not installed: apt-get install curl")
-	}
-	if _, err := exec.LookPath("python3"); err != nil {
-		t.Skip("python3 is not installed: apt-get install python3")
-	}
+	testutil.Command(t, "curl", "curl")
+	testutil.Command(t, "python3", "python3")
 	dir, front, admin, bus, etcd := t.TempDir(), freeAddr(t), freeAddr(t), freeAddr(t), freeAddr(t)
 	elsewhere := strings.NewReplacer("localhost:8080", front, "localhost:8081", admin, "127.0.0.1:7401", bus, "127.0.0.1:2379", etcd)
 	examples, err := filepath.Abs(filepath.Join(root, "examples"))
@@ -151,13 +148,7 @@ func TestGuide_BytesWork(t *testing.T) {
 	if err := b.SetInstances([]nanobus.Instance{{Service: "greeter", ID: "greeter-1", Address: "tcp://" + l.Addr().String()}}); err != nil {
 		t.Fatal(err)
 	}
-	deadline := time.Now().Add(30 * time.Second)
-	for b.Service("greeter").Live() == 0 {
-		if time.Now().After(deadline) {
-			t.Fatal("the caller doesn't take the guide's hello")
-		}
-		time.Sleep(time.Millisecond)
-	}
+	testutil.Eventually(t, "the caller takes the guide's hello", func() bool { return b.Service("greeter").Live() > 0 })
 	// The request of the guide, as the caller makes it.
 	want := vector(t, guideBlock(t, "hex request"))
 	var req httpmsg.Request

@@ -22,7 +22,7 @@ type row struct {
 //	bench               reaches the system from outside only
 //	cmd                 glue; nothing imports it
 //
-// Helpers of tests (testutil, http1test, resulttest) are in no row, as tests alone import them.
+// Helpers of tests (testutil, handlertest, http1test, resulttest) are allowed to each other alone.
 var mayImport = []row{
 	{"registry", "internal/unixpath internal/uri go.yaml.in/yaml/v3", "its documents are checked by the rules for URIs and socket paths that those who use them keep"},
 	{"registry/static", "registry github.com/rs/zerolog", ""},
@@ -47,7 +47,7 @@ var mayImport = []row{
 	{"internal/supervisor", "", ""},
 	{"internal/tasks", "", ""},
 	{"internal/terminal", "github.com/mattn/go-isatty golang.org/x/sys", ""},
-	{"internal/testutil", "handlers httpmsg registry", "for tests alone"},
+	{"internal/testutil", "", ""},
 	{"internal/tlsfiles", "", ""},
 	{"internal/tuning", "golang.org/x/sys", ""},
 	{"internal/unixpath", "", ""},
@@ -61,6 +61,7 @@ var mayImport = []row{
 
 	{"handlers", "httpmsg internal/logging internal/metrics internal/tasks nanobus registry github.com/rs/zerolog", ""},
 	{"handlers/echo", "handlers", ""},
+	{"handlers/handlertest", "handlers httpmsg internal/testutil registry", "for tests alone"},
 	{"handlers/profile", "handlers internal/logging internal/metrics github.com/cockroachdb/pebble/v2 github.com/mattn/go-isatty github.com/rs/zerolog github.com/vbauerster/mpb/v8", ""},
 	{"handlers/program", "handlers internal/busflags internal/cli internal/discovery internal/tuning internal/unixpath nanobus registry", "the glue that all roles share"},
 	{"handlers/web", "handlers httpmsg internal/metrics nanobus", ""},

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"nanofront/internal/freeport"
+	"nanofront/internal/testutil"
 )
 
 // commands says how each command of README.md is run, and what it must print.
@@ -84,9 +85,7 @@ func TestReadme_CommandsWork(t *testing.T) {
 		}
 		t.Run(c, func(t *testing.T) {
 			if how.needs != "" {
-				if _, err := exec.LookPath(how.needs); err != nil {
-					t.Skipf("%[1]s is not installed: apt-get install %[1]s", how.needs)
-				}
+				testutil.Command(t, how.needs, how.needs)
 			}
 			out := s.run(t, c)
 			for _, w := range how.want {

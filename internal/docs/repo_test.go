@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -183,4 +184,24 @@ func output(t *testing.T, dir string, env []string, name string, args ...string)
 		err = errors.Join(err, ctx.Err())
 	}
 	return out.String(), err
+}
+
+// Skipping is counted and, where something could be installed, a failure in .ci/run: both
+// are testutil's to do.
+func TestTests_SkipByTestutil(t *testing.T) {
+	skip := regexp.MustCompile(`\b[tb]\.(Skip|Skipf|SkipNow)\(`)
+	err := fs.WalkDir(os.DirFS(root), ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(name, "_test.go") {
+			return err
+		}
+		for i, line := range strings.Split(read(t, name), "\n") {
+			if skip.MatchString(line) && !strings.HasSuffix(line, "// rapid draws another one") {
+				t.Errorf("%s:%d: %s: use testutil.Skip, or testutil.Missing for what can be installed", name, i+1, strings.TrimSpace(line))
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }

@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"strconv"
 	"testing"
+
+	"nanofront/internal/testutil"
 )
 
 var abFigure = regexp.MustCompile(`(?m)^([A-Z][A-Za-z0-9 -]+):\s+(\d+)`)
@@ -11,7 +13,7 @@ var abFigure = regexp.MustCompile(`(?m)^([A-Z][A-Za-z0-9 -]+):\s+(\d+)`)
 // ab runs ApacheBench, which speaks HTTP/1.0, and returns its figures by name.
 func ab(t *testing.T, url string, args ...string) map[string]int {
 	t.Helper()
-	c := command{installed(t, "ab", "apache2-utils"), "-q", "-d", "-S", "-s", "20"}
+	c := command{testutil.Command(t, "ab", "apache2-utils"), "-q", "-d", "-S", "-s", "20"}
 	out := c.run(t, "", append(args, url)...)
 	figures := map[string]int{}
 	for _, m := range abFigure.FindAllStringSubmatch(out, -1) {

@@ -64,7 +64,7 @@ func suspend(t *testing.T, p *process) {
 	testutil.Eventually(t, p.String()+" stands still", func() bool {
 		stats, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", p.pid()))
 		if err != nil || len(stats) == 0 {
-			t.Skip("seeing that a process has stopped needs /proc")
+			testutil.Skip(t, "seeing that a process has stopped needs /proc")
 		}
 		for _, name := range stats {
 			stat, err := os.ReadFile(name)

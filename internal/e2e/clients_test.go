@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"nanofront/internal/testutil"
 )
 
 // TestClients_Ordinary: the clients that people have do their ordinary things
@@ -63,7 +65,7 @@ func testNetcat(t *testing.T, s *system) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	nc := command{installed(t, "nc", "netcat-openbsd"), "-N", "-w", "20", host, port}
+	nc := command{testutil.Command(t, "nc", "netcat-openbsd"), "-N", "-w", "20", host, port}
 	const last = "Host: a\r\nConnection: close\r\n\r\n"
 	for request, want := range map[string][2]string{
 		"GET /hello HTTP/1.1\r\nHost: a\r\n\r\n":                                                  {"HTTP/1.1 200 OK\r\n", "\r\n\r\nHello"},
@@ -92,7 +94,7 @@ func testNetcat(t *testing.T, s *system) {
 func testCurl(t *testing.T, s *system) {
 	t.Helper()
 	const figures = "%{http_code} %{http_version} %{size_download} %{size_upload} %{num_connects}"
-	curl := command{installed(t, "curl", "curl"), "-sS", "-m", "60", "-o", os.DevNull, "-w", figures}
+	curl := command{testutil.Command(t, "curl", "curl"), "-sS", "-m", "60", "-o", os.DevNull, "-w", figures}
 	at := func(target string) string { return "http://" + s.http + target }
 	large := fileOf(t, 3_000_000)
 	for _, c := range []struct {
@@ -129,7 +131,7 @@ func testCurl(t *testing.T, s *system) {
 
 func testWget(t *testing.T, s *system) {
 	t.Helper()
-	wget := command{installed(t, "wget", "wget"), "-nv", "-t", "1", "-T", "30"}
+	wget := command{testutil.Command(t, "wget", "wget"), "-nv", "-t", "1", "-T", "30"}
 	at := func(target string) string { return "http://" + s.http + target }
 	for _, c := range []struct {
 		args  []string

@@ -197,7 +197,7 @@ func ownAddress(t *testing.T) string {
 			return n.IP.String()
 		}
 	}
-	t.Skip("the machine has no IPv4 address besides the loopback's: add a network interface")
+	testutil.Skip(t, "the machine has no IPv4 address besides the loopback's: add a network interface")
 	return ""
 }
 

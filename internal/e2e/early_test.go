@@ -152,7 +152,7 @@ func TestEarly_PausedUpload(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer func() { _, _ = read.Close(), write.Close() }()
-			p := startFrom(t, read, "", nil, installed(t, "curl", "curl"), "-sS", "-T", ".", "-H", "Expect:", "-w", "%{http_code}", "http://"+f.http+"/echo/status/403")
+			p := startFrom(t, read, "", nil, testutil.Command(t, "curl", "curl"), "-sS", "-T", ".", "-H", "Expect:", "-w", "%{http_code}", "http://"+f.http+"/echo/status/403")
 			if _, err := io.WriteString(write, strings.Repeat("x", 2<<20)); err != nil {
 				t.Fatal(err)
 			}
@@ -227,7 +227,7 @@ func TestEarly_Continue(t *testing.T) {
 		})
 		t.Run("curl", func(t *testing.T) {
 			t.Parallel()
-			curl := command{installed(t, "curl", "curl"), "-sS", "-v", "--expect100-timeout", "30", "-H", "Expect: 100-continue", "-w", "%{http_code} %{size_upload}", "-o", os.DevNull}
+			curl := command{testutil.Command(t, "curl", "curl"), "-sS", "-v", "--expect100-timeout", "30", "-H", "Expect: 100-continue", "-w", "%{http_code} %{size_upload}", "-o", os.DevNull}
 			file := fileOf(t, n)
 			for _, c := range []struct {
 				target, want string

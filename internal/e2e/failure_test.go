@@ -167,7 +167,7 @@ func TestUp_FromEnvironment(t *testing.T) {
 func TestUp_Killed(t *testing.T) {
 	t.Parallel()
 	if _, err := os.Stat("/proc/self/stat"); err != nil {
-		t.Skip("only Linux tells children that their parent has died")
+		testutil.Skip(t, "only Linux tells children that their parent has died")
 	}
 	s := startUp(t)
 	pids := children(t, s.pid())

@@ -16,7 +16,7 @@ func tinyDisk(t *testing.T, size string) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size="+size); err != nil {
-		t.Skipf("a full disk needs a tmpfs of its own, and mounting one needs root: %v", err)
+		testutil.Skip(t, "a full disk needs a tmpfs of its own, and mounting one needs root: %v", err)
 	}
 	t.Cleanup(func() {
 		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"nanofront/internal/testutil"
 )
 
 // TestIdle_HardlyWakes: a front and a handler that nobody asks anything wake for pings and little else. Together
@@ -67,7 +69,7 @@ func usedBy(t *testing.T, pid int) (sum used) {
 		}
 		stat, err := os.ReadFile(filepath.Join(task, "schedstat"))
 		if err != nil {
-			t.Skip("this kernel doesn't count what threads run: it has no /proc/PID/task/TID/schedstat")
+			testutil.Skip(t, "this kernel doesn't count what threads run: it has no /proc/PID/task/TID/schedstat")
 		}
 		ns, _, _ := strings.Cut(string(stat), " ")
 		n, _ := strconv.ParseInt(ns, 10, 64) // as above

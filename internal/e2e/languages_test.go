@@ -53,12 +53,9 @@ var languages = map[string]func(*testing.T) language{
 // found is the path of a command that runs a script without an error.
 func found(t *testing.T, command, pkg, script, flag string) string {
 	t.Helper()
-	path, err := exec.LookPath(command)
-	if err != nil {
-		t.Skipf("%s is not installed: apt-get install %s", command, pkg)
-	}
+	path := testutil.Command(t, command, pkg)
 	if out, err := exec.CommandContext(t.Context(), path, flag, script).CombinedOutput(); err != nil {
-		t.Skipf("%s is too old: apt-get install %s (%v %.100s)", command, pkg, err, out)
+		testutil.Missing(t, "%s is too old: apt-get install %s (%v %.100s)", command, pkg, err, out)
 	}
 	return path
 }

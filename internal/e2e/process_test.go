@@ -223,7 +223,7 @@ func children(t *testing.T, parent int) map[string]int {
 	t.Helper()
 	entries, err := os.ReadDir("/proc")
 	if err != nil || len(entries) == 0 {
-		t.Skipf("finding child processes needs /proc: %v", err)
+		testutil.Skip(t, "finding child processes needs /proc: %v", err)
 	}
 	found := map[string]int{}
 	for _, e := range entries {

@@ -18,16 +18,6 @@ import (
 // command is a client's command line, to which the rest is added.
 type command []string
 
-// installed is the path of a command. It skips the test if it is not there.
-func installed(t *testing.T, name, pkg string) string {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		t.Skipf("%s is not installed: apt-get install %s", name, pkg)
-	}
-	return path
-}
-
 // script is the path of a client in testdata.
 func script(t *testing.T, name string) string {
 	t.Helper()
@@ -53,7 +43,7 @@ func node(t *testing.T, name string) command {
 // java runs a client in Java, which is compiled first, for all tests together.
 func java(t *testing.T, class string) command {
 	t.Helper()
-	run, compile := installed(t, "java", "openjdk-17-jdk-headless"), installed(t, "javac", "openjdk-17-jdk-headless")
+	run, compile := testutil.Command(t, "java", "openjdk-17-jdk-headless"), testutil.Command(t, "javac", "openjdk-17-jdk-headless")
 	javaClasses.once.Do(func() {
 		dir := filepath.Join(programs, "java")
 		sources, err := filepath.Glob(filepath.Join("testdata", "clients", "*.java"))

@@ -92,7 +92,7 @@ func socketMemory(t *testing.T) int64 {
 	t.Helper()
 	b, err := os.ReadFile("/proc/net/sockstat")
 	if err != nil {
-		t.Skipf("the memory of sockets: %v", err)
+		testutil.Skip(t, "the memory of sockets: %v", err)
 	}
 	for line := range strings.Lines(string(b)) {
 		fields := strings.Fields(line)
@@ -157,7 +157,7 @@ func TestSlowReader_Thousand(t *testing.T) {
 	)
 	for _, w := range ways {
 		t.Run(w.name, func(t *testing.T) {
-			slowhttptest := installed(t, "slowhttptest", "slowhttptest")
+			slowhttptest := testutil.Command(t, "slowhttptest", "slowhttptest")
 			f := startFront(t, frontOptions{terminator: append([]string{"--write-timeout", timeout.String()}, w.flags...)})
 			ask(t, f.http, get("/hello")).wants(t, 200, "GET /hello")
 			memory := socketMemory(t)

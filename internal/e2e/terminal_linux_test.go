@@ -24,7 +24,7 @@ func openTerminal(t *testing.T, columns uint16) (program, person *os.File) {
 	t.Helper()
 	person, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
 	if err != nil {
-		t.Skipf("no pseudo-terminals here: %v", err)
+		testutil.Skip(t, "no pseudo-terminals here: %v", err)
 	}
 	t.Cleanup(func() { _ = person.Close() })
 	n, err := unix.IoctlGetInt(int(person.Fd()), unix.TIOCGPTN)
@@ -157,7 +157,7 @@ func TestPrograms_StatsdIsOptional(t *testing.T) {
 	}
 	conn, err := net.ListenPacket("udp", "127.0.0.1:8125")
 	if err != nil {
-		t.Skipf("somebody listens on StatsD's default port here: %v", err)
+		testutil.Skip(t, "somebody listens on StatsD's default port here: %v", err)
 	}
 	_ = conn.Close()
 	out := run(nil)

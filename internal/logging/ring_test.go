@@ -6,6 +6,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"nanofront/internal/testutil"
 )
 
 // lineSink takes lines that have a number each, and tells of each.
@@ -61,18 +63,11 @@ func TestRing_SleepsWithoutLines(t *testing.T) {
 	out := &lineSink{got: make(chan uint64, 1)}
 	r := newRing(out, ignore{})
 	for n := range uint64(5) {
-		asleep := func() bool {
+		testutil.Eventually(t, "the writer goes to sleep", func() bool {
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			return r.asleep
-		}
-		deadline := time.Now().Add(20 * time.Second)
-		for !asleep() {
-			if time.Now().After(deadline) {
-				t.Fatal("the writer doesn't go to sleep")
-			}
-			time.Sleep(time.Millisecond)
-		}
+		})
 		_, _ = r.Write(binary.BigEndian.AppendUint64(nil, n))
 		if got := <-out.got; got != n {
 			t.Errorf("line %d was written, want %d", got, n)

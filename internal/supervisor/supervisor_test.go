@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"nanofront/internal/testutil"
 )
 
 // The children are this test binary again, with roleVariable set to what it is
@@ -132,21 +134,17 @@ func (o *output) count(name, text string) int {
 	return n
 }
 
-func eventually(t *testing.T, o *output, what string, cond func() bool) {
-	t.Helper()
-	for end := time.Now().Add(patience); !cond(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("waited %v in vain: %s. Output:\n%s", patience, what, o.all())
-		}
-	}
-}
-
 // start returns a supervisor that is stopped at the end of the test.
 func start(t *testing.T) (*Supervisor, *output) {
 	t.Helper()
 	o := &output{}
 	s := New(o, false)
-	t.Cleanup(func() { stop(t, s) })
+	t.Cleanup(func() {
+		stop(t, s)
+		if t.Failed() {
+			t.Logf("the output:\n%s", o.all())
+		}
+	})
 	return s, o
 }
 
@@ -172,7 +170,7 @@ func run(t *testing.T, s *Supervisor, o *output, c Child, role string, args ...s
 	if err := s.Start(c); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, o, c.Name+" is up", func() bool { return o.count(c.Name, "has pid") > 0 })
+	testutil.Eventually(t, c.Name+" is up", func() bool { return o.count(c.Name, "has pid") > 0 })
 }
 
 // alive reports whether there is a process with this id, zombies apart.
@@ -246,8 +244,8 @@ func TestSupervisor_StartsAgain(t *testing.T) {
 	if err := syscall.Kill(first, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, o, "another process", func() bool { p := s.PID("a"); return p != 0 && p != first })
-	eventually(t, o, "its line", func() bool { return o.count("a", "has pid") == 2 })
+	testutil.Eventually(t, "another process", func() bool { p := s.PID("a"); return p != 0 && p != first })
+	testutil.Eventually(t, "its line", func() bool { return o.count("a", "has pid") == 2 })
 	if o.count("nanofront", "a ended (signal 9, killed); starting it again in 200ms") != 1 {
 		t.Errorf("it isn't said:\n%s", o.all())
 	}
@@ -281,7 +279,7 @@ func TestSupervisor_GivesUp(t *testing.T) {
 
 // Whoever doesn't listen to Failed can still stop.
 func TestSupervisor_NobodyListens(t *testing.T) {
-	s, o := start(t)
+	s, _ := start(t)
 	n := cap(s.failed) + 2
 	t.Setenv(roleVariable, "quick")
 	for i := range n {
@@ -289,7 +287,7 @@ func TestSupervisor_NobodyListens(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	eventually(t, o, "all given up that can be told", func() bool { return len(s.failed) == cap(s.failed) })
+	testutil.Eventually(t, "all given up that can be told", func() bool { return len(s.failed) == cap(s.failed) })
 	stop(t, s)
 }
 
@@ -298,13 +296,13 @@ func TestSupervisor_KeepsTryingWhatWasUp(t *testing.T) {
 	s, o := start(t)
 	run(t, s, o, Child{Name: "a"}, "obedient")
 	began := time.Now()
-	eventually(t, o, "it counts as up", func() bool { return time.Since(began) > upAfter+50*time.Millisecond })
+	testutil.Eventually(t, "it counts as up", func() bool { return time.Since(began) > upAfter+50*time.Millisecond })
 	for i := range firstTries {
 		pid := s.PID("a")
 		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, o, "it is back", func() bool {
+		testutil.Eventually(t, "it is back", func() bool {
 			return o.count("a", "has pid") == i+2 && s.PID("a") != pid && s.PID("a") != 0
 		})
 	}
@@ -330,7 +328,7 @@ func TestSupervisor_StopsInOrder(t *testing.T) {
 		defer close(done)
 		stop(t, s)
 	}()
-	eventually(t, o, "both of the highest stage are ending", func() bool {
+	testutil.Eventually(t, "both of the highest stage are ending", func() bool {
 		return o.count("front-1", "ending") == 1 && o.count("front-2", "ending") == 1
 	})
 	if s.PID("middle") == 0 || s.PID("base") == 0 || o.count("middle", "ended") != 0 {
@@ -378,7 +376,7 @@ func TestSupervisor_ContextBoundsStop(t *testing.T) {
 		defer close(done)
 		s.Stop(ctx)
 	}()
-	eventually(t, o, "it was told", func() bool { return o.count("a", "no") == 1 })
+	testutil.Eventually(t, "it was told", func() bool { return o.count("a", "no") == 1 })
 	cancel()
 	<-done
 	if alive(pid) {
@@ -390,10 +388,10 @@ func TestSupervisor_ContextBoundsStop(t *testing.T) {
 func TestSupervisor_LeavesNothingBehind(t *testing.T) {
 	s, o := start(t)
 	run(t, s, o, Child{Name: "a", Grace: 50 * time.Millisecond}, "parent")
-	eventually(t, o, "the grandchild is up", func() bool { return pidOf(o, "a", "grandchild") != 0 })
+	testutil.Eventually(t, "the grandchild is up", func() bool { return pidOf(o, "a", "grandchild") != 0 })
 	pid := pidOf(o, "a", "grandchild")
 	stop(t, s)
-	eventually(t, o, "the grandchild has gone", func() bool { return !alive(pid) })
+	testutil.Eventually(t, "the grandchild has gone", func() bool { return !alive(pid) })
 }
 
 // Stop while children die and are started again: none may slip through.
@@ -408,7 +406,7 @@ func TestSupervisor_StopDuringRestart(t *testing.T) {
 		}
 		// From just before the restart to just after.
 		wait := minBackoff - 10*time.Millisecond + time.Duration(i)*time.Millisecond
-		eventually(t, o, "it died", func() bool { return o.count("nanofront", "starting it again") == 1 })
+		testutil.Eventually(t, "it died", func() bool { return o.count("nanofront", "starting it again") == 1 })
 		<-time.After(wait)
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		done := make(chan struct{})
@@ -431,7 +429,7 @@ func TestSupervisor_StopDuringRestart(t *testing.T) {
 func TestSupervisor_LongLines(t *testing.T) {
 	s, o := start(t)
 	run(t, s, o, Child{Name: "a"}, "long")
-	eventually(t, o, "all of it", func() bool { return o.count("a", "carriage return") == 1 })
+	testutil.Eventually(t, "all of it", func() bool { return o.count("a", "carriage return") == 1 })
 	stop(t, s)
 	xs := 0
 	for _, l := range o.said("a") {

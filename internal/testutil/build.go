@@ -18,12 +18,10 @@ import (
 func BuildC(t testing.TB, folder, target, header, pkg string, flags ...string) string {
 	t.Helper()
 	for command, pkg := range map[string]string{"make": "make", "cc": "gcc"} {
-		if _, err := exec.LookPath(command); err != nil {
-			t.Skipf("%s is not installed: apt-get install %s", command, pkg)
-		}
+		Command(t, command, pkg)
 	}
 	if out, err := compile(t, "#include <"+header+">\n", "-E"); err != nil {
-		t.Skipf("%s is not there: apt-get install %s (%.100s)", header, pkg, out)
+		Missing(t, "%s is not there: apt-get install %s (%.100s)", header, pkg, out)
 	}
 	dir := t.TempDir()
 	entries, err := os.ReadDir(folder)

@@ -16,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"nanofront/metrics"
+	"nanofront/internal/testutil"
 	"nanofront/registry"
 )
 
@@ -129,20 +130,6 @@ func next(t *testing.T, got <-chan registry.Snapshot) registry.Snapshot {
 	}
 }
 
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	end := time.After(patience)
-	look := time.NewTicker(time.Millisecond)
-	defer look.Stop()
-	for !ok() {
-		select {
-		case <-end:
-			t.Fatalf("not so after %v: %s", patience, what)
-		case <-look.C:
-		}
-	}
-}
-
 func TestSample_IsValid(t *testing.T) {
 	tb, err := Open(t.Context(), Options{File: filepath.Join("..", "..", "docs", "static.sample.yaml")})
 	if err != nil {
@@ -179,19 +166,19 @@ func TestTable_WatchFollowsTheFile(t *testing.T) {
 	}
 
 	replace(t, file, "version: 1\ninstances: [{service: BAD}]")
-	eventually(t, "the bad file is noticed", func() bool { return !tb.Healthy() })
+	testutil.Eventually(t, "the bad file is noticed", func() bool { return !tb.Healthy() })
 	if doc, _, _, _ := tb.Routes(t.Context()); doc.Routes[0].Service != "two" {
 		t.Errorf("routes %+v after a bad file", doc)
 	}
 	if err := os.Remove(file); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the missing file is noticed", func() bool { return strings.Contains(l.String(), "no such file") })
+	testutil.Eventually(t, "the missing file is noticed", func() bool { return strings.Contains(l.String(), "no such file") })
 	replace(t, file, table("three"))
 	if s := next(t, got); s.Instances[0].Service != "three" {
 		t.Errorf("snapshot %+v, want three without another before", s)
 	}
-	eventually(t, "healthy again", tb.Healthy)
+	testutil.Eventually(t, "healthy again", tb.Healthy)
 	if n, counted := strings.Count(l.String(), "table rejected"), counter.value("static.rejected"); n != 2 || counted != 2 {
 		t.Errorf("logged %d rejections and counted %d, want one for each fault:\n%s", n, counted, l)
 	}
@@ -307,7 +294,7 @@ func TestTable_WeightsFollowTheFile(t *testing.T) {
 		t.Errorf("0: weight %d, want none", int(s.Instances[0].Weight))
 	}
 	replace(t, file, text(", weight: 2000"))
-	eventually(t, "the file is rejected", func() bool { return !tb.Healthy() })
+	testutil.Eventually(t, "the file is rejected", func() bool { return !tb.Healthy() })
 	if list, _ := tb.Instances(t.Context()); list[0].Weight != registry.NoWeight {
 		t.Errorf("after a bad weight it is %d", int(list[0].Weight))
 	}

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"nanofront/internal/testutil"
 )
 
 // Without requests nothing ticks; the first one ends that, and what was usual is forgotten in the same time.
@@ -79,13 +81,8 @@ func TestAdmission_LosesNoWakeUp(t *testing.T) {
 	var run sync.WaitGroup
 	run.Go(func() { a.Run(ctx) })
 	for range 3 {
+		testutil.Eventually(t, "it goes to sleep", a.asleep.Load)
 		deadline := time.Now().Add(20 * time.Second)
-		for !a.asleep.Load() {
-			if time.Now().After(deadline) {
-				t.Fatal("it doesn't go to sleep")
-			}
-			time.Sleep(100 * time.Microsecond)
-		}
 		var wg sync.WaitGroup
 		for range 8 {
 			wg.Go(func() {

@@ -1,4 +1,4 @@
-package testutil
+package handlertest
 
 import (
 	"bytes"
@@ -10,6 +10,7 @@ import (
 
 	"nanofront/handlers"
 	"nanofront/httpmsg"
+	"nanofront/internal/testutil"
 )
 
 // Caller calls services over the bus, as a terminator does.
@@ -40,12 +41,12 @@ func NewCaller(t testing.TB, d handlers.Discovery, services ...string) *Caller {
 	nobody := handlers.HandlerFunc(func(context.Context, *handlers.Request, *handlers.Response) error {
 		return handlers.Status(404, "a caller answers nothing")
 	})
-	Start(t, "caller", func(ctx context.Context) error { return rt.Run(ctx, nobody) })
+	testutil.Start(t, "caller", func(ctx context.Context) error { return rt.Run(ctx, nobody) })
 	c := &Caller{Runtime: rt, clients: map[string]*handlers.Client{}}
 	for _, s := range services {
 		c.clients[s] = rt.Client(s)
 	}
-	Eventually(t, "a live instance of each of "+strings.Join(services, ", "), func() bool { return rt.Ready() == nil })
+	testutil.Eventually(t, "a live instance of each of "+strings.Join(services, ", "), func() bool { return rt.Ready() == nil })
 	return c
 }
 
@@ -78,7 +79,7 @@ func (c *Caller) Do(ctx context.Context, service, method, target string, body []
 // Must is Do with a time limit; it fails the test if there is no answer.
 func (c *Caller) Must(t testing.TB, service, method, target, body string, header ...string) Response {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), Patience)
+	ctx, cancel := context.WithTimeout(t.Context(), testutil.Patience)
 	defer cancel()
 	got, err := c.Do(ctx, service, method, target, []byte(body), header...)
 	if err != nil {

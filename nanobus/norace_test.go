@@ -1,5 +1,0 @@
-//go:build !race
-
-package nanobus
-
-const raceEnabled = false
