@@ -21,7 +21,7 @@ func (b *backoff) reset() { b.next = 0 }
 // delay is half fixed and half random.
 func (b *backoff) delay() time.Duration {
 	b.next = min(max(2*b.next, minBackoff), maxBackoff)
-	return b.next/2 + rand.N(b.next/2) //nolint:gosec // spread, not secrecy
+	return b.next/2 + rand.N(b.next/2)
 }
 
 // wait pauses until the next attempt, at most until wake or the end of ctx.

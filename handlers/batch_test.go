@@ -118,7 +118,7 @@ func TestRunBatch_PanicSparesTheRecycled(t *testing.T) {
 			<-all
 			panic("after the last one was finished")
 		}
-		if atWork.Add(int32(len(batch))) == others { //nolint:gosec // few
+		if atWork.Add(int32(len(batch))) == others {
 			close(all)
 		}
 		<-all
@@ -256,7 +256,7 @@ func TestRunBatch_MaxBatch(t *testing.T) {
 	gate := make(chan struct{})
 	b := serve(t, handlers.Options{Workers: 1, MaxBatch: 8}, handlers.BatchFunc(func(batch []*handlers.Exchange) {
 		<-gate
-		if n := int32(len(batch)); n > most.Load() { //nolint:gosec // few
+		if n := int32(len(batch)); n > most.Load() {
 			most.Store(n)
 		}
 		for _, x := range batch {

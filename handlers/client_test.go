@@ -168,7 +168,7 @@ func TestClient_GoAll(t *testing.T) {
 	rt, _ := caller(t, d, nil)
 	var largest atomic.Int32
 	serve(t, handlers.Options{Discovery: d, Inline: true}, handlers.BatchFunc(func(batch []*handlers.Exchange) {
-		largest.Store(max(largest.Load(), int32(len(batch)))) //nolint:gosec // few; inline: one goroutine a link
+		largest.Store(max(largest.Load(), int32(len(batch))))
 		for _, x := range batch {
 			_, _ = x.Response().Write(x.Request().Path)
 			x.Done()

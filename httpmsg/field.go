@@ -57,7 +57,7 @@ func (fs Fields) check() error {
 }
 
 func (fs Fields) appendTo(dst []byte) []byte {
-	dst = binary.BigEndian.AppendUint16(dst, uint16(len(fs))) //nolint:gosec // checked
+	dst = binary.BigEndian.AppendUint16(dst, uint16(len(fs))) // checked
 	for i := range fs {
 		dst = appendLower8(dst, fs[i].Name)
 		dst = append16(dst, fs[i].Value)
@@ -91,14 +91,14 @@ func (fs Fields) decode(b []byte) (Fields, []byte, error) {
 
 func append8(dst, s []byte) []byte {
 	s = s[:min(len(s), math.MaxUint8)] // whatever follows must stay what it is
-	dst = append(dst, byte(len(s)))    //nolint:gosec // cut to that
+	dst = append(dst, byte(len(s)))    // cut to that
 	return append(dst, s...)
 }
 
 // appendLower8 is append8 with ASCII letters in lower case.
 func appendLower8(dst, s []byte) []byte {
 	s = s[:min(len(s), math.MaxUint8)]
-	dst = append(dst, byte(len(s))) //nolint:gosec // cut to that
+	dst = append(dst, byte(len(s))) // cut to that
 	n := len(dst)
 	dst = append(dst, s...)
 	for i := n; i < len(dst); i++ {
@@ -111,7 +111,7 @@ func appendLower8(dst, s []byte) []byte {
 
 func append16(dst, s []byte) []byte {
 	s = s[:min(len(s), math.MaxUint16)]
-	dst = binary.BigEndian.AppendUint16(dst, uint16(len(s))) //nolint:gosec // checked
+	dst = binary.BigEndian.AppendUint16(dst, uint16(len(s))) // checked
 	return append(dst, s...)
 }
 
@@ -143,21 +143,21 @@ func takeBody(b []byte) (body []byte, length int64, err error) {
 		return nil, 0, fmt.Errorf("%w: ends before the body's length", ErrMalformed)
 	}
 	n := uint64(binary.BigEndian.Uint32(b))
-	if uint64(len(b)-4) < n { //nolint:gosec // 4 at least, see above
+	if uint64(len(b)-4) < n {
 		return nil, 0, fmt.Errorf("%w: body of %d bytes announced, %d there", ErrMalformed, n, len(b)-4)
 	}
 	body, b = b[4:4+n:4+n], b[4+n:]
 	if len(b) >= 8 {
-		length = max(int64(binary.BigEndian.Uint64(b)), -1) //nolint:gosec // -1 is on the wire as 2^64-1
+		length = max(int64(binary.BigEndian.Uint64(b)), -1) // -1 is on the wire as 2^64-1
 	}
 	return body, length, nil
 }
 
 func appendBody(dst, body []byte, length int64) []byte {
-	dst = binary.BigEndian.AppendUint32(dst, uint32(len(body))) //nolint:gosec // bounded by the frame
+	dst = binary.BigEndian.AppendUint32(dst, uint32(len(body))) // bounded by the frame
 	dst = append(dst, body...)
 	if length != 0 {
-		dst = binary.BigEndian.AppendUint64(dst, uint64(length)) //nolint:gosec // as above
+		dst = binary.BigEndian.AppendUint64(dst, uint64(length))
 	}
 	return dst
 }

@@ -29,7 +29,7 @@ const (
 func bucketOf(d time.Duration) int {
 	v := uint64(max(d, MinDuration))
 	shift := bits.Len64(v) - 1 - subBits
-	return shift*subCount + int(v>>shift) - subCount //nolint:gosec // 7 bits are left
+	return shift*subCount + int(v>>shift) - subCount // 7 bits are left
 }
 
 // bucketMiddle is the duration that stands for all in the bucket, in ns.

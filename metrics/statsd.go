@@ -197,7 +197,7 @@ func (r *Reporter) counter(sr *series) {
 	st := r.state(sr)
 	v := sr.counter.Value()
 	if v != st.count {
-		_ = r.client.Inc(sr.name, int64(v-st.count), 1) //nolint:gosec // a difference within seconds
+		_ = r.client.Inc(sr.name, int64(v-st.count), 1)
 		st.count = v
 	}
 }
@@ -237,7 +237,7 @@ func (r *Reporter) timers(list []*series) {
 // distribution sends the percentiles of r.delta.
 func (r *Reporter) distribution(name string) {
 	if r.delta.total > 0 {
-		_ = r.client.Inc(name+".count", int64(r.delta.total), 1) //nolint:gosec // a count within seconds
+		_ = r.client.Inc(name+".count", int64(r.delta.total), 1)
 	}
 	d := distribution(r.delta, 0)
 	r.gauge(name+".p50", d.P50)
@@ -254,8 +254,8 @@ func (r *Reporter) samples(name string, limit int) int {
 	rate := r.sample
 	// Rounded at random, so that a timer with few durations is sampled at the
 	// rate too, if seldom.
-	n := uint64(float64(total)*rate + rand.Float64()) //nolint:gosec // spread, not secrecy
-	if most := uint64(limit); n > most {              //nolint:gosec // not negative
+	n := uint64(float64(total)*rate + rand.Float64())
+	if most := uint64(limit); n > most {
 		n = most
 		rate = float64(n) / float64(total)
 	}
@@ -266,7 +266,7 @@ func (r *Reporter) samples(name string, limit int) int {
 	// One of each n-th part of the durations in their order: as random as needed, no duration
 	// twice, and one walk over the buckets.
 	step := float64(total) / float64(n)
-	offset := rand.Float64() //nolint:gosec // spread, not secrecy
+	offset := rand.Float64()
 	var sent, seen uint64
 	for i := r.delta.first; i <= r.delta.last && sent < n; i++ {
 		seen += r.delta.counts[i]

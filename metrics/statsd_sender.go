@@ -72,7 +72,7 @@ func (s *statsdSender) settle() {
 		s.refused(err)
 		return
 	}
-	s.sent.Add(uint64(s.unsure)) //nolint:gosec // a count
+	s.sent.Add(uint64(s.unsure))
 	s.unsure = 0
 }
 
@@ -129,7 +129,7 @@ func (s *statsdSender) flush() {
 // lose counts lines that are lost, and says so at most once a minute; where nobody has
 // asked for a server, once.
 func (s *statsdSender) lose(lines int, err error) {
-	s.failed.Add(uint64(lines)) //nolint:gosec // a count
+	s.failed.Add(uint64(lines))
 	s.lastErr = err
 	if s.optional {
 		if s.said.IsZero() && !s.ending { // a process that ends has other things to say

@@ -69,7 +69,7 @@ func (t *Timer) mark(k int, scratch *histogram) {
 	if scratch.total != w.prev.total {
 		for i := scratch.first; i <= scratch.last; i++ {
 			if n := scratch.counts[i] - w.prev.counts[i]; n != 0 {
-				cells = append(cells, cell{bucket: uint32(i), n: uint32(min(n, math.MaxUint32))}) //nolint:gosec // bucketCount at most
+				cells = append(cells, cell{bucket: uint32(i), n: uint32(min(n, math.MaxUint32))}) // bucketCount at most
 				w.prev.add(i, n)
 			}
 		}

@@ -403,5 +403,5 @@ func (l *Link) sendCredit(key bodyKey, n int) {
 	if key.response {
 		flags = flagResponse
 	}
-	l.control(kindCredit, flags, key.id, byte(n>>24), byte(n>>16), byte(n>>8), byte(n)) //nolint:gosec // four bytes of a number
+	l.control(kindCredit, flags, key.id, byte(n>>24), byte(n>>16), byte(n>>8), byte(n))
 }

@@ -196,7 +196,7 @@ func (l *Link) bodyCredit(key bodyKey, n uint32) error {
 		l.mu.Unlock()
 		return nil // for a body that has ended meanwhile
 	}
-	if uint64(n)+uint64(w.credit) > MaxBodyCredit { //nolint:gosec // not negative
+	if uint64(n)+uint64(w.credit) > MaxBodyCredit {
 		l.mu.Unlock()
 		return fmt.Errorf("%w: credit of %d bytes on top of %d for a body, %d at most allowed", ErrMalformed, n, w.credit, MaxBodyCredit)
 	}

@@ -69,7 +69,7 @@ func New(opts Options) (*Bus, error) {
 		log:       opts.Logger,
 		limit:     newLimiter(opts.Logger),
 		metrics:   newBusMetrics(opts.Metrics),
-		table:     newTable(opts.Slots, uint16(rand.Uint32())), //nolint:gosec // distinct, not secret
+		table:     newTable(opts.Slots, uint16(rand.Uint32())),
 		events:    make(chan Event, eventQueue),
 		epoch:     time.Now(),
 		done:      make(chan struct{}),
@@ -108,7 +108,7 @@ func (b *Bus) now() int64 { return int64(time.Since(b.epoch)) }
 
 // wallMicros turns bus time into µs since 1970.
 func (b *Bus) wallMicros(ns int64) uint64 {
-	return uint64(b.epochMicros + ns/1000) //nolint:gosec // a clock after 1970
+	return uint64(b.epochMicros + ns/1000)
 }
 
 // Served is the number of peers' requests that are not answered yet.
@@ -229,7 +229,7 @@ func (b *Bus) helloFor(l *Link) *Hello {
 		Process:    b.process,
 	}
 	if b.opts.Serve != nil && !b.draining {
-		h.Window = uint32(l.granted) //nolint:gosec // bounded by the window
+		h.Window = uint32(l.granted) // bounded by the window
 	}
 	for t := range b.opts.Subscriptions {
 		h.Topics = append(h.Topics, t)

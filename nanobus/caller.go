@@ -56,7 +56,7 @@ func (b *Bus) start(l *Link, c *Call, p Payload, budget time.Duration, when send
 	if err == nil {
 		c.batch = l.writes.Load()
 		us := micros32(int64(budget))
-		l.out = append(l.out, byte(us>>24), byte(us>>16), byte(us>>8), byte(us)) //nolint:gosec // four bytes of a number
+		l.out = append(l.out, byte(us>>24), byte(us>>16), byte(us>>8), byte(us))
 		err = l.encode(start, p)
 	}
 	if err != nil {

@@ -72,14 +72,14 @@ func (in *incarnation) check(t *testing.T, a *account) bool {
 	received, settled := led.received.Load(), led.settled()
 	atMost := func(what string, got int64, most uint64) {
 		t.Helper()
-		if uint64(got) > most { //nolint:gosec // a count
+		if uint64(got) > most {
 			t.Errorf("%s: callers saw %d %s, it counted %d", in.name, got, what, most)
 		}
 	}
 	atMost("replies", a.tally[replied].Load(), led.answered.Load())
 	atMost("wanted errors", a.tally[wanted].Load(), led.failed.Load())
 	atMost("expired", a.tally[expired].Load(), led.expired.Load())
-	sent := uint64(a.sent()) //nolint:gosec // a count
+	sent := uint64(a.sent())
 	if received > sent {
 		t.Errorf("%s: received %d requests, %d were sent", in.name, received, sent)
 	}
@@ -119,15 +119,15 @@ func (in *incarnation) check(t *testing.T, a *account) bool {
 func (c *chaosCaller) checkMetrics(t *testing.T) {
 	t.Helper()
 	dropped := func(reason string) int64 {
-		return int64(c.metrics.Counter(metrics.BusDropped, reason).Value()) //nolint:gosec // a count
+		return int64(c.metrics.Counter(metrics.BusDropped, reason).Value())
 	}
 	for _, m := range []struct {
 		name      string
 		got, want int64
 	}{
-		{"calls", int64(c.metrics.Counter(metrics.BusCalls).Value()), c.total.sent()},                  //nolint:gosec // a count
-		{"expired", int64(c.metrics.Counter(metrics.BusExpired).Value()), c.total[timedOut].Load()},    //nolint:gosec // a count
-		{"cancels", int64(c.metrics.Counter(metrics.BusCancelsOut).Value()), c.total[timedOut].Load()}, //nolint:gosec // a count
+		{"calls", int64(c.metrics.Counter(metrics.BusCalls).Value()), c.total.sent()},
+		{"expired", int64(c.metrics.Counter(metrics.BusExpired).Value()), c.total[timedOut].Load()},
+		{"cancels", int64(c.metrics.Counter(metrics.BusCancelsOut).Value()), c.total[timedOut].Load()},
 		{"dropped.link_down", dropped("link_down"), c.total[linkDown].Load()},
 		{"dropped.stray", dropped("stray"), 0},
 		{"dropped.malformed", dropped("malformed"), 0},

@@ -136,7 +136,7 @@ func (l *chaosLoad) work(c *chaosCaller) {
 		if i >= l.limit {
 			return
 		}
-		n = uint64(i) //nolint:gosec // not negative
+		n = uint64(i)
 		payload.b = chaosPayload(payload.b, n, c.nonce)
 		if !l.start(s, call, payload, l.budget(n)) {
 			l.end(n)

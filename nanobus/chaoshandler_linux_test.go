@@ -105,7 +105,7 @@ func runChaosHandler(addr, name, ledgerPath string) error {
 	for deadline := time.Now().Add(20 * time.Second); runtime.NumGoroutine() > before && time.Now().Before(deadline); {
 		time.Sleep(time.Millisecond)
 	}
-	ledger.linger.Store(uint64(max(runtime.NumGoroutine()-before, 0) + served)) //nolint:gosec // not negative
+	ledger.linger.Store(uint64(max(runtime.NumGoroutine()-before, 0) + served))
 	ledger.ended.Store(1)
 	return nil
 }
@@ -150,7 +150,7 @@ func chaosPayload(buf []byte, n, nonce uint64) []byte {
 	buf = binary.BigEndian.AppendUint64(buf[:0], n)
 	buf = binary.BigEndian.AppendUint64(buf, nonce)
 	for x := n*0x9e3779b97f4a7c15 | 1; filling > 0; filling-- {
-		buf = append(buf, byte(x>>32)) //nolint:gosec // any byte will do
+		buf = append(buf, byte(x>>32))
 		x ^= x << 13
 		x ^= x >> 7
 		x ^= x << 17

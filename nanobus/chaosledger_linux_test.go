@@ -36,7 +36,7 @@ const chaosLedgerSize = 4096
 // openChaosLedger maps the file, which is made if it isn't there. close ends
 // the use of the ledger.
 func openChaosLedger(path string) (l *chaosLedger, closed func(), err error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // the test's own file
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -44,9 +44,9 @@ func openChaosLedger(path string) (l *chaosLedger, closed func(), err error) {
 	if err := f.Truncate(chaosLedgerSize); err != nil {
 		return nil, nil, err
 	}
-	mem, err := syscall.Mmap(int(f.Fd()), 0, chaosLedgerSize, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED) //nolint:gosec // a descriptor
+	mem, err := syscall.Mmap(int(f.Fd()), 0, chaosLedgerSize, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED)
 	if err != nil {
 		return nil, nil, err
 	}
-	return (*chaosLedger)(unsafe.Pointer(&mem[0])), func() { _ = syscall.Munmap(mem) }, nil //nolint:gosec // a page, which is aligned for anything
+	return (*chaosLedger)(unsafe.Pointer(&mem[0])), func() { _ = syscall.Munmap(mem) }, nil
 }

@@ -50,7 +50,7 @@ func startIncarnation(dir, name, listen string) (*incarnation, error) {
 	if in.ledger, in.unmap, err = openChaosLedger(path); err != nil {
 		return nil, err
 	}
-	in.cmd = exec.Command(self) //nolint:gosec // this very program
+	in.cmd = exec.Command(self)
 	in.cmd.Env = append(os.Environ(), chaosListenEnv+"="+listen, chaosNameEnv+"="+name, chaosLedgerEnv+"="+path)
 	in.cmd.SysProcAttr = attr()
 	in.cmd.Stderr = &in.stderr

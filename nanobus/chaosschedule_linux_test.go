@@ -38,7 +38,7 @@ type step struct {
 type schedule struct{ r *rand.Rand }
 
 func newSchedule(seed uint64, handler int) *schedule {
-	return &schedule{rand.New(rand.NewPCG(seed, uint64(handler)))} //nolint:gosec // to be repeatable
+	return &schedule{rand.New(rand.NewPCG(seed, uint64(handler)))}
 }
 
 func (s *schedule) next() step {

@@ -23,7 +23,7 @@ func (l *Link) timing(c *Call, body []byte, now int64) {
 	}
 	if l.offsetKnown.Load() {
 		// The peer's clock, turned into ours, then into bus time.
-		read := int64(binary.BigEndian.Uint64(body)) - l.offset.Load() - l.bus.epochMicros //nolint:gosec // clocks
+		read := int64(binary.BigEndian.Uint64(body)) - l.offset.Load() - l.bus.epochMicros
 		t.BusOut = min(max(time.Duration(read*1000-c.sent)-t.Queue, 0), rest)
 		rest -= t.BusOut
 	}
@@ -43,7 +43,7 @@ func (l *Link) ping(now int64) {
 // less can have been unequal between there and back (NTP's clock filter,
 // RFC 5905 section 10).
 func (l *Link) pong(t0, t1, now int64) {
-	t2 := int64(l.bus.wallMicros(now)) //nolint:gosec // a clock
+	t2 := int64(l.bus.wallMicros(now))
 	rtt := t2 - t0
 	if rtt < 0 {
 		return

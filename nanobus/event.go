@@ -22,7 +22,7 @@ type Event struct {
 }
 
 // cost is what the event counts for while it waits.
-func (e *Event) cost() int32 { return 1 + int32(len(e.Payload)/eventUnit) } //nolint:gosec // a frame's
+func (e *Event) cost() int32 { return 1 + int32(len(e.Payload)/eventUnit) }
 
 // Publish sends an event to every linked process that subscribed to its topic,
 // once to each however many links there are, and to this process's own

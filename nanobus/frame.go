@@ -104,22 +104,22 @@ func nextFrame(msg []byte) (f frame, rest []byte, err error) {
 func beginFrame(dst []byte, k kind, flags uint8, id uint64) []byte {
 	return append(dst,
 		0, 0, 0, 0, byte(k), flags, 0, 0,
-		byte(id>>56), byte(id>>48), byte(id>>40), byte(id>>32), //nolint:gosec // eight bytes of a number
-		byte(id>>24), byte(id>>16), byte(id>>8), byte(id)) //nolint:gosec // as above
+		byte(id>>56), byte(id>>48), byte(id>>40), byte(id>>32),
+		byte(id>>24), byte(id>>16), byte(id>>8), byte(id))
 }
 
 // endFrame writes the length of the frame that began at offset start.
 func endFrame(dst []byte, start int) {
-	binary.BigEndian.PutUint32(dst[start:], uint32(len(dst)-start)) //nolint:gosec // bounded by MaxFrame
+	binary.BigEndian.PutUint32(dst[start:], uint32(len(dst)-start)) // bounded by MaxFrame
 }
 
 func appendString8(dst []byte, s string) []byte {
-	dst = append(dst, byte(len(s))) //nolint:gosec // callers validate: 255 at most
+	dst = append(dst, byte(len(s))) // callers validate: 255 at most
 	return append(dst, s...)
 }
 
 func appendString16(dst []byte, s string) []byte {
-	dst = binary.BigEndian.AppendUint16(dst, uint16(len(s))) //nolint:gosec // callers cut: 65535 at most
+	dst = binary.BigEndian.AppendUint16(dst, uint16(len(s))) // callers cut: 65535 at most
 	return append(dst, s...)
 }
 

@@ -60,7 +60,7 @@ func (h *Hello) appendTo(dst []byte) []byte {
 	dst = appendString8(dst, h.Service)
 	dst = appendString8(dst, h.CodeVersion)
 	dst = appendString8(dst, h.Instance)
-	dst = append(dst, byte(len(h.Topics))) //nolint:gosec // maxTopics at most
+	dst = append(dst, byte(len(h.Topics))) // maxTopics at most
 	for _, t := range h.Topics {
 		dst = appendString8(dst, t)
 	}

@@ -66,7 +66,7 @@ func (m *member) bidFor(slot uint64, limit float32) float32 {
 }
 
 // slotHash makes of a slot what bids are made with.
-func slotHash(slot int) uint64 { return mix(uint64(slot)*golden + golden) } //nolint:gosec // not negative
+func slotHash(slot int) uint64 { return mix(uint64(slot)*golden + golden) }
 
 // newKeyTable makes the table for members. What before has of it is taken
 // over: when one of n instances comes or goes, that leaves one bid for each
@@ -122,7 +122,7 @@ func newKeyTable(members []member, before *live) *keyTable {
 				owner, least = i, bid
 			}
 		}
-		t.owner[slot], t.bid[slot] = uint16(owner), least //nolint:gosec // MaxLinks at most
+		t.owner[slot], t.bid[slot] = uint16(owner), least // MaxLinks at most
 	}
 	return t
 }

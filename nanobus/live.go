@@ -93,7 +93,7 @@ const exactUpTo = 16
 func (v *live) sum() int64 {
 	n := len(v.members)
 	if n > exactUpTo {
-		if every := uint32(n / exactUpTo); v.age.Add(1) < every { //nolint:gosec // bounded by MaxLinks
+		if every := uint32(n / exactUpTo); v.age.Add(1) < every { // bounded by MaxLinks
 			return v.total.Load()
 		}
 		v.age.Store(0)

@@ -61,7 +61,7 @@ func startGRPC(b *testing.B, _, body int) func() exchange {
 	}
 	server := grpc.NewServer(
 		grpc.ForceServerCodecV2(rawCodec{}),
-		grpc.NumStreamWorkers(uint32(runtime.GOMAXPROCS(0))), //nolint:gosec // a number of cores
+		grpc.NumStreamWorkers(uint32(runtime.GOMAXPROCS(0))),
 	)
 	server.RegisterService(&grpc.ServiceDesc{
 		ServiceName: "bench.Echo",

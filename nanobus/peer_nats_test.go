@@ -27,7 +27,7 @@ func prepareNATS(b *testing.B) {
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		b.Fatal(err)
 	}
-	cmd := exec.Command(path, "-c", config) //nolint:gosec // what LookPath found
+	cmd := exec.Command(path, "-c", config)
 	cmd.SysProcAttr = attr()
 	if err := cmd.Start(); err != nil {
 		b.Fatal(err)

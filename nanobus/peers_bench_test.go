@@ -99,7 +99,7 @@ func compare(b *testing.B, p peer, callers, body int) {
 		done.Go(func() {
 			// One each, all at once: connections are open and pools filled
 			// before it counts.
-			ok := one(ex, buf, uint64(1)<<63+uint64(g)) //nolint:gosec // not negative
+			ok := one(ex, buf, uint64(1)<<63+uint64(g))
 			warm.Done()
 			<-begin
 			for ok && !failed.Load() {

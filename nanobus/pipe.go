@@ -88,7 +88,7 @@ type busPipe struct {
 // spGreeting is what each side of an SP connection says first: "\0SP\0", the
 // protocol number, two reserved bytes.
 func spGreeting(proto uint16) [8]byte {
-	return [8]byte{0, 'S', 'P', 0, byte(proto >> 8), byte(proto), 0, 0} //nolint:gosec // two bytes of a number
+	return [8]byte{0, 'S', 'P', 0, byte(proto >> 8), byte(proto), 0, 0}
 }
 
 // newBusPipe shakes hands, within handshakeTimeout all together. dialled is the
@@ -201,7 +201,7 @@ func (p *busPipe) writeParts(head, body []byte) error {
 // setHead makes what stands before a message of size bytes, and returns where
 // in head it begins.
 func (p *busPipe) setHead(size int) int {
-	binary.BigEndian.PutUint64(p.head[1:], uint64(size)) //nolint:gosec // not negative
+	binary.BigEndian.PutUint64(p.head[1:], uint64(size))
 	if p.ipc {
 		p.head[0] = 1
 		return 0

@@ -68,7 +68,7 @@ func TestPipe_MessagesArriveWhole(t *testing.T) {
 			if runtime.GOOS == "linux" && (a.sock == nil || b.r == nil) {
 				t.Fatal("the socket isn't read and written by raw calls")
 			}
-			random := rand.New(rand.NewPCG(3, 4)) //nolint:gosec // a test's sizes
+			random := rand.New(rand.NewPCG(3, 4))
 			bodies := make([][]byte, 400)
 			for i := range bodies {
 				bodies[i] = bytes.Repeat([]byte{byte(i), byte(i >> 8), 7}, random.IntN(40<<10)/(1+random.IntN(40)))

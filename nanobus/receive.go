@@ -166,7 +166,7 @@ func (l *Link) act(msg *mangos.Message, now int64, arrived []*Request) ([]*Reque
 			if binary.BigEndian.Uint64(f.body) != l.pinged.Load() {
 				continue // a stock peer's to another, or too late to be of use
 			}
-			l.pong(int64(binary.BigEndian.Uint64(f.body)), int64(binary.BigEndian.Uint64(f.body[8:])), now) //nolint:gosec // clocks
+			l.pong(int64(binary.BigEndian.Uint64(f.body)), int64(binary.BigEndian.Uint64(f.body[8:])), now)
 		case kindTap:
 			if err := l.tapFrame(f.body); err != nil {
 				return arrived, err

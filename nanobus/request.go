@@ -292,7 +292,7 @@ func (l *Link) remember(r *Request) bool {
 		l.active[r.index] = r
 		return true
 	}
-	r.index = int32(len(l.active)) //nolint:gosec // bounded by the window
+	r.index = int32(len(l.active)) // bounded by the window
 	l.active = append(l.active, r)
 	return true
 }

@@ -93,7 +93,7 @@ func (v *live) pick(avoid *Link) (*Link, error) {
 		}
 		return nil, ErrNoCredit
 	}
-	i, j := v.two(rand.Uint64()) //nolint:gosec // spread, not secrecy
+	i, j := v.two(rand.Uint64())
 	a, b := &v.members[i], &v.members[j]
 	if a.link == avoid || (b.link != avoid && v.better(b, a)) {
 		a, b = b, a
@@ -118,9 +118,9 @@ func (v *live) pick(avoid *Link) (*Link, error) {
 // two draws two different members. There are two at least.
 func (v *live) two(r uint64) (i, j int) {
 	n := len(v.members)
-	hi, lo := uint32(r>>32), uint32(r) //nolint:gosec // its halves
+	hi, lo := uint32(r>>32), uint32(r) // its halves
 	if v.alias == nil {
-		i, j = int(uint64(hi)*uint64(n)>>32), int(uint64(lo)*uint64(n-1)>>32) //nolint:gosec // below n
+		i, j = int(uint64(hi)*uint64(n)>>32), int(uint64(lo)*uint64(n-1)>>32) // below n
 		if j >= i {
 			j++
 		}
@@ -134,7 +134,7 @@ func (v *live) two(r uint64) (i, j int) {
 	if j == i {
 		// One that outweighs all others would be drawn again and again: any
 		// other, then. It gets the request only if it is clearly better.
-		j = (i + 1 + int(uint64(uint32(r*golden>>32))*uint64(n-1)>>32)) % n //nolint:gosec // below n
+		j = (i + 1 + int(uint64(uint32(r*golden>>32))*uint64(n-1)>>32)) % n // below n
 	}
 	return i, j
 }

@@ -118,8 +118,8 @@ func TestSweep_NoDeadlineIsOverlooked(t *testing.T) {
 	for range 16 {
 		wg.Go(func() {
 			for range 60 {
-				budget := time.Duration(1 + rand.Int64N(int64(40*time.Millisecond))) //nolint:gosec // a test's budgets
-				if rand.IntN(4) == 0 {                                               //nolint:gosec // as above
+				budget := time.Duration(1 + rand.Int64N(int64(40*time.Millisecond)))
+				if rand.IntN(4) == 0 {
 					time.Sleep(budget / 4) // so that the sweep is met at all its points
 				}
 				c := NewCall()

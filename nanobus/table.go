@@ -49,7 +49,7 @@ func newTable(n int, origin uint16) *table {
 	// Never 0: so no id of ours is 0, which means "no id".
 	t := &table{origin: uint64(max(origin, 1)), slots: make([]slot, n)}
 	for i := range t.slots {
-		t.slots[i].gen = rand.Uint32() & generationMask //nolint:gosec // spread, not secrecy
+		t.slots[i].gen = rand.Uint32() & generationMask
 		if i+1 < n {
 			t.slots[i].next = uint32(i + 2)
 		}
@@ -62,7 +62,7 @@ func newTable(n int, origin uint16) *table {
 func (t *table) take() (*slot, uint64) {
 	for {
 		head := t.free.Load()
-		i := uint32(head) //nolint:gosec // its lower half: the index
+		i := uint32(head) // its lower half: the index
 		if i == 0 {
 			return nil, 0
 		}
@@ -103,7 +103,7 @@ func (t *table) give(s *slot, id uint64) {
 	t.used.Add(-1)
 	for {
 		head := t.free.Load()
-		atomic.StoreUint32(&s.next, uint32(head)) //nolint:gosec // its lower half: the index
+		atomic.StoreUint32(&s.next, uint32(head)) // its lower half: the index
 		if t.free.CompareAndSwap(head, (head>>32+1)<<32|uint64(i)) {
 			return
 		}

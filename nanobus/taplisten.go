@@ -116,7 +116,7 @@ func (l *Link) listenIn() {
 		// Never 0: the least that can be asked for is one of a million.
 		sample = uint32(max(math.Round(o.Sample*tapMillion), 1))
 	}
-	l.control(kindTap, 0, 0, tapStart(sample, o.mask(), uint32(o.Payload))...) //nolint:gosec // bounded by MaxTapPayload
+	l.control(kindTap, 0, 0, tapStart(sample, o.mask(), uint32(o.Payload))...) // bounded by MaxTapPayload
 }
 
 // StopTap asks all instances to send no more copies. Each says how many it has
@@ -180,7 +180,7 @@ func decodeTapCopy(body []byte) (c TapCopy, err error) {
 	if len(body) < tapCopyFixed {
 		return c, fmt.Errorf("%w: copy of a tap in %d bytes", ErrMalformed, len(body))
 	}
-	c.At = time.UnixMicro(int64(binary.BigEndian.Uint64(body[1:]))) //nolint:gosec // a clock
+	c.At = time.UnixMicro(int64(binary.BigEndian.Uint64(body[1:])))
 	c.Direction = TapDirection(body[9])
 	peer, raw, ok := takeString8(body[tapCopyFixed:])
 	if !ok {

@@ -198,7 +198,7 @@ func TestTLS_HostilePeersHurtOnlyThemselves(t *testing.T) {
 		_ = c.raw(bytes.Repeat([]byte("garbage "), 100))
 		c.closed()
 	}
-	old, err := tls.Dial("tcp", strings.TrimPrefix(addr, "tcp://"), &tls.Config{MaxVersion: tls.VersionTLS12, InsecureSkipVerify: true}) //nolint:gosec // that is the test
+	old, err := tls.Dial("tcp", strings.TrimPrefix(addr, "tcp://"), &tls.Config{MaxVersion: tls.VersionTLS12, InsecureSkipVerify: true})
 	if err == nil {
 		_ = old.Close()
 		t.Error("TLS 1.2 is spoken")
@@ -237,7 +237,7 @@ func TestTLS_FilesAreReadAgain(t *testing.T) {
 	}
 	shown := func() string {
 		c, err := tls.Dial("tcp", strings.TrimPrefix(in.Address, "tls+tcp://"), &tls.Config{
-			Certificates: []tls.Certificate{pair}, InsecureSkipVerify: true, //nolint:gosec // only looks
+			Certificates: []tls.Certificate{pair}, InsecureSkipVerify: true,
 		})
 		if err != nil {
 			t.Fatal(err)

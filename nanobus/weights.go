@@ -60,8 +60,8 @@ func newAlias(members []member) *alias {
 	for len(low) > 0 && len(high) > 0 {
 		l, h := low[len(low)-1], high[len(high)-1]
 		low = low[:len(low)-1]
-		a.keep[l] = uint32(uint64(part[l]) << 32 / uint64(sum)) //nolint:gosec // part < sum, both small
-		a.other[l] = uint16(h)                                  //nolint:gosec // MaxLinks at most
+		a.keep[l] = uint32(uint64(part[l]) << 32 / uint64(sum)) // part < sum, both small
+		a.other[l] = uint16(h)                                  // MaxLinks at most
 		part[h] -= sum - part[l]
 		if part[h] < sum {
 			high = high[:len(high)-1]
@@ -69,7 +69,7 @@ func newAlias(members []member) *alias {
 		}
 	}
 	for _, i := range append(low, high...) { // full columns
-		a.keep[i], a.other[i] = 1<<32-1, uint16(i) //nolint:gosec // MaxLinks at most
+		a.keep[i], a.other[i] = 1<<32-1, uint16(i) // MaxLinks at most
 	}
 	return a
 }
@@ -79,7 +79,7 @@ func newAlias(members []member) *alias {
 func (a *alias) draw(r uint32) int {
 	x := uint64(r) * uint64(len(a.keep))
 	i := x >> 32
-	if uint32(x) < a.keep[i] { //nolint:gosec // the lower half
+	if uint32(x) < a.keep[i] { // the lower half
 		return int(i)
 	}
 	return int(a.other[i])

@@ -16,7 +16,7 @@ func (b *Bus) share() {
 		}
 		l.grant(part, now)
 		l.mu.Unlock()
-		l.control(kindCredit, 0, 0, byte(part>>24), byte(part>>16), byte(part>>8), byte(part)) //nolint:gosec // four bytes of a window
+		l.control(kindCredit, 0, 0, byte(part>>24), byte(part>>16), byte(part>>8), byte(part))
 	}
 }
 

@@ -86,7 +86,7 @@ func isTokenByte(c rune) bool {
 	if c >= 0x80 {
 		return false
 	}
-	b := byte(c) //nolint:gosec // ASCII
+	b := byte(c) // ASCII
 	return isLower(b) || isUpper(b) || isDigit(b) || strings.ContainsRune("-!#$%&'*+.^_`|~", c)
 }
 
@@ -103,7 +103,7 @@ var errOwnField = errors.New("this field isn't passed on as the client sent it: 
 func checkField(name string) error {
 	// Nor are other spellings of ours, which a backend may take for them.
 	dashed := strings.Map(func(c rune) rune {
-		if c < 0x80 && !isLower(byte(c)) && !isDigit(byte(c)) { //nolint:gosec // ASCII
+		if c < 0x80 && !isLower(byte(c)) && !isDigit(byte(c)) { // ASCII
 			return '-'
 		}
 		return c

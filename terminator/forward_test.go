@@ -73,7 +73,7 @@ func testForwardHandlerErrors(t *testing.T) {
 	f := startFront(t, Options{})
 	var code atomic.Int32
 	f.work(t, "w1", func(_ *httpmsg.Request, r *nanobus.Request) {
-		r.ReplyError(nanobus.Code(code.Load()), secret) //nolint:gosec // as stored below
+		r.ReplyError(nanobus.Code(code.Load()), secret)
 	})
 	for _, c := range []struct {
 		code   nanobus.Code

@@ -136,7 +136,7 @@ func TestLoop_IdleTimeoutMeetsRequest(t *testing.T) {
 					var network *net.OpError
 					switch {
 					case err == nil && r.status() == 200 && r.body == want:
-						time.Sleep(15*time.Millisecond + rand.N(20*time.Millisecond)) //nolint:gosec // about the timeout
+						time.Sleep(15*time.Millisecond + rand.N(20*time.Millisecond))
 					case errors.Is(err, io.EOF) && !strings.Contains(err.Error(), "within") || errors.As(err, &network) && !network.Timeout():
 						late.Add(1)
 						_ = c.Close()
@@ -268,7 +268,7 @@ func TestLoop_Churn(t *testing.T) {
 	f := startFront(t, Options{EventLoops: 3})
 	f.work(t, "w1", func(req *httpmsg.Request, r *nanobus.Request) {
 		if len(req.Query) > 0 {
-			time.Sleep(rand.N(3 * time.Millisecond)) //nolint:gosec // work
+			time.Sleep(rand.N(3 * time.Millisecond))
 		}
 		respond(r, &httpmsg.Response{Body: bytes.Clone(req.Path)})
 	})
@@ -410,6 +410,6 @@ type countingReader struct {
 
 func (r *countingReader) Read(p []byte) (int, error) {
 	n, err := r.inner.Read(p)
-	r.n += uint64(n) //nolint:gosec // not negative
+	r.n += uint64(n)
 	return n, err
 }

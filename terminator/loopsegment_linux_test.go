@@ -90,7 +90,7 @@ func FuzzLoop_Segments(f *testing.F) {
 	p := startPair(f, Options{})
 	p.reply(text("ok"))
 	for i, seed := range segmentSeeds {
-		f.Add([]byte(crlf(seed)), uint64(i)) //nolint:gosec // an index
+		f.Add([]byte(crlf(seed)), uint64(i))
 	}
 	f.Add([]byte("GET /w/a HTTP/1.1\r\nHost: h\r\n\r\n\x00"), uint64(1))
 	f.Add(bytes.Repeat([]byte("GET /w/a HTTP/1.1\r\nHost: h\r\n\r\n"), 100), uint64(2))
@@ -98,7 +98,7 @@ func FuzzLoop_Segments(f *testing.F) {
 		if len(b) > 16<<10 {
 			return
 		}
-		random := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // repeatable
+		random := rand.New(rand.NewPCG(seed, 1))
 		var places []int
 		for at := 0; at < len(b) && len(places) < 20; {
 			at += 1 + random.IntN(len(b))

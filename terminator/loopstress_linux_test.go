@@ -50,7 +50,7 @@ func TestLoop_Stress(t *testing.T) {
 	end := time.Now().Add(3 * time.Second)
 	for g := range 24 {
 		wg.Go(func() {
-			s := &stress{t: t, f: f, random: rand.New(rand.NewPCG(1, uint64(g))), name: fmt.Sprint(g), done: &done} //nolint:gosec // repeatable
+			s := &stress{t: t, f: f, random: rand.New(rand.NewPCG(1, uint64(g))), name: fmt.Sprint(g), done: &done}
 			for time.Now().Before(end) && s.step() {
 			}
 			s.leave()
@@ -76,7 +76,7 @@ func stressAnswer(req *httpmsg.Request, r *nanobus.Request) {
 	body := fmt.Appendf(nil, "%s %s", req.Method, req.Path)
 	switch string(req.Query) {
 	case "delay":
-		time.Sleep(rand.N(10 * time.Millisecond)) //nolint:gosec // work
+		time.Sleep(rand.N(10 * time.Millisecond))
 	case "fail":
 		r.ReplyError(nanobus.CodeInternal, "as asked")
 		return

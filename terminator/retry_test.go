@@ -173,7 +173,7 @@ func testRetryBudgetExhausted(t *testing.T) {
 	if retried < 100 || retried > 2*100 || retried+exhausted != n {
 		t.Errorf("%d retried, %d not: want %d or twice that of %d", retried, exhausted, 100, n)
 	}
-	if count[200] != int(retried) || count[502] != int(exhausted) { //nolint:gosec // few
+	if count[200] != int(retried) || count[502] != int(exhausted) {
 		t.Errorf("answers %v, with %d retried and %d not", count, retried, exhausted)
 	}
 }

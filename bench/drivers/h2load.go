@@ -53,7 +53,7 @@ func urls(l *Load, n int) []string {
 	if len(l.Mix.Requests) == 1 && !fields.MatchString(l.Mix.Requests[0].Path) {
 		return []string{l.URL + l.Mix.Requests[0].Path}
 	}
-	rng := rand.New(rand.NewPCG(1, 1)) //nolint:gosec // the same each time
+	rng := rand.New(rand.NewPCG(1, 1)) // the same each time
 	total := 0.0
 	for _, r := range l.Mix.Requests {
 		total += max(r.Weight, 0)
@@ -81,7 +81,7 @@ func urls(l *Load, n int) []string {
 			high, _ := strconv.ParseUint(m[3], 10, 63) // as above
 			span := high - min(high, low) + 1
 			if m[1] == "seq" {
-				return strconv.FormatUint(low+uint64(i)%span, 10) //nolint:gosec // an index
+				return strconv.FormatUint(low+uint64(i)%span, 10)
 			}
 			return strconv.FormatUint(low+rng.Uint64N(span), 10)
 		})

@@ -104,7 +104,7 @@ func wrkParse(out string, _ *Load, r *result.Run) error {
 	if err := json.Unmarshal([]byte(line), &w); err != nil {
 		return err
 	}
-	r.Duration = time.Duration(w.Duration) * time.Microsecond //nolint:gosec // minutes at most
+	r.Duration = time.Duration(w.Duration) * time.Microsecond // minutes at most
 	lost := w.Connect + w.Read + w.Write + w.Timeout
 	r.Completed, r.Sent, r.BytesIn = w.Requests, w.Requests+lost, w.Bytes
 	good := w.Requests - min(w.Requests, w.Status)

@@ -46,7 +46,7 @@ func newNativePoller(conns int, addr *net.TCPAddr) (poller, error) {
 			if err != nil {
 				return nil, err
 			}
-			sa.ZoneId = uint32(ifc.Index) //nolint:gosec // an index is small
+			sa.ZoneId = uint32(ifc.Index)
 		}
 		p.family, p.addr = unix.AF_INET6, sa
 	}
@@ -76,15 +76,15 @@ func (p *epoller) open(i int) error {
 		// changed when something waits to be written.
 		err = unix.EpollCtl(p.ep, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{
 			Events: unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET,
-			Fd:     int32(i),         //nolint:gosec // below MaxConnections
-			Pad:    int32(p.gens[i]), //nolint:gosec // compared for being equal only
+			Fd:     int32(i),         // below MaxConnections
+			Pad:    int32(p.gens[i]), // compared for being equal only
 		})
 	}
 	if err != nil {
 		_ = unix.Close(fd) // nothing was sent
 		return err
 	}
-	p.fds[i] = int32(fd) //nolint:gosec // as above
+	p.fds[i] = int32(fd)
 	return nil
 }
 
@@ -101,7 +101,7 @@ func (p *epoller) connected(i int) error {
 
 func (p *epoller) write(i int, b []byte) (int, error) {
 	for {
-		n, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(p.fds[i]), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), unix.MSG_NOSIGNAL, 0, 0) //nolint:gosec // as package unix does, without the scheduler
+		n, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(p.fds[i]), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), unix.MSG_NOSIGNAL, 0, 0) // as package unix does, without the scheduler
 		switch errno {
 		case 0:
 			return int(n), nil
@@ -116,7 +116,7 @@ func (p *epoller) write(i int, b []byte) (int, error) {
 
 func (p *epoller) read(i int, b []byte) (int, error) {
 	for {
-		n, _, errno := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(p.fds[i]), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), 0, 0, 0) //nolint:gosec // as above
+		n, _, errno := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(p.fds[i]), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), 0, 0, 0)
 		switch errno {
 		case 0:
 			if n == 0 {
@@ -156,7 +156,7 @@ func (p *epoller) wait(d time.Duration) ([]event, error) {
 			readable:   r.Events&(unix.EPOLLIN|unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0,
 			writable:   r.Events&(unix.EPOLLOUT|unix.EPOLLHUP|unix.EPOLLERR) != 0,
 			ended:      r.Events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0,
-			generation: uint32(r.Pad), //nolint:gosec // as it was put in
+			generation: uint32(r.Pad),
 		})
 	}
 	return p.events, nil
@@ -168,7 +168,7 @@ func (p *epoller) waitRaw(d time.Duration) (int, unix.Errno) {
 	if !p.ppoll {
 		// 64 bits each on all architectures, unlike unix.Timespec.
 		ts := [2]int64{int64(d / time.Second), int64(d % time.Second)}
-		n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT2, uintptr(p.ep), uintptr(unsafe.Pointer(&p.raw[0])), maxEvents, uintptr(unsafe.Pointer(&ts)), 0, 0) //nolint:gosec // package unix has no EpollPwait2
+		n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT2, uintptr(p.ep), uintptr(unsafe.Pointer(&p.raw[0])), maxEvents, uintptr(unsafe.Pointer(&ts)), 0, 0) // package unix has no EpollPwait2
 		if errno == 0 {
 			return int(n), 0
 		}
@@ -179,7 +179,7 @@ func (p *epoller) waitRaw(d time.Duration) (int, unix.Errno) {
 	}
 	if d > 0 {
 		ts := unix.NsecToTimespec(int64(d))
-		set := [1]unix.PollFd{{Fd: int32(p.ep), Events: unix.POLLIN}} //nolint:gosec // a descriptor
+		set := [1]unix.PollFd{{Fd: int32(p.ep), Events: unix.POLLIN}}
 		if n, err := unix.Ppoll(set[:], &ts, nil); n <= 0 && err == nil {
 			return 0, 0
 		}

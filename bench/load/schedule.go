@@ -174,7 +174,7 @@ type planner struct {
 func newPlanner(p *profile, arrivals Arrivals, seed uint64, i, n int) *planner {
 	l := &planner{profile: p, at: float64(i), step: float64(n)}
 	if arrivals == Poisson {
-		l.rng = rand.New(rand.NewPCG(seed, uint64(i))) //nolint:gosec // arrivals are no secret
+		l.rng = rand.New(rand.NewPCG(seed, uint64(i)))
 		l.at = l.rng.ExpFloat64() * l.step
 	}
 	l.place()

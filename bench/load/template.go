@@ -72,9 +72,9 @@ type draws struct {
 }
 
 func newDraws(seed uint64, i, n, seqs int) *draws {
-	d := &draws{rng: rand.New(rand.NewPCG(seed, 1<<32+uint64(i))), seqs: make([]uint64, seqs), step: uint64(n)} //nolint:gosec // ids in paths are no secret
+	d := &draws{rng: rand.New(rand.NewPCG(seed, 1<<32+uint64(i))), seqs: make([]uint64, seqs), step: uint64(n)}
 	for j := range d.seqs {
-		d.seqs[j] = uint64(i) //nolint:gosec // a worker's index
+		d.seqs[j] = uint64(i)
 	}
 	return d
 }

@@ -204,7 +204,7 @@ func (b *builder) write(config, addr string) (string, error) {
 		return "", fmt.Errorf("peers: %w", err)
 	}
 	name := filepath.Join(b.dir, config)
-	f, err := os.Create(name) //nolint:gosec // a folder of the benchmark's own
+	f, err := os.Create(name)
 	if err != nil {
 		return "", fmt.Errorf("peers: %w", err)
 	}

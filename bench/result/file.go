@@ -52,7 +52,7 @@ func WriteFile(name string, rep *Report) error {
 
 // ReadFile reads a report from a file; the errors of [Read], with the file's name.
 func ReadFile(name string) (*Report, error) {
-	f, err := os.Open(name) //nolint:gosec // the user names it
+	f, err := os.Open(name)
 	if err != nil {
 		return nil, fmt.Errorf("result: %w", err)
 	}

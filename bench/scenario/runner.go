@@ -130,7 +130,7 @@ type turn struct {
 func (r *runner) takeTurn(ctx context.Context, s *Scenario, key string, round int) error {
 	r.turn++
 	t := &turn{runner: r, s: s, key: key, round: round, dir: filepath.Join(r.Dir, fmt.Sprintf("turn-%d", r.turn))}
-	if err := os.MkdirAll(t.dir, 0o755); err != nil { //nolint:gosec // not secret
+	if err := os.MkdirAll(t.dir, 0o755); err != nil {
 		return fmt.Errorf("scenario: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(t.dir) }() // what remains goes with Dir

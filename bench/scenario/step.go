@@ -136,7 +136,7 @@ func (t *turn) generate(ctx context.Context, d *drivers.Driver, step Step) (*res
 	o := load.Options{
 		URL: t.sys.URL + "/", Mix: &load.Mix{Requests: t.s.Requests}, Rate: step.Rate, Arrivals: t.s.Arrivals,
 		Duration: step.Duration, Timeout: t.s.Timeout, Connections: step.Closed, Churn: t.s.Churn,
-		Seed: uint64(time.Duration(t.round)), //nolint:gosec // from 1
+		Seed: uint64(time.Duration(t.round)),
 	}
 	if step.Rate > 0 {
 		o.Connections = t.s.Connections

@@ -86,7 +86,7 @@ func (i *incarnation) ended() bool {
 
 // launch starts the process. What one before has used stays counted.
 func (p *Process) launch() error {
-	cmd := exec.Command(p.Path, p.Args...) //nolint:gosec // what the benchmark is made of
+	cmd := exec.Command(p.Path, p.Args...)
 	cmd.SysProcAttr = childAttr(p.Workers)
 	cmd.Env = append(environment(), p.Env...)
 	cmd.Dir = p.Dir

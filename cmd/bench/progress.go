@@ -77,7 +77,7 @@ func progressLine(s *load.Snapshot, sent, ok, failed uint64, seconds int, p50, p
 	if s.Warmup {
 		where = fmt.Sprintf("warm-up, %v left", -s.Elapsed.Round(time.Second))
 	}
-	n := uint64(seconds) //nolint:gosec // a small count
+	n := uint64(seconds)
 	line := fmt.Sprintf("%-18s sent %9s/s  ok %9s/s  p50 %9s  p99 %9s", where, grouped(sent/n), grouped(ok/n), micros(p50), micros(p99))
 	if failed > 0 {
 		line += "  failed " + grouped(failed)

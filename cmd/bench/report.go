@@ -75,7 +75,7 @@ func look(out io.Writer) (width int, colour bool) {
 
 // writeAll writes a report's files to a folder.
 func writeAll(std cli.IO, dir string, rep *result.Report) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // not secret
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("--out: %w", err)
 	}
 	if err := result.WriteFile(filepath.Join(dir, fileJSON), rep); err != nil {

@@ -116,7 +116,7 @@ func readBody(flag string, in io.Reader) ([]byte, error) {
 	case !isFile:
 		return []byte(flag), nil
 	case name != "-":
-		f, err := os.Open(name) //nolint:gosec // what the operator asked for
+		f, err := os.Open(name)
 		if err != nil {
 			return nil, err
 		}

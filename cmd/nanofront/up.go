@@ -175,7 +175,7 @@ func (c *upCommand) check() error {
 		}
 		_ = l.Close()
 	}
-	if err := os.MkdirAll(c.Data, 0o755); err != nil { //nolint:gosec // not secret
+	if err := os.MkdirAll(c.Data, 0o755); err != nil {
 		return fmt.Errorf("--data %s: %w: choose another directory", c.Data, err)
 	}
 	probe, err := os.CreateTemp(c.Data, ".writable-*")

@@ -45,7 +45,7 @@ type boltFile struct {
 }
 
 func newBoltFile(r io.ReaderAt, size int64, entry func(string, []byte, []byte) error) *boltFile {
-	return &boltFile{r: r, size: uint64(size), entry: entry, seen: map[uint64]bool{}} //nolint:gosec // of a file
+	return &boltFile{r: r, size: uint64(size), entry: entry, seen: map[uint64]bool{}}
 }
 
 type boltMeta struct{ pageSize, root, freelist, pages, tx uint64 }
@@ -89,7 +89,7 @@ func (b *boltFile) meta() (boltMeta, error) {
 
 func (b *boltFile) metaAt(at uint64) (boltMeta, error) {
 	var raw [boltPageHeader + boltMetaSummed + 8]byte
-	if _, err := b.r.ReadAt(raw[:], int64(at)); err != nil { //nolint:gosec // at most 16 MiB
+	if _, err := b.r.ReadAt(raw[:], int64(at)); err != nil { // at most 16 MiB
 		return boltMeta{}, fmt.Errorf("its first pages can't be read: %w", err)
 	}
 	m := raw[boltPageHeader:]
@@ -119,7 +119,7 @@ func (b *boltFile) page(id uint64, kinds uint16) ([]byte, error) {
 		return nil, fmt.Errorf("page %d is referred to, of %d", id, b.pages)
 	}
 	var head [boltPageHeader]byte
-	if _, err := b.r.ReadAt(head[:], int64(id*b.pageSize)); err != nil { //nolint:gosec // within the file
+	if _, err := b.r.ReadAt(head[:], int64(id*b.pageSize)); err != nil { // within the file
 		return nil, fmt.Errorf("page %d: %w", id, err)
 	}
 	order := binary.NativeEndian
@@ -140,7 +140,7 @@ func (b *boltFile) page(id uint64, kinds uint16) ([]byte, error) {
 		b.seen[i] = true
 	}
 	p := make([]byte, (1+more)*b.pageSize)
-	if _, err := b.r.ReadAt(p, int64(id*b.pageSize)); err != nil { //nolint:gosec // within the file
+	if _, err := b.r.ReadAt(p, int64(id*b.pageSize)); err != nil { // within the file
 		return nil, fmt.Errorf("page %d: %w", id, err)
 	}
 	return p, nil
@@ -208,7 +208,7 @@ func branchKey(p []byte, i int) ([]byte, error) {
 	if at+boltElement > len(p) {
 		return nil, fmt.Errorf("element %d is beyond its end", i)
 	}
-	begin := uint64(at) + uint64(binary.NativeEndian.Uint32(p[at:])) //nolint:gosec // not negative
+	begin := uint64(at) + uint64(binary.NativeEndian.Uint32(p[at:]))
 	end := begin + uint64(binary.NativeEndian.Uint32(p[at+4:]))
 	if end > uint64(len(p)) {
 		return nil, fmt.Errorf("the key of element %d is beyond its end", i)

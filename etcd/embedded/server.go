@@ -161,8 +161,8 @@ func config(g *gate, o ServerOptions, client, peer *url.URL, log *zap.Logger) *e
 	cfg.ClientTLSInfo.KeyFile = o.KeyFile
 	cfg.ClientTLSInfo.TrustedCAFile = o.CAFile
 	cfg.ClientTLSInfo.ClientCertAuth = o.CAFile != ""
-	cfg.TickMs = uint(o.Heartbeat.Milliseconds())    //nolint:gosec // validated
-	cfg.ElectionMs = uint(o.Election.Milliseconds()) //nolint:gosec // validated
+	cfg.TickMs = uint(o.Heartbeat.Milliseconds())    // validated
+	cfg.ElectionMs = uint(o.Election.Milliseconds()) // validated
 	cfg.UnsafeNoFsync = o.UnsafeNoFsync
 	if o.BcryptCost != 0 {
 		cfg.BcryptCost = uint(o.BcryptCost)
@@ -288,7 +288,7 @@ func claim(dir string) (unlock func(), err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("%w: %w: choose another with --data", ErrDataDir, err)
 	}
-	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // what the operator asked for
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s isn't writable: %w: choose another with --data", ErrDataDir, dir, err)
 	}

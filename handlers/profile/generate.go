@@ -50,7 +50,7 @@ func (d *dice) next() uint64 {
 }
 
 // upTo returns 0 ≤ x < n. The bias is below 2⁻⁵⁰ for the lists here.
-func (d *dice) upTo(n int) int { return int(d.next() % uint64(n)) } //nolint:gosec // n is small and positive
+func (d *dice) upTo(n int) int { return int(d.next() % uint64(n)) }
 
 func (d *dice) gender() string {
 	switch p := d.upTo(100); {
@@ -74,7 +74,7 @@ func (d *dice) birthday() string {
 // likely as the next.
 func (d *dice) ago() time.Duration {
 	span := uint64(1) << (9 + d.upTo(14))
-	return time.Duration(d.next()%span) * time.Second //nolint:gosec // below 2^22
+	return time.Duration(d.next()%span) * time.Second // below 2^22
 }
 
 func (d *dice) nickname(gender string) string {

@@ -57,14 +57,14 @@ func (p *progress) report(done uint64) {
 	}
 	if p.bar == nil {
 		p.bars = mpb.New(mpb.WithOutput(p.out), mpb.WithWidth(40))
-		p.bar = p.bars.AddBar(int64(p.total), //nolint:gosec // at most MaxSeed
+		p.bar = p.bars.AddBar(int64(p.total), // at most MaxSeed
 			mpb.BarRemoveOnComplete(),
 			mpb.PrependDecorators(decor.Name("making members "), decor.CountersNoUnit("%d of %d")),
 			mpb.AppendDecorators(decor.Percentage(), decor.Name(" "), decor.AverageETA(decor.ET_STYLE_GO)),
 		)
 		p.bar.DecoratorAverageAdjust(p.started)
 	}
-	p.bar.SetCurrent(int64(done)) //nolint:gosec // as above
+	p.bar.SetCurrent(int64(done))
 }
 
 // end takes the bar away, also when seeding was cut short, and says what was

@@ -56,8 +56,8 @@ func foldCity(city string) string { return strings.ToLower(strings.TrimSpace(cit
 func appendRecord(dst []byte, m *Member) ([]byte, error) {
 	city := url.QueryEscape(m.City)
 	dst = binary.BigEndian.AppendUint64(dst, m.Version)
-	dst = binary.BigEndian.AppendUint64(dst, uint64(m.LastSeen.Unix())) //nolint:gosec // two's complement there and back
-	dst = binary.BigEndian.AppendUint16(dst, uint16(len(city)))         //nolint:gosec // bounded by MaxCity
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.LastSeen.Unix())) // two's complement there and back
+	dst = binary.BigEndian.AppendUint16(dst, uint16(len(city)))         // bounded by MaxCity
 	dst = append(dst, city...)
 	return m.appendJSON(dst)
 }
@@ -73,7 +73,7 @@ func parseRecord(b []byte) (Document, error) {
 	}
 	return Document{
 		Version:  binary.BigEndian.Uint64(b),
-		LastSeen: int64(binary.BigEndian.Uint64(b[8:])), //nolint:gosec // as above
+		LastSeen: int64(binary.BigEndian.Uint64(b[8:])),
 		City:     b[recordHead : recordHead+city : recordHead+city],
 		JSON:     b[recordHead+city:],
 	}, nil

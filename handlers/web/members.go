@@ -95,7 +95,7 @@ func (h *handler) onIDs(c *handlers.Call) {
 		return
 	}
 	l.documents = make([][]byte, len(ids))
-	l.left.Store(int32(len(ids))) //nolint:gosec // at most MaxLimit
+	l.left.Store(int32(len(ids))) // at most MaxLimit
 	calls := make([]*handlers.Call, len(ids))
 	for i, id := range ids {
 		m := handlers.AcquireCall()

@@ -28,7 +28,7 @@ func getPhoto(x *handlers.Exchange) {
 // appendPhoto draws a mirrored pattern of five by five fields on two colours:
 // no two members in sight of each other look the same.
 func appendPhoto(dst []byte, id int64) []byte {
-	z := uint64(id)*0x9e3779b97f4a7c15 + 0x632be59bd9b4e019 //nolint:gosec // mixed anyway
+	z := uint64(id)*0x9e3779b97f4a7c15 + 0x632be59bd9b4e019 // mixed anyway
 	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
 	z = (z ^ z>>27) * 0x94d049bb133111eb
 	z ^= z >> 31

@@ -80,7 +80,7 @@ func (b *Flags) Security(log zerolog.Logger) (nanobus.Security, error) {
 // readSecret returns what the file holds without the white space around it.
 // open: others than its owner may read it.
 func readSecret(name string) (secret []byte, open bool, err error) {
-	f, err := os.Open(name) //nolint:gosec // what the flag names
+	f, err := os.Open(name)
 	if err != nil {
 		return nil, false, err
 	}

@@ -74,7 +74,7 @@ func (s *summary) print(w io.Writer, lost uint64) {
 		_, _ = fmt.Fprintf(w, "%s shown, the others don't match\n", grouped(s.shown))
 	}
 	if s.paired > 0 {
-		_, _ = fmt.Fprintf(w, "mean latency %s, of %s whose request was seen\n", duration(s.latency/time.Duration(s.paired)), plural(s.paired, "response")) //nolint:gosec // a count
+		_, _ = fmt.Fprintf(w, "mean latency %s, of %s whose request was seen\n", duration(s.latency/time.Duration(s.paired)), plural(s.paired, "response"))
 	}
 	_, _ = fmt.Fprintf(w, "%s dropped by the instances, %s here", grouped(s.droppedThere()), grouped(lost))
 	if s.droppedThere()+lost > 0 {

@@ -118,7 +118,7 @@ func TestCompletion_Shells(t *testing.T) {
 	program := filepath.Join(dir, "nanofront")
 	script := "#!/bin/sh\n" + childVariable + "=complete exec " + os.Args[0] + " \"$@\"\n"
 	for name, content := range map[string]string{"nanofront": script, "a file.yaml": "", "afile.yaml": ""} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o700); err != nil { //nolint:gosec // to be run
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -113,7 +113,7 @@ func TestFailover_InFlight(t *testing.T) {
 		t.Errorf("%d POSTs lost, http.retries %d", lost, n)
 	}
 	testutil.Eventually(t, fmt.Sprintf("http.upstream_errors is %d", lost), func() bool {
-		return counter(t, f.admin, "http.upstream_errors") == uint64(lost) //nolint:gosec // not negative
+		return counter(t, f.admin, "http.upstream_errors") == uint64(lost)
 	})
 }
 

@@ -271,7 +271,7 @@ func TestUp_Alone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "nanofront"), content, 0o700); err != nil { //nolint:gosec // to be run
+	if err := os.WriteFile(filepath.Join(dir, "nanofront"), content, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	c := usageCase{program: "nanofront", args: []string{"up"}, code: 1, says: []string{"terminator", "make build"}}

@@ -35,7 +35,7 @@ var errMissing = errors.New("no file yet")
 
 // read reads and checks the file.
 func read(name string) (*state, error) {
-	f, err := os.Open(name) //nolint:gosec // what the flag names
+	f, err := os.Open(name)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, errMissing
 	}
@@ -88,7 +88,7 @@ func (s *state) write(name string) error {
 		_ = os.Remove(f.Name()) // of no use any more
 		return err
 	}
-	d, err := os.Open(dir) //nolint:gosec // what the flag names
+	d, err := os.Open(dir)
 	if err != nil {
 		return err
 	}

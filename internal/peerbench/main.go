@@ -106,7 +106,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	}
 	defer func() { _ = os.RemoveAll(dir) }() // in the system's temporary directory
 	binary := filepath.Join(dir, "nanobus.test")
-	build := exec.CommandContext(ctx, "go", "test", "-c", "-o", binary, "nanofront/nanobus") //nolint:gosec // a path of our own
+	build := exec.CommandContext(ctx, "go", "test", "-c", "-o", binary, "nanofront/nanobus")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("building the benchmarks: %w\n%s", err, out)
@@ -129,7 +129,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 func bench(ctx context.Context, binary, pattern, benchtime string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, runTimeout)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, binary, "-test.run=^$", "-test.bench="+pattern, //nolint:gosec // the binary that was built just now
+	cmd := exec.CommandContext(ctx, binary, "-test.run=^$", "-test.bench="+pattern,
 		"-test.benchtime="+benchtime, "-test.timeout="+runTimeout.String())
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out

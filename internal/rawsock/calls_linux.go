@@ -22,7 +22,7 @@ type scratch struct {
 // recvNow reads what is there. The socket is non-blocking, as all of net's are;
 // MSG_DONTWAIT makes sure of it.
 func recvNow(fd uintptr, p []byte) (int, syscall.Errno) {
-	n, _, errno := unix.RawSyscall6(unix.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)), unix.MSG_DONTWAIT, 0, 0) //nolint:gosec // as package unix does, without telling the scheduler: it doesn't block
+	n, _, errno := unix.RawSyscall6(unix.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)), unix.MSG_DONTWAIT, 0, 0) // as package unix does, without telling the scheduler: it doesn't block
 	return int(n), errno
 }
 
@@ -41,10 +41,10 @@ func (w *writing) sendNow(fd uintptr) (int, syscall.Errno) {
 		w.iov[1].SetLen(len(w.body))
 		w.msg.Iov = &w.iov[0]
 		w.msg.SetIovlen(len(w.iov))
-		n, _, errno := unix.RawSyscall(unix.SYS_SENDMSG, fd, uintptr(unsafe.Pointer(&w.msg)), flags) //nolint:gosec // as in recvNow
-		w.iov = [2]unix.Iovec{}                                                                      // what was sent isn't held on to
+		n, _, errno := unix.RawSyscall(unix.SYS_SENDMSG, fd, uintptr(unsafe.Pointer(&w.msg)), flags)
+		w.iov = [2]unix.Iovec{} // what was sent isn't held on to
 		return int(n), errno
 	}
-	n, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, fd, uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)), flags, 0, 0) //nolint:gosec // as in recvNow
+	n, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, fd, uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)), flags, 0, 0)
 	return int(n), errno
 }

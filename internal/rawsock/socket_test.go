@@ -61,7 +61,7 @@ func TestSocket_BytesArriveInOrder(t *testing.T) {
 	pairs(t, func(t *testing.T, a, b net.Conn) {
 		const total = 8 << 20
 		want := make([]byte, total)
-		random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a test's bytes
+		random := rand.New(rand.NewPCG(1, 2))
 		for i := range want {
 			want[i] = byte(random.Uint32())
 		}
@@ -96,7 +96,7 @@ func TestSocket_BytesArriveInOrder(t *testing.T) {
 		var got bytes.Buffer
 		buf := make([]byte, 3*Most)
 		for {
-			n, err := r.Read(buf[:1+rand.IntN(len(buf))]) //nolint:gosec // sizes
+			n, err := r.Read(buf[:1+rand.IntN(len(buf))])
 			got.Write(buf[:n])
 			if errors.Is(err, io.EOF) {
 				break
@@ -254,7 +254,7 @@ func TestSocket_WriteAfterClose(t *testing.T) {
 func TestOf_OnlyStreamSockets(t *testing.T) {
 	a, _ := pair(t, "tcp")
 	pipe, _ := net.Pipe()
-	for _, c := range []net.Conn{tls.Client(a, &tls.Config{}), pipe} { //nolint:gosec // never used
+	for _, c := range []net.Conn{tls.Client(a, &tls.Config{}), pipe} {
 		if Of(c) != nil {
 			t.Errorf("%T has a raw side", c)
 		}

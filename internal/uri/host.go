@@ -101,7 +101,7 @@ func parseIPv6(host []byte) netip.Addr {
 		return netip.Addr{}
 	}
 	// The string lives for the call only: an Addr without a zone keeps none of it.
-	a, _ := netip.ParseAddr(unsafe.String(&host[1], n-1)) //nolint:gosec // see above
+	a, _ := netip.ParseAddr(unsafe.String(&host[1], n-1))
 	return a
 }
 

@@ -21,7 +21,7 @@ func Create(name string) (*File, error) {
 	}
 	info, err := os.Stat(name)
 	if err == nil && !info.Mode().IsRegular() {
-		f, err := os.OpenFile(name, os.O_WRONLY, 0) //nolint:gosec // what the user names
+		f, err := os.OpenFile(name, os.O_WRONLY, 0)
 		if err != nil {
 			return nil, err
 		}
@@ -31,7 +31,7 @@ func Create(name string) (*File, error) {
 	if err == nil {
 		mode = info.Mode().Perm()
 		// Who may not write the file may not replace it either.
-		w, err := os.OpenFile(name, os.O_WRONLY, 0) //nolint:gosec // what the user names
+		w, err := os.OpenFile(name, os.O_WRONLY, 0)
 		if err != nil {
 			return nil, err
 		}
@@ -54,7 +54,7 @@ func createBeside(name string, mode os.FileMode) (*os.File, error) {
 	if err := errors.Join(f.Close(), os.Remove(temp)); err != nil {
 		return nil, err
 	}
-	return os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode) //nolint:gosec // as above
+	return os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 }
 
 // Write implements io.Writer.

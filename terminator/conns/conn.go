@@ -35,7 +35,7 @@ const (
 )
 
 // Aborted is why the connection was aborted. Anybody may call it.
-func (c *Conn) Aborted() Reason { return Reason(c.aborted.Load()) } //nolint:gosec // as stored
+func (c *Conn) Aborted() Reason { return Reason(c.aborted.Load()) }
 
 func (c *Conn) abort(h Holder, why Reason) {
 	c.aborted.CompareAndSwap(0, uint32(why))
@@ -92,7 +92,7 @@ const owingFrom = 16 << 10
 // Wrote notes that the system has taken n more bytes of a response, and whether there are more to come. The
 // client has the write timeout for acknowledging each AckPiece of it, or all.
 func (c *Conn) Wrote(n int, more bool) {
-	c.wrote.Add(uint64(n)) //nolint:gosec // not negative
+	c.wrote.Add(uint64(n))
 	if (more || n >= owingFrom) && !c.owing.Load() {
 		c.owing.Store(true)
 	}

@@ -17,7 +17,7 @@ const (
 // A phase and its beginning, in milliseconds of the table's clock, share a word: one store a change, and
 // the sweep never sees one without the other.
 func pack(p Phase, since int64) uint64 {
-	return uint64(since)<<3 | uint64(p) //nolint:gosec // not negative
+	return uint64(since)<<3 | uint64(p)
 }
 
-func unpack(state uint64) (Phase, int64) { return Phase(state & 7), int64(state >> 3) } //nolint:gosec // as packed
+func unpack(state uint64) (Phase, int64) { return Phase(state & 7), int64(state >> 3) }

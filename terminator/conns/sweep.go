@@ -113,7 +113,7 @@ func (t *Table) stuck(c *Conn, h Holder) bool {
 		c.ackedAt = 0
 		return false
 	}
-	acked := wrote - min(uint64(out), wrote) //nolint:gosec // not negative
+	acked := wrote - min(uint64(out), wrote)
 	switch {
 	case c.ackedAt == 0 || out == 0 || acked-c.acked >= AckPiece:
 		c.acked, c.ackedAt = acked, max(now, 1)

@@ -78,13 +78,13 @@ func (ls *Loops) accepted(fd int, from unix.Sockaddr) {
 	case *unix.SockaddrInet6:
 		ip = netip.AddrFrom16(a.Addr)
 	}
-	l := ls.loops[ls.next%uint32(len(ls.loops))] //nolint:gosec // a few
+	l := ls.loops[ls.next%uint32(len(ls.loops))]
 	ls.next++
 	if !ls.Prepared {
 		conns.PrepareConn(fd)
 	}
 	c := &conn{loop: l}
-	c.fd.Store(int32(fd)) //nolint:gosec // a descriptor
+	c.fd.Store(int32(fd))
 	c.scanner.Init(ls.Limits)
 	ls.Table.Add(&c.Conn, c, ip)
 	if err := l.add(c); err != nil {

@@ -194,7 +194,7 @@ func (c *conn) drop(buf []byte) (goesOn bool) {
 // read reads what is there. n is 0 if nothing is; ended says that nothing will be.
 func (c *conn) read(buf []byte) (n int, ended bool) {
 	for {
-		r, _, errno := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(c.socket()), uintptr(unsafe.Pointer(&buf[0])), uintptr(len(buf)), unix.MSG_DONTWAIT, 0, 0) //nolint:gosec // as package unix does, without telling the scheduler: it doesn't block
+		r, _, errno := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(c.socket()), uintptr(unsafe.Pointer(&buf[0])), uintptr(len(buf)), unix.MSG_DONTWAIT, 0, 0) // as package unix does, without telling the scheduler: it doesn't block
 		switch errno {
 		case 0:
 			c.full = int(r) == len(buf)
@@ -219,14 +219,14 @@ func (c *conn) write(head, body []byte) (n int, ok bool) {
 		var r uintptr
 		var errno unix.Errno
 		if len(body) == 0 {
-			r, _, errno = unix.RawSyscall6(unix.SYS_SENDTO, uintptr(c.socket()), uintptr(unsafe.Pointer(&head[0])), uintptr(len(head)), flags, 0, 0) //nolint:gosec // as in read
+			r, _, errno = unix.RawSyscall6(unix.SYS_SENDTO, uintptr(c.socket()), uintptr(unsafe.Pointer(&head[0])), uintptr(len(head)), flags, 0, 0)
 		} else {
 			iov := [2]unix.Iovec{{Base: &head[0]}, {Base: &body[0]}}
 			iov[0].SetLen(len(head))
 			iov[1].SetLen(len(body))
 			msg := unix.Msghdr{Iov: &iov[0]}
 			msg.SetIovlen(len(iov))
-			r, _, errno = unix.RawSyscall(unix.SYS_SENDMSG, uintptr(c.socket()), uintptr(unsafe.Pointer(&msg)), flags) //nolint:gosec // as in read
+			r, _, errno = unix.RawSyscall(unix.SYS_SENDMSG, uintptr(c.socket()), uintptr(unsafe.Pointer(&msg)), flags)
 		}
 		switch errno {
 		case 0:
@@ -291,7 +291,7 @@ func (c *conn) Return(s blocking.Socket, rest []byte) {
 		ls.Table.NotPassed(&c.Conn)
 		return
 	}
-	c.fd.Store(int32(fd)) //nolint:gosec // a descriptor
+	c.fd.Store(int32(fd))
 	c.full = false
 	c.hungUp.Store(false)
 	c.scanner = http1.Scanner{}

@@ -167,7 +167,7 @@ func (l *loop) run() {
 // poll asks what is ready, without waiting.
 func (l *loop) poll() int {
 	for {
-		n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(l.ep), uintptr(unsafe.Pointer(&l.events[0])), loopEvents, 0, 0, 0) //nolint:gosec // as package unix does, without telling the scheduler: it doesn't block
+		n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(l.ep), uintptr(unsafe.Pointer(&l.events[0])), loopEvents, 0, 0, 0) // as package unix does, without telling the scheduler: it doesn't block
 		switch errno {
 		case 0:
 			return int(n)
@@ -185,7 +185,7 @@ func (l *loop) serve(n int) {
 		e := &l.events[i]
 		l.ready[i] = nil
 		if fd := int(e.Fd); fd < len(l.conns) {
-			if c := l.conns[fd]; c != nil && c.gen == uint32(e.Pad) { //nolint:gosec // as it was put in
+			if c := l.conns[fd]; c != nil && c.gen == uint32(e.Pad) {
 				l.ready[i] = c
 			}
 		}
@@ -219,8 +219,8 @@ func (l *loop) add(c *conn) error {
 	// when the connection is of interest.
 	err := unix.EpollCtl(l.ep, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{
 		Events: unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLET,
-		Fd:     int32(fd),  //nolint:gosec // a descriptor
-		Pad:    int32(gen), //nolint:gosec // compared for being equal only
+		Fd:     int32(fd),
+		Pad:    int32(gen), // compared for being equal only
 	})
 	if err != nil {
 		l.forget(c)

@@ -28,7 +28,7 @@ func (x *Exchange) Finish(head, body int64, end End) {
 	f := x.front
 	x.note.Store(0)
 	status := x.Response.Status
-	f.metrics.bytesOut.Add(uint64(head + body)) //nolint:gosec // not negative
+	f.metrics.bytesOut.Add(uint64(head + body))
 	now := f.bus.Now()
 	if x.early && end == Complete {
 		end = UploadAborted

@@ -49,8 +49,8 @@ func (x *Exchange) identified() {
 	}
 	// 128 random bits.
 	var raw [16]byte
-	binary.NativeEndian.PutUint64(raw[:], rand.Uint64())  //nolint:gosec // distinct, not secret
-	binary.NativeEndian.PutUint64(raw[8:], rand.Uint64()) //nolint:gosec // distinct, not secret
+	binary.NativeEndian.PutUint64(raw[:], rand.Uint64())
+	binary.NativeEndian.PutUint64(raw[8:], rand.Uint64())
 	hex.Encode(x.madeID[:], raw[:])
 	x.requestID = x.madeID[:]
 }

@@ -87,7 +87,7 @@ func (x *Exchange) stopped(stop uint32) (goesOn bool) {
 	case StopTooLarge:
 		return x.TooLarge()
 	case StopFault:
-		return x.Fault(http1.Fault(stop&0xff), false) //nolint:gosec // as stored
+		return x.Fault(http1.Fault(stop&0xff), false)
 	default:
 		return x.refuse(clientGone)
 	}

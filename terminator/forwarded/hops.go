@@ -91,9 +91,9 @@ func (l *hops) spread(values [][]byte, hosts bool) {
 	if n == 0 {
 		return
 	}
-	l.bare.say(items[n-1], hosts) //nolint:gosec // 0 < n ≤ len(items)
+	l.bare.say(items[n-1], hosts) // 0 < n ≤ len(items)
 	for i := range l.n {
-		item := items[n-1] //nolint:gosec // as above
+		item := items[n-1]
 		if n == l.n {
 			item = items[i]
 		}
@@ -349,7 +349,7 @@ func parseAddr(b []byte) netip.Addr {
 		return netip.Addr{}
 	}
 	// The string lives for the call only: an Addr without a zone keeps none of it, and the error is dropped.
-	a, err := netip.ParseAddr(unsafe.String(&b[0], len(b))) //nolint:gosec // see above
+	a, err := netip.ParseAddr(unsafe.String(&b[0], len(b)))
 	if err != nil {
 		return netip.Addr{}
 	}

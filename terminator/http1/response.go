@@ -66,7 +66,7 @@ const Continue = "HTTP/1.1 100 Continue\r\n\r\n"
 
 // AppendChunk appends a chunk's framing in front of n bytes of data, which CRLF has to follow.
 func AppendChunk(dst []byte, n int) []byte {
-	return append(strconv.AppendUint(dst, uint64(n), 16), "\r\n"...) //nolint:gosec // not negative
+	return append(strconv.AppendUint(dst, uint64(n), 16), "\r\n"...)
 }
 
 // LastChunk ends a chunked body.

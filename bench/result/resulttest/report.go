@@ -52,7 +52,7 @@ func Report(opts Options) *result.Report {
 	if opts.Noise == 0 {
 		opts.Noise = 0.02
 	}
-	m := &maker{rng: rand.New(rand.NewPCG(opts.Seed, 1)), opts: opts} //nolint:gosec // it must be the same each time
+	m := &maker{rng: rand.New(rand.NewPCG(opts.Seed, 1)), opts: opts} // it must be the same each time
 	rep := &result.Report{
 		Format:   result.Format,
 		Name:     "bench run",
