@@ -12,6 +12,7 @@ import (
 	"nanofront/bench/result"
 	"nanofront/bench/scenario"
 	"nanofront/internal/cli"
+	"nanofront/internal/terminal"
 	"nanofront/internal/wholefile"
 )
 
@@ -169,7 +170,7 @@ func (c *loadCommand) verdict(r *load.Result) error {
 	case r.Sent > 0 && r.OK == 0:
 		return errors.New("not one request was answered as expected")
 	case float64(failed) > c.MaxErrors*float64(r.Sent):
-		return fmt.Errorf("%s of %s requests failed, more than --max-errors %v allows", grouped(failed), grouped(r.Sent), c.MaxErrors)
+		return fmt.Errorf("%s of %s requests failed, more than --max-errors %v allows", terminal.Grouped(failed), terminal.Grouped(r.Sent), c.MaxErrors)
 	}
 	return nil
 }

@@ -249,11 +249,6 @@ func TestFigures(t *testing.T) {
 			t.Errorf("micros(%d) = %q, want %q", us, got, want)
 		}
 	}
-	for n, want := range map[uint64]string{0: "0", 999: "999", 1000: "1,000", 1234567: "1,234,567"} {
-		if got := grouped(n); got != want {
-			t.Errorf("grouped(%d) = %q, want %q", n, got, want)
-		}
-	}
 	for n, want := range map[uint64]string{0: "0.00 B", 999: "999 B", 46_120_000: "46.1 MB", 5e9: "5.00 GB"} {
 		if got := size(n, time.Second); got != want {
 			t.Errorf("size(%d) = %q, want %q", n, got, want)

@@ -3,14 +3,12 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/mattn/go-isatty"
-
 	"nanofront/bench/load"
+	"nanofront/internal/terminal"
 )
 
 // plainInterval is how often there is a line where the output is no terminal.
@@ -32,8 +30,7 @@ type progress struct {
 }
 
 func newProgress(out io.Writer) *progress {
-	f, ok := out.(*os.File)
-	return &progress{out: out, terminal: ok && isatty.IsTerminal(f.Fd())}
+	return &progress{out: out, terminal: terminal.Is(out)}
 }
 
 // show is load.Run's progress.
@@ -78,12 +75,12 @@ func progressLine(s *load.Snapshot, sent, ok, failed uint64, seconds int, p50, p
 		where = fmt.Sprintf("warm-up, %v left", -s.Elapsed.Round(time.Second))
 	}
 	n := uint64(seconds)
-	line := fmt.Sprintf("%-18s sent %9s/s  ok %9s/s  p50 %9s  p99 %9s", where, grouped(sent/n), grouped(ok/n), micros(p50), micros(p99))
+	line := fmt.Sprintf("%-18s sent %9s/s  ok %9s/s  p50 %9s  p99 %9s", where, terminal.Grouped(sent/n), terminal.Grouped(ok/n), micros(p50), micros(p99))
 	if failed > 0 {
-		line += "  failed " + grouped(failed)
+		line += "  failed " + terminal.Grouped(failed)
 	}
 	if s.Second.Backlog > 0 {
-		line += "  waiting " + grouped(s.Second.Backlog)
+		line += "  waiting " + terminal.Grouped(s.Second.Backlog)
 	}
 	return line
 }

@@ -7,12 +7,10 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/mattn/go-isatty"
-	"golang.org/x/sys/unix"
-
 	"nanofront/bench/report"
 	"nanofront/bench/result"
 	"nanofront/internal/cli"
+	"nanofront/internal/terminal"
 	"nanofront/internal/wholefile"
 )
 
@@ -62,15 +60,10 @@ func show(std cli.IO, rep *result.Report) error {
 
 // look is how wide output may be, and whether it may have colours.
 func look(out io.Writer) (width int, colour bool) {
-	f, ok := out.(*os.File)
-	if !ok || !isatty.IsTerminal(f.Fd()) {
+	if !terminal.Is(out) {
 		return plainWidth, false
 	}
-	width = plainWidth
-	if size, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ); err == nil && size.Col > 0 {
-		width = int(size.Col)
-	}
-	return width, os.Getenv("NO_COLOR") == ""
+	return terminal.Width(out), terminal.Colours(out)
 }
 
 // writeAll writes a report's files to a folder.

@@ -13,6 +13,7 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 
 	"nanofront/bench/load"
+	"nanofront/internal/terminal"
 )
 
 // printSummary prints a result for people.
@@ -24,25 +25,25 @@ func printSummary(w io.Writer, r *load.Result, lateAfter time.Duration) {
 	}
 	say("%s  %s, %v counted, %d connections, %d threads\n\n", r.URL, loop, r.Duration.Round(time.Millisecond), r.Connections, r.Workers)
 	line := func(name string, rate float64, text string) {
-		say("  %-9s %12s/s   %s\n", name, grouped(uint64(max(0, rate)+0.5)), text)
+		say("  %-9s %12s/s   %s\n", name, terminal.Grouped(uint64(max(0, rate)+0.5)), text)
 	}
 	if r.Mode == "open" {
 		planned := 0.0
 		if r.Duration > 0 {
 			planned = float64(r.Planned) / r.Duration.Seconds()
 		}
-		line("planned", planned, grouped(r.Planned)+" requests")
-		text := grouped(r.Sent) + ", " + grouped(r.Late) + " of them more than " + lateAfter.String() + " late"
+		line("planned", planned, terminal.Grouped(r.Planned)+" requests")
+		text := terminal.Grouped(r.Sent) + ", " + terminal.Grouped(r.Late) + " of them more than " + lateAfter.String() + " late"
 		if r.Unsent > 0 {
-			text += "; " + grouped(r.Unsent) + " not sent within the time: all connections were busy"
+			text += "; " + terminal.Grouped(r.Unsent) + " not sent within the time: all connections were busy"
 		}
 		line("sent", r.SentRate(), text)
 	} else {
-		line("sent", r.SentRate(), grouped(r.Sent)+" requests")
+		line("sent", r.SentRate(), terminal.Grouped(r.Sent)+" requests")
 	}
-	line("ok", r.Throughput(), grouped(r.OK)+" answered as expected")
+	line("ok", r.Throughput(), terminal.Grouped(r.OK)+" answered as expected")
 	if n := r.Errors.Total(); n > 0 {
-		say("  %-9s %12s     %s\n", "failed", grouped(n), errorText(&r.Errors))
+		say("  %-9s %12s     %s\n", "failed", terminal.Grouped(n), errorText(&r.Errors))
 		for _, c := range slices.Sorted(maps.Keys(r.Examples)) {
 			say("  %24s   %s, first: %s\n", "", c, r.Examples[c])
 		}
@@ -56,12 +57,12 @@ func printSummary(w io.Writer, r *load.Result, lateAfter time.Duration) {
 		printEntries(w, r)
 	}
 	say("\n  cost: %v of CPU for a request here; %s/s in, %s/s out; %s connections opened\n", r.CPUPerRequest().Round(10*time.Nanosecond),
-		size(r.BytesIn, r.Duration), size(r.BytesOut, r.Duration), grouped(r.Opened))
+		size(r.BytesIn, r.Duration), size(r.BytesOut, r.Duration), terminal.Grouped(r.Opened))
 	if r.Stray > 0 {
-		say("  the server sent what nobody had asked for %s times\n", grouped(r.Stray))
+		say("  the server sent what nobody had asked for %s times\n", terminal.Grouped(r.Stray))
 	}
 	if r.Clipped > 0 {
-		say("  %s times were over %d s, and count as that\n", grouped(r.Clipped), load.HistogramHighest/1_000_000)
+		say("  %s times were over %d s, and count as that\n", terminal.Grouped(r.Clipped), load.HistogramHighest/1_000_000)
 	}
 	if r.Mode == "closed" {
 		say("  a closed loop waits for answers before it sends: it shows what the server can do, not what users would see\n")
@@ -99,7 +100,7 @@ func printSteps(w io.Writer, r *load.Result) {
 	for i := range r.Steps {
 		s := &r.Steps[i]
 		rows = append(rows, []string{
-			s.Name(), grouped(uint64(s.Offered() + 0.5)), grouped(uint64(s.Throughput() + 0.5)), grouped(s.Late), grouped(s.Unsent), grouped(s.Errors.Total()),
+			s.Name(), terminal.Grouped(uint64(s.Offered() + 0.5)), terminal.Grouped(uint64(s.Throughput() + 0.5)), terminal.Grouped(s.Late), terminal.Grouped(s.Unsent), terminal.Grouped(s.Errors.Total()),
 			micros(s.Latency.ValueAtQuantile(50)), micros(s.Latency.ValueAtQuantile(99)), micros(s.Latency.ValueAtQuantile(99.9)), micros(s.Latency.Max()), errorText(&s.Errors),
 		})
 	}
@@ -112,7 +113,7 @@ func printEntries(w io.Writer, r *load.Result) {
 	for i := range r.Entries {
 		e := &r.Entries[i]
 		rows = append(rows, []string{
-			e.Name, grouped(e.Sent), grouped(e.OK), grouped(e.Errors.Total()),
+			e.Name, terminal.Grouped(e.Sent), terminal.Grouped(e.OK), terminal.Grouped(e.Errors.Total()),
 			micros(e.Latency.ValueAtQuantile(50)), micros(e.Latency.ValueAtQuantile(99)), micros(e.Latency.Max()), errorText(&e.Errors),
 		})
 	}
@@ -152,7 +153,7 @@ func errorText(e *load.Errors) string {
 	slices.SortFunc(names, func(a, b string) int { return cmp.Or(cmp.Compare(m[b], m[a]), cmp.Compare(a, b)) })
 	parts := make([]string, len(names))
 	for i, n := range names {
-		parts[i] = n + " " + grouped(m[n])
+		parts[i] = n + " " + terminal.Grouped(m[n])
 	}
 	return strings.Join(parts, ", ")
 }
@@ -176,15 +177,6 @@ func digits(v float64) string {
 		return strconv.FormatFloat(v, 'f', 1, 64)
 	}
 	return strconv.FormatFloat(v, 'f', 0, 64)
-}
-
-// grouped is a number with commas.
-func grouped(n uint64) string {
-	s := strconv.FormatUint(n, 10)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
 }
 
 // size is bytes per second.

@@ -14,6 +14,7 @@ import (
 	"nanofront/internal/bustool"
 	"nanofront/internal/cli"
 	"nanofront/internal/discovery"
+	"nanofront/internal/terminal"
 	"nanofront/nanobus"
 )
 
@@ -58,7 +59,7 @@ func (c *tapCommand) Run(ctx context.Context, std cli.IO) error {
 	defer func() { _ = src.Close() }() // nothing is lost with it
 	return bustool.Tap(ctx, bustool.TapOptions{
 		Target: target, Discovery: src, Security: security, Sample: c.Sample, Kinds: kinds, Payload: bustool.Payload(c.Payload), Match: c.Match,
-		Count: c.Count, Duration: c.Duration, JSON: c.JSON, Color: !c.JSON && bustool.Colours(std.Out), Out: std.Out, Err: std.Err,
+		Count: c.Count, Duration: c.Duration, JSON: c.JSON, Color: !c.JSON && terminal.Colours(std.Out), Out: std.Out, Err: std.Err,
 	})
 }
 
@@ -93,7 +94,7 @@ func (c *callCommand) Run(ctx context.Context, std cli.IO) error {
 	defer func() { _ = src.Close() }() // nothing is lost with it
 	return bustool.Call(ctx, bustool.CallOptions{
 		Target: bustool.Target{Service: c.Service, Instance: c.Instance}, Discovery: src, Security: security, Request: req,
-		Timeout: c.Timeout, Count: c.Count, JSON: c.JSON, Color: !c.JSON && bustool.Colours(std.Out), Out: std.Out,
+		Timeout: c.Timeout, Count: c.Count, JSON: c.JSON, Color: !c.JSON && terminal.Colours(std.Out), Out: std.Out,
 	})
 }
 

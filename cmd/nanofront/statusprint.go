@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -172,14 +173,8 @@ func orDash(v *float64, format func(float64) string) string {
 	return format(*v)
 }
 
-// count is a number with commas: 51,234.
-func count(v float64) string {
-	s := fmt.Sprintf("%.0f", v)
-	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
-}
+// count is a whole number.
+func count(v float64) string { return terminal.Grouped(int64(math.RoundToEven(v))) }
 
 // size is a number of bytes; KiB and up where nothing is lost by it.
 func size(n int) string {
@@ -193,23 +188,15 @@ func size(n int) string {
 	if unit == "" {
 		unit = "B"
 	}
-	return count(float64(n)) + " " + unit
+	return terminal.Grouped(n) + " " + unit
 }
 
-// millis is a time in ms with three figures that matter.
+// millis is a time in ms; a dash where none was measured.
 func millis(ms float64) string {
-	switch {
-	case ms == 0:
+	if ms == 0 {
 		return "–"
-	case ms < 1:
-		return fmt.Sprintf("%.0f µs", ms*1000)
-	case ms < 10:
-		return fmt.Sprintf("%.2f ms", ms)
-	case ms < 1000:
-		return fmt.Sprintf("%.1f ms", ms)
-	default:
-		return fmt.Sprintf("%.2f s", ms/1000)
 	}
+	return terminal.Duration(time.Duration(ms * float64(time.Millisecond)))
 }
 
 func uptime(s float64) string {

@@ -5,10 +5,11 @@ import (
 	"os"
 	"time"
 
-	"github.com/mattn/go-isatty"
 	"github.com/rs/zerolog"
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
+
+	"nanofront/internal/terminal"
 )
 
 const (
@@ -35,7 +36,7 @@ type progress struct {
 // newProgress shows on standard error.
 func newProgress(log zerolog.Logger, first, total uint64) *progress {
 	p := &progress{log: log, now: time.Now, total: total, first: first}
-	if fd := os.Stderr.Fd(); isatty.IsTerminal(fd) {
+	if terminal.Is(os.Stderr) {
 		p.out = os.Stderr
 	}
 	p.started = p.now()

@@ -5,14 +5,12 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/mattn/go-isatty"
-
+	"nanofront/internal/terminal"
 	"nanofront/nanobus"
 )
 
@@ -51,10 +49,9 @@ type callPrinter struct {
 }
 
 func newCallPrinter(o *CallOptions) *callPrinter {
-	f, ok := o.Out.(*os.File)
 	return &callPrinter{
 		w: o.Out, color: palette(o.Color), json: o.JSON, many: o.Count > 1, clockKnown: true,
-		terminal: ok && isatty.IsTerminal(f.Fd()),
+		terminal: terminal.Is(o.Out),
 	}
 }
 
@@ -107,7 +104,7 @@ func statusText(status int) string {
 func (p *callPrinter) printWhole(r *reply) {
 	p.linef("%s  from %s at %s", p.color.status(r.response.Status, statusText(r.response.Status)), printable(r.where()), r.address)
 	for _, f := range r.response.Header {
-		p.linef("%s: %s", p.color.paint(cyan, printable(string(f.Name))), printable(string(f.Value)))
+		p.linef("%s: %s", p.color.paint(terminal.Cyan, printable(string(f.Name))), printable(string(f.Value)))
 	}
 	p.linef("")
 	if body := r.response.Body; len(body) > 0 {
@@ -124,7 +121,7 @@ func (p *callPrinter) printWhole(r *reply) {
 		if s.name == "total" {
 			offset = 0
 		}
-		p.linef("%s  %s  %s", pad(s.name, width), pad(duration(d), -8), p.color.paint(cyan, bar(offset, d, r.timing.Total)))
+		p.linef("%s  %s  %s", terminal.Pad(s.name, width), terminal.Pad(terminal.Duration(d), -8), p.color.paint(terminal.Cyan, bar(offset, d, r.timing.Total)))
 		offset += d
 	}
 	p.clockNote()
@@ -163,11 +160,11 @@ func (p *callPrinter) body(body []byte) {
 
 func (p *callPrinter) printLine(r *reply) {
 	if r.failed != nil {
-		p.linef("%d  %s", p.n, p.color.paint(red, r.failed.Error()))
+		p.linef("%d  %s", p.n, p.color.paint(terminal.Red, r.failed.Error()))
 		return
 	}
 	p.linef("%d  %s  %s  %s  from %s", p.n, p.color.status(r.response.Status, statusText(r.response.Status)),
-		duration(r.timing.Total), plural(len(r.response.Body), "byte"), printable(r.where()))
+		terminal.Duration(r.timing.Total), plural(len(r.response.Body), "byte"), printable(r.where()))
 }
 
 // printSummary is a table of the stages of all that were answered.
@@ -178,7 +175,9 @@ func (p *callPrinter) printSummary() {
 		return
 	}
 	p.linef("")
-	p.linef("%s%s%s%s%s", pad("", 13), pad("min", -11), pad("median", -11), pad("p99", -11), pad("max", -11))
+	t := terminal.Table{Columns: []terminal.Column{
+		{Head: ""}, {Head: "min", Right: true}, {Head: "median", Right: true}, {Head: "p99", Right: true}, {Head: "max", Right: true},
+	}}
 	for _, s := range stages {
 		all := make([]time.Duration, len(p.timings))
 		for i := range p.timings {
@@ -188,8 +187,9 @@ func (p *callPrinter) printSummary() {
 		n := len(all)
 		// The smallest that at least this share is not above.
 		p99 := all[(99*n+99)/100-1]
-		p.linef("%s%s%s%s%s", pad(s.name, 13), pad(duration(all[0]), -11), pad(duration(all[(n-1)/2]), -11), pad(duration(p99), -11), pad(duration(all[n-1]), -11))
+		t.Add(s.name, terminal.Duration(all[0]), terminal.Duration(all[(n-1)/2]), terminal.Duration(p99), terminal.Duration(all[n-1]))
 	}
+	t.Print(p.w, 0, bool(p.color))
 	p.clockNote()
 }
 

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"nanofront/internal/terminal"
 )
 
 // maxHexDump is how much of a body that is no text is shown.
@@ -52,10 +54,10 @@ func (p *printer) print(r *record) {
 		arrow = "→"
 	}
 	var line strings.Builder
-	line.WriteString(p.color.paint(faint, r.Time.Local().Format("15:04:05.000000")))
-	line.WriteString("  " + pad(instance, p.instance) + " " + arrow + " " + pad(peer, p.peer))
-	line.WriteString("  " + pad(r.Kind, p.kind) + "  " + p.color.paint(faint, pad(r.ID, 16)))
-	line.WriteString("  " + pad(grouped(r.Length)+" B", -11))
+	line.WriteString(p.color.paint(terminal.Faint, r.Time.Local().Format("15:04:05.000000")))
+	line.WriteString("  " + terminal.Pad(instance, p.instance) + " " + arrow + " " + terminal.Pad(peer, p.peer))
+	line.WriteString("  " + terminal.Pad(r.Kind, p.kind) + "  " + p.color.paint(terminal.Faint, terminal.Pad(r.ID, 16)))
+	line.WriteString("  " + terminal.Pad(terminal.Grouped(r.Length)+" B", -11))
 	if detail := p.detail(r); detail != "" {
 		line.WriteString("  " + detail)
 	}
@@ -70,7 +72,7 @@ func (p *printer) detail(r *record) string {
 		parts = append(parts, p.color.status(r.Status, strconv.Itoa(r.Status)))
 	}
 	if r.Code != "" {
-		parts = append(parts, p.color.paint(red, "error "+r.Code))
+		parts = append(parts, p.color.paint(terminal.Red, "error "+r.Code))
 		if r.Text != "" {
 			parts = append(parts, printable(r.Text))
 		}
@@ -96,7 +98,7 @@ func (p *printer) detail(r *record) string {
 		us   *int64
 	}{{"budget", r.Budget}, {"queue", r.Queue}, {"work", r.Work}, {"latency", r.Latency}} {
 		if t.us != nil {
-			parts = append(parts, p.color.paint(faint, t.name)+" "+duration(time.Duration(*t.us)*time.Microsecond))
+			parts = append(parts, p.color.paint(terminal.Faint, t.name)+" "+terminal.Duration(time.Duration(*t.us)*time.Microsecond))
 		}
 	}
 	return strings.Join(parts, "  ")

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"nanofront/internal/terminal"
 	"nanofront/nanobus"
 )
 
@@ -63,20 +64,20 @@ func (s *summary) droppedThere() uint64 {
 func (s *summary) print(w io.Writer, lost uint64) {
 	var kinds []string
 	for _, k := range slices.Sorted(maps.Keys(s.kinds)) {
-		kinds = append(kinds, grouped(s.kinds[k])+" "+k)
+		kinds = append(kinds, terminal.Grouped(s.kinds[k])+" "+k)
 	}
 	what := ""
 	if len(kinds) > 0 {
 		what = " (" + strings.Join(kinds, ", ") + ")"
 	}
-	_, _ = fmt.Fprintf(w, "%s in %s%s\n", plural(s.seen, "frame"), duration(time.Since(s.began)), what)
+	_, _ = fmt.Fprintf(w, "%s in %s%s\n", plural(s.seen, "frame"), terminal.Duration(time.Since(s.began)), what)
 	if s.shown != s.seen {
-		_, _ = fmt.Fprintf(w, "%s shown, the others don't match\n", grouped(s.shown))
+		_, _ = fmt.Fprintf(w, "%s shown, the others don't match\n", terminal.Grouped(s.shown))
 	}
 	if s.paired > 0 {
-		_, _ = fmt.Fprintf(w, "mean latency %s, of %s whose request was seen\n", duration(s.latency/time.Duration(s.paired)), plural(s.paired, "response"))
+		_, _ = fmt.Fprintf(w, "mean latency %s, of %s whose request was seen\n", terminal.Duration(s.latency/time.Duration(s.paired)), plural(s.paired, "response"))
 	}
-	_, _ = fmt.Fprintf(w, "%s dropped by the instances, %s here", grouped(s.droppedThere()), grouped(lost))
+	_, _ = fmt.Fprintf(w, "%s dropped by the instances, %s here", terminal.Grouped(s.droppedThere()), terminal.Grouped(lost))
 	if s.droppedThere()+lost > 0 {
 		_, _ = fmt.Fprint(w, ": a smaller --sample or --payload loses less")
 	}

@@ -31,7 +31,7 @@ var mayImport = []row{
 	{"internal/admin", "internal/logging internal/metrics github.com/rs/zerolog", ""},
 	{"internal/buildinfo", "", ""},
 	{"internal/busflags", "internal/cli internal/logging nanobus github.com/rs/zerolog", "flags that all who have a bus share"},
-	{"internal/bustool", "httpmsg internal/buildinfo nanobus registry github.com/mattn/go-isatty", "the code of nanofront bus"},
+	{"internal/bustool", "httpmsg internal/buildinfo internal/terminal nanobus registry", "the code of nanofront bus"},
 	{"internal/cli", "internal/admin internal/buildinfo internal/logging internal/metrics internal/terminal github.com/alecthomas/kong github.com/rs/zerolog", ""},
 	{"internal/discovery", "etcd internal/cli internal/metrics registry registry/static github.com/rs/zerolog", "chooses between etcd and a static table, by flags"},
 	{"internal/docs", "", ""},
@@ -62,7 +62,7 @@ var mayImport = []row{
 	{"handlers", "httpmsg internal/logging internal/metrics internal/tasks nanobus registry github.com/rs/zerolog", ""},
 	{"handlers/echo", "handlers", ""},
 	{"handlers/handlertest", "handlers httpmsg internal/testutil registry", "for tests alone"},
-	{"handlers/profile", "handlers internal/logging internal/metrics github.com/cockroachdb/pebble/v2 github.com/mattn/go-isatty github.com/rs/zerolog github.com/vbauerster/mpb/v8", ""},
+	{"handlers/profile", "handlers internal/logging internal/metrics internal/terminal github.com/cockroachdb/pebble/v2 github.com/rs/zerolog github.com/vbauerster/mpb/v8", ""},
 	{"handlers/program", "handlers internal/busflags internal/cli internal/discovery internal/tuning internal/unixpath nanobus registry", "the glue that all roles share"},
 	{"handlers/web", "handlers httpmsg internal/metrics nanobus", ""},
 
@@ -86,7 +86,7 @@ var mayImport = []row{
 	{"bench/scenario", "bench/drivers bench/load bench/peers bench/result bench/system go.yaml.in/yaml/v3", ""},
 	{"bench/system", "bench/result internal/freeport internal/metrics golang.org/x/sys", "reads the form in which a program shows its metrics"},
 
-	{"cmd/bench", "bench/compare bench/drivers bench/load bench/peers bench/report bench/result bench/scenario internal/cli internal/tuning internal/wholefile github.com/HdrHistogram/hdrhistogram-go github.com/mattn/go-isatty golang.org/x/sys", ""},
+	{"cmd/bench", "bench/compare bench/drivers bench/load bench/peers bench/report bench/result bench/scenario internal/cli internal/terminal internal/tuning internal/wholefile github.com/HdrHistogram/hdrhistogram-go", ""},
 	{"cmd/handler", "handlers handlers/echo handlers/profile handlers/program handlers/web internal/cli", ""},
 	{"cmd/nanofront", "etcd etcd/embedded internal/admin internal/busflags internal/bustool internal/cli internal/discovery internal/logging internal/metrics internal/supervisor internal/terminal internal/tuning nanobus registry github.com/rs/zerolog", ""},
 	{"cmd/terminator", "etcd internal/admin internal/buildinfo internal/busflags internal/cli internal/discovery internal/handover internal/lastknown internal/logging internal/tuning internal/unixpath registry terminator", ""},

@@ -160,19 +160,19 @@ func (c *Console) access(get func(string) string, width int) []string {
 			return nil
 		}
 	}
-	who := clip(printable(get(Upstream)), upstreamWidth)
+	who := terminal.Clip(printable(get(Upstream)), upstreamWidth)
 	if who == "" { // refused by the front itself
-		who = clip(printable(get(Reason)), reasonWidth)
+		who = terminal.Clip(printable(get(Reason)), reasonWidth)
 	}
 	tail := []word{{shown: who, text: who}}
 	if end := printable(get(End)); end != "" && end != "ok" && end != "complete" {
 		tail = append(tail, word{shown: c.paint(terminal.Yellow, end), text: end})
 	}
 	if count > 1 {
-		more := "+" + grouped(count-1)
+		more := "+" + terminal.Grouped(count-1)
 		tail = append(tail, word{shown: c.paint(terminal.Faint, more), text: more})
 	}
-	method, target := clip(printable(get(Method)), 2*methodWidth), printable(get(Path))
+	method, target := terminal.Clip(printable(get(Method)), 2*methodWidth), printable(get(Path))
 	if method == "" && target == "" { // what came was no request
 		method, target = "–", "–"
 	}
@@ -188,8 +188,8 @@ func (c *Console) access(get func(string) string, width int) []string {
 		path = min(max(width-fixed, minPath), maxPath)
 	}
 	status := printable(get(Status))
-	line := fmt.Sprintf("%s %s %s %s%*s%*s%s", c.clock(get), padded(method, methodWidth),
-		padded(clip(target, path), path), c.paint(statusStyle(status), status),
+	line := fmt.Sprintf("%s %s %s %s%*s%*s%s", c.clock(get), terminal.Pad(method, methodWidth),
+		terminal.Pad(terminal.Clip(target, path), path), c.paint(statusStyle(status), status),
 		sizeWidth, byteSize(get(BytesOut)), tookWidth, took(get(Duration)), shown)
 	return []string{strings.TrimRight(line, " ")}
 }
@@ -291,18 +291,6 @@ func quoted(s string) string {
 	return s
 }
 
-// clip is text of at most n characters.
-func clip(s string, n int) string {
-	if utf8.RuneCountInString(s) <= n {
-		return s
-	}
-	return string([]rune(s)[:n-1]) + "…"
-}
-
-func padded(s string, n int) string {
-	return s + strings.Repeat(" ", max(n-utf8.RuneCountInString(s), 0))
-}
-
 // byteSize is a size with three figures that matter.
 func byteSize(text string) string {
 	n, err := strconv.ParseFloat(text, 64)
@@ -344,15 +332,6 @@ func figures(v float64) string {
 		return fmt.Sprintf("%.1f", v)
 	}
 	return fmt.Sprintf("%.0f", v)
-}
-
-// grouped is a number with commas.
-func grouped(n int64) string {
-	s := strconv.FormatInt(n, 10)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
 }
 
 // consoleWriter writes log lines as Console makes them, one Write for each.

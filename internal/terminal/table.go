@@ -19,6 +19,7 @@ const (
 	Red    Style = 31
 	Green  Style = 32
 	Yellow Style = 33
+	Cyan   Style = 36
 )
 
 // Paint is text in a style.
@@ -146,26 +147,4 @@ func (t *Table) fit(widths []int, empty []bool, width int) (shown []bool) {
 		total -= widths[next] + len(gap)
 	}
 	return shown
-}
-
-// Wrap cuts text into lines of at most width columns, at spaces; a word that is
-// longer has a line of its own.
-func Wrap(text string, width int) []string {
-	var lines []string
-	line := ""
-	for word := range strings.FieldsSeq(text) {
-		switch {
-		case line == "":
-			line = word
-		case utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width:
-			lines = append(lines, line)
-			line = word
-		default:
-			line += " " + word
-		}
-	}
-	if line != "" {
-		lines = append(lines, line)
-	}
-	return lines
 }

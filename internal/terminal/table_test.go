@@ -32,16 +32,6 @@ func TestTable_FitsTheWidth(t *testing.T) {
 	}
 }
 
-func TestWrap(t *testing.T) {
-	got := strings.Join(Wrap("  one two  three averylongword é x ", 9), "|")
-	if want := "one two|three|averylongword|é x"; got != want {
-		t.Errorf("got %q, want %q", got, want)
-	}
-	if got := Wrap(" ", 9); len(got) != 0 {
-		t.Errorf("of nothing: %q", got)
-	}
-}
-
 func TestTerminal_NotOne(t *testing.T) {
 	f, err := os.CreateTemp(t.TempDir(), "out")
 	if err != nil {

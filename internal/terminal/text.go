@@ -1,0 +1,75 @@
+package terminal
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// Grouped is a number with commas: 51,234.
+func Grouped[T int | int64 | uint64](n T) string {
+	s := fmt.Sprint(n)
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// Duration is a time with three figures that matter.
+func Duration(d time.Duration) string {
+	in := func(unit time.Duration, decimals int) string {
+		return strconv.FormatFloat(float64(d)/float64(unit), 'f', decimals, 64)
+	}
+	switch {
+	case d < time.Millisecond:
+		return in(time.Microsecond, 0) + " µs"
+	case d < 10*time.Millisecond:
+		return in(time.Millisecond, 2) + " ms"
+	case d < time.Second:
+		return in(time.Millisecond, 1) + " ms"
+	default:
+		return in(time.Second, 2) + " s"
+	}
+}
+
+// Pad fills text with spaces up to a width in characters: on the right, or on the left if
+// width is negative.
+func Pad(text string, width int) string {
+	fill := strings.Repeat(" ", max(max(width, -width)-utf8.RuneCountInString(text), 0))
+	if width < 0 {
+		return fill + text
+	}
+	return text + fill
+}
+
+// Clip cuts text to n characters, 1 at the least.
+func Clip(text string, n int) string {
+	if utf8.RuneCountInString(text) <= n {
+		return text
+	}
+	return string([]rune(text)[:n-1]) + "…"
+}
+
+// Wrap cuts text into lines of at most width columns, at spaces; a word that is
+// longer has a line of its own.
+func Wrap(text string, width int) []string {
+	var lines []string
+	line := ""
+	for word := range strings.FieldsSeq(text) {
+		switch {
+		case line == "":
+			line = word
+		case utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width:
+			lines = append(lines, line)
+			line = word
+		default:
+			line += " " + word
+		}
+	}
+	if line != "" {
+		lines = append(lines, line)
+	}
+	return lines
+}

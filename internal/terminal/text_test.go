@@ -1,0 +1,44 @@
+package terminal
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestGrouped(t *testing.T) {
+	for n, want := range map[int64]string{0: "0", 999: "999", 1000: "1,000", 1234567: "1,234,567", -123: "-123", -1234: "-1,234"} {
+		if got := Grouped(n); got != want {
+			t.Errorf("Grouped(%d) = %q, want %q", n, got, want)
+		}
+	}
+}
+
+func TestDuration(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		0: "0 µs", 412 * time.Microsecond: "412 µs", 1239 * time.Microsecond: "1.24 ms", 12_340 * time.Microsecond: "12.3 ms", 3 * time.Second: "3.00 s",
+	} {
+		if got := Duration(d); got != want {
+			t.Errorf("Duration(%v) = %q, want %q", d, got, want)
+		}
+	}
+}
+
+func TestPad(t *testing.T) {
+	if l, r, long := Pad("é", 3), Pad("é", -3), Pad("long", 3); l != "é  " || r != "  é" || long != "long" {
+		t.Errorf("got %q, %q, %q", l, r, long)
+	}
+	if whole, cut := Clip("größe", 5), Clip("größe", 4); whole != "größe" || cut != "grö…" {
+		t.Errorf("got %q, %q", whole, cut)
+	}
+}
+
+func TestWrap(t *testing.T) {
+	got := strings.Join(Wrap("  one two  three averylongword é x ", 9), "|")
+	if want := "one two|three|averylongword|é x"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := Wrap(" ", 9); len(got) != 0 {
+		t.Errorf("of nothing: %q", got)
+	}
+}
