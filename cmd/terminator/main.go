@@ -6,11 +6,11 @@ import (
 	"context"
 	"time"
 
+	"nanofront/etcd/discovery"
 	"nanofront/internal/buildinfo"
-	"nanofront/internal/busflags"
 	"nanofront/internal/cli"
-	"nanofront/internal/discovery"
 	"nanofront/internal/tuning"
+	"nanofront/nanobus/busflags"
 	"nanofront/registry"
 	"nanofront/terminator"
 )

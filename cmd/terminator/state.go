@@ -8,9 +8,9 @@ import (
 	"sync/atomic"
 
 	"nanofront/etcd"
+	"nanofront/etcd/discovery"
 	"nanofront/internal/admin"
 	"nanofront/internal/cli"
-	"nanofront/internal/discovery"
 	"nanofront/internal/lastknown"
 	"nanofront/registry"
 	"nanofront/terminator"

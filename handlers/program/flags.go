@@ -9,13 +9,13 @@ import (
 	"strings"
 	"time"
 
+	"nanofront/etcd/discovery"
 	"nanofront/handlers"
-	"nanofront/internal/busflags"
 	"nanofront/internal/cli"
-	"nanofront/internal/discovery"
 	"nanofront/internal/tuning"
 	"nanofront/internal/unixpath"
 	"nanofront/nanobus"
+	"nanofront/nanobus/busflags"
 	"nanofront/registry"
 )
 

@@ -2,6 +2,8 @@ package admin
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"net"
 	"net/http"
 	"time"
@@ -24,4 +26,22 @@ func Get(ctx context.Context, addr, path string) (*http.Response, error) {
 		return nil, err
 	}
 	return client.Do(req)
+}
+
+// lookTimeout bounds a look at an admin port.
+const lookTimeout = 2 * time.Second
+
+// GetJSON asks an admin port for a document, for some seconds at most.
+func GetJSON(ctx context.Context, addr, path string, into any) error {
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	resp, err := Get(ctx, addr, path)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }() // it was only read
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("http://%s%s: %s", addr, path, resp.Status)
+	}
+	return json.NewDecoder(resp.Body).Decode(into)
 }

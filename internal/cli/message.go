@@ -40,7 +40,7 @@ type mistakes interface {
 // packages are the names that errors begin with, for those who read the code or a
 // log. They say nothing to who has typed a command. Names that do are left: etcd, and
 // the roles.
-const packages = `admin|admission|blocking|buildinfo|busflags|bustool|cli|compare|conns|discovery|drivers|` +
+const packages = `admin|admission|blocking|buildinfo|busflags|cli|compare|conns|discovery|drivers|` +
 	`embedded|eventloop|exchange|forwarded|freeport|handlers|handover|http1|httpmsg|lastknown|` +
 	`load|logging|metrics|nanobus|peerbench|peers|program|rawsock|registry|report|result|` +
 	`scenario|static|supervisor|system|tasks|terminal|terminator|testutil|tlsfiles|tuning|` +

@@ -30,10 +30,7 @@ var mayImport = []row{
 
 	{"internal/admin", "internal/logging internal/metrics github.com/rs/zerolog", ""},
 	{"internal/buildinfo", "", ""},
-	{"internal/busflags", "internal/cli internal/logging nanobus github.com/rs/zerolog", "flags that all who have a bus share"},
-	{"internal/bustool", "httpmsg internal/buildinfo internal/terminal nanobus registry", "the code of nanofront bus"},
 	{"internal/cli", "internal/admin internal/buildinfo internal/logging internal/metrics internal/terminal github.com/alecthomas/kong github.com/rs/zerolog", ""},
-	{"internal/discovery", "etcd internal/cli internal/metrics registry registry/static github.com/rs/zerolog", "chooses between etcd and a static table, by flags"},
 	{"internal/docs", "", ""},
 	{"internal/e2e", "", ""},
 	{"internal/freeport", "", ""},
@@ -55,15 +52,17 @@ var mayImport = []row{
 	{"internal/wholefile", "", ""},
 
 	{"nanobus", "internal/logging internal/metrics internal/rawsock internal/tasks internal/tlsfiles internal/unixpath github.com/cespare/xxhash/v2 github.com/rs/zerolog go.nanomsg.org/mangos/v3", ""},
+	{"nanobus/busflags", "internal/cli internal/logging nanobus github.com/rs/zerolog", "the flags that all who have a bus share"},
 
 	{"etcd", "internal/metrics internal/tlsfiles registry github.com/rs/zerolog go.etcd.io/etcd/api/v3 go.etcd.io/etcd/client/v3 go.uber.org/zap google.golang.org/grpc", ""},
+	{"etcd/discovery", "etcd internal/cli internal/metrics registry registry/static github.com/rs/zerolog", "etcd or the static table in its place, as flags say"},
 	{"etcd/embedded", "github.com/rs/zerolog go.etcd.io/etcd/api/v3 go.etcd.io/etcd/server/v3 go.uber.org/zap google.golang.org/grpc google.golang.org/protobuf", ""},
 
 	{"handlers", "httpmsg internal/logging internal/metrics internal/tasks nanobus registry github.com/rs/zerolog", ""},
 	{"handlers/echo", "handlers", ""},
 	{"handlers/handlertest", "handlers httpmsg internal/testutil registry", "for tests alone"},
 	{"handlers/profile", "handlers internal/logging internal/metrics internal/terminal github.com/cockroachdb/pebble/v2 github.com/rs/zerolog github.com/vbauerster/mpb/v8", ""},
-	{"handlers/program", "handlers internal/busflags internal/cli internal/discovery internal/tuning internal/unixpath nanobus registry", "the glue that all roles share"},
+	{"handlers/program", "etcd/discovery handlers internal/cli internal/tuning internal/unixpath nanobus nanobus/busflags registry", "the glue that all roles share"},
 	{"handlers/web", "handlers httpmsg internal/metrics nanobus", ""},
 
 	{"terminator", "httpmsg internal/logging internal/metrics nanobus registry terminator/admission terminator/blocking terminator/conns terminator/eventloop terminator/exchange terminator/forwarded terminator/http1 github.com/rs/zerolog", ""},
@@ -88,8 +87,12 @@ var mayImport = []row{
 
 	{"cmd/bench", "bench/compare bench/drivers bench/load bench/peers bench/report bench/result bench/scenario internal/cli internal/terminal internal/tuning internal/wholefile github.com/HdrHistogram/hdrhistogram-go", ""},
 	{"cmd/handler", "handlers handlers/echo handlers/profile handlers/program handlers/web internal/cli", ""},
-	{"cmd/nanofront", "etcd etcd/embedded internal/admin internal/busflags internal/bustool internal/cli internal/discovery internal/logging internal/metrics internal/supervisor internal/terminal internal/tuning nanobus registry github.com/rs/zerolog", ""},
-	{"cmd/terminator", "etcd internal/admin internal/buildinfo internal/busflags internal/cli internal/discovery internal/handover internal/lastknown internal/logging internal/tuning internal/unixpath registry terminator", ""},
+	{"cmd/nanofront", "cmd/nanofront/bus cmd/nanofront/routes cmd/nanofront/status cmd/nanofront/up etcd/embedded internal/cli internal/tuning", ""},
+	{"cmd/nanofront/bus", "etcd/discovery httpmsg internal/buildinfo internal/cli internal/terminal nanobus nanobus/busflags registry github.com/rs/zerolog", ""},
+	{"cmd/nanofront/routes", "etcd/discovery internal/cli internal/terminal registry github.com/rs/zerolog", ""},
+	{"cmd/nanofront/status", "etcd/discovery internal/admin internal/cli internal/metrics internal/terminal nanobus registry github.com/rs/zerolog", ""},
+	{"cmd/nanofront/up", "cmd/nanofront/routes etcd etcd/embedded internal/admin internal/cli internal/logging internal/supervisor internal/terminal internal/tuning nanobus/busflags registry github.com/rs/zerolog", ""},
+	{"cmd/terminator", "etcd etcd/discovery internal/admin internal/buildinfo internal/cli internal/handover internal/lastknown internal/logging internal/tuning internal/unixpath nanobus/busflags registry terminator", ""},
 }
 
 // withoutStandard are the parts of the standard library, and all below them, that a package

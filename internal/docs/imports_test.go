@@ -137,7 +137,7 @@ func TestImports_TableKeepsTheOrder(t *testing.T) {
 		{"terminator", "handlers", nil},
 		{"terminator", "etcd", nil},
 		{"handlers", "terminator", nil},
-		{"handlers", "etcd", nil},
+		{"handlers", "etcd", []string{"handlers/program"}}, // glue
 		{"nanobus", "terminator", nil},
 		{"nanobus", "handlers", nil},
 		{"nanobus", "etcd", nil},
@@ -148,6 +148,12 @@ func TestImports_TableKeepsTheOrder(t *testing.T) {
 		{"bench", "nanobus", nil},
 		{"bench", "handlers", nil},
 		{"bench", "etcd", nil},
+		{"registry", "internal/cli", nil},
+		{"internal", "nanobus", nil},
+		{"internal", "etcd", nil},
+		{"internal", "handlers", nil},
+		{"internal", "terminator", nil},
+		{"internal", "httpmsg", nil},
 		{"", "bench", []string{"bench", "cmd/bench"}},
 	} {
 		for _, r := range mayImport {
@@ -179,6 +185,7 @@ func TestImports_WhatIsNotInTheTableIsForbidden(t *testing.T) {
 		{"etcd", "go.etcd.io/etcd/server/v3/embed", true},
 		{"etcd/embedded", "go.etcd.io/etcd/server/v3/embed", false},
 		{"internal/docs", "cmd/nanofront", true},
+		{"cmd/terminator", "cmd/nanofront/up", true},
 		{"registry", "nanobus", true},
 		{"registry", "internal/uri", false},
 		{"registry/static", "registry", false},

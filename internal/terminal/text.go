@@ -17,6 +17,21 @@ func Grouped[T int | int64 | uint64](n T) string {
 	return s
 }
 
+// Size is a number of bytes; KiB and up where nothing is lost by it.
+func Size(n int) string {
+	unit := ""
+	for _, u := range []string{"KiB", "MiB", "GiB", "TiB"} {
+		if n < 1024 || n%1024 != 0 {
+			break
+		}
+		n, unit = n/1024, u
+	}
+	if unit == "" {
+		unit = "B"
+	}
+	return Grouped(n) + " " + unit
+}
+
 // Duration is a time with three figures that matter.
 func Duration(d time.Duration) string {
 	in := func(unit time.Duration, decimals int) string {

@@ -14,6 +14,14 @@ func TestGrouped(t *testing.T) {
 	}
 }
 
+func TestSize(t *testing.T) {
+	for n, want := range map[int]string{1: "1 B", 1000: "1,000 B", 262144: "256 KiB", 1 << 20: "1 MiB", 1<<20 + 1: "1,048,577 B", 1 << 40: "1 TiB"} {
+		if got := Size(n); got != want {
+			t.Errorf("%d bytes are %q, want %q", n, got, want)
+		}
+	}
+}
+
 func TestDuration(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		0: "0 µs", 412 * time.Microsecond: "412 µs", 1239 * time.Microsecond: "1.24 ms", 12_340 * time.Microsecond: "12.3 ms", 3 * time.Second: "3.00 s",

@@ -15,8 +15,8 @@ import (
 	"github.com/rs/zerolog"
 	"go.uber.org/goleak"
 
-	"nanofront/metrics"
 	"nanofront/internal/testutil"
+	"nanofront/metrics"
 	"nanofront/registry"
 )
 

@@ -1,0 +1,232 @@
+package bus
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"nanofront/httpmsg"
+	"nanofront/nanobus"
+)
+
+func copied(k nanobus.Kind, id uint64, at time.Duration, fixed int, payload []byte, keep int) *nanobus.TapCopy {
+	body := append(make([]byte, fixed), payload...)
+	c := &nanobus.TapCopy{
+		Service: "s", Instance: "s-1", At: time.Unix(1_700_000_000, 0).Add(at), Peer: []byte("front"),
+		Kind: k, ID: id, Length: 16 + len(body), Body: body,
+	}
+	if k == nanobus.KindRequest {
+		binary.BigEndian.PutUint32(body, 2_500_000)
+	} else {
+		c.Direction = nanobus.TapSent
+	}
+	if keep >= 0 {
+		c.Body, c.Cut = body[:fixed+keep], true
+	}
+	return c
+}
+
+func request(id uint64, path string, keep int) *nanobus.TapCopy {
+	r := httpmsg.Request{
+		Method: []byte("GET"), Scheme: []byte("http"), Host: []byte("h"), Path: []byte(path), Query: []byte("q=1"),
+		Header: httpmsg.Fields{{Name: []byte("accept"), Value: []byte("\x1b[31mred")}}, Body: []byte("line 1\nline 2"),
+	}
+	return copied(nanobus.KindRequest, id, 0, 4, r.AppendTo(nil), keep)
+}
+
+func response(id uint64, keep int) *nanobus.TapCopy {
+	r := httpmsg.Response{Status: 404, Body: []byte{0xff, 0, 1}}
+	r.Set("content-type", "image/png")
+	return copied(nanobus.KindResponse, id, 1500*time.Microsecond, 16, r.AppendTo(nil), keep)
+}
+
+func TestDecoder_PairsHalves(t *testing.T) {
+	d := decoder{pairs: newPairs(), full: true}
+	req := d.decode(request(7, "/a", -1))
+	if req.Method != "GET" || req.Path != "/a" || req.Query != "q=1" || req.Host != "h" || *req.Budget != 2_500_000 || req.ID != "0000000000000007" ||
+		req.Direction != "in" || req.Body != "line 1\nline 2" || req.Latency != nil {
+		t.Errorf("request: %+v", req)
+	}
+	other := request(7, "/b", -1) // the same id of another caller
+	other.Peer = []byte("other")
+	d.decode(other)
+	resp := d.decode(response(7, -1))
+	if resp.Status != 404 || resp.Latency == nil || *resp.Latency != 1500 || resp.Path != "/a" || resp.Direction != "out" || resp.BodyBase64 != "/wAB" {
+		t.Errorf("response: %+v", resp)
+	}
+	if again := d.decode(response(7, -1)); again.Latency != nil {
+		t.Errorf("a second response: %+v", again)
+	}
+}
+
+func TestDecoder_WhatWasCut(t *testing.T) {
+	d := decoder{pairs: newPairs()}
+	for _, c := range []struct {
+		keep               int
+		method, path, host string
+		notHTTP            bool
+	}{
+		{0, "", "", "", false},
+		{4, "GET", "", "", false},
+		{20, "GET", "/a", "h", false},
+	} {
+		r := d.decode(request(1, "/a", c.keep))
+		if r.Method != c.method || r.Path != c.path || r.Host != c.host || r.NotHTTP || !r.Cut {
+			t.Errorf("%d bytes of a request: %+v", c.keep, r)
+		}
+	}
+	if r := d.decode(response(1, 2)); r.Status != 404 {
+		t.Errorf("2 bytes of a response: %+v", r)
+	}
+	if r := d.decode(response(1, 0)); r.Status != 0 || r.NotHTTP {
+		t.Errorf("nothing of a response: %+v", r)
+	}
+	if r := d.decode(copied(nanobus.KindRequest, 1, 0, 4, []byte("\xff?"), -1)); !r.NotHTTP {
+		t.Errorf("no HTTP: %+v", r)
+	}
+	if r := d.decode(&nanobus.TapCopy{Kind: nanobus.KindResponse, Body: []byte("x")}); r.Queue != nil {
+		t.Errorf("less than a response: %+v", r)
+	}
+}
+
+func TestDecoder_Matches(t *testing.T) {
+	d := decoder{pairs: newPairs(), match: "/api"}
+	if d.decode(request(1, "/api/x", -1)) == nil || d.decode(copied(nanobus.KindCancel, 1, 0, 0, nil, -1)) == nil || d.decode(response(1, -1)) == nil {
+		t.Error("what matches isn't shown")
+	}
+	if d.decode(request(2, "/other", -1)) != nil || d.decode(copied(nanobus.KindCancel, 2, 0, 0, nil, -1)) != nil || d.decode(response(2, -1)) != nil {
+		t.Error("what doesn't match is shown")
+	}
+	if d.decode(&nanobus.TapCopy{Kind: nanobus.TapKinds()[0]}) != nil {
+		t.Error("what belongs to no request is shown")
+	}
+}
+
+func TestPairs_ForgetTheOldest(t *testing.T) {
+	p := newPairs()
+	for i := range uint64(maxPairs + 10) {
+		p.put(pairKey{id: i}, pair{method: fmt.Sprint(i)})
+	}
+	if len(p.open) != maxPairs {
+		t.Errorf("%d pairs", len(p.open))
+	}
+	if _, ok := p.take(pairKey{id: 9}); ok {
+		t.Error("the oldest is still there")
+	}
+	if r, ok := p.take(pairKey{id: 10}); !ok || r.method != "10" {
+		t.Error("another was forgotten")
+	}
+}
+
+func TestQueue_Bounded(t *testing.T) {
+	q := newQueue()
+	big := make([]byte, 1<<20)
+	for range 20 {
+		q.copied(nanobus.TapCopy{Body: big})
+	}
+	if n := len(q.take()); n != 16 || q.losses() != 4 {
+		t.Errorf("%d of 20 MiB kept, %d lost", n, q.losses())
+	}
+	peer := []byte("peer")
+	q.copied(nanobus.TapCopy{Peer: peer, Body: []byte("body")})
+	copy(peer, "xxxx")
+	q.said(nanobus.TapState{Dropped: 3})
+	items := q.take()
+	if len(items) != 2 || string(items[0].copy.Peer) != "peer" || string(items[0].copy.Body) != "body" || items[1].state.Dropped != 3 {
+		t.Errorf("got %+v", items)
+	}
+}
+
+func TestPrinter_Lines(t *testing.T) {
+	d := decoder{pairs: newPairs(), full: true}
+	var out strings.Builder
+	p := newPrinter(&out, false, false)
+	p.print(d.decode(request(7, "/a", -1)))
+	p.print(d.decode(response(7, -1)))
+	if err := p.flush(); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"s-1 ← front  request   0000000000000007", "GET /a?q=1  budget 2.50 s", `accept: \x1b[31mred`, "    line 1\n    line 2\n",
+		"s-1 → front  response  0000000000000007", "404  GET /a  queue 0 µs  work 0 µs  latency 1.50 ms", "ff 00 01",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q isn't in\n%s", want, out.String())
+		}
+	}
+	if strings.Contains(out.String(), "\x1b") {
+		t.Error("a control character reaches the terminal")
+	}
+	out.Reset()
+	p = newPrinter(&out, false, true)
+	p.print(d.decode(response(7, -1)))
+	if err := p.flush(); err != nil || !strings.Contains(out.String(), "\x1b[33m404\x1b[0m") {
+		t.Errorf("no colour, %v: %q", err, out.String())
+	}
+}
+
+func TestPrinter_JSON(t *testing.T) {
+	d := decoder{pairs: newPairs(), full: true}
+	var out strings.Builder
+	p := newPrinter(&out, true, false)
+	p.print(d.decode(request(7, "/a", -1)))
+	if err := p.flush(); err != nil {
+		t.Fatal(err)
+	}
+	var r map[string]any
+	if err := json.Unmarshal([]byte(out.String()), &r); err != nil || strings.Count(out.String(), "\n") != 1 {
+		t.Fatalf("%v in %q", err, out.String())
+	}
+	if r["kind"] != "request" || r["path"] != "/a" || r["budget_us"] != 2_500_000.0 || r["peer"] != "front" {
+		t.Errorf("got %v", r)
+	}
+}
+
+func TestSummary_CountsDropsOfEachLink(t *testing.T) {
+	s := newSummary()
+	for _, dropped := range []uint64{0, 5, 9, 0, 2} { // the fourth is of a new link
+		s.state(&nanobus.TapState{Service: "s", Instance: "s-1", Dropped: dropped})
+	}
+	s.state(&nanobus.TapState{Service: "s", Instance: "s-2", Dropped: 4})
+	var out strings.Builder
+	s.print(&out, 1)
+	if !strings.Contains(out.String(), "15 dropped by the instances, 1 here: a smaller --sample") {
+		t.Errorf("got %q", out.String())
+	}
+}
+
+func TestParseKinds(t *testing.T) {
+	if kinds, err := ParseKinds([]string{"request", "ping"}); err != nil || len(kinds) != 2 || kinds[0] != nanobus.KindRequest {
+		t.Errorf("got %v, %v", kinds, err)
+	}
+	if kinds, err := ParseKinds([]string{"all"}); err != nil || len(kinds) < 10 {
+		t.Errorf("got %v, %v", kinds, err)
+	}
+	for _, bad := range [][]string{{"tap"}, {"requests"}, {}} {
+		if kinds, err := ParseKinds(bad); err == nil {
+			t.Errorf("%v: got %v", bad, kinds)
+		}
+	}
+}
+
+func TestText(t *testing.T) {
+	for text, want := range map[string]string{
+		"plain ä €": "plain ä €", "a\nb": `a\nb`, "\x1b[0m": `\x1b[0m`, "\xff": `\xff`, "\u202e": `\u202e`, "": "",
+	} {
+		if got := printable(text); got != want {
+			t.Errorf("printable(%q) = %q, want %q", text, got, want)
+		}
+	}
+	if plural(1, "frame") != "1 frame" || plural(1000, "frame") != "1,000 frames" {
+		t.Error("numbers")
+	}
+	if got := bar(50, 50, 100); got != strings.Repeat(" ", 20)+strings.Repeat("█", 20) {
+		t.Errorf("bar %q", got)
+	}
+	if bar(0, 0, 100) != "" || bar(0, 5, 0) != "" || bar(10, 1, 1000) != "▏" {
+		t.Error("bars of next to nothing")
+	}
+}

@@ -1,0 +1,2 @@
+// Package routes is nanofront routes: the document in force, shown and replaced.
+package routes

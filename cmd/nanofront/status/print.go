@@ -1,0 +1,156 @@
+package status
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"nanofront/internal/terminal"
+)
+
+func printOn(s terminal.Screen, from place, terminators []terminatorStatus, instances []instanceStatus) {
+	s.Line("%v", from)
+	s.Line("%s", s.Faint("rates and times: of the last 10 s"))
+	s.Line("")
+	var dropped []string
+	dropped = append(dropped, printTerminators(s, terminators)...)
+	s.Line("")
+	dropped = append(dropped, printInstances(s, instances)...)
+	if len(dropped) > 0 {
+		s.Explain("left out", strings.Join(dropped, ", ")+", for the width")
+	}
+}
+
+func printTerminators(s terminal.Screen, terminators []terminatorStatus) (dropped []string) {
+	t := terminal.Table{Columns: []terminal.Column{
+		{Head: "TERMINATOR"},
+		{Head: "STATE"},
+		{Head: "REQ/S", Right: true},
+		{Head: "P50", Right: true},
+		{Head: "P99", Right: true},
+		{Head: "5XX/S", Right: true},
+		{Head: "SHED/S", Right: true, Drop: 1},
+		{Head: "IN FLIGHT", Right: true, Drop: 2},
+		{Head: "LIMIT", Right: true, Drop: 3},
+		{Head: "CONNS", Right: true},
+		{Head: "UPTIME", Right: true, Drop: 4},
+	}}
+	for _, ts := range terminators {
+		state, style := ts.state()
+		row := []terminal.Cell{{Text: ts.name()}, {Text: state, Style: style}}
+		if ts.Error != "" {
+			for range len(t.Columns) - len(row) {
+				row = append(row, terminal.Cell{Text: "–"})
+			}
+			t.AddCells(row...)
+			continue
+		}
+		failed := terminal.Cell{Text: count(ts.Failed)}
+		if ts.Failed > 0 {
+			failed.Style = terminal.Red
+		}
+		for _, text := range []string{count(ts.Rate), millis(ts.P50), millis(ts.P99)} {
+			row = append(row, terminal.Cell{Text: text})
+		}
+		row = append(row, failed)
+		for _, text := range []string{count(ts.Shed), count(ts.InFlight), count(ts.Limit), count(ts.Conns), uptime(ts.Uptime)} {
+			row = append(row, terminal.Cell{Text: text})
+		}
+		t.AddCells(row...)
+	}
+	dropped = t.Print(s, s.Width, s.Colours)
+	for _, ts := range terminators {
+		for _, line := range ts.remarks() {
+			s.Line("  %s: %s", ts.name(), line)
+		}
+	}
+	return dropped
+}
+
+// state is a terminator's, in a word.
+func (s *terminatorStatus) state() (string, terminal.Style) {
+	switch {
+	case s.Error != "":
+		return "no answer", terminal.Red
+	case !s.Ready:
+		return "not ready", terminal.Yellow
+	case len(s.Degraded) > 0:
+		return "degraded", terminal.Yellow
+	}
+	return "ready", terminal.Green
+}
+
+func printInstances(s terminal.Screen, instances []instanceStatus) (dropped []string) {
+	if len(instances) == 0 {
+		s.Line("no instance is registered: bin/handler echo starts one, nanofront up a whole system")
+		return nil
+	}
+	t := terminal.Table{Columns: []terminal.Column{
+		{Head: "SERVICE"},
+		{Head: "INSTANCE"},
+		{Head: "STATE"},
+		{Head: "REQ/S", Right: true},
+		{Head: "P50", Right: true},
+		{Head: "P99", Right: true},
+		{Head: "IN FLIGHT", Right: true, Drop: 1},
+		{Head: "WEIGHT", Right: true, Drop: 4},
+		{Head: "WINDOW", Right: true, Drop: 5},
+		{Head: "UPTIME", Right: true, Drop: 2},
+		{Head: "VERSION", Drop: 3},
+		{Head: "ADDRESS", Drop: 6},
+	}}
+	for _, in := range instances {
+		version := in.Version
+		if version == "" {
+			version = "–"
+		}
+		row := []terminal.Cell{{Text: in.Service}, {Text: in.ID}, {Text: string(in.State), Style: in.State.style()}}
+		for _, text := range []string{
+			orDash(in.Rate, count), orDash(in.P50, millis), orDash(in.P99, millis), orDash(in.InFlight, count),
+			in.Weight.String(), fmt.Sprint(in.Window), uptime(in.Uptime), version, in.Address,
+		} {
+			row = append(row, terminal.Cell{Text: text})
+		}
+		t.AddCells(row...)
+	}
+	dropped = t.Print(s, s.Width, s.Colours)
+	s.Line("")
+	for _, st := range states {
+		if slices.ContainsFunc(instances, func(in instanceStatus) bool { return in.State == st.state }) {
+			s.Explain(string(st.state), st.means)
+		}
+	}
+	return dropped
+}
+
+func orDash(v *float64, format func(float64) string) string {
+	if v == nil {
+		return "–"
+	}
+	return format(*v)
+}
+
+// count is a whole number.
+func count(v float64) string { return terminal.Grouped(int64(math.RoundToEven(v))) }
+
+// millis is a time in ms; a dash where none was measured.
+func millis(ms float64) string {
+	if ms == 0 {
+		return "–"
+	}
+	return terminal.Duration(time.Duration(ms * float64(time.Millisecond)))
+}
+
+func uptime(s float64) string {
+	d := time.Duration(s) * time.Second
+	switch {
+	case s < 0:
+		return "–"
+	case d >= 48*time.Hour:
+		return fmt.Sprintf("%dd", int(d.Hours())/24)
+	default:
+		return d.String()
+	}
+}

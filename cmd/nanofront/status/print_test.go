@@ -1,0 +1,54 @@
+package status
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"nanofront/internal/terminal"
+	"nanofront/registry"
+)
+
+// What status prints fits the terminal, and has colours only on one that may.
+func TestStatus_FitsTheTerminal(t *testing.T) {
+	terminators := []terminatorStatus{
+		{Instance: "terminator-front-1a2b3c4d", Ready: true, Rate: 51234, P50: 1.86, P99: 16.39, InFlight: 1049, Limit: 1024, Conns: 20000, Failed: 3},
+		{Admin: "10.0.0.2:8081", Error: "connection refused"},
+	}
+	var instances []instanceStatus
+	for _, st := range states {
+		instances = append(instances, instanceStatus{
+			Instance: registry.Instance{Service: "profile", ID: "profile-back-5e6f7a8b", Address: "tcp://10.0.0.17:40583", Window: 4096, Weight: 100, Version: "v2.1.0"},
+			State:    st.state, Uptime: 3600,
+		})
+	}
+	for _, width := range []int{80, 100, 120, 200} {
+		var out bytes.Buffer
+		s := terminal.Screen{Writer: &out, Width: width}
+		printOn(s, place{Etcd: "http://127.0.0.1:2379", Prefix: "/nanofront/v1/"}, terminators, instances)
+		for line := range strings.Lines(out.String()) {
+			if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > width {
+				t.Errorf("%d columns of %d: %s", n, width, line)
+			}
+		}
+		for _, want := range []string{"serving", "draining", "registered", "silent", "gone", "no answer", "51,234", "of the last 10 s"} {
+			if !strings.Contains(out.String(), want) {
+				t.Errorf("in %d columns there is no %q:\n%s", width, want, out.String())
+			}
+		}
+		if dropped := strings.Contains(out.String(), "left out    "); dropped != (width < 200) {
+			t.Errorf("in %d columns something is left out: %v\n%s", width, dropped, out.String())
+		}
+		if strings.Contains(out.String(), "\x1b") {
+			t.Errorf("colours: %q", out.String())
+		}
+	}
+	var out bytes.Buffer
+	printOn(terminal.Screen{Writer: &out, Colours: true}, place{Static: "t.yaml"}, terminators, instances)
+	for _, want := range []string{"\x1b[31mgone\x1b[0m", "\x1b[32mserving\x1b[0m", "\x1b[31mno answer\x1b[0m", "\x1b[31m3\x1b[0m"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in %q", want, out.String())
+		}
+	}
+}

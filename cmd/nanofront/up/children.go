@@ -1,0 +1,101 @@
+package up
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"time"
+
+	"nanofront/internal/supervisor"
+	"nanofront/registry"
+)
+
+// start starts all and returns when the system answers.
+func (c *Command) start(ctx context.Context, s *supervisor.Supervisor, bin programs, routes *registry.Routes) error {
+	s.Say("starting etcd, profile, web ×%d, echo ×%d and the terminator; data in %s", c.Web, c.Echo, c.Data)
+	// All that ties the children together is said outright. They inherit the
+	// environment, for what tunes them, and it may have these too: for up
+	// itself (NANOFRONT_ADMIN), or for another system (NANOFRONT_STATIC).
+	common := []string{"--statsd=" + c.Statsd, "--log-level", c.LogLevel, "--log-format", "json"}
+	discovery := []string{
+		"--etcd", c.EtcdURL, "--etcd-prefix", c.EtcdPrefix, "--static=",
+		"--etcd-user=", "--etcd-password-file=", "--etcd-cert=", "--etcd-key=", "--etcd-ca=",
+	}
+	bus, scheme := c.busFlags()
+	err := s.Start(supervisor.Child{
+		Name: "etcd", Path: bin.nanofront, Stage: stageEtcd, Grace: 2 * time.Second,
+		Args: append([]string{
+			"etcd", "--data", filepath.Join(c.Data, "etcd"), "--client-url", c.EtcdURL, "--admin=",
+			"--name=", "--peer-url=", "--initial-cluster=", "--cert=", "--key=", "--ca=",
+		}, common...),
+	})
+	if err != nil {
+		return err
+	}
+	if err := c.seedRoutes(ctx, s, routes); err != nil {
+		return err
+	}
+	handler := func(name, role string, stage int, args ...string) error {
+		args = append([]string{
+			role, "--instance", name, "--bus", scheme + "://127.0.0.1:0", "--advertise=", "--admin", "127.0.0.1:0",
+			"--drain-timeout", handlerDrain.String(),
+		}, args...)
+		return s.Start(supervisor.Child{
+			Name: name, Path: bin.handler, Args: slices.Concat(args, discovery, bus, common), Env: handlerEnv(),
+			Stage: stage, Grace: handlerDrain + childGrace,
+		})
+	}
+	err = handler("profile-1", "profile", stageStore,
+		"--data", filepath.Join(c.Data, "profile"), "--seed", strconv.Itoa(c.Seed), "--durability", c.Durability)
+	for i := 1; err == nil && i <= c.Web; i++ {
+		err = handler(fmt.Sprintf("web-%d", i), "web", stageHandlers)
+	}
+	for i := 1; err == nil && i <= c.Echo; i++ {
+		err = handler(fmt.Sprintf("echo-%d", i), "echo", stageHandlers)
+	}
+	if err != nil {
+		return err
+	}
+	err = s.Start(supervisor.Child{
+		Name: "terminator", Path: bin.terminator, Stage: stageTerminator, Grace: terminatorDrain + childGrace,
+		Args: slices.Concat([]string{
+			"--http", c.HTTP, "--admin", c.Admin, "--instance", "terminator-1",
+			"--drain-timeout", terminatorDrain.String(), "--last-known=", "--drain-delay=0s", "--access-log=" + strconv.Itoa(c.AccessLog),
+		}, discovery, bus, common),
+	})
+	if err != nil {
+		return err
+	}
+	return c.ready(ctx, s)
+}
+
+// busFlags are what the children are told of the bus, and what stands before
+// their addresses.
+func (c *Command) busFlags() (flags []string, scheme string) {
+	scheme = "tcp"
+	if c.BusCert != "" {
+		scheme = "tls+tcp"
+	}
+	return []string{
+		"--bus-cert=" + c.BusCert, "--bus-key=" + c.BusKey, "--bus-ca=" + c.BusCA,
+		"--bus-server-name=" + c.BusServerName, "--bus-secret-file=" + c.BusSecretFile,
+	}, scheme
+}
+
+// instances are how many there are to be.
+func (c *Command) instances() int { return 1 + c.Web + c.Echo }
+
+// handlerEnv shares the machine's cores out: here several handlers run beside
+// the terminator and, most likely, what loads it. Go's scheduler keeps looking
+// for work on every core that it may use; with a core too many per process,
+// that took a third of a handler's CPU time, out of its neighbours' share.
+func handlerEnv() []string {
+	if os.Getenv("GOMAXPROCS") != "" {
+		return nil // whoever set it has thought about it
+	}
+	return []string{"GOMAXPROCS=" + strconv.Itoa(max(1, runtime.NumCPU()/4))}
+}
