@@ -1,7 +1,6 @@
 package etcd
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -15,7 +14,6 @@ import (
 	"go.uber.org/goleak"
 
 	"nanofront/etcd/embedded"
-	"nanofront/internal/freeport"
 	"nanofront/internal/testutil"
 	"nanofront/metrics"
 	"nanofront/registry"
@@ -80,16 +78,7 @@ func (n *node) restart(t *testing.T, dir string) {
 	n.Server = s
 }
 
-// freeAddr is an address that nobody listens on, and that stays so while a
-// server restarts there.
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	addr, err := freeport.Addr()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return addr
-}
+var freeAddr = testutil.FreeAddr
 
 // startCluster starts n members. They are in no hurry to elect another leader:
 // on a busy machine one that is only late would be deposed again and again.
@@ -127,22 +116,7 @@ func startCluster(t *testing.T, n int) []*node {
 }
 
 // buffer is a log that can be read while it is written.
-type buffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
-}
+type buffer = testutil.Buffer
 
 // client is a Client with what a test looks at.
 type client struct {

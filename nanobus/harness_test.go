@@ -6,7 +6,6 @@ import (
 
 	"go.uber.org/goleak"
 
-	"nanofront/internal/freeport"
 	"nanofront/internal/testutil"
 )
 
@@ -77,13 +76,4 @@ func call(t testing.TB, b *Bus, payload string, budget time.Duration) (string, e
 
 const tcp = "tcp://127.0.0.1:0"
 
-// freeAddr is an address that nobody listens on, and that stays so while
-// somebody goes and comes back there.
-func freeAddr(t testing.TB) string {
-	t.Helper()
-	addr, err := freeport.Addr()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return addr
-}
+var freeAddr = testutil.FreeAddr

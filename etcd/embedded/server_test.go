@@ -1,14 +1,12 @@
 package embedded
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -17,7 +15,7 @@ import (
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
 
-	"nanofront/internal/freeport"
+	"nanofront/internal/testutil"
 )
 
 func TestMain(m *testing.M) {
@@ -53,22 +51,7 @@ func dial(t testing.TB, s *Server) *clientv3.Client {
 }
 
 // lines is a log that can be read while it is written.
-type lines struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
+type lines = testutil.Buffer
 
 func TestServer_KeepsDataAndSaysNothing(t *testing.T) {
 	dir, log := filepath.Join(t.TempDir(), "made", "here"), &lines{}
@@ -224,11 +207,4 @@ func TestStartServer_WithoutTheOtherMembers(t *testing.T) {
 	}
 }
 
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	addr, err := freeport.Addr()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return addr
-}
+var freeAddr = testutil.FreeAddr

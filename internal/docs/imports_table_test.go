@@ -14,7 +14,8 @@ type row struct {
 // they need to play the other side. From below to above:
 //
 //	registry, httpmsg   documents and payloads: data, and nothing else
-//	internal/...        what is shared and is no API: knows nothing above it but registry
+//	metrics             figures of a process, and where they go
+//	internal/...        what is shared and is no API: of what is public it knows these alone
 //	nanobus             messages; alone knows mangos
 //	etcd                discovery; alone knows etcd, and etcd/embedded alone its server
 //	terminator          the front; it and handlers know each other by the bus alone, and
@@ -25,52 +26,52 @@ type row struct {
 // Helpers of tests (testutil, handlertest, http1test, resulttest) are allowed to each other alone.
 var mayImport = []row{
 	{"registry", "internal/unixpath internal/uri go.yaml.in/yaml/v3", "its documents are checked by the rules for URIs and socket paths that those who use them keep"},
-	{"registry/static", "registry github.com/rs/zerolog", ""},
+	{"registry/static", "metrics registry github.com/rs/zerolog", ""},
 	{"httpmsg", "", ""},
+	{"metrics", "internal/logging github.com/cactus/go-statsd-client/v5 github.com/HdrHistogram/hdrhistogram-go github.com/rs/zerolog", ""},
+	{"metrics/gen", "internal/wholefile metrics", ""},
 
-	{"internal/admin", "internal/logging internal/metrics github.com/rs/zerolog", ""},
+	{"internal/admin", "internal/logging metrics github.com/rs/zerolog", ""},
 	{"internal/buildinfo", "", ""},
-	{"internal/cli", "internal/admin internal/buildinfo internal/logging internal/metrics internal/terminal github.com/alecthomas/kong github.com/rs/zerolog", ""},
+	{"internal/cli", "internal/admin internal/buildinfo internal/logging internal/terminal metrics github.com/alecthomas/kong github.com/rs/zerolog", ""},
 	{"internal/docs", "", ""},
 	{"internal/e2e", "", ""},
 	{"internal/freeport", "", ""},
 	{"internal/handover", "internal/unixpath", ""},
-	{"internal/lastknown", "internal/logging internal/metrics registry github.com/rs/zerolog", ""},
+	{"internal/lastknown", "internal/logging metrics registry github.com/rs/zerolog", ""},
 	{"internal/logging", "internal/terminal github.com/rs/zerolog", ""},
-	{"internal/metrics", "internal/logging github.com/cactus/go-statsd-client/v5 github.com/HdrHistogram/hdrhistogram-go github.com/rs/zerolog", ""},
-	{"internal/metrics/gen", "internal/metrics internal/wholefile", ""},
 	{"internal/peerbench", "internal/wholefile", ""},
 	{"internal/rawsock", "golang.org/x/sys", ""},
 	{"internal/supervisor", "", ""},
 	{"internal/tasks", "", ""},
 	{"internal/terminal", "github.com/mattn/go-isatty golang.org/x/sys", ""},
-	{"internal/testutil", "", ""},
+	{"internal/testutil", "internal/freeport", ""},
 	{"internal/tlsfiles", "", ""},
 	{"internal/tuning", "golang.org/x/sys", ""},
 	{"internal/unixpath", "", ""},
 	{"internal/uri", "", ""},
 	{"internal/wholefile", "", ""},
 
-	{"nanobus", "internal/logging internal/metrics internal/rawsock internal/tasks internal/tlsfiles internal/unixpath github.com/cespare/xxhash/v2 github.com/rs/zerolog go.nanomsg.org/mangos/v3", ""},
+	{"nanobus", "internal/logging internal/rawsock internal/tasks internal/tlsfiles internal/unixpath metrics github.com/cespare/xxhash/v2 github.com/rs/zerolog go.nanomsg.org/mangos/v3", ""},
 	{"nanobus/busflags", "internal/cli internal/logging nanobus github.com/rs/zerolog", "the flags that all who have a bus share"},
 
-	{"etcd", "internal/metrics internal/tlsfiles registry github.com/rs/zerolog go.etcd.io/etcd/api/v3 go.etcd.io/etcd/client/v3 go.uber.org/zap google.golang.org/grpc", ""},
-	{"etcd/discovery", "etcd internal/cli internal/metrics registry registry/static github.com/rs/zerolog", "etcd or the static table in its place, as flags say"},
+	{"etcd", "internal/tlsfiles metrics registry github.com/rs/zerolog go.etcd.io/etcd/api/v3 go.etcd.io/etcd/client/v3 go.uber.org/zap google.golang.org/grpc", ""},
+	{"etcd/discovery", "etcd internal/cli metrics registry registry/static github.com/rs/zerolog", "etcd or the static table in its place, as flags say"},
 	{"etcd/embedded", "github.com/rs/zerolog go.etcd.io/etcd/api/v3 go.etcd.io/etcd/server/v3 go.uber.org/zap google.golang.org/grpc google.golang.org/protobuf", ""},
 
-	{"handlers", "httpmsg internal/logging internal/metrics internal/tasks nanobus registry github.com/rs/zerolog", ""},
+	{"handlers", "httpmsg internal/logging internal/tasks metrics nanobus registry github.com/rs/zerolog", ""},
 	{"handlers/echo", "handlers", ""},
 	{"handlers/handlertest", "handlers httpmsg internal/testutil registry", "for tests alone"},
-	{"handlers/profile", "handlers internal/logging internal/metrics internal/terminal github.com/cockroachdb/pebble/v2 github.com/rs/zerolog github.com/vbauerster/mpb/v8", ""},
+	{"handlers/profile", "handlers internal/logging internal/terminal metrics github.com/cockroachdb/pebble/v2 github.com/rs/zerolog github.com/vbauerster/mpb/v8", ""},
 	{"handlers/program", "etcd/discovery handlers internal/cli internal/tuning internal/unixpath nanobus nanobus/busflags registry", "the glue that all roles share"},
-	{"handlers/web", "handlers httpmsg internal/metrics nanobus", ""},
+	{"handlers/web", "handlers httpmsg metrics nanobus", ""},
 
-	{"terminator", "httpmsg internal/logging internal/metrics nanobus registry terminator/admission terminator/blocking terminator/conns terminator/eventloop terminator/exchange terminator/forwarded terminator/http1 github.com/rs/zerolog", ""},
+	{"terminator", "httpmsg internal/logging metrics nanobus registry terminator/admission terminator/blocking terminator/conns terminator/eventloop terminator/exchange terminator/forwarded terminator/http1 github.com/rs/zerolog", ""},
 	{"terminator/admission", "nanobus", ""},
 	{"terminator/blocking", "httpmsg nanobus terminator/conns terminator/exchange terminator/forwarded terminator/http1", ""},
-	{"terminator/conns", "internal/metrics terminator/forwarded golang.org/x/sys", ""},
-	{"terminator/eventloop", "internal/metrics nanobus terminator/blocking terminator/conns terminator/exchange terminator/http1 golang.org/x/sys", "hands what is unusual to the goroutines of terminator/blocking"},
-	{"terminator/exchange", "httpmsg internal/logging internal/metrics nanobus registry terminator/admission terminator/forwarded terminator/http1 github.com/cespare/xxhash/v2 github.com/rs/zerolog", ""},
+	{"terminator/conns", "metrics terminator/forwarded golang.org/x/sys", ""},
+	{"terminator/eventloop", "metrics nanobus terminator/blocking terminator/conns terminator/exchange terminator/http1 golang.org/x/sys", "hands what is unusual to the goroutines of terminator/blocking"},
+	{"terminator/exchange", "httpmsg internal/logging metrics nanobus registry terminator/admission terminator/forwarded terminator/http1 github.com/cespare/xxhash/v2 github.com/rs/zerolog", ""},
 	{"terminator/forwarded", "internal/uri terminator/http1", ""},
 	{"terminator/http1", "httpmsg internal/uri", ""},
 	{"terminator/http1/http1test", "", ""},
@@ -83,14 +84,14 @@ var mayImport = []row{
 	{"bench/result", "internal/buildinfo internal/wholefile github.com/HdrHistogram/hdrhistogram-go", ""},
 	{"bench/result/resulttest", "bench/result github.com/HdrHistogram/hdrhistogram-go", ""},
 	{"bench/scenario", "bench/drivers bench/load bench/peers bench/result bench/system go.yaml.in/yaml/v3", ""},
-	{"bench/system", "bench/result internal/freeport internal/metrics golang.org/x/sys", "reads the form in which a program shows its metrics"},
+	{"bench/system", "bench/result internal/freeport metrics golang.org/x/sys", "reads the form in which a program shows its metrics"},
 
 	{"cmd/bench", "bench/compare bench/drivers bench/load bench/peers bench/report bench/result bench/scenario internal/cli internal/terminal internal/tuning internal/wholefile github.com/HdrHistogram/hdrhistogram-go", ""},
 	{"cmd/handler", "handlers handlers/echo handlers/profile handlers/program handlers/web internal/cli", ""},
 	{"cmd/nanofront", "cmd/nanofront/bus cmd/nanofront/routes cmd/nanofront/status cmd/nanofront/up etcd/embedded internal/cli internal/tuning", ""},
 	{"cmd/nanofront/bus", "etcd/discovery httpmsg internal/buildinfo internal/cli internal/terminal nanobus nanobus/busflags registry github.com/rs/zerolog", ""},
 	{"cmd/nanofront/routes", "etcd/discovery internal/cli internal/terminal registry github.com/rs/zerolog", ""},
-	{"cmd/nanofront/status", "etcd/discovery internal/admin internal/cli internal/metrics internal/terminal nanobus registry github.com/rs/zerolog", ""},
+	{"cmd/nanofront/status", "etcd/discovery internal/admin internal/cli internal/terminal metrics nanobus registry github.com/rs/zerolog", ""},
 	{"cmd/nanofront/up", "cmd/nanofront/routes etcd etcd/embedded internal/admin internal/cli internal/logging internal/supervisor internal/terminal internal/tuning nanobus/busflags registry github.com/rs/zerolog", ""},
 	{"cmd/terminator", "etcd etcd/discovery internal/admin internal/buildinfo internal/cli internal/handover internal/lastknown internal/logging internal/tuning internal/unixpath nanobus/busflags registry terminator", ""},
 }

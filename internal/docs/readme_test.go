@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"nanofront/internal/freeport"
 	"nanofront/internal/testutil"
 )
 
@@ -258,12 +257,4 @@ func (p *process) waitFor(t *testing.T, text string) {
 	}
 }
 
-// freeAddr is an address of the loopback interface that nobody listens on.
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	addr, err := freeport.Addr()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return addr
-}
+var freeAddr = testutil.FreeAddr

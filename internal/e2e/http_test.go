@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"nanofront/internal/freeport"
+	"nanofront/internal/testutil"
 	"nanofront/metrics"
 )
 
@@ -222,15 +222,7 @@ func counter(t *testing.T, addr, name string) uint64 {
 	return figures(t, addr).Counters[name].Value
 }
 
-// freeAddr is an address of the loopback interface that nobody listens on.
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	addr, err := freeport.Addr()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return addr
-}
+var freeAddr = testutil.FreeAddr
 
 // taken is an address that somebody listens on, until the test ends.
 func taken(t *testing.T) string {

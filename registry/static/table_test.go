@@ -1,7 +1,6 @@
 package static
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -41,22 +40,7 @@ func replace(t *testing.T, file, text string) {
 }
 
 // log is a log that can be read while it is written.
-type log struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *log) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *log) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
+type log = testutil.Buffer
 
 func open(t *testing.T, text string) (*Table, string, *log) {
 	t.Helper()
