@@ -14,50 +14,65 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Documents are read in two steps: text (JSON or YAML) into a small tree, and
-// the tree into the structs. The libraries' own decoding into structs stops
-// at the first fault and can't say which route it is in; and both formats
-// shall refuse the same things with the same words.
+// Documents are read in two steps: text (JSON or YAML) into YAML's tree, and the
+// tree into the structs. The libraries' own decoding into structs stops at the
+// first fault and can't say which route it is in; and both formats shall refuse
+// the same things with the same words. JSON has a reader of its own: YAML doesn't
+// take all that it may hold, such as characters escaped as surrogates.
 
-// kind is the type of a node in a document.
-type kind uint8
+// kind is the type of a value, as mistakes call it.
+type kind string
 
 const (
-	kindNull kind = iota
-	kindBool
-	kindNumber
-	kindText
-	kindList
-	kindObject
+	kindNull   kind = "nothing"
+	kindBool   kind = "a truth value"
+	kindNumber kind = "a number"
+	kindText   kind = "text"
+	kindList   kind = "a list"
+	kindObject kind = "an object"
 )
 
-func (k kind) String() string {
-	return [...]string{"nothing", "a truth value", "a number", "text", "a list", "an object"}[k]
+func kindOf(n *yaml.Node) kind {
+	switch n.Kind {
+	case yaml.SequenceNode:
+		return kindList
+	case yaml.MappingNode:
+		return kindObject
+	}
+	switch n.ShortTag() {
+	case tagNull:
+		return kindNull
+	case tagBool:
+		return kindBool
+	case tagNumber, "!!float":
+		return kindNumber
+	}
+	return kindText
 }
+
+// The tags of what JSON has.
+const (
+	tagNull   = "!!null"
+	tagBool   = "!!bool"
+	tagNumber = "!!int"
+	tagText   = "!!str"
+)
 
 // maxDepth is more than any valid document nests.
 const maxDepth = 16
 
-// node is one value of a document.
-type node struct {
-	kind  kind
-	text  string // of scalars, as written
-	keys  []string
-	lines []int  // where the keys are, counted from 1
-	items []node // of lists, and of objects beside keys
-	line  int    // where it begins
-}
-
 // get returns the value of an object's field.
-func (n *node) get(key string) (*node, bool) {
-	if i := slices.Index(n.keys, key); i >= 0 {
-		return &n.items[i], true
+func get(obj *yaml.Node, key string) (*yaml.Node, bool) {
+	for i := 0; i+1 < len(obj.Content); i += 2 {
+		if obj.Content[i].Value == key {
+			return obj.Content[i+1], true
+		}
 	}
 	return nil, false
 }
 
 // readDocument reads JSON if the text starts like a JSON object, else YAML.
-func readDocument(data []byte) (*node, error) {
+func readDocument(data []byte) (*yaml.Node, error) {
 	if len(data) > MaxDocument {
 		return nil, fmt.Errorf("document has %d bytes: want at most %d", len(data), MaxDocument)
 	}
@@ -72,7 +87,7 @@ func readDocument(data []byte) (*node, error) {
 	return readYAML(data)
 }
 
-func readJSON(data []byte) (*node, error) {
+func readJSON(data []byte) (*yaml.Node, error) {
 	dec := &jsonReader{Decoder: json.NewDecoder(bytes.NewReader(data)), data: data, line: 1}
 	dec.UseNumber()
 	n, err := jsonNode(dec, 0)
@@ -109,7 +124,7 @@ func (d *jsonReader) lineOf(err error) int {
 	return d.line
 }
 
-func jsonNode(dec *jsonReader, depth int) (*node, error) {
+func jsonNode(dec *jsonReader, depth int) (*yaml.Node, error) {
 	if depth > maxDepth {
 		return nil, fmt.Errorf("more than %d levels deep", maxDepth)
 	}
@@ -117,64 +132,69 @@ func jsonNode(dec *jsonReader, depth int) (*node, error) {
 	if err != nil {
 		return nil, err
 	}
-	line := dec.lineOf(nil)
+	scalar := func(tag, text string) *yaml.Node {
+		return &yaml.Node{Kind: yaml.ScalarNode, Tag: tag, Value: text, Line: dec.lineOf(nil)}
+	}
 	switch t := tok.(type) {
 	case json.Delim:
+		n := &yaml.Node{Line: dec.lineOf(nil)}
 		if t == '[' {
-			return jsonList(dec, depth, line)
+			n.Kind = yaml.SequenceNode
+			err = jsonList(dec, n, depth)
+		} else {
+			n.Kind = yaml.MappingNode
+			err = jsonObject(dec, n, depth)
 		}
-		return jsonObject(dec, depth, line)
+		return n, err
 	case string:
-		return &node{kind: kindText, text: t, line: line}, nil
+		return scalar(tagText, t), nil
 	case json.Number:
-		return &node{kind: kindNumber, text: t.String(), line: line}, nil
+		return scalar(tagNumber, t.String()), nil
 	case bool:
-		return &node{kind: kindBool, text: strconv.FormatBool(t), line: line}, nil
+		return scalar(tagBool, strconv.FormatBool(t)), nil
 	}
-	return &node{line: line}, nil
+	return scalar(tagNull, ""), nil
 }
 
-func jsonList(dec *jsonReader, depth, line int) (*node, error) {
-	n := &node{kind: kindList, line: line}
+func jsonList(dec *jsonReader, n *yaml.Node, depth int) error {
 	for dec.More() {
 		item, err := jsonNode(dec, depth+1)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		n.items = append(n.items, *item)
+		n.Content = append(n.Content, item)
 	}
 	_, err := dec.Token()
-	return n, err
+	return err
 }
 
-func jsonObject(dec *jsonReader, depth, line int) (*node, error) {
-	n := &node{kind: kindObject, line: line}
+func jsonObject(dec *jsonReader, n *yaml.Node, depth int) error {
 	seen := make(map[string]struct{})
 	for dec.More() {
 		tok, err := dec.Token()
 		if err != nil {
-			return nil, err
+			return err
 		}
 		key, ok := tok.(string)
 		if !ok {
-			return nil, fmt.Errorf("%v where a field's name should be", tok)
+			return fmt.Errorf("%v where a field's name should be", tok)
 		}
 		if _, dup := seen[key]; dup {
-			return nil, fmt.Errorf("field %q appears twice", clip(key))
+			return fmt.Errorf("field %q appears twice", clip(key))
 		}
 		seen[key] = struct{}{}
-		n.lines = append(n.lines, dec.lineOf(nil))
+		name := &yaml.Node{Kind: yaml.ScalarNode, Tag: tagText, Value: key, Line: dec.lineOf(nil)}
 		item, err := jsonNode(dec, depth+1)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		n.keys, n.items = append(n.keys, key), append(n.items, *item)
+		n.Content = append(n.Content, name, item)
 	}
 	_, err := dec.Token()
-	return n, err
+	return err
 }
 
-func readYAML(data []byte) (*node, error) {
+func readYAML(data []byte) (*yaml.Node, error) {
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	var y yaml.Node
 	if err := dec.Decode(&y); err != nil {
@@ -186,63 +206,36 @@ func readYAML(data []byte) (*node, error) {
 	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
 		return nil, errors.New("YAML: more than one document")
 	}
-	return yamlNode(&y, 0)
+	top := y.Content[0]
+	return top, checkYAML(top, 0)
 }
 
-func yamlNode(y *yaml.Node, depth int) (*node, error) {
+// checkYAML refuses what JSON doesn't have.
+func checkYAML(n *yaml.Node, depth int) error {
 	if depth > maxDepth {
-		return nil, fmt.Errorf("YAML, line %d: more than %d levels deep", y.Line, maxDepth)
+		return fmt.Errorf("YAML, line %d: more than %d levels deep", n.Line, maxDepth)
 	}
-	switch y.Kind {
-	case yaml.DocumentNode:
-		return yamlNode(y.Content[0], depth)
-	case yaml.AliasNode:
-		// A few lines of aliases can stand for gigabytes.
-		return nil, fmt.Errorf("YAML, line %d: alias *%s: write the value out", y.Line, clip(y.Value))
-	case yaml.SequenceNode:
-		n := &node{kind: kindList, line: y.Line}
-		for _, c := range y.Content {
-			item, err := yamlNode(c, depth+1)
-			if err != nil {
-				return nil, err
-			}
-			n.items = append(n.items, *item)
-		}
-		return n, nil
-	case yaml.MappingNode:
-		return yamlObject(y, depth)
-	}
-	n := &node{kind: kindText, text: y.Value, line: y.Line}
-	switch y.ShortTag() {
-	case "!!null":
-		n.kind = kindNull
-	case "!!bool":
-		n.kind = kindBool
-	case "!!int", "!!float":
-		n.kind = kindNumber
-	}
-	return n, nil
-}
-
-func yamlObject(y *yaml.Node, depth int) (*node, error) {
-	n := &node{kind: kindObject, line: y.Line}
 	seen := make(map[string]struct{})
-	for i := 0; i+1 < len(y.Content); i += 2 {
-		key := y.Content[i]
-		if key.Kind != yaml.ScalarNode {
-			return nil, fmt.Errorf("YAML, line %d: a field's name that isn't text", key.Line)
+	for i, c := range n.Content {
+		if n.Kind == yaml.MappingNode && i%2 == 0 {
+			if c.Kind != yaml.ScalarNode {
+				return fmt.Errorf("YAML, line %d: a field's name that isn't text", c.Line)
+			}
+			if _, dup := seen[c.Value]; dup {
+				return fmt.Errorf("YAML, line %d: field %q appears twice", c.Line, clip(c.Value))
+			}
+			seen[c.Value] = struct{}{}
+			continue
 		}
-		if _, dup := seen[key.Value]; dup {
-			return nil, fmt.Errorf("YAML, line %d: field %q appears twice", key.Line, clip(key.Value))
+		if err := checkYAML(c, depth+1); err != nil {
+			return err
 		}
-		seen[key.Value] = struct{}{}
-		item, err := yamlNode(y.Content[i+1], depth+1)
-		if err != nil {
-			return nil, err
-		}
-		n.keys, n.lines, n.items = append(n.keys, key.Value), append(n.lines, key.Line), append(n.items, *item)
 	}
-	return n, nil
+	if n.Kind == yaml.AliasNode {
+		// A few lines of aliases can stand for gigabytes.
+		return fmt.Errorf("YAML, line %d: alias *%s: write the value out", n.Line, clip(n.Value))
+	}
+	return nil
 }
 
 // reader takes fields out of an object and notes what doesn't fit.
@@ -250,46 +243,48 @@ type reader struct {
 	p     *problems
 	place string
 	group string // prefix of field names in problems, such as "match."
-	obj   *node
+	obj   *yaml.Node
 }
 
 // only notes the fields that aren't among those named, and where all are.
 func (r reader) only(fields ...string) {
-	r.p.place(r.place, r.group, r.obj.line)
-	for i, key := range r.obj.keys {
-		r.p.place(r.place, r.group+clip(key), r.obj.lines[i])
-		if !slices.Contains(fields, key) {
-			r.p.at(r.place, r.group+clip(key), "unknown field: want one of %s", strings.Join(fields, ", "))
+	r.p.place(r.place, r.group, r.obj.Line)
+	for i := 0; i+1 < len(r.obj.Content); i += 2 {
+		key := r.obj.Content[i]
+		r.p.place(r.place, r.group+clip(key.Value), key.Line)
+		if !slices.Contains(fields, key.Value) {
+			r.p.at(r.place, r.group+clip(key.Value), "unknown field: want one of %s", strings.Join(fields, ", "))
 		}
 	}
 }
 
-func (r reader) field(name string, want kind) (*node, bool) {
-	n, ok := r.obj.get(name)
+func (r reader) field(name string, want kind) (*yaml.Node, bool) {
+	n, ok := get(r.obj, name)
 	if !ok {
 		return nil, false
 	}
-	if n.kind != want {
+	if is := kindOf(n); is != want {
 		hint := ""
-		if want == kindText && n.kind != kindList && n.kind != kindObject {
+		if want == kindText && is != kindList && is != kindObject {
 			hint = ", in quotes"
 		}
-		r.p.at(r.place, r.group+name, "%s: want %v%s", n.show(), want, hint)
+		r.p.at(r.place, r.group+name, "%s: want %s%s", show(n), want, hint)
 		return nil, false
 	}
 	return n, true
 }
 
-func (n *node) show() string {
-	if n.kind == kindNumber || n.kind == kindBool {
-		return clip(n.text) + " is " + n.kind.String()
+func show(n *yaml.Node) string {
+	is := kindOf(n)
+	if is == kindNumber || is == kindBool {
+		return clip(n.Value) + " is " + string(is)
 	}
-	return n.kind.String()
+	return string(is)
 }
 
 func (r reader) text(name string) string {
 	if n, ok := r.field(name, kindText); ok {
-		return n.text
+		return n.Value
 	}
 	return ""
 }
@@ -301,9 +296,9 @@ func (r reader) number(name string, low, high int, want string) int {
 	if !ok {
 		return 0
 	}
-	v, err := strconv.Atoi(n.text)
+	v, err := strconv.Atoi(n.Value)
 	if err != nil || v < low || v > high {
-		r.p.at(r.place, r.group+name, "%s: want %s", clip(n.text), want)
+		r.p.at(r.place, r.group+name, "%s: want %s", clip(n.Value), want)
 		return 0
 	}
 	return v
@@ -314,9 +309,9 @@ func (r reader) duration(name string) Duration {
 	if !ok {
 		return 0
 	}
-	d, err := time.ParseDuration(n.text)
+	d, err := time.ParseDuration(n.Value)
 	if err != nil || !validTimeout(d) {
-		r.p.at(r.place, r.group+name, `%q: want %s, with a unit, such as "2s"`, clip(n.text), timeoutRule())
+		r.p.at(r.place, r.group+name, `%q: want %s, with a unit, such as "2s"`, clip(n.Value), timeoutRule())
 		return 0
 	}
 	return Duration(d)
@@ -327,16 +322,16 @@ func (r reader) time(name string) time.Time {
 	if !ok {
 		return time.Time{}
 	}
-	t, err := time.Parse(time.RFC3339Nano, n.text)
+	t, err := time.Parse(time.RFC3339Nano, n.Value)
 	if err != nil {
-		r.p.at(r.place, r.group+name, `%q: want a time such as "2026-01-02T15:04:05Z"`, clip(n.text))
+		r.p.at(r.place, r.group+name, `%q: want a time such as "2026-01-02T15:04:05Z"`, clip(n.Value))
 	}
 	return t
 }
 
-func (r reader) list(name string) []node {
+func (r reader) list(name string) []*yaml.Node {
 	if n, ok := r.field(name, kindList); ok {
-		return n.items
+		return n.Content
 	}
 	return nil
 }

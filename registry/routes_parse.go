@@ -1,6 +1,10 @@
 package registry
 
-import "fmt"
+import (
+	"fmt"
+
+	"go.yaml.in/yaml/v3"
+)
 
 // ParseRoutes reads a routes document, JSON if it starts with '{', else YAML,
 // and validates it. Unknown fields, fields given twice, YAML aliases and
@@ -15,8 +19,8 @@ func ParseRoutes(data []byte) (*Routes, error) {
 		return nil, fmt.Errorf("%w: %w", ErrInvalidRoutes, err)
 	}
 	var p problems
-	if top.kind != kindObject {
-		p.add(mistake{top.line, fmt.Sprintf("document is %v: want an object with version and routes", top.kind)})
+	if kindOf(top) != kindObject {
+		p.add(mistake{top.Line, fmt.Sprintf("document is %v: want an object with version and routes", kindOf(top))})
 		return nil, p.err(ErrInvalidRoutes)
 	}
 	r := reader{p: &p, obj: top}
@@ -38,24 +42,24 @@ func readRoutes(r reader) *Routes {
 		return doc
 	}
 	for i := range items {
-		doc.Routes = append(doc.Routes, readRoute(r.p, &items[i], i))
+		doc.Routes = append(doc.Routes, readRoute(r.p, items[i], i))
 	}
 	return doc
 }
 
 func readVersion(r reader) int {
-	if _, ok := r.obj.get("version"); !ok {
+	if _, ok := get(r.obj, "version"); !ok {
 		r.p.at("", "version", "missing: want %d", RoutesVersion)
 		return 0
 	}
 	return r.number("version", RoutesVersion, RoutesVersion, fmt.Sprint(RoutesVersion))
 }
 
-func readRoute(p *problems, n *node, i int) Route {
-	if n.kind != kindObject {
+func readRoute(p *problems, n *yaml.Node, i int) Route {
+	if kindOf(n) != kindObject {
 		place := routeLabel(i, "")
-		p.place(place, "", n.line)
-		p.at(place, "", "%s: want an object with match and service", n.show())
+		p.place(place, "", n.Line)
+		p.at(place, "", "%s: want an object with match and service", show(n))
 		for _, f := range []string{"service", "match"} {
 			p.mute(place, f)
 		}
@@ -63,8 +67,8 @@ func readRoute(p *problems, n *node, i int) Route {
 	}
 	// The name first: it labels the problems of all other fields.
 	name := ""
-	if v, ok := n.get("name"); ok && v.kind == kindText {
-		name = v.text
+	if v, ok := get(n, "name"); ok && kindOf(v) == kindText {
+		name = v.Value
 	}
 	r := reader{p: p, place: routeLabel(i, name), obj: n}
 	r.only("name", "match", "service", "timeout", "max_body", "hash")
@@ -84,10 +88,10 @@ func readHash(r reader) string {
 	if !ok {
 		return ""
 	}
-	if n.text == "" {
+	if n.Value == "" {
 		r.p.at(r.place, "hash", `"": want %s`, hashRule)
 	}
-	return n.text
+	return n.Value
 }
 
 func readMatch(r reader) Match {
@@ -100,14 +104,14 @@ func readMatch(r reader) Match {
 	m.only("path", "prefix", "methods", "host")
 	out := Match{Path: m.text("path"), Prefix: m.text("prefix"), Host: m.text("host")}
 	if list, ok := m.field("methods", kindList); ok {
-		if len(list.items) == 0 {
+		if len(list.Content) == 0 {
 			m.p.at(m.place, "match.methods", "empty: want at least one method, or no such field for any method")
 		}
-		for k := range list.items {
-			if v := &list.items[k]; v.kind == kindText {
-				out.Methods = append(out.Methods, v.text)
+		for _, v := range list.Content {
+			if kindOf(v) == kindText {
+				out.Methods = append(out.Methods, v.Value)
 			} else {
-				m.p.at(m.place, "match.methods", "%s: want %s", v.show(), methodRule)
+				m.p.at(m.place, "match.methods", "%s: want %s", show(v), methodRule)
 			}
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // MaxInstances is how many instances a static table may list.
@@ -27,14 +29,14 @@ func ParseTable(data []byte) (Snapshot, error) {
 		return Snapshot{}, fmt.Errorf("%w: %w", ErrInvalidTable, err)
 	}
 	var p problems
-	if top.kind != kindObject {
-		p.add(mistake{top.line, fmt.Sprintf("document is %v: want an object with version, instances and routes", top.kind)})
+	if kindOf(top) != kindObject {
+		p.add(mistake{top.Line, fmt.Sprintf("document is %v: want an object with version, instances and routes", kindOf(top))})
 		return Snapshot{}, p.err(ErrInvalidTable)
 	}
 	r := reader{p: &p, obj: top}
 	r.only("version", "instances", "routes")
 	var s Snapshot
-	if _, ok := top.get("routes"); ok {
+	if _, ok := get(top, "routes"); ok {
 		s.Routes = readRoutes(r)
 		s.Routes.check(&p)
 	} else {
@@ -58,7 +60,7 @@ func readInstances(r reader) []Instance {
 	seen := make(map[key]int, len(items))
 	out := make([]Instance, 0, len(items))
 	for i := range items {
-		inst, ok := readInstance(r.p, &items[i], i)
+		inst, ok := readInstance(r.p, items[i], i)
 		if !ok {
 			continue
 		}
@@ -75,15 +77,15 @@ func readInstances(r reader) []Instance {
 	return out
 }
 
-func readInstance(p *problems, n *node, i int) (Instance, bool) {
-	if n.kind != kindObject {
-		p.place(instanceLabel(i, ""), "", n.line)
-		p.at(instanceLabel(i, ""), "", "%s: want an object with service, id and address", n.show())
+func readInstance(p *problems, n *yaml.Node, i int) (Instance, bool) {
+	if kindOf(n) != kindObject {
+		p.place(instanceLabel(i, ""), "", n.Line)
+		p.at(instanceLabel(i, ""), "", "%s: want an object with service, id and address", show(n))
 		return Instance{}, false
 	}
 	id := ""
-	if v, ok := n.get("id"); ok && v.kind == kindText {
-		id = v.text
+	if v, ok := get(n, "id"); ok && kindOf(v) == kindText {
+		id = v.Value
 	}
 	r := reader{p: p, place: instanceLabel(i, id), obj: n}
 	r.only("service", "id", "address", "version", "window", "weight", "admin", "started")
@@ -106,7 +108,7 @@ func readInstance(p *problems, n *node, i int) (Instance, bool) {
 func readWeight(r reader) Weight {
 	before := len(r.p.list) + r.p.more
 	n := r.number("weight", 0, int(MaxWeight), weightRule())
-	if _, written := r.obj.get("weight"); !written || len(r.p.list)+r.p.more > before {
+	if _, written := get(r.obj, "weight"); !written || len(r.p.list)+r.p.more > before {
 		return DefaultWeight
 	}
 	return WeightOf(n)
