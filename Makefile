@@ -3,7 +3,9 @@
 GO      ?= go
 BIN     ?= bin
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
-LDFLAGS := -X nanofront/internal/buildinfo.version=$(VERSION)
+# The module's own path, which make module changes.
+THIS    := $(shell awk '$$1 == "module" { print $$2 }' go.mod)
+LDFLAGS := -X $(THIS)/internal/buildinfo.version=$(VERSION)
 
 # The race detector is C: without a compiler the tests run without it.
 HAVE_CC := $(shell command -v $(firstword $(shell CGO_ENABLED=1 $(GO) env CC)) 2>/dev/null)
@@ -75,6 +77,17 @@ gobench: ## Run the Go benchmarks; benchstat reads the output
 .PHONY: bench-peers
 bench-peers: ## Compare the bus with others' request/reply: ARGS='-rounds 5 -callers 256'
 	$(GO) run ./internal/peerbench $(ARGS)
+
+.PHONY: module
+module: ## Rename the module, to publish it: MODULE=example.org/you/nanofront
+	@echo '$(MODULE)' | grep -Eq '^[a-z0-9-]+(\.[a-z0-9-]+)+(/[A-Za-z0-9._-]+)+$$' || \
+		{ echo "say where it will be: make module MODULE=example.org/you/nanofront" >&2; exit 2; }
+	@find . \( -name .git -o -path './$(BIN)' -o -path ./data \) -prune -o -type f \( -name '*.go' -o -name '*.md' -o -name '*.tmpl' \) -print | \
+		xargs sed -i.old -E -e 's#"$(subst .,\.,$(THIS))/([a-z])#"$(MODULE)/\1#g' -e 's#-replace $(subst .,\.,$(THIS))=#-replace $(MODULE)=#'
+	@find . -name .git -prune -o -name go.mod -print | \
+		xargs sed -i.old -E 's#(^|[[:space:]])$(subst .,\.,$(THIS))([[:space:]]|$$)#\1$(MODULE)\2#g'
+	@find . -name '*.old' -exec rm -f {} +
+	@echo "renamed $(THIS) to $(MODULE); make test tells whether all follows"
 
 .PHONY: clean
 clean: ## Remove what build made (the data in data/ stays)

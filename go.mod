@@ -110,3 +110,5 @@ require (
 )
 
 replace github.com/molecule-man/go-brrr => github.com/molecule-man/go-brrr v1.0.1
+
+exclude google.golang.org/genproto v0.0.0-20230410155749-daa745c078e1

@@ -3,36 +3,20 @@
 // concurrency, contains its panics, answers, and leaves without losing a
 // request.
 //
-// A whole backend (compiled and run as ExampleRun):
+// A whole backend (examples/go, which is a module of its own):
 //
 //	package main
 //
 //	import (
 //		"context"
 //		"fmt"
-//		"os"
-//		"os/signal"
-//		"syscall"
 //
 //		"nanofront/handlers"
-//		"nanofront/registry/static"
+//		"nanofront/handlers/program"
 //	)
 //
 //	func main() {
-//		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-//		defer stop()
-//		table, err := static.Open(ctx, static.Options{File: "instances.yaml"})
-//		if err == nil {
-//			err = handlers.Run(ctx, handlers.Options{
-//				Service:   "greeter",
-//				Listen:    os.Getenv("GREETER_BUS"), // tcp://HOST:PORT, as the table says
-//				Discovery: table,
-//			}, handlers.HandlerFunc(greet))
-//		}
-//		if err != nil {
-//			fmt.Fprintln(os.Stderr, err)
-//			os.Exit(1)
-//		}
+//		program.Main("greeter", handlers.HandlerFunc(greet))
 //	}
 //
 //	func greet(_ context.Context, req *handlers.Request, resp *handlers.Response) error {
@@ -44,6 +28,19 @@
 //		fmt.Fprintf(resp, "Hello %s!\n", name)
 //		return nil
 //	}
+//
+// That has flags, an admin port, StatsD and logs: package program. A program that has its own main
+// calls [Run] instead, with a discovery of its choice, and ends it with a context:
+//
+//	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+//	defer stop()
+//	found, err := etcd.Open(ctx, etcd.Options{Endpoints: []string{"http://127.0.0.1:2379"}})
+//	found, err := static.Open(ctx, static.Options{File: "instances.yaml"}) // either of them
+//	...
+//	err = handlers.Run(ctx, handlers.Options{
+//		Service: "greeter", Discovery: found,
+//		Logger: zerolog.New(os.Stderr), // says the address that it serves at
+//	}, handlers.HandlerFunc(greet))
 //
 // A handler that can do many requests at the cost of one, because its store
 // can, implements [BatchHandler] instead: it gets all that has gathered, and

@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"nanofront/handlers"
 	"nanofront/registry/static"
 )
@@ -22,6 +24,7 @@ func main() {
 			Service:   "greeter",
 			Listen:    os.Getenv("GREETER_BUS"), // tcp://HOST:PORT, as the table says
 			Discovery: table,
+			Logger:    zerolog.New(os.Stderr), // says the address that it serves at
 		}, handlers.HandlerFunc(greet))
 	}
 	if err != nil {
@@ -40,7 +43,7 @@ func greet(_ context.Context, req *handlers.Request, resp *handlers.Response) er
 	return nil
 }
 
-// The program of the package's documentation, main and greet above, with a
+// A program with its own main, the one above, with a
 // table that lists it, and asked twice.
 func ExampleRun() {
 	leave := enterTable("greeter", "GREETER_BUS")

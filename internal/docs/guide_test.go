@@ -182,31 +182,41 @@ func TestGuide_BytesWork(t *testing.T) {
 	c.Release()
 }
 
-// TestGuide_GoBuilds: what the guide shows of Go is a program.
+// TestGuide_GoBuilds: what the guide shows of Go are programs.
 func TestGuide_GoBuilds(t *testing.T) {
-	dir := t.TempDir()
-	source := filepath.Join(dir, "main.go")
-	if err := os.WriteFile(source, []byte(guideBlock(t, "go").text), 0o600); err != nil {
-		t.Fatal(err)
-	}
 	module, err := filepath.Abs(root)
 	if err != nil {
 		t.Fatal(err)
 	}
-	overlay, err := json.Marshal(map[string]map[string]string{"Replace": {filepath.Join(module, "internal/docs/guide/main.go"): source}})
-	if err != nil {
-		t.Fatal(err)
+	built := 0
+	for _, b := range blocks(read(t, guide)) {
+		if b.info != "go" {
+			continue
+		}
+		built++
+		dir := t.TempDir()
+		source := filepath.Join(dir, "main.go")
+		if err := os.WriteFile(source, []byte(b.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		overlay, err := json.Marshal(map[string]map[string]string{"Replace": {filepath.Join(module, "internal/docs/guide/main.go"): source}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := filepath.Join(dir, "overlay.json")
+		if err := os.WriteFile(file, overlay, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		out, err := output(t, root, []string{"CGO_ENABLED=0"}, "go", "build", "-overlay", file, "-o", filepath.Join(dir, "guide"), "./internal/docs/guide")
+		if err != nil {
+			t.Errorf("line %d: %v\n%s", b.line, err, out)
+		}
+		if out, err := output(t, dir, nil, "gofmt", "-l", source); err != nil || out != "" {
+			t.Errorf("line %d: gofmt: %v %s", b.line, err, out)
+		}
 	}
-	file := filepath.Join(dir, "overlay.json")
-	if err := os.WriteFile(file, overlay, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	out, err := output(t, root, []string{"CGO_ENABLED=0"}, "go", "build", "-overlay", file, "-o", filepath.Join(dir, "guide"), "./internal/docs/guide")
-	if err != nil {
-		t.Errorf("%v\n%s", err, out)
-	}
-	if out, err := output(t, dir, nil, "gofmt", "-l", source); err != nil || out != "" {
-		t.Errorf("gofmt: %v %s", err, out)
+	if built < 2 {
+		t.Errorf("%s has %d programs in Go", guide, built)
 	}
 }
 
@@ -228,7 +238,8 @@ func TestExamples_TablesAreValid(t *testing.T) {
 		}
 		in := table.Instances[0]
 		readme := read(t, filepath.Join("examples", filepath.Base(filepath.Dir(name)), "README.md"))
-		if run := in.Address + " " + in.Service + " " + in.ID + "\n"; !strings.Contains(readme, run) {
+		run, byFlags := in.Address+" "+in.Service+" "+in.ID+"\n", "--bus "+in.Address+" --instance "+in.ID+"\n"
+		if !strings.Contains(readme, run) && !strings.Contains(readme, byFlags) {
 			t.Errorf("%s: the README beside it doesn't start %q", name, run)
 		}
 	}

@@ -101,40 +101,6 @@ func TestReadme_CommandsWork(t *testing.T) {
 	}
 }
 
-// A reader's first look and the package's own must not drift apart.
-func TestReadme_HandlerIsTheOneOfDocGo(t *testing.T) {
-	var example strings.Builder
-	for line := range strings.Lines(read(t, "handlers/doc.go")) {
-		if code, ok := strings.CutPrefix(line, "//\t"); ok {
-			example.WriteString(code)
-		} else if example.Len() > 0 && strings.TrimSpace(line) == "//" {
-			example.WriteString("\n")
-		} else if example.Len() > 0 {
-			break
-		}
-	}
-	want := strings.TrimSpace(example.String()) + "\n"
-	readme := read(t, "README.md")
-	for _, b := range blocks(readme) {
-		if b.info != "go" {
-			continue
-		}
-		if b.text == want {
-			return
-		}
-		if !*update {
-			t.Errorf("README.md line %d: not the example of handlers/doc.go (go test ./internal/docs -update copies it)", b.line)
-			return
-		}
-		readme = strings.Replace(readme, "```go\n"+b.text+"```", "```go\n"+want+"```", 1)
-		if err := os.WriteFile(filepath.Join(root, "README.md"), []byte(readme), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	t.Error("README.md has no Go example")
-}
-
 // system is a whole nanofront on free ports.
 type system struct {
 	dir               string // with bin/ in it
