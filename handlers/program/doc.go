@@ -11,5 +11,7 @@
 //
 // A program that wants more of its own does as cmd/handler: it embeds [Flags] and calls their Serve.
 //
-// This is a first form; until 1.0.0 it may change.
+// It is apart from package handlers because it links etcd's client and the flags, which a program that calls
+// [handlers.Run] needn't have. A handler that is more than one function, with clients of other
+// services or a stream: [MainRole].
 package program
