@@ -29,8 +29,7 @@ func testGrammarCases(t *testing.T) {
 	w := f.work(t, "w1", text("fine"))
 	for _, c := range http1test.Cases() {
 		want := slices.Clone(c.Want)
-		switch {
-		case strings.Contains(c.Raw, "%00%zz"):
+		if strings.Contains(c.Raw, "%00%zz") {
 			want = []int{400} // fine for the scanner, but not as a target
 		}
 		if c.Open {

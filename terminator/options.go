@@ -25,6 +25,7 @@ const (
 	DefaultMaxHeader     = 16 << 10
 	DefaultMaxFields     = 100
 	DefaultMaxConns      = 20_000
+	DefaultClientMemory  = 512 << 20
 	DefaultMaxInFlight   = 4096
 	DefaultMinInFlight   = 64
 	DefaultLatencyTarget = 50 * time.Millisecond
@@ -71,6 +72,10 @@ type Options struct {
 	MaxHeader int // bytes of request line and header section
 	MaxFields int // header fields of a request, and trailer fields
 	MaxConns  int // open client connections
+
+	// ClientMemory is how many bytes the front holds at most for clients that are slow: of bodies that are being
+	// gathered, and of responses that they have yet to take.
+	ClientMemory int
 
 	// EventLoops is how many event loops look after the client connections, on
 	// Linux. 0: half as many as there are cores. -1: none, and each connection
@@ -132,6 +137,7 @@ func (o *Options) setDefaults() error {
 		{"max-header", &o.MaxHeader, DefaultMaxHeader, 1 << 10, 60 << 10},
 		{"max-header-fields", &o.MaxFields, DefaultMaxFields, 1, httpmsg.MaxFields - 6}, // with what we add
 		{"max-connections", &o.MaxConns, DefaultMaxConns, 1, 1 << 20},
+		{"client-memory", &o.ClientMemory, DefaultClientMemory, 1 << 20, 1 << 40},
 		{"max-in-flight", &o.MaxInFlight, DefaultMaxInFlight, 1, 1 << 17},
 		{"min-in-flight", &o.MinInFlight, min(DefaultMinInFlight, max(o.MaxInFlight, 1)), 1, 1 << 17},
 		{"event-loops", &o.EventLoops, 0, -1, 1 << 10},

@@ -44,6 +44,7 @@ type Terminator struct {
 	front     *exchange.Front
 	trusted   *forwarded.Policy
 	table     *conns.Table // nil until Listen
+	memory    *conns.Memory
 	readiness readiness
 
 	listener *net.TCPListener
@@ -69,6 +70,7 @@ func New(opts Options) (*Terminator, error) {
 	}
 	t := &Terminator{
 		opts: opts, log: opts.Logger, trusted: trusted,
+		memory:    conns.NewMemory(int64(opts.ClientMemory)),
 		admission: admission.New(opts.MinInFlight, opts.MaxInFlight, opts.LatencyTarget),
 	}
 	t.bus, err = nanobus.New(nanobus.Options{
@@ -87,6 +89,7 @@ func New(opts Options) (*Terminator, error) {
 		Logger: opts.Logger, Limit: logging.NewLimiter(opts.Logger, 5, time.Second), Metrics: opts.Metrics,
 	})
 	opts.Metrics.GaugeFunc(metrics.HTTPInFlight, func() float64 { return float64(t.admission.InFlight()) })
+	opts.Metrics.GaugeFunc(metrics.HTTPMemory, func() float64 { return float64(t.memory.Held()) })
 	opts.Metrics.GaugeFunc(metrics.UpstreamDegraded, func() float64 { return float64(len(t.Degraded())) })
 	opts.Metrics.GaugeFunc(metrics.HTTPLimit, func() float64 { return float64(t.admission.Limit()) })
 	return t, nil
@@ -118,7 +121,7 @@ func (t *Terminator) Listen() error {
 	})
 	t.opts.Metrics.GaugeFunc(metrics.HTTPConnections, func() float64 { return float64(t.table.Open()) })
 	t.blocking = &blocking.Driver{
-		Front: t.front, Table: t.table, Date: date, Prepared: conns.Prepare(t.listener),
+		Front: t.front, Table: t.table, Date: date, Memory: t.memory, Prepared: conns.Prepare(t.listener),
 		Limits: &http1.Limits{Head: t.opts.MaxHeader, Fields: t.opts.MaxFields, Target: maxTarget, Body: registry.MaxBodyLimit},
 	}
 	if t.opts.EventLoops >= 0 {

@@ -34,6 +34,14 @@ func (c *conn) body(x *exchange.Exchange, length int64) (goesOn bool) {
 	defer func() { c.hasty = false }()
 	for c.scanner.InBody() && len(whole) <= most {
 		data, err := b.next()
+		if n := len(whole) + len(data); n > c.held {
+			more := max(n-c.held, gathered)
+			if !c.d.Memory.Take(more) {
+				x.NoMemory()
+				return c.await()
+			}
+			c.held += more
+		}
 		if errors.Is(err, errPaused) {
 			break
 		}
@@ -81,6 +89,9 @@ func (c *conn) takeAndDrop(b *bodyReader) {
 func (c *conn) sayContinue() bool {
 	return c.send([]byte(http1.Continue)) == len(http1.Continue)
 }
+
+// gathered is how many bytes of the front's memory are taken at once, at least, for a body that is gathered.
+const gathered = 4 << 10
 
 // badBody refuses for a body that is out of order or doesn't come.
 func (c *conn) badBody(x *exchange.Exchange, err error) (goesOn bool) {

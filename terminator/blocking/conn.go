@@ -24,6 +24,7 @@ type conn struct {
 	scanner   http1.Scanner
 	in        []byte // read, and not used up
 	behind    int    // bytes of in behind the head
+	held      int    // bytes of the front's memory, for the body that was gathered
 	hasty     bool   // a client that pauses in its body isn't waited for: see pause
 	skips     bool   // the rest of the refused request's body is read, and dropped
 	firstByte int64  // Front.Now of the current request's first byte; 0: none has come
@@ -155,7 +156,7 @@ const skipMost = 64 << 10
 
 // Answer implements exchange.Responder.
 func (c *conn) Answer(x *exchange.Exchange) bool {
-	return c.answer(x, func(c *conn, x *exchange.Exchange) bool { return c.write(x, nil, 0) })
+	return c.answer(x, func(c *conn, x *exchange.Exchange) bool { return c.hold(x, nil, 0) })
 }
 
 // Begin implements exchange.Responder.
@@ -195,6 +196,8 @@ func (c *conn) await() (goesOn bool) {
 }
 
 func (c *conn) respond() (goesOn bool) {
+	c.d.Memory.Give(c.held)
+	c.held = 0
 	if c.scanner.InBody() && !c.skips {
 		// How much of the body is still to come may be known, but not when it will.
 		c.x.Close = true

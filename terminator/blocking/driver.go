@@ -35,6 +35,7 @@ type Driver struct {
 	Table  *conns.Table
 	Limits *http1.Limits
 	Date   *http1.Date
+	Memory *conns.Memory
 
 	// Prepared says that accepted connections have inherited what they need (conns.Prepare).
 	Prepared bool
@@ -85,7 +86,7 @@ func (d *Driver) Write(s Socket, c *conns.Conn, home Home, x *exchange.Exchange,
 	b := d.take(s, c, home)
 	b.in = read
 	go func() {
-		if b.write(x, head, done) {
+		if b.hold(x, head, done) {
 			b.serve()
 		} else {
 			b.end()

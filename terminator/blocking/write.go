@@ -56,6 +56,23 @@ func (c *conn) write(x *exchange.Exchange, head []byte, done int) (goesOn bool) 
 	return c.finish(x, len(head), done, exchange.Complete)
 }
 
+// hold is write, with what is still to be written held against the front's memory. If that is used up the client is
+// given up: it is slow to take what others may be waiting to be served from.
+func (c *conn) hold(x *exchange.Exchange, head []byte, done int) (goesOn bool) {
+	n := len(x.Response.Body)
+	if n <= joined {
+		return c.write(x, head, done)
+	}
+	if !c.d.Memory.Take(n) {
+		c.OutOfMemory()
+		c.closed.Store(true)
+		conns.ForgetConn(c.sock)
+		return c.finish(x, len(head), done, exchange.NoMemory)
+	}
+	defer c.d.Memory.Give(n)
+	return c.write(x, head, done)
+}
+
 // send writes b and returns how much of it the system has taken.
 func (c *conn) send(b []byte) (n int) {
 	if len(b) == 0 || c.closed.Load() {
@@ -89,6 +106,8 @@ func Lost(c *conns.Conn) exchange.End {
 		return exchange.WriteTimeout
 	case conns.DrainTimeout:
 		return exchange.Drained
+	case conns.NoMemory:
+		return exchange.NoMemory
 	default:
 		return exchange.ClientGone
 	}

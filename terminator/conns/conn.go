@@ -30,12 +30,19 @@ type Reason uint8
 
 const (
 	NotAborted   Reason = iota
+	NoMemory            // the front holds as much for its clients as it may
 	WriteTimeout        // the client doesn't take its response
 	DrainTimeout        // the front ends, and it was not done in time
 )
 
 // Aborted is why the connection was aborted. Anybody may call it.
 func (c *Conn) Aborted() Reason { return Reason(c.aborted.Load()) }
+
+// OutOfMemory notes that the connection, which the caller owns and ends, is one too many to hold memory for.
+func (c *Conn) OutOfMemory() {
+	c.aborted.CompareAndSwap(0, uint32(NoMemory))
+	c.table.stats.noMemory.Inc()
+}
 
 func (c *Conn) abort(h Holder, why Reason) {
 	c.aborted.CompareAndSwap(0, uint32(why))

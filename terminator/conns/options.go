@@ -56,6 +56,7 @@ type stats struct {
 	idleClosed    *metrics.Counter // idle for too long, or at the end of a drain
 	writeTimeouts *metrics.Counter // didn't take its response in time
 	handOver      *metrics.Counter // could not pass to another driver, for want of a descriptor
+	noMemory      *metrics.Counter // the front held too much for its clients to hold a response
 	lingerFull    *metrics.Counter // closed without lingering, as too many do
 }
 
@@ -65,5 +66,6 @@ func newStats(s *metrics.Set) stats {
 		accepted: s.Counter(metrics.HTTPAccepted),
 		refused:  closed("too_many"), acceptErrors: closed("accept_error"), idleClosed: closed("idle"),
 		writeTimeouts: closed("write_timeout"), handOver: closed("hand_over"), lingerFull: closed("linger_full"),
+		noMemory: closed("no_memory"),
 	}
 }

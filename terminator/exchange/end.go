@@ -11,12 +11,13 @@ const (
 	WriteTimeout             // the client took too long to take it
 	Broken                   // the handler, or the link to it, broke off the response's body
 	Drained                  // the front ended, and with it the drain's time
+	NoMemory                 // the front held too much for its clients to hold the response for one that is slow
 	UploadAborted            // the client has gone, or reset, in the middle of the request's body
 )
 
 var ends = [...]string{
 	Complete: "ok", ClientGone: "client_gone", WriteTimeout: "write_timeout", Broken: "broken", Drained: "drained",
-	UploadAborted: "upload_aborted",
+	UploadAborted: "upload_aborted", NoMemory: "no_memory",
 }
 
 // String is how the access log says it.

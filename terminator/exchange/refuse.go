@@ -60,6 +60,12 @@ func (x *Exchange) Fault(fault http1.Fault, head bool) (goesOn bool) {
 	return x.say(status, append(x.reply.Header[:0], fieldJSON), appendErrorBody(nil, reason))
 }
 
+// NoMemory refuses a request for whose body the front has no memory at present.
+func (x *Exchange) NoMemory() (goesOn bool) {
+	x.Close = true
+	return x.refuse(shed)
+}
+
 // TooLarge refuses a request of whose body more has come than the route takes.
 func (x *Exchange) TooLarge() (goesOn bool) {
 	x.Close = true
