@@ -100,8 +100,8 @@ type Options struct {
 	// Logger gets a line when the process serves, drains, or fails a request. The zero Logger is
 	// silent.
 	Logger zerolog.Logger
-	// Metrics is where the runtime and its bus count: metrics.New makes one that reports. nil: nowhere
-	// that anyone sees.
+	// Metrics is where the runtime and its bus count: metrics.New makes one that reports. nil:
+	// nowhere that anyone sees.
 	Metrics metrics.Meter
 }
 

@@ -4,9 +4,10 @@ package metrics
 // client and the static table take one in their Options. [Set] is the one to use, which reports as
 // JSON and to StatsD.
 //
-// Another one can feed any other system: it returns a zero Counter, Gauge or Timer, the same for the
-// same Desc and details, and reads [Counter.Value], [Gauge.Value] and [Timer.Distribution] under the
-// name that [Desc.SeriesName] gives. All methods are called from any goroutine, and at any time.
+// Another one can feed any other system: it returns a zero Counter, Gauge or Timer, the same for
+// the same Desc and details, and reads [Counter.Value], [Gauge.Value] and [Timer.Distribution]
+// under the name that [Desc.SeriesName] gives. All methods are called from any goroutine, and at
+// any time.
 type Meter interface {
 	Counter(d *Desc, details ...string) *Counter
 	Gauge(d *Desc, details ...string) *Gauge

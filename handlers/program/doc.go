@@ -1,7 +1,7 @@
-// Package program makes a program of a handler, with what nanofront's own backends have: flags and their
-// environment variables (--help lists them), etcd or a static table, an admin port with health, metrics and
-// profiles, StatsD, the log on standard error, and signals: the first SIGTERM, SIGINT or
-// SIGHUP drains, and nobody who stops reading the log ends what serves.
+// Package program makes a program of a handler, with what nanofront's own backends have: flags and
+// their environment variables (--help lists them), etcd or a static table, an admin port with
+// health, metrics and profiles, StatsD, the log on standard error, and signals: the first SIGTERM,
+// SIGINT or SIGHUP drains, and nobody who stops reading the log ends what serves.
 //
 //	func main() {
 //		program.Main("greeter", handlers.HandlerFunc(greet))
@@ -9,9 +9,19 @@
 //
 //	greeter --bus tcp://10.0.0.7:0 --etcd http://10.0.0.1:2379
 //
-// A program that wants more of its own does as cmd/handler: it embeds [Flags] and calls their Serve.
+// It is apart from package handlers because it links etcd's client and the flags, which a program
+// that calls [handlers.Run] needn't have. A handler that is more than one function, with clients of
+// other services or a stream, is a [Role]:
 //
-// It is apart from package handlers because it links etcd's client and the flags, which a program that calls
-// [handlers.Run] needn't have. A handler that is more than one function, with clients of other
-// services or a stream: [MainRole].
+//	program.MainRole("price", func(o handlers.Options) (program.Role, error) {
+//		o.Calls = []string{"stock"}
+//		rt, err := handlers.New(o)
+//		if err != nil {
+//			return nil, err
+//		}
+//		return &price{rt: rt, stock: rt.Client("stock")}, nil
+//	})
+//
+// where price.Runtime returns rt, and price.Run calls rt.Run, RunBatch or RunStream. nanofront's own
+// programs, which have flags of their own, embed [Flags] and call their Serve.
 package program

@@ -19,7 +19,8 @@ import (
 	"nanofront/registry"
 )
 
-// Flags are the flags of a program that serves one service, in the form of internal/cli. Embed them.
+// Flags are the flags of a program that serves one service, in the form of internal/cli. Embed
+// them.
 type Flags struct {
 	Bus            string `default:"tcp://127.0.0.1:0" placeholder:"URL" help:"Address to listen on for the bus: tcp://HOST:PORT or tls+tcp://HOST:PORT (port 0: any free one), or ipc:///PATH."`
 	Advertise      string `placeholder:"URL" help:"Bus address to announce, if others must use a different one."`

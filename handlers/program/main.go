@@ -19,10 +19,10 @@ func Main(service string, h handlers.Handler) {
 	})
 }
 
-// MainRole is Main for a program that is more than one Handler: one that calls other services, hears
-// events, answers requests in batches, or streams. newRole gets the options as the flags say them,
-// Service among them; it adds what is its own (Calls, Subscriptions, Owner, Bodies), and makes the
-// runtime of them with [handlers.New].
+// MainRole is Main for a program that is more than one Handler: one that calls other services,
+// hears events, answers requests in batches, or streams. newRole gets the options as the flags say
+// them, Service among them; it adds what is its own (Calls, Subscriptions, Owner, Bodies), and
+// makes the runtime of them with [handlers.New].
 func MainRole(service string, newRole func(handlers.Options) (Role, error)) {
 	cli.Main(service, func(ctx context.Context, args []string, std cli.IO) error {
 		var f struct {

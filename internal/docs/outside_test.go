@@ -32,9 +32,9 @@ func TestExampleGo_IsShownEverywhere(t *testing.T) {
 	}
 }
 
-// outside does what a document says to do outside the repository, in an empty folder beside a clone of
-// nanofront, and returns the folder of the module that it has made. write makes the files, when the
-// module is there.
+// outside does what a document says to do outside the repository, in an empty folder beside a clone
+// of nanofront, and returns the folder of the module that it has made. write makes the files, when
+// the module is there.
 func outside(t *testing.T, commands string, write func(dir string)) string {
 	t.Helper()
 	above, err := filepath.EvalSymlinks(t.TempDir())
@@ -62,8 +62,8 @@ func outside(t *testing.T, commands string, write func(dir string)) string {
 		t.Fatalf("%s: %v\n%s", first, err, out)
 	}
 	write(dir)
-	// "go mod tidy" also asks for what the tests of others need: the build finds out as much of it as it
-	// needs by itself.
+	// "go mod tidy" also asks for what the tests of others need: the build finds out as much of it
+	// as it needs by itself.
 	if out, err := output(t, dir, env, "sh", "-ec", last+"\ngo build -o greeter ."); err != nil {
 		t.Fatalf("%s: %v\n%s", commands, err, out)
 	}
@@ -91,7 +91,8 @@ func writeExample(t *testing.T, text string) func(dir string) {
 	}
 }
 
-// By copy and paste from the README, in an empty folder: a handler that joins what is running, and answers.
+// By copy and paste from the README, in an empty folder: a handler that joins what is running, and
+// answers.
 func TestReadme_HandlerWorksOutside(t *testing.T) {
 	commands := outsideBlocks(t, "README.md", "sh outside")
 	if len(commands) != 2 {

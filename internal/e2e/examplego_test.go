@@ -9,8 +9,8 @@ import (
 	"nanofront/internal/testutil"
 )
 
-// TestExampleGo: the module in examples/go, built as it stands, joins a static table and etcd, answers
-// through a terminator, and drains at SIGTERM.
+// TestExampleGo: the module in examples/go, built as it stands, joins a static table and etcd,
+// answers through a terminator, and drains at SIGTERM.
 func TestExampleGo(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -33,8 +33,8 @@ type Options struct {
 	// Logger gets a line per change of the file. The zero Logger discards
 	// them.
 	Logger zerolog.Logger
-	// Metrics is where changes that are rejected are counted: metrics.New makes one that reports. nil:
-	// nowhere that anyone sees.
+	// Metrics is where changes that are rejected are counted: metrics.New makes one that reports.
+	// nil: nowhere that anyone sees.
 	Metrics metrics.Meter
 }
 
