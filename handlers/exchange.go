@@ -115,28 +115,45 @@ var abandonedContext = func() context.Context {
 	return ctx
 }()
 
+// AnswerTo returns what Fail tells the client of an error, for those who answer in another
+// form: a StatusError's own status and text, 503 for ErrUnavailable, 504 for a deadline of a
+// call. It is nil where nobody is to be told: the exchange's own time is up, it was
+// cancelled, or the error is one of the handler's own; leave those to Fail.
+func (x *Exchange) AnswerTo(err error) *StatusError {
+	var se *StatusError
+	switch {
+	case errors.As(err, &se) && se.Status >= 400 && se.Status <= 599:
+		return se
+	case errors.Is(err, ErrUnavailable):
+		return &StatusError{503, "a service that is needed for this is not available at the moment"}
+	case isTimeout(err) && x.bus.Remaining() > 0:
+		return &StatusError{504, "a service that is needed for this did not answer in time"}
+	}
+	return nil
+}
+
+func isTimeout(err error) bool {
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nanobus.ErrTimeout)
+}
+
 func (x *Exchange) fail(err error) {
 	rt := x.rt
 	x.resp.Reset()
 	x.resp.Set("content-type", "application/json")
-	var se *StatusError
+	answer := x.AnswerTo(err)
 	switch {
-	case errors.As(err, &se) && se.Status >= 400 && se.Status <= 599:
-		x.resp.Status = se.Status
-		appendErrorBody(&x.resp, se.Text)
-	case errors.Is(err, ErrUnavailable):
-		x.resp.Status = 503
-		x.resp.Set("retry-after", "1")
-		appendErrorBody(&x.resp, "a service that is needed for this is not available at the moment")
-	case x.bus.Remaining() <= 0 && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nanobus.ErrTimeout)):
+	case answer != nil:
+		x.resp.Status = answer.Status
+		if errors.Is(err, ErrUnavailable) {
+			x.resp.Set("retry-after", "1")
+		}
+		appendErrorBody(&x.resp, answer.Text)
+	case isTimeout(err):
 		// Its own time is up: the caller knows, or is about to.
 		rt.metrics.expired.Inc()
 		x.bus.ReplyError(nanobus.CodeExpired, "")
 		x.recycle()
 		return
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nanobus.ErrTimeout):
-		x.resp.Status = 504
-		appendErrorBody(&x.resp, "a service that is needed for this did not answer in time")
 	case errors.Is(err, context.Canceled):
 		rt.metrics.errors.Inc()
 		x.bus.ReplyError(nanobus.CodeCancelled, "")

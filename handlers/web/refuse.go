@@ -1,7 +1,6 @@
 package web
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -9,7 +8,6 @@ import (
 	"unicode/utf8"
 
 	"nanofront/handlers"
-	"nanofront/nanobus"
 )
 
 var headerRetry = []byte("retry-after")
@@ -17,16 +15,14 @@ var headerRetry = []byte("retry-after")
 // refuse answers with an error: as a page for who would rather have that, else
 // as JSON. What is nobody's business is left to the runtime, which logs it.
 func refuse(x *handlers.Exchange, err error) {
-	var se *handlers.StatusError
+	answer := x.AnswerTo(err)
 	switch {
-	case errors.As(err, &se):
-		answerError(x, se.Status, se.Text, nil, nil)
-	case errors.Is(err, handlers.ErrUnavailable):
-		answerError(x, 503, "A service that is needed for this is not available at the moment", nil, []byte("1"))
-	case x.Remaining() > 0 && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nanobus.ErrTimeout)):
-		answerError(x, 504, "A service that is needed for this did not answer in time", nil, nil)
-	default:
+	case answer == nil:
 		x.Fail(err)
+	case errors.Is(err, handlers.ErrUnavailable):
+		answerError(x, answer.Status, answer.Text, nil, []byte("1"))
+	default:
+		answerError(x, answer.Status, answer.Text, nil, nil)
 	}
 }
 
