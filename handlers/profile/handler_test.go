@@ -23,7 +23,7 @@ import (
 const members = 500
 
 // start runs the role and returns a caller of it.
-func start(t testing.TB, set *metrics.Set) *handlertest.Caller {
+func start(t testing.TB, set metrics.Meter) *handlertest.Caller {
 	t.Helper()
 	d := handlertest.NewDiscovery()
 	testutil.Start(t, "profile", func(ctx context.Context) error {
