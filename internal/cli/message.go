@@ -25,6 +25,18 @@ func (e *UsageError) Error() string { return e.Err.Error() }
 // Unwrap returns Err.
 func (e *UsageError) Unwrap() error { return e.Err }
 
+// CodeError ends the program with a code of its own, such as that of a command that it ran.
+type CodeError struct {
+	Code int
+	Err  error
+}
+
+// Error is the text of Err.
+func (e *CodeError) Error() string { return e.Err.Error() }
+
+// Unwrap returns Err.
+func (e *CodeError) Unwrap() error { return e.Err }
+
 // Usagef makes a *UsageError, its text as fmt.Errorf makes it.
 func Usagef(format string, args ...any) error {
 	return &UsageError{Err: fmt.Errorf(format, args...)}
@@ -67,6 +79,10 @@ func (p *process) report(ctx context.Context, err error) int {
 		return 0 // it was told to end, and did
 	}
 	p.say("%s", p.message(err))
+	var own *CodeError
+	if errors.As(err, &own) {
+		return own.Code
+	}
 	return ExitError
 }
 

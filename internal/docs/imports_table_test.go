@@ -88,9 +88,10 @@ var mayImport = []row{
 
 	{"cmd/bench", "bench/compare bench/drivers bench/load bench/peers bench/report bench/result bench/scenario internal/cli internal/terminal internal/tuning internal/wholefile github.com/HdrHistogram/hdrhistogram-go", ""},
 	{"cmd/handler", "handlers handlers/echo handlers/profile handlers/program handlers/web internal/cli", ""},
-	{"cmd/nanofront", "cmd/nanofront/bus cmd/nanofront/routes cmd/nanofront/status cmd/nanofront/up etcd/embedded internal/cli internal/tuning", ""},
+	{"cmd/nanofront", "cmd/nanofront/bus cmd/nanofront/register cmd/nanofront/routes cmd/nanofront/status cmd/nanofront/up etcd/embedded internal/cli internal/tuning", ""},
 	{"cmd/nanofront/bus", "etcd/discovery httpmsg internal/buildinfo internal/cli internal/terminal nanobus nanobus/busflags registry github.com/rs/zerolog", ""},
-	{"cmd/nanofront/routes", "etcd/discovery internal/cli internal/terminal registry github.com/rs/zerolog", ""},
+	{"cmd/nanofront/register", "etcd/discovery internal/cli internal/supervisor registry github.com/rs/zerolog", ""},
+	{"cmd/nanofront/routes", "etcd etcd/discovery internal/cli internal/terminal registry github.com/rs/zerolog", ""},
 	{"cmd/nanofront/status", "etcd/discovery internal/admin internal/cli internal/terminal metrics nanobus registry github.com/rs/zerolog", ""},
 	{"cmd/nanofront/up", "cmd/nanofront/routes etcd etcd/embedded internal/admin internal/cli internal/logging internal/supervisor internal/terminal internal/tuning nanobus/busflags registry github.com/rs/zerolog", ""},
 	{"cmd/terminator", "etcd etcd/discovery internal/admin internal/buildinfo internal/cli internal/handover internal/lastknown internal/logging internal/tuning internal/unixpath nanobus/busflags registry terminator", ""},

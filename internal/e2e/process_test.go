@@ -218,6 +218,27 @@ func finishIn(t *testing.T, dir string, env []string, name string, args ...strin
 // alive reports whether there is a process of that id.
 func alive(pid int) bool { return !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) }
 
+// descendants are the child processes, whatever they run.
+func descendants(t *testing.T, parent int) []int {
+	t.Helper()
+	entries, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil || len(entries) == 0 {
+		t.Skipf("finding child processes needs /proc: %v", err)
+	}
+	var found []int
+	for _, name := range entries {
+		stat, err := os.ReadFile(name)
+		if err != nil {
+			continue // gone meanwhile
+		}
+		fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(name))); err == nil && len(fields) > 1 && fields[0] != "Z" && fields[1] == strconv.Itoa(parent) {
+			found = append(found, pid)
+		}
+	}
+	return found
+}
+
 // children are the child processes of nanofront up, by name: the instance, or etcd.
 func children(t *testing.T, parent int) map[string]int {
 	t.Helper()

@@ -1,11 +1,8 @@
 package e2e
 
 import (
-	"encoding/base64"
-	"net/http"
-	"net/http/httptest"
-	"os"
-	"os/exec"
+	"io"
+	"net"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -14,86 +11,20 @@ import (
 	"nanofront/internal/testutil"
 )
 
-// TestEtcd_RegisteredByScript: a handler that knows nothing of etcd is registered
-// in a stock server of it by the script of examples/, and found.
-func TestEtcd_RegisteredByScript(t *testing.T) {
-	t.Parallel()
-	server := found(t, "etcd", "etcd-server", "--version", "--name=x")
-	found(t, "curl", "curl", "--version", "-s")
-	l := languages["python"](t)
-	etcd, peer, address := "http://"+freeAddr(t), "http://"+freeAddr(t), "tcp://"+freeAddr(t)
-	startIn(t, filepath.Dir(server), nil, filepath.Base(server), "--data-dir", filepath.Join(t.TempDir(), "etcd"),
-		"--listen-client-urls", etcd, "--advertise-client-urls", etcd, "--listen-peer-urls", peer,
-		"--initial-advertise-peer-urls", peer, "--initial-cluster", "default="+peer)
-	testutil.Eventually(t, "etcd answers", func() bool {
-		status, _, err := adminGet(strings.TrimPrefix(etcd, "http://"), "/version")
-		return err == nil && status == 200
-	})
-	routes := filepath.Join(t.TempDir(), "routes.yaml")
-	writeFile(t, routes, "version: 1\nroutes:\n  - {match: {prefix: /}, service: greeter}\n")
-	if f := finish(t, "nanofront", "routes", "apply", routes, "--etcd", etcd); f.code != 0 {
-		t.Fatalf("routes apply: exit code %d: %s", f.code, f.out)
-	}
-	l.start(t, address)
-	front, admin := freeAddr(t), freeAddr(t)
-	start(t, "terminator", "--http", front, "--admin", admin, "--etcd", etcd, "--statsd", "", "--access-log=0")
-	script := startIn(t, examples(t, "etcd"), nil, "register.sh", etcd, "greeter", "greeter-python", address)
-	script.says(t, "registered greeter/greeter-python")
-	linked(t, admin, "greeter", 1)
-	ask(t, front, get("/")).wants(t, 200, "GET / of what the script has registered")
-	script.signal(t, syscall.SIGTERM)
-	if code := script.wait(t, testutil.Patience); code != 0 {
-		t.Errorf("exit code %d:\n%s", code, script.out.tail())
-	}
-	key := base64.StdEncoding.EncodeToString([]byte("/nanofront/v1/instances/greeter/greeter-python"))
-	r := ask(t, strings.TrimPrefix(etcd, "http://"), request{method: "POST", target: "/v3/kv/range", body: `{"key":"` + key + `"}`})
-	if r.wants(t, 200, "range"); strings.Contains(r.body, "kvs") || !strings.Contains(r.body, "header") {
-		t.Errorf("what the script has left: %s", r.body)
+// goesTo gives a running system a route.
+func (s *system) goesTo(t *testing.T, prefix, service string) {
+	t.Helper()
+	if f := s.nanofront(t, "routes", "add", prefix, service); f.code != 0 {
+		t.Fatalf("routes add: exit code %d: %s", f.code, f.out)
 	}
 }
 
-// TestRegister_JoinsUp: a handler in another language joins what nanofront up runs, whose etcd has no gateway
-// for the script; etcdctl is the way, and where there is none the script says so and ends.
-func TestRegister_JoinsUp(t *testing.T) {
-	t.Parallel()
-	etcdctl := found(t, "etcdctl", "etcd-client", "version", "--endpoints=http://127.0.0.1:1")
-	found(t, "curl", "curl", "--version", "-s")
-	l := languages["python"](t)
-	s := startUp(t, "--web", "1")
-	routes := filepath.Join(t.TempDir(), "routes.yaml")
-	writeFile(t, routes, "version: 1\nroutes:\n  - {match: {prefix: /greet}, service: greeter}\n  - {match: {prefix: /}, service: web}\n")
-	if f := s.nanofront(t, "routes", "apply", routes); f.code != 0 {
-		t.Fatalf("routes apply: exit code %d: %s", f.code, f.out)
-	}
-	address := "tcp://" + freeAddr(t)
-	l.start(t, address)
-
-	tools := t.TempDir() // all that the script needs but etcdctl
-	for _, name := range []string{"sh", "curl", "sed", "date", "base64", "tr", "sleep"} {
-		path, err := exec.LookPath(name)
-		if err == nil {
-			err = os.Symlink(path, filepath.Join(tools, name))
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	without := finishIn(t, examples(t, "etcd"), []string{"PATH=" + tools}, "register.sh", s.etcd, "greeter", "greeter-python", address)
-	if without.code != 1 || !strings.Contains(without.out, "no JSON gateway") || !strings.Contains(without.out, "etcd-client") {
-		t.Errorf("without etcdctl: exit code %d: %s", without.code, without.out)
-	}
-
-	script := startIn(t, examples(t, "etcd"), []string{"PATH=" + tools + ":" + filepath.Dir(etcdctl)}, "register.sh", s.etcd, "greeter", "greeter-python", address)
-	script.says(t, "registered greeter/greeter-python")
-	linked(t, s.admin, "greeter", 1)
-	ask(t, s.http, get("/greet")).wants(t, 200, "GET /greet of what the script has registered")
-	script.signal(t, syscall.SIGTERM)
-	if code := script.wait(t, testutil.Patience); code != 0 {
-		t.Errorf("exit code %d:\n%s", code, script.out.tail())
-	}
-	testutil.Eventually(t, "its record is gone", func() bool {
+// leaves waits until no instance of the service is registered.
+func (s *system) leaves(t *testing.T, service string) {
+	t.Helper()
+	testutil.Eventually(t, "the record of "+service+" is gone", func() bool {
 		for _, in := range status(t, s.etcd, s.admin).Instances {
-			if in.Service == "greeter" {
+			if in.Service == service {
 				return false
 			}
 		}
@@ -101,23 +32,184 @@ func TestRegister_JoinsUp(t *testing.T) {
 	})
 }
 
-// TestRegister_SaysWhatIsWrong: what won't get better by itself ends the script, what may is tried on, with the reason.
+// register is the command line that registers a handler of examples/ and runs it.
+func (l *language) register(etcd, address string, flags ...string) []string {
+	args := append([]string{"register", "greeter", address, "--instance", "greeter-" + l.name, "--etcd", etcd, "--statsd="}, flags...)
+	args = append(append(args, "--", l.program), l.args...)
+	return append(args, address, "greeter", "greeter-"+l.name)
+}
+
+// TestEtcd_Registered: a handler that knows nothing of etcd is registered in a stock server of it,
+// and again by itself when that server has lost its data.
+func TestEtcd_Registered(t *testing.T) {
+	t.Parallel()
+	server := found(t, "etcd", "etcd-server", "--version", "--name=x")
+	l := languages["python"](t)
+	etcd, peer, address := "http://"+freeAddr(t), "http://"+freeAddr(t), "tcp://"+freeAddr(t)
+	startEtcd := func() *process {
+		p := startIn(t, filepath.Dir(server), nil, filepath.Base(server), "--data-dir", filepath.Join(t.TempDir(), "etcd"),
+			"--listen-client-urls", etcd, "--advertise-client-urls", etcd, "--listen-peer-urls", peer,
+			"--initial-advertise-peer-urls", peer, "--initial-cluster", "default="+peer)
+		testutil.Eventually(t, "etcd answers", func() bool {
+			status, _, err := adminGet(strings.TrimPrefix(etcd, "http://"), "/version")
+			return err == nil && status == 200
+		})
+		if f := finish(t, "nanofront", "routes", "add", "/", "greeter", "--etcd", etcd); f.code != 0 {
+			t.Fatalf("routes add: exit code %d: %s", f.code, f.out)
+		}
+		return p
+	}
+	first := startEtcd()
+	l.start(t, address) // by somebody else
+	front, admin := freeAddr(t), freeAddr(t)
+	start(t, "terminator", "--http", front, "--admin", admin, "--etcd", etcd, "--statsd", "", "--access-log=0")
+	r := start(t, "nanofront", "register", "greeter", address, "--instance", "greeter-python", "--etcd", etcd, "--statsd=",
+		"--service-version", "v7", "--window", "99", "--weight", "50")
+	r.says(t, `"registered"`)
+	linked(t, admin, "greeter", 1)
+	ask(t, front, get("/")).wants(t, 200, "GET / of what is registered")
+	instances := status(t, etcd, admin).Instances
+	if len(instances) != 1 || instances[0].ID != "greeter-python" {
+		t.Errorf("registered: %+v", instances)
+	}
+	if out := finish(t, "nanofront", "status", "--json", "--etcd", etcd, "--terminators", admin).out; !strings.Contains(out, `"version": "v7"`) ||
+		!strings.Contains(out, `"window": 99`) || !strings.Contains(out, `"weight": 50`) {
+		t.Errorf("version, window and weight are not announced: %s", out)
+	}
+	first.end(t)
+	startEtcd()
+	testutil.Eventually(t, "it is registered again", func() bool { return len(status(t, etcd, admin).Instances) == 1 })
+	r.signal(t, syscall.SIGTERM)
+	if code := r.wait(t, testutil.Patience); code != 0 {
+		t.Errorf("exit code %d:\n%s", code, r.out.tail())
+	}
+	if f := finish(t, "nanofront", "status", "--json", "--etcd", etcd, "--terminators", admin); !strings.Contains(f.out, `"instances": []`) {
+		t.Errorf("what it has left: %s", f.out)
+	}
+}
+
+// TestRegister_JoinsUp: each language's handler joins what nanofront up runs, without an etcd client, and
+// leaves it under load without costing a request.
+func TestRegister_JoinsUp(t *testing.T) {
+	t.Parallel()
+	s := startUp(t, "--web", "1")
+	s.goesTo(t, "/hello", "echo") // there already
+	s.goesTo(t, "/greet", "greeter")
+	if f := s.nanofront(t, "routes", "add", "/greet", "echo"); f.code != 1 || !strings.Contains(f.out, "/greet goes to greeter already") {
+		t.Errorf("a prefix of another service: exit code %d: %s", f.code, f.out)
+	}
+	for _, name := range []string{"python", "node", "c"} {
+		t.Run(name, func(t *testing.T) {
+			l := languages[name](t)
+			address := "tcp://" + freeAddr(t)
+			r := startIn(t, programs, l.env, "nanofront", l.register(s.etcd, address)...)
+			r.says(t, `"registered"`)
+			linked(t, s.admin, "greeter", 1)
+			ask(t, s.http, get("/greet")).wants(t, 200, "GET /greet of what is registered")
+			load := startLoad(t, s.http, 4, func(int) worker { return each(func() request { return get("/greet") }) })
+			load.more(t, 100)
+			r.signal(t, syscall.SIGTERM)
+			if code := r.wait(t, testutil.Patience); code != 0 {
+				t.Errorf("exit code %d:\n%s", code, r.out.tail())
+			}
+			load.stop()
+			load.onlyStatus(t, 200, 503) // 503 when it has left
+			load.onlyFailures(t)
+			s.leaves(t, "greeter")
+			if said := r.out.String(); strings.Index(said, `"deregistered"`) < strings.Index(said, `"registered"`) {
+				t.Errorf("it has not deregistered:\n%s", said)
+			}
+		})
+	}
+}
+
+// TestRegister_EndsWithItsCommand: the command's exit code is that of register, and its record goes at once.
+func TestRegister_EndsWithItsCommand(t *testing.T) {
+	t.Parallel()
+	l := languages["python"](t)
+	s := startUp(t, "--web", "1", "--echo", "0")
+	address := "tcp://" + freeAddr(t)
+	r := startIn(t, programs, l.env, "nanofront", l.register(s.etcd, address)...)
+	r.says(t, `"registered"`)
+	var child []int
+	testutil.Eventually(t, "its command runs", func() bool {
+		child = descendants(t, r.pid())
+		return len(child) == 1
+	})
+	if err := syscall.Kill(child[0], syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if code := r.wait(t, testutil.Patience); code != 137 || !r.out.has("the command has ended: signal: killed") {
+		t.Errorf("exit code %d:\n%s", code, r.out.tail())
+	}
+	s.leaves(t, "greeter")
+
+	for command, want := range map[string]int{"exit 7": 7, "exit 0": 0, "kill -USR1 $$": 128 + int(syscall.SIGUSR1)} {
+		f := finish(t, "nanofront", "register", "greeter", address, "--etcd", s.etcd, "--statsd=", "--", "sh", "-c", command)
+		if f.code != want || strings.Contains(f.out, `"registered"`) {
+			t.Errorf("sh -c %q: exit code %d, want %d: %s", command, f.code, want, f.out)
+		}
+	}
+	// It is told what it is registered as; and what doesn't end in time is killed, with what it has started.
+	hangs := start(t, "nanofront", "register", "greeter", address, "--instance=g.1", "--etcd", s.etcd, "--statsd=", "--drain-timeout=100ms", "--",
+		"sh", "-c", `trap "" TERM; echo "$NANOFRONT_SERVICE $NANOFRONT_INSTANCE $NANOFRONT_BUS"; sleep 1000`)
+	hangs.says(t, "greeter g.1 "+address)
+	hangs.signal(t, syscall.SIGTERM)
+	if code := hangs.wait(t, testutil.Patience); code != 1 || !hangs.out.has("has not ended within 100ms of SIGTERM (--drain-timeout): killed") {
+		t.Errorf("exit code %d:\n%s", code, hangs.out.tail())
+	}
+}
+
+// TestRegister_SaysWhatIsWrong: what won't get better by itself ends it, what may is tried on, with the reason.
 func TestRegister_SaysWhatIsWrong(t *testing.T) {
 	t.Parallel()
-	found(t, "curl", "curl", "--version", "-s")
-	nobody := "http://" + freeAddr(t)
-	script := startIn(t, examples(t, "etcd"), nil, "register.sh", nobody, "greeter", "g", "tcp://127.0.0.1:1")
-	script.says(t, "can't register at "+nobody+", trying on: curl: (7)")
-	script.signal(t, syscall.SIGTERM)
-	if code := script.wait(t, testutil.Patience); code != 0 {
-		t.Errorf("exit code %d:\n%s", code, script.out.tail())
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
 	}
-	refuses := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		http.Error(w, `{"error":"etcdserver: user name is empty"}`, http.StatusBadRequest)
-	}))
-	defer refuses.Close()
-	f := finishIn(t, examples(t, "etcd"), nil, "register.sh", refuses.URL, "greeter", "g", "tcp://127.0.0.1:1")
-	if f.code != 1 || !strings.Contains(f.out, "400") || !strings.Contains(f.out, "user name is empty") {
-		t.Errorf("refused: exit code %d: %s", f.code, f.out)
+	defer silent.Close()
+	bus, err := net.Listen("tcp", "127.0.0.1:0") // greets
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer bus.Close()
+	for l, greeting := range map[net.Listener]string{silent: "HTTP/1.1 400 Bad Request\r\n", bus: "\x00SP\x00\x00\x70\x00\x00"} {
+		go func() { // ends with the listener
+			for {
+				conn, err := l.Accept()
+				if err != nil {
+					return
+				}
+				_, _ = io.WriteString(conn, greeting) // it may have gone
+				_ = conn.Close()
+			}
+		}()
+	}
+	nobody, busAt, silentAt := "tcp://"+freeAddr(t), "tcp://"+bus.Addr().String(), "tcp://"+silent.Addr().String()
+	away := "http://" + freeAddr(t)
+	for _, c := range []struct {
+		args string
+		code int
+		want string
+	}{
+		{"greeter " + nobody + " --answer-timeout=1s", 1, "doesn't answer at " + nobody + " within 1s (--answer-timeout): dial tcp"},
+		{"greeter " + silentAt + " --answer-timeout=1s", 1, "doesn't speak the bus: it greets with 48 54"},
+		{"greeter " + nobody + " --answer-timeout=1s -- sleep 1000", 1, "doesn't answer at " + nobody},
+		{"greeter " + busAt + " -- sleep 1000", 1, busAt + " answers before the command is started: end what listens there"},
+		{"greeter " + nobody + " -- ./missing", 1, "the command can't be started: fork/exec ./missing"},
+		{"Greeter " + nobody, 2, `service: "Greeter" is not a name`},
+		{"greeter 127.0.0.1:1", 2, `address: "127.0.0.1:1"`},
+		{"greeter " + nobody + " --static=t.yaml", 2, "this command changes etcd"},
+	} {
+		f := finish(t, "nanofront", append([]string{"register", "--etcd=" + away, "--statsd="}, strings.Fields(c.args)...)...)
+		if f.code != c.code || !strings.Contains(f.out, c.want) {
+			t.Errorf("%s: exit code %d, no %q in: %s", c.args, f.code, c.want, f.out)
+		}
+	}
+	r := start(t, "nanofront", "register", "greeter", busAt, "--etcd", away, "--statsd=")
+	r.says(t, "etcd: not connected, trying on")
+	r.signal(t, syscall.SIGTERM)
+	if code := r.wait(t, testutil.Patience); code != 0 {
+		t.Errorf("exit code %d:\n%s", code, r.out.tail())
 	}
 }

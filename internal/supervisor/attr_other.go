@@ -4,6 +4,6 @@ package supervisor
 
 import "syscall"
 
-// childAttr puts a child into a process group of its own, so that ctrl-C
+// ChildAttr puts a child into a process group of its own, so that ctrl-C
 // reaches it through the supervisor and in its order.
-func childAttr() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
+func ChildAttr() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }

@@ -140,7 +140,7 @@ func (s *Supervisor) Start(c Child) error {
 // finds the process and ends it, or keeps it from being started.
 func (c *child) start() error {
 	cmd := exec.Command(c.Path, c.Args...)
-	cmd.SysProcAttr = childAttr()
+	cmd.SysProcAttr = ChildAttr()
 	cmd.Env = append(os.Environ(), c.Env...)
 	cmd.Stdout = &lineWriter{out: c.s.out, name: c.Name, color: c.color}
 	cmd.Stderr = cmd.Stdout

@@ -21,6 +21,7 @@ import (
 type Command struct {
 	Get   getCommand   `cmd:"" help:"Show the routes in force."`
 	Apply applyCommand `cmd:"" help:"Replace the routes with those of a file, if they are valid."`
+	Add   addCommand   `cmd:"" help:"Add a route by prefix to those in force."`
 }
 
 type getCommand struct {
