@@ -101,7 +101,7 @@ func TestServe_NoAllocations(t *testing.T) {
 }
 
 // BenchmarkTerminator is everything in one process: 64 keep-alive connections
-// over loopback, the guard, fasthttp, the bus, and a backend that answers at
+// over loopback, the loops, the bus, and a backend that answers at
 // once.
 func BenchmarkTerminator(b *testing.B) {
 	b.Run("hello", func(b *testing.B) {

@@ -16,17 +16,10 @@ import (
 	"nanofront/registry"
 )
 
-// leftovers are goroutines of fasthttp that outlive their server: one for the
-// process, and one that sleeps for ten seconds before it looks whether to end.
-var leftovers = []goleak.Option{
-	goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"),
-	goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"),
-}
-
 func TestDrain(t *testing.T) { bothWays(t, testDrain) }
 
 func testDrain(t *testing.T) {
-	before := append([]goleak.Option{goleak.IgnoreCurrent()}, leftovers...)
+	before := goleak.IgnoreCurrent()
 	f := startFront(t, Options{})
 	gate := make(chan struct{})
 	n := f.work(t, "w1", func(req *httpmsg.Request, r *nanobus.Request) {
@@ -84,7 +77,7 @@ func testDrain(t *testing.T) {
 	for _, c := range []*client{atWork, pipelined, idle, fresh} {
 		_ = c.Close()
 	}
-	goleak.VerifyNone(t, before...)
+	goleak.VerifyNone(t, before)
 }
 
 // ended waits for the end of the connection.
@@ -239,12 +232,15 @@ func TestListen_InUse(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = l.Close() }()
+	before := goleak.IgnoreCurrent()
 	tm, err := New(Options{HTTP: l.Addr().String(), Discovery: newTable()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = tm.bus.Close() }()
 	err = tm.Listen()
+	if err := goleak.Find(before); err != nil {
+		t.Errorf("something is left of it: %v", err)
+	}
 	if err == nil || !strings.Contains(err.Error(), l.Addr().String()) || !strings.Contains(err.Error(), "--http") {
 		t.Errorf("got %v: want the address and what to do", err)
 	}

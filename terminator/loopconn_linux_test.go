@@ -332,7 +332,7 @@ func TestLoop_Stop(t *testing.T) {
 			warm := startFront(t, Options{}) // what is made once for the process
 			warm.work(t, "w0", text("ok"))
 			warm.ask(t, "GET", "/", "Expect: 100-continue\n")
-			before, files := append([]goleak.Option{goleak.IgnoreCurrent()}, leftovers...), openFiles(t)
+			before, files := goleak.IgnoreCurrent(), openFiles(t)
 			f := startFront(t, o)
 			gate := make(chan struct{})
 			n := f.work(t, "w1", func(req *httpmsg.Request, r *nanobus.Request) {
@@ -373,7 +373,7 @@ func TestLoop_Stop(t *testing.T) {
 			}
 			_ = n.Close()
 			n.at.Wait()
-			goleak.VerifyNone(t, before...)
+			goleak.VerifyNone(t, before)
 			eventually(t, "the descriptors to be closed", func() bool { return openFiles(t) <= files })
 		})
 	}

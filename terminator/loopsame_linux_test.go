@@ -15,7 +15,7 @@ import (
 func crlf(s string) string { return strings.ReplaceAll(s, "\n", "\r\n") }
 
 // TestLoop_SameResponses: one that is answered on an event loop can't be told
-// from one that fasthttp has written.
+// from one that a goroutine has written.
 func TestLoop_SameResponses(t *testing.T) {
 	p := startPair(t, Options{})
 	t.Run("replies", p.replies)

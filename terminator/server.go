@@ -95,8 +95,13 @@ func New(opts Options) (*Terminator, error) {
 	return t, nil
 }
 
-// Listen takes the HTTP address. The error says what to do.
-func (t *Terminator) Listen() error {
+// Listen takes the HTTP address. The error says what to do; the terminator is closed then.
+func (t *Terminator) Listen() (err error) {
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, t.Close())
+		}
+	}()
 	t.listener = t.opts.Listener
 	if t.listener == nil {
 		// Plain TCP: what a socket is told once, all connections that it accepts inherit (conns.Prepare).
@@ -125,15 +130,11 @@ func (t *Terminator) Listen() error {
 		Limits: &http1.Limits{Head: t.opts.MaxHeader, Fields: t.opts.MaxFields, Target: maxTarget, Body: registry.MaxBodyLimit},
 	}
 	if t.opts.EventLoops >= 0 {
-		var err error
 		t.loops, err = eventloop.New(eventloop.Options{
 			N: t.opts.EventLoops, Listener: t.listener, Blocking: t.blocking, Metrics: t.opts.Metrics,
 		})
-		if err != nil {
-			return errors.Join(err, t.Close())
-		}
 	}
-	return nil
+	return err
 }
 
 // maxTarget is the longest request target, in bytes.
