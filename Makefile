@@ -66,7 +66,7 @@ fmt: ## Format the code as lint wants it
 	$(TOOL) golangci-lint fmt
 
 .PHONY: bench
-bench: build ## Measure the system, beside others, and report (some five minutes)
+bench: build ## Measure the system, beside others, and report (about five minutes)
 	$(BIN)/bench run $(BENCH_ARGS)
 
 .PHONY: gobench

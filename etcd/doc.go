@@ -20,7 +20,7 @@
 //
 // # What holds when etcd fails
 //
-// etcd is asked for changes, never for permission: while it is away, the last
+// No request waits for etcd: while it is away, the last
 // snapshot stays in force, and nothing is called back. Registrations and
 // watches come back by themselves, for ever, also when etcd returns without
 // its data or with older data. What a re-read doesn't show any more is believed only

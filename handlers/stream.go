@@ -99,7 +99,7 @@ func (x *Exchange) Begin(length int64) (io.Writer, error) {
 	switch {
 	case errors.Is(err, nanobus.ErrNoBodies):
 		x.resp.Length = 0
-		return nil, Status(501, "the answer is too large for who asked")
+		return nil, Status(501, "the answer is too large for the caller")
 	case err != nil:
 		x.gone = true // answered, or nobody is there: there is nothing to answer any more
 		return nil, err

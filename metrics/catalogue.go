@@ -1,7 +1,7 @@
 package metrics
 
 // This file is the only place where names of metrics exist. One line each,
-// grouped by who reports them; docs/metrics.md is generated from it
+// grouped by the programs that report them; docs/metrics.md is generated from it
 // (go generate ./metrics).
 
 var (

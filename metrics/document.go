@@ -34,7 +34,7 @@ min. A metric has at most 1,000 series; further ones share one named ` + "`other
 ` + "`metrics.overflow`" + `.
 `
 
-// WriteDocument writes docs/metrics.md: the catalogue, grouped by who reports it.
+// WriteDocument writes docs/metrics.md: the catalogue, grouped by program.
 func WriteDocument(w io.Writer) error {
 	var b strings.Builder
 	b.WriteString(documentHead)

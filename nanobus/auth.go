@@ -23,7 +23,7 @@ const (
 	// that is ever signed with the same secret.
 	proofLabel = "nanobus proof"
 
-	// Who proves: a proof sent back to who made it is then wrong.
+	// The side that proves: a proof reflected to its author is then wrong.
 	roleConnecting byte = 1
 	roleAccepting  byte = 2
 )
@@ -127,7 +127,7 @@ func (l *Link) introduced(h *Hello) (bool, error) {
 	first := l.challenge.theirs == nil
 	l.challenge.theirs = h
 	l.unproven.Store(true)
-	// Who connected proves first: a stranger who only knocks gets nothing
+	// The connecting side proves first: a stranger who only knocks gets nothing
 	// from which to guess the secret.
 	if first && l.role() == roleConnecting {
 		l.prove(h)

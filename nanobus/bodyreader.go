@@ -366,7 +366,7 @@ func (l *Link) data(f frame, now int64) error {
 	return nil
 }
 
-// gone is called once, by who took the reader off its link's table. The end of
+// gone is called once, by whoever took the reader off its link's table. The end of
 // a response's body is the end of the exchange: it gives back the credit.
 func (r *BodyReader) gone() {
 	l := r.link

@@ -169,7 +169,7 @@ func (w *BodyWriter) stop(err error) {
 	l.space.Broadcast()
 }
 
-// halt is stop for who holds link.mu, and broadcasts.
+// halt is stop for a caller that holds link.mu, and broadcasts.
 func (w *BodyWriter) halt(err error) {
 	if w.err == nil {
 		w.err = err

@@ -48,8 +48,8 @@ type Bus struct {
 	tasks   tasks.Group    // what closes links and sockets
 
 	// mu guards what follows. Link.mu may be taken under it, not the other
-	// way round. Nothing is logged under it: what a logger does is for who gave
-	// it to say.
+	// way round. Nothing is logged under it: what a logger does is up to
+	// the one who supplied it.
 	mu        sync.Mutex
 	closed    bool
 	draining  bool

@@ -28,7 +28,7 @@ func (c *requestContext) used() bool {
 	return true
 }
 
-// end is finish for who doesn't hold mu.
+// end is finish for a caller that doesn't hold mu.
 func (c *requestContext) end(err error) {
 	c.mu.Lock()
 	c.finish(err)

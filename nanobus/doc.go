@@ -8,7 +8,7 @@
 // to all; a full queue pushes back instead of losing the message without a
 // word; and what gathers while a write is under way leaves as one message.
 //
-// A [Bus] is one process's end of everything. Who takes requests listens:
+// A [Bus] is one process's end of everything. A process that takes requests listens:
 //
 //	bus, err := nanobus.New(nanobus.Options{
 //		Service: "greeter", Instance: "greeter-1", Window: 1024,
@@ -20,7 +20,7 @@
 //	})
 //	addr, err := bus.Listen("tcp://127.0.0.1:0")
 //
-// Who calls tells the bus which instances there are, and calls by service:
+// A caller tells the bus which instances there are, and calls by service:
 //
 //	bus.SetInstances([]nanobus.Instance{{Service: "greeter", ID: "greeter-1", Address: addr}})
 //	c := nanobus.NewCall()

@@ -93,7 +93,7 @@ func (l *Link) endWriting(deadline time.Time) bool {
 			l.mu.Unlock()
 			return false
 		case len(l.out) == 0 && l.parked:
-			l.closed, l.parked = true, false // for who writes; the reader goes on
+			l.closed, l.parked = true, false // for writers; the reader goes on
 			l.mu.Unlock()
 			l.wake <- struct{}{} // the writer ends
 			return half.CloseWrite() == nil

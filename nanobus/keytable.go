@@ -117,7 +117,7 @@ func newKeyTable(members []member, before *live) *keyTable {
 		for _, i := range bidders {
 			m := &members[i]
 			bid := m.bidFor(hash, least)
-			// Equal bids are rare, and must not be decided by who came first.
+			// Equal bids are rare, and must not be decided by order of arrival.
 			if owner < 0 || bid < least || bid == least && m.hash < members[owner].hash {
 				owner, least = i, bid
 			}

@@ -1,6 +1,6 @@
 package nanobus
 
-// LinkInfo is the state of one link, for who looks.
+// LinkInfo is the state of one link, for display.
 type LinkInfo struct {
 	Service   string  `json:"service"`
 	Instance  string  `json:"instance"`

@@ -24,9 +24,9 @@ func (b *Bus) warn(kind string) *zerolog.Event {
 	return b.log.Warn()
 }
 
-// event begins a log line about what has become of the link. Who calls is told
+// event begins a log line about what has become of the link. The caller is told
 // at level info; the other end of the same link, and links for events alone,
-// are for who looks for a fault.
+// are for debugging.
 func (l *Link) event(what string) *zerolog.Event {
 	if l.instance == nil || l.instance.EventsOnly {
 		return l.bus.log.Debug()

@@ -52,7 +52,7 @@ func (b *Bus) wireFor(s *socket, in *instance) map[string]any {
 }
 
 // refusedConnection notes a connection that has not become a link. Those that
-// just end are told to who looks for a fault: probes of balancers do that.
+// just end are logged at debug level: probes of balancers do that.
 func (b *Bus) refusedConnection(reason, remote string, mine bool, err error) {
 	if b.wire.ctx.Err() != nil {
 		return // we have ended it ourselves

@@ -78,7 +78,7 @@ func (r *Request) Start(now time.Duration) { r.started = int64(now) }
 func (r *Request) Context() context.Context { return &r.ctx }
 
 // Leave makes the request's memory, its payload's included, be left to the
-// garbage collector after the reply, and not be used for another: for who
+// garbage collector after the reply, and not be used for another: for a caller that
 // answers while others may still be at work on it, as after a panic. To be
 // called before the reply.
 func (r *Request) Leave() { r.left = true }
@@ -255,7 +255,7 @@ func (r *Request) release() {
 	if r.body != nil {
 		l.forgetBody(r.body)
 	}
-	// Who asked for the context's channel may still hold it: leave such a
+	// Somebody who asked for the context's channel may still hold it: leave such a
 	// request to the garbage collector.
 	used := r.ctx.used()
 	if r.left {

@@ -139,7 +139,7 @@ func tapStart(sample, kinds, payload uint32) []byte {
 	return binary.BigEndian.AppendUint32(b, payload)
 }
 
-// heard passes on what an instance says to who listens in.
+// heard passes on what an instance says to the listener.
 func (l *Link) heard(body []byte) error {
 	o := l.bus.opts.Tap
 	if o == nil || l.instance == nil {

@@ -183,7 +183,7 @@ func setWire(dst **wire, name string, v any) error {
 	return nil
 }
 
-// listenError puts a failed Listen into the words of who typed the address.
+// listenError reports a failed Listen in terms of the address that was typed.
 func listenError(addr string, err error) error {
 	var op *net.OpError
 	if errors.As(err, &op) {

@@ -8,7 +8,7 @@ import (
 	"go.nanomsg.org/mangos/v3"
 )
 
-// maxNow is how much is sent at once by who has it, without the writer: more
+// maxNow is how much is sent at once by the goroutine that has it, without the writer: more
 // would cost more to copy than a change of goroutine.
 const maxNow = 16 << 10
 

@@ -290,6 +290,6 @@ func (e *documentError) Error() string {
 // Unwrap returns the sentinel.
 func (e *documentError) Unwrap() error { return e.sentinel }
 
-// Mistakes lists what is wrong, each with its line where the document is text. Who shows an
+// Mistakes lists what is wrong, each with its line where the document is text. Whoever shows an
 // error to a person gives each a line of its own.
 func (e *documentError) Mistakes() []string { return e.list }

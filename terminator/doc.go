@@ -3,7 +3,7 @@
 // flight, and nothing else.
 //
 // This package has the options, the wiring, and the order of draining. The
-// parts, by who may know whom:
+// parts, each with those that it may import:
 //
 //	eventloop ─▶ blocking ─▶ exchange ─▶ admission, forwarded ─▶ http1
 //	    └───────────┴──▶ conns

@@ -17,7 +17,7 @@
 // Requests within a round aren't independent of each other and so are no sample; that is why
 // a thousand requests a second don't help where there are two rounds.
 //
-// Who compares forty figures finds two of them changed at 95 % by chance. So a change counts only if it
+// Of forty figures compared at 95 %, two differ by chance. So a change counts only if it
 // holds for all figures together: the p values are corrected as S. Holm describes ("A simple sequentially
 // rejective multiple test procedure", Scandinavian Journal of Statistics 6, 1979). The false alarms of a whole comparison of a
 // program with itself are then at most 5 in 100.

@@ -42,7 +42,7 @@ func run(ctx context.Context, args []string, std cli.IO) error {
 	return k.Selected().Target.Addr().Interface().(command).Run(ctx, std) //nolint:forcetypeassert // all roles are
 }
 
-// versionHint says where the version went that is announced, to who gives --version one.
+// versionHint tells users who give --version a value which flag announces one.
 func versionHint(args []string, err error) error {
 	usage := &cli.UsageError{}
 	if !errors.As(err, &usage) {

@@ -19,7 +19,7 @@ type gate struct {
 
 	endStreams, endCalls context.CancelFunc
 
-	mu     sync.RWMutex // held for reading by who enters, for writing to shut
+	mu     sync.RWMutex // held for reading by whoever enters, for writing to shut
 	shut   bool
 	inside sync.WaitGroup
 }

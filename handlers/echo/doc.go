@@ -1,5 +1,5 @@
-// Package echo is the role that answers from the request alone. It is there to
-// look at what reaches a handler, and to measure and test what is before it.
+// Package echo is the role that answers from the request alone. It shows
+// what reaches a handler, and serves to measure and test everything in front of it.
 //
 //	/hello                512 fixed bytes of text, for measuring
 //	/echo/status/NNN      an empty answer, or an error, of that status (200..599).

@@ -10,7 +10,7 @@ import (
 	"nanofront/registry"
 )
 
-// Discovery is a handlers.Discovery in memory: who registers is seen by who
+// Discovery is a handlers.Discovery in memory: an instance that registers is seen by whoever
 // watches at once.
 type Discovery struct {
 	mu        sync.Mutex

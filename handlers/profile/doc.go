@@ -7,7 +7,7 @@
 //
 // The document is JSON as the store has it. With it come the headers etag (the
 // version in quotes), x-last-seen (Unix seconds) and x-city (percent-encoded
-// as for a query), so that who builds a page of it need not parse it.
+// as for a query), so that a page can be built without parsing it.
 //
 // All reads that have gathered go to the [Store] as one. Writes run beside
 // them and are durable when they are acknowledged.

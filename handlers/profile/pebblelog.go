@@ -107,7 +107,7 @@ func (l *pebbleLog) background(err error) {
 	l.Errorf("in the background: %v", shortError{err})
 }
 
-// corruption notes a block or file that is not as it was written. Who reads it
+// corruption notes a block or file that is not as it was written. Whoever reads it
 // gets an error, and only that reader: the default would be Fatalf.
 func (l *pebbleLog) corruption(info pebble.DataCorruptionInfo) {
 	l.damaged.Inc()

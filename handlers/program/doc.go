@@ -1,7 +1,7 @@
 // Package program makes a program of a handler, with what nanofront's own backends have: flags and
 // their environment variables (--help lists them), etcd or a static table, an admin port with
 // health, metrics and profiles, StatsD, the log on standard error, and signals: the first SIGTERM,
-// SIGINT or SIGHUP drains, and nobody who stops reading the log ends what serves.
+// SIGINT or SIGHUP drains, and a log that is no longer read doesn't stop the program.
 //
 //	func main() {
 //		program.Main("greeter", handlers.HandlerFunc(greet))

@@ -1,5 +1,5 @@
 // Package web is the role that browsers see: it composes pages and documents
-// of what other services know and what only it knows.
+// from other services' data and its own.
 //
 //	GET /                       what you are looking at, and links to try
 //	GET /profile/{id}           a member, as JSON, or as a page by Accept

@@ -15,7 +15,7 @@ const (
 	Topic = "profile.updated"
 	// KeptEvents is how many events GET /events shows.
 	KeptEvents = 100
-	// maxFrom is how much is kept of the name of who sent an event.
+	// maxFrom is how much is kept of the name of an event's sender.
 	maxFrom = 63
 )
 

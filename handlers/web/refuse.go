@@ -12,7 +12,7 @@ import (
 
 var headerRetry = []byte("retry-after")
 
-// refuse answers with an error: as a page for who would rather have that, else
+// refuse answers with an error: as a page for clients that prefer one, else
 // as JSON. What is nobody's business is left to the runtime, which logs it.
 func refuse(x *handlers.Exchange, err error) {
 	answer := x.AnswerTo(err)

@@ -12,7 +12,7 @@
 //	GET /metrics.json see package metrics
 //	GET /debug/pprof/ see net/http/pprof
 //
-// Pitfall: nobody is asked who they are. Who reaches the port can read profiles, so
+// Pitfall: there is no authentication. Anyone who reaches the port can read profiles, so
 // it belongs on the loopback address or in a network of its own; Start warns if
 // it is bound otherwise.
 package admin

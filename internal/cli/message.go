@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// UsageError is an error of who typed the command line. The program exits with 2.
+// UsageError is a mistake in the command line. The program exits with 2.
 type UsageError struct {
 	Err error
 	// Command is whose --help tells more, the program's if it is empty.
@@ -50,7 +50,7 @@ type mistakes interface {
 }
 
 // packages are the names that errors begin with, for those who read the code or a
-// log. They say nothing to who has typed a command. Names that do are left: etcd, and
+// log. They mean nothing to somebody who has typed a command. Names that do are left: etcd, and
 // the roles.
 const packages = `admin|admission|blocking|buildinfo|busflags|cli|compare|conns|discovery|drivers|` +
 	`embedded|eventloop|exchange|forwarded|freeport|handlers|handover|http1|httpmsg|lastknown|` +

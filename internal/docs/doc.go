@@ -1,5 +1,5 @@
-// Package docs holds the repository's documents, and the rules of who may
-// import whom, against the code. It has only tests:
+// Package docs checks the repository's documents, and the rules about imports,
+// against the code. It has only tests:
 //
 //   - every command of README.md is run against a running system;
 //   - the numbers and bytes of docs/protocol.md are those of nanobus;

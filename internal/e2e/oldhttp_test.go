@@ -30,7 +30,7 @@ func TestOldHTTP_UnknownLength(t *testing.T) {
 				t.Errorf("HEAD %s: %d bytes, header %v", target, len(got.body), got.header)
 			}
 		}
-		// With a length the connection may stay, and does for who asks for it.
+		// With a length the connection may stay, and does for clients that ask for it.
 		for _, target := range []string{"/hello", "/echo/bytes?n=2000000", "/echo/stream?pieces=3&bytes=7&length=1"} {
 			const keep = "Host: a\r\nConnection: keep-alive\r\n\r\n"
 			conn, r := dial(t, f.http)

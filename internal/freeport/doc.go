@@ -1,7 +1,7 @@
 // Package freeport finds TCP ports of the loopback interface for programs that
 // are about to be started, and for servers that come back where they were.
 //
-// Who can, listens on port 0 instead. Where the number has to be known before,
+// Listen on port 0 instead where you can. Where the number has to be known before,
 // one that the system has given out by itself is a bad choice: once it is free
 // again it may become another program's end of some connection before the one
 // that it is for listens. The ports of this package are from below those, and

@@ -49,8 +49,7 @@ func Serve(path string, listeners ...*net.TCPListener) (*Offer, error) {
 	if len(listeners) == 0 || len(listeners) > maxListeners {
 		return nil, fmt.Errorf("handover: %d listeners: want 1 to %d", len(listeners), maxListeners)
 	}
-	// A socket that is there goes: who wants to serve here has taken over from who
-	// did, or found nobody.
+	// An existing socket is removed: its owner was taken over from, or is gone.
 	if st, err := os.Stat(path); err == nil && st.Mode()&os.ModeSocket == 0 {
 		return nil, fmt.Errorf("handover: %s is there and is no socket: choose another path", path)
 	}

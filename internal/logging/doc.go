@@ -8,7 +8,7 @@
 //	log := logs.Logger().With().Str(logging.Program, "terminator").Logger()
 //	log.Warn().Str(logging.Service, "web").Msg("no live instance")
 //
-// Who logs is never held up: lines go through a ring, and when its writer is behind (a
+// Logging never blocks: lines go through a ring, and when its writer is behind (a
 // full pipe, a stopped terminal) the oldest are dropped, and counted. So are those that can't
 // be written, since the pipe's reader has gone or the disk is full.
 // What can happen once per request goes through a [Limiter].

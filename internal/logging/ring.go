@@ -16,7 +16,7 @@ const (
 	keepLine = 4 << 10
 )
 
-// ring holds lines until its goroutine has written them to out. Who logs copies a
+// ring holds lines until its goroutine has written them to out. The logging goroutine copies a
 // line under a lock that nobody holds for longer. The writer sleeps while there
 // are none, and is woken: a process that looks for lines again and again
 // switches threads some hundred times a second for nothing.
@@ -31,7 +31,7 @@ type ring struct {
 	first  int // the oldest line
 	n      int // lines that wait
 	asleep bool
-	wake   chan struct{} // has room for one: sent to by who clears asleep
+	wake   chan struct{} // has room for one: sent to by whoever clears asleep
 }
 
 func newRing(out io.Writer, dropped Adder) *ring {

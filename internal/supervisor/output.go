@@ -17,7 +17,7 @@ var colors = []int{36, 32, 35, 33, 34, 96, 92, 95, 93, 94}
 // own is the colour of the supervisor's own lines.
 const own = -1
 
-// prefixWriter writes whole lines with the name of who said them, each with one Write of out, which takes
+// prefixWriter writes whole lines, prefixed with the name of their program, each with one Write of out, which takes
 // calls of several goroutines.
 type prefixWriter struct {
 	mu     sync.Mutex

@@ -1,4 +1,4 @@
-// Package terminal is what the programs know of where their output goes:
-// whether somebody looks at it, how wide it may be, whether it may have
-// colours; and tables and wrapped text for it.
+// Package terminal describes where the programs' output goes: whether it is a terminal,
+// how wide it is, and whether it may have colours. It also formats tables and
+// wrapped text.
 package terminal

@@ -30,7 +30,7 @@ func Create(name string) (*File, error) {
 	mode := os.FileMode(0o644)
 	if err == nil {
 		mode = info.Mode().Perm()
-		// Who may not write the file may not replace it either.
+		// A user who may not write the file may not replace it either.
 		w, err := os.OpenFile(name, os.O_WRONLY, 0)
 		if err != nil {
 			return nil, err

@@ -34,7 +34,7 @@ type Limiter struct {
 
 	// Run sleeps while nothing is under way: a window of nothing says nothing.
 	asleep atomic.Bool
-	wake   chan struct{} // has room for one: sent to by who clears asleep
+	wake   chan struct{} // has room for one: sent to by whoever clears asleep
 }
 
 const (
@@ -75,7 +75,7 @@ func (a *Limiter) InFlight() int64 { return a.inFlight.Load() }
 // Limit is how many there are at present.
 func (a *Limiter) Limit() int64 { return a.limit.Load() }
 
-// Full reports whether there is no place left, without taking one: for who still has to wait for a body.
+// Full reports whether there is no place left, without taking one: for callers that must wait for a body first.
 func (a *Limiter) Full() bool { return a.inFlight.Load() >= a.limit.Load() }
 
 func (a *Limiter) notePeak(n int64) {

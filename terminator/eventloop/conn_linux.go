@@ -123,7 +123,7 @@ func (c *conn) Overdue(p conns.Phase, since int64) {
 	c.close()
 }
 
-// Gone implements conns.Holder. It is called by who doesn't own the connection: that may have been closed meanwhile,
+// Gone implements conns.Holder. The caller doesn't own the connection, which may have been closed meanwhile,
 // and the answer is about another one then, so it is to be used for nothing but a call by its id.
 func (c *conn) Gone() bool {
 	return c.hungUp.Load() && c.state.Load() != stateGone && conns.Peek(c.socket()) == conns.PeekGone

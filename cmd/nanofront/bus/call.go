@@ -66,7 +66,7 @@ func Call(ctx context.Context, o CallOptions) error {
 	for range o.Count {
 		r := once(ctx, bus, svc, &o)
 		if ctx.Err() != nil && r.failed != nil {
-			break // ended by who waits; what came before is summed up
+			break // cancelled; the calls so far are summed up
 		}
 		p.print(r)
 	}

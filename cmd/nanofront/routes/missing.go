@@ -14,7 +14,7 @@ import (
 	"nanofront/registry"
 )
 
-// remarkTimeout is how long a dry run waits for who is registered: it does
+// remarkTimeout is how long a dry run waits for the list of instances: it does
 // without etcd as well.
 const remarkTimeout = time.Second
 
