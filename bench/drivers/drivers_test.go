@@ -176,7 +176,10 @@ func TestDriver_RunSendsTheMix(t *testing.T) {
 	for _, d := range All() {
 		t.Run(d.Name, func(t *testing.T) {
 			if err := d.Available(); err != nil {
-				testutil.Missing(t, "%v", err)
+				if strings.Contains(err.Error(), "apt-get install") {
+					testutil.Missing(t, "%v", err)
+				}
+				testutil.Skip(t, "%v", err)
 			}
 			server := &seen{paths: map[string]int{}}
 			s := httptest.NewServer(server)

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"nanofront/internal/testutil"
 )
 
 // What a reader sees in three places is one file, which is built and run.
@@ -137,14 +139,14 @@ func TestGuide_ModulesWork(t *testing.T) {
 // Whoever publishes the module renames it.
 func TestMake_ModuleRenames(t *testing.T) {
 	if testing.Short() {
-		t.Skip("builds the programs anew")
+		testutil.Skip(t, "builds the programs anew")
 	}
 	if out, err := output(t, root, nil, "make", "module"); err == nil || !strings.Contains(out, "MODULE=example.org/you/nanofront") {
 		t.Errorf("without a name: %v\n%s", err, out)
 	}
 	files, err := output(t, root, nil, "git", "ls-files", "--cached", "--others", "--exclude-standard")
 	if err != nil {
-		t.Skipf("not a clone, or no git: apt-get install git\n%s", files)
+		testutil.Missing(t, "not a clone, or no git: apt-get install git\n%s", files)
 	}
 	to := t.TempDir()
 	for name := range strings.Lines(files) {

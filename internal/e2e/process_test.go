@@ -223,7 +223,7 @@ func descendants(t *testing.T, parent int) []int {
 	t.Helper()
 	entries, err := filepath.Glob("/proc/[0-9]*/stat")
 	if err != nil || len(entries) == 0 {
-		t.Skipf("finding child processes needs /proc: %v", err)
+		testutil.Skip(t, "finding child processes needs /proc: %v", err)
 	}
 	var found []int
 	for _, name := range entries {
