@@ -57,7 +57,7 @@ func testMemoryBounded(t *testing.T) {
 func TestMemory_IsGivenBack(t *testing.T) {
 	bothWays(t, func(t *testing.T) {
 		f := startFront(t, Options{ClientMemory: 1 << 20})
-		f.work(t, "w1", replyOf(200, strings.Repeat("x", 700_000)))
+		f.work(t, "w1", text(strings.Repeat("x", 700_000)))
 		nothing := func() { eventually(t, "nothing is held", func() bool { return f.memory.Held() == 0 }) }
 		for range 5 {
 			nothing()
