@@ -106,7 +106,7 @@ func TestClient_NothingListens(t *testing.T) {
 		t.Error("called back without a server")
 	}
 
-	eventually(t, "the log says so", func() bool { return contains(c.log, "etcd: not connected, trying on") })
+	eventually(t, "the log says so", func() bool { return contains(c.log, "etcd: not connected, retrying") })
 
 	// It comes up, and all that was asked for happens.
 	startNode(t, fast(t.TempDir(), addr))

@@ -202,7 +202,7 @@ func (r *Registration) run() {
 			log.Warn().Err(err).Msg("etcd: registration lost, registering again")
 			logged = false
 		} else if !logged && !errors.Is(err, ErrUnreachable) {
-			log.Error().Err(err).Msg("etcd: can't register, trying on")
+			log.Error().Err(err).Msg("etcd: can't register, retrying")
 			logged = true
 		}
 		if time.Since(start) > maxBackoff {

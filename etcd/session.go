@@ -49,7 +49,7 @@ func (c *Client) connect() bool {
 			break
 		}
 		if first {
-			c.opts.Logger.Warn().Err(c.explain(c.ctx, err, c.opts.DialTimeout)).Msg("etcd: not connected, trying on")
+			c.opts.Logger.Warn().Err(c.explain(c.ctx, err, c.opts.DialTimeout)).Msg("etcd: not connected, retrying")
 		}
 		b.wait(c.ctx, nil)
 	}
@@ -145,7 +145,7 @@ func (c *Client) probe() {
 					said = text
 					what := "etcd: lost; the last known instances and routes stay in force"
 					if cluster == 0 { // it was never there
-						what = "etcd: not connected, trying on"
+						what = "etcd: not connected, retrying"
 					}
 					c.opts.Logger.Warn().Err(err).Msg(what)
 				}

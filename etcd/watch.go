@@ -171,7 +171,7 @@ func (w *watcher) logRead(ctx context.Context, err error) {
 		return
 	}
 	w.readErr = err.Error()
-	w.c.opts.Logger.Error().Err(err).Msg("etcd: can't read instances and routes, trying on")
+	w.c.opts.Logger.Error().Err(err).Msg("etcd: can't read instances and routes, retrying")
 }
 
 func (w *watcher) invalid(key string, err error) {

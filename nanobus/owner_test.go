@@ -161,7 +161,7 @@ func TestBus_LogsOutsideItsLocks(t *testing.T) {
 		_ = knock(t, in.Address)
 	}
 	full.hears("refusing a connection")
-	full.hears("like lines were suppressed")
+	full.hears("similar lines were suppressed")
 
 	clog := &intruder{t: t}
 	c := newBus(t, Options{Service: "caller", Logger: zerolog.New(clog), Security: Security{Secret: bytes.Repeat([]byte("a"), MinSecret)}})

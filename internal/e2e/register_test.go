@@ -207,7 +207,7 @@ func TestRegister_SaysWhatIsWrong(t *testing.T) {
 		}
 	}
 	r := start(t, "nanofront", "register", "greeter", busAt, "--etcd", away, "--statsd=")
-	r.says(t, "etcd: not connected, trying on")
+	r.says(t, "etcd: not connected, retrying")
 	r.signal(t, syscall.SIGTERM)
 	if code := r.wait(t, testutil.Patience); code != 0 {
 		t.Errorf("exit code %d:\n%s", code, r.out.tail())

@@ -101,7 +101,7 @@ func (l *Limiter) report(key string) {
 }
 
 func (l *Limiter) say(key string, n int) {
-	l.log.Warn().Str(Key, key).Int(Suppressed, n).Msg("like lines were suppressed")
+	l.log.Warn().Str(Key, key).Int(Suppressed, n).Msg("similar lines were suppressed")
 }
 
 // forget drops the keys whose period is over.

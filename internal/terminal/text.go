@@ -17,6 +17,14 @@ func Grouped[T int | int64 | uint64](n T) string {
 	return s
 }
 
+// Count is how many there are of something, in the plural if that isn't one: "1 route", "2 routes".
+func Count(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return Grouped(n) + " " + noun
+}
+
 // Size is a number of bytes; KiB and up where nothing is lost by it.
 func Size(n int) string {
 	unit := ""

@@ -50,3 +50,11 @@ func TestWrap(t *testing.T) {
 		t.Errorf("of nothing: %q", got)
 	}
 }
+
+func TestCount(t *testing.T) {
+	for n, want := range map[int]string{0: "0 routes", 1: "1 route", 2: "2 routes", 10_000: "10,000 routes"} {
+		if got := Count(n, "route"); got != want {
+			t.Errorf("%d: got %q, want %q", n, got, want)
+		}
+	}
+}

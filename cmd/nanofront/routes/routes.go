@@ -88,7 +88,7 @@ func (c *applyCommand) Run(ctx context.Context, std cli.IO) error {
 	}
 	if c.DryRun {
 		c.remark(ctx, std, doc)
-		_, _ = fmt.Fprintf(std.Out, "%s is valid: %d routes to %s\n", c.File, len(doc.Routes), strings.Join(doc.Services(), ", "))
+		_, _ = fmt.Fprintf(std.Out, "%s is valid: %s to %s\n", c.File, terminal.Count(len(doc.Routes), "route"), strings.Join(doc.Services(), ", "))
 		return nil
 	}
 	client, err := discovery.OpenEtcd(ctx, &c.Discovery, zerolog.Nop(), nil)
@@ -107,7 +107,7 @@ func (c *applyCommand) Run(ctx context.Context, std cli.IO) error {
 	if err != nil {
 		return err
 	}
-	_, _ = fmt.Fprintf(std.Out, "%d routes to %s in force as revision %d (before: %d)\n", len(doc.Routes), strings.Join(doc.Services(), ", "), rev, expect)
+	_, _ = fmt.Fprintf(std.Out, "%s to %s in force as revision %d (before: %d)\n", terminal.Count(len(doc.Routes), "route"), strings.Join(doc.Services(), ", "), rev, expect)
 	warnMissing(ctx, std, client, doc)
 	return nil
 }
