@@ -108,11 +108,11 @@ const referenceHead = `# Reference of commands and flags
 
 <!-- Generated from what --help prints by "go generate ./internal/docs". Do not edit. -->
 
-Each flag `+"`--some-flag` is also the environment variable `NANOFRONT_SOME_FLAG`"+`; the command line
-wins. Durations are written `+"`150ms`, `2s`, `1m`. `--help`"+` prints the same, the flags of the command
+Each flag ` + "`--some-flag` is also the environment variable `NANOFRONT_SOME_FLAG`" + `; the command line
+wins. Durations are written ` + "`150ms`, `2s`, `1m`. `--help`" + ` prints the same, the flags of the command
 itself first. A program that needs a command prints its usage without one.
 
-`+"`nanofront completion bash`, `zsh` or `fish`"+` prints what a shell needs to complete the commands,
+` + "`nanofront completion bash`, `zsh` or `fish`" + ` prints what a shell needs to complete the commands,
 flags and values of all four programs:
 
     source <(bin/nanofront completion bash)      # bash; in zsh likewise, after compinit
