@@ -129,9 +129,6 @@ func TestArchitecture_IsShort(t *testing.T) {
 // Markdown is read in editors and in reviews, too. Tables, code and links can't be broken.
 func TestDocuments_WrapAt100Columns(t *testing.T) {
 	for _, name := range documents(t) {
-		if name == "CHANGELOG.md" {
-			continue
-		}
 		fenced := false
 		for i, line := range strings.Split(read(t, name), "\n") {
 			if strings.HasPrefix(line, "```") {
