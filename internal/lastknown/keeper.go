@@ -130,7 +130,10 @@ func (k *Keeper) Watch(ctx context.Context, changed func(registry.Snapshot)) err
 	var helpers sync.WaitGroup
 	defer helpers.Wait()
 	defer cancel()
-	helpers.Go(func() { k.write(stop) })
+	// Until the source is done, also when ctx has ended: what it says last is written down.
+	last, written := context.WithCancel(context.WithoutCancel(ctx))
+	defer written()
+	helpers.Go(func() { k.write(last) })
 	if k.known != nil {
 		helpers.Go(func() { k.fallBack(stop, changed) })
 	}
