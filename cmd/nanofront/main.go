@@ -6,6 +6,7 @@ import (
 	"context"
 
 	"nanofront/cmd/nanofront/bus"
+	"nanofront/cmd/nanofront/newproject"
 	"nanofront/cmd/nanofront/register"
 	"nanofront/cmd/nanofront/routes"
 	"nanofront/cmd/nanofront/status"
@@ -14,12 +15,13 @@ import (
 )
 
 type grammar struct {
-	Up       up.Command       `cmd:"" help:"Run the whole system on this machine until ctrl-C."`
-	Etcd     etcdCommand      `cmd:"" help:"Run an etcd server."`
-	Status   status.Command   `cmd:"" help:"Show which processes are alive, and how they are doing."`
-	Routes   routes.Command   `cmd:"" help:"Show or change the routes."`
-	Register register.Command `cmd:"" help:"Run a handler in any language, and keep it registered in etcd."`
-	Bus      bus.Command      `cmd:"" help:"Listen in on the bus, or send a request over it."`
+	Up       up.Command         `cmd:"" help:"Run the whole system on this machine until ctrl-C."`
+	Etcd     etcdCommand        `cmd:"" help:"Run an etcd server."`
+	Status   status.Command     `cmd:"" help:"Show which processes are alive, and how they are doing."`
+	Routes   routes.Command     `cmd:"" help:"Show or change the routes."`
+	New      newproject.Command `cmd:"" help:"Write a handler of your own, ready to be run."`
+	Register register.Command   `cmd:"" help:"Run a handler in any language, and keep it registered in etcd."`
+	Bus      bus.Command        `cmd:"" help:"Listen in on the bus, or send a request over it."`
 
 	PrintVersion cli.VersionCommand `cmd:"" name:"version" help:"Print the version of this build."`
 	Completion   cli.Completion     `cmd:"" help:"Print what a shell needs to complete commands and flags."`

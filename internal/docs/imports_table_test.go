@@ -86,10 +86,13 @@ var mayImport = []row{
 	{"bench/scenario", "bench/drivers bench/load bench/peers bench/result bench/system go.yaml.in/yaml/v3", ""},
 	{"bench/system", "bench/result internal/freeport metrics golang.org/x/sys", "reads the form in which a program shows its metrics"},
 
+	{"examples", "", "what nanofront new writes"},
+
 	{"cmd/bench", "bench/compare bench/drivers bench/load bench/peers bench/report bench/result bench/scenario internal/cli internal/terminal internal/tuning internal/wholefile github.com/HdrHistogram/hdrhistogram-go", ""},
 	{"cmd/handler", "handlers handlers/echo handlers/profile handlers/program handlers/web internal/cli", ""},
-	{"cmd/nanofront", "cmd/nanofront/bus cmd/nanofront/register cmd/nanofront/routes cmd/nanofront/status cmd/nanofront/up etcd/embedded internal/cli internal/tuning", ""},
+	{"cmd/nanofront", "cmd/nanofront/bus cmd/nanofront/newproject cmd/nanofront/register cmd/nanofront/routes cmd/nanofront/status cmd/nanofront/up etcd/embedded internal/cli internal/tuning", ""},
 	{"cmd/nanofront/bus", "etcd/discovery httpmsg internal/buildinfo internal/cli internal/terminal nanobus nanobus/busflags registry github.com/rs/zerolog", ""},
+	{"cmd/nanofront/newproject", "examples internal/cli registry", ""},
 	{"cmd/nanofront/register", "etcd/discovery internal/cli internal/supervisor registry github.com/rs/zerolog", ""},
 	{"cmd/nanofront/routes", "etcd etcd/discovery internal/cli internal/terminal registry github.com/rs/zerolog", ""},
 	{"cmd/nanofront/status", "etcd/discovery internal/admin internal/cli internal/terminal metrics nanobus registry github.com/rs/zerolog", ""},
