@@ -8,6 +8,8 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -182,6 +184,10 @@ func TestMain_AsAProcess(t *testing.T) {
 		{"nohup", []syscall.Signal{syscall.SIGHUP, syscall.SIGTERM}, 0, ""},
 		{"outlive", []syscall.Signal{syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGTERM}, 0, ""},
 	} {
+		if signal.Ignored(syscall.SIGHUP) && tc.mode != "nohup" && slices.Contains(tc.signals, syscall.SIGHUP) {
+			t.Logf("%s, %v: left out, as whoever runs this has SIGHUP ignored", tc.mode, tc.signals)
+			continue
+		}
 		code, stderr := run(tc.mode, tc.signals...)
 		if code != tc.code || !strings.HasPrefix(stderr, tc.stderr) {
 			t.Errorf("%s, %v: exit code %d and %q, want %d and %q", tc.mode, tc.signals, code, stderr, tc.code, tc.stderr)
