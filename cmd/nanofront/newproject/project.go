@@ -150,7 +150,7 @@ func write(dir string, files []file) error {
 		return err
 	}
 	for _, f := range files {
-		out, err := os.OpenFile(filepath.Join(dir, f.name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+		out, err := os.OpenFile(filepath.Join(dir, f.name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644) //nolint:gosec // what is to be read by others, too
 		if err != nil {
 			return err
 		}
