@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// A header alone takes no memory: what it announces is believed of who is
-// known, and of others as it comes.
+// A header alone takes no memory: what it announces is believed of peers that are
+// known, and of others only once it is there.
 func TestPipe_MemoryComesWithTheBytes(t *testing.T) {
 	here, there := net.Pipe()
 	defer func() { _ = there.Close() }()

@@ -11,7 +11,7 @@ import (
 )
 
 // body reads the body of a request that was routed, and sends the request with it: whole, if it goes on the bus in
-// one piece, else as it comes. length is -1 if it isn't known.
+// one piece, else in pieces. length is -1 if it isn't known.
 func (c *conn) body(x *exchange.Exchange, length int64) (goesOn bool) {
 	if !x.Expected() {
 		return c.refuse(x)

@@ -117,7 +117,7 @@ func Lost(c *conns.Conn) exchange.End {
 // fails at once so is a 502, and not a 200 that breaks off.
 const firstWait = 2 * time.Millisecond
 
-// stream writes a response whose body comes in chunks, each piece as it comes.
+// stream writes a response whose body comes in chunks, each piece when it is there.
 func (c *conn) stream(x *exchange.Exchange) (goesOn bool) {
 	d := x.Stream()
 	c.mu.Lock()
