@@ -76,7 +76,7 @@ gobench: ## Run the Go benchmarks; benchstat reads the output
 
 .PHONY: bench-peers
 bench-peers: ## Compare the bus with others' request/reply: ARGS='-rounds 5 -callers 256'
-	$(GO) run ./internal/peerbench $(ARGS)
+	$(GO) run ./bench/rivals $(ARGS)
 
 .PHONY: module
 module: ## Rename the module, to publish it: MODULE=example.org/you/nanofront

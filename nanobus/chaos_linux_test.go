@@ -15,6 +15,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"nanofront/internal/testutil"
 	"nanofront/metrics"
 	"nanofront/nanobus"
 )
@@ -85,7 +86,7 @@ func TestBus_Chaos(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	eventually(t, "all are linked", c.linked)
+	testutil.Eventually(t, "all are linked", c.linked)
 
 	// Calm: pools fill, buffers grow.
 	part := int64(requests / 20)
@@ -119,9 +120,9 @@ func TestBus_Chaos(t *testing.T) {
 	}
 
 	// Calm again: all is as it was.
-	eventually(t, "all are linked again", c.linked)
+	testutil.Eventually(t, "all are linked again", c.linked)
 	l.calm(min(l.next.Load()+part, int64(requests)))
-	eventually(t, "every credit is back, every slot free", func() bool { return l.idle() && c.linked() })
+	testutil.Eventually(t, "every credit is back, every slot free", func() bool { return l.idle() && c.linked() })
 
 	l.checkEnds()
 	seen := l.account()

@@ -113,6 +113,12 @@ func (l *chaosLoad) wrong(format string, args ...any) {
 	}
 }
 
+// bytesPayload is a nanobus.Payload that costs no allocation to pass.
+type bytesPayload struct{ b []byte }
+
+// AppendTo implements nanobus.Payload.
+func (p *bytesPayload) AppendTo(dst []byte) []byte { return append(dst, p.b...) }
+
 // work is one goroutine's part: request after request.
 func (l *chaosLoad) work(c *chaosCaller) {
 	var (

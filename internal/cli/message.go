@@ -54,7 +54,7 @@ type mistakes interface {
 // the roles.
 const packages = `admin|admission|blocking|buildinfo|busflags|cli|compare|conns|discovery|drivers|` +
 	`embedded|eventloop|exchange|forwarded|freeport|handlers|handover|http1|httpmsg|lastknown|` +
-	`load|logging|metrics|nanobus|peerbench|peers|program|rawsock|registry|report|result|` +
+	`load|logging|metrics|nanobus|peers|program|rawsock|registry|report|result|` +
 	`scenario|static|supervisor|system|tasks|terminal|terminator|testutil|tlsfiles|tuning|` +
 	`unixpath|uri|wholefile|wire`
 

@@ -20,7 +20,7 @@ type row struct {
 //	etcd                discovery; alone knows etcd, and etcd/embedded alone its server
 //	terminator          the front; it and handlers know each other by the bus alone, and
 //	handlers            either declares the discovery that it wants
-//	bench               reaches the system from outside only
+//	bench               reaches the system from outside only, but for the tests of bench/rivals
 //	cmd                 glue; nothing imports it
 //
 // Helpers of tests (testutil, handlertest, http1test, resulttest) are allowed to each other alone.
@@ -40,7 +40,6 @@ var mayImport = []row{
 	{"internal/handover", "internal/unixpath", ""},
 	{"internal/lastknown", "internal/logging metrics registry github.com/rs/zerolog", ""},
 	{"internal/logging", "internal/terminal github.com/rs/zerolog", ""},
-	{"internal/peerbench", "internal/wholefile", ""},
 	{"internal/rawsock", "golang.org/x/sys", ""},
 	{"internal/supervisor", "", ""},
 	{"internal/tasks", "", ""},
@@ -83,6 +82,7 @@ var mayImport = []row{
 	{"bench/report", "bench/result internal/wholefile golang.org/x/image", ""},
 	{"bench/result", "internal/buildinfo internal/wholefile github.com/HdrHistogram/hdrhistogram-go", ""},
 	{"bench/result/resulttest", "bench/result github.com/HdrHistogram/hdrhistogram-go", ""},
+	{"bench/rivals", "internal/wholefile", "its tests import nanobus and mangos: what they compare are libraries"},
 	{"bench/scenario", "bench/drivers bench/load bench/peers bench/result bench/system go.yaml.in/yaml/v3", ""},
 	{"bench/system", "bench/result internal/freeport metrics golang.org/x/sys", "reads the form in which a program shows its metrics"},
 

@@ -1,4 +1,4 @@
-package nanobus_test
+package main
 
 import (
 	"errors"
@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"nanofront/internal/testutil"
 	"nanofront/metrics"
 	"nanofront/nanobus"
 )
@@ -29,7 +30,7 @@ func echoBatch(batch []*nanobus.Request) {
 	echoPayloads.Put(p)
 }
 
-// startNanobus is this package: one link. It also reports the mean batch.
+// startNanobus is ours: one link. It also reports the mean batch.
 func startNanobus(b *testing.B, _, _ int) func() exchange {
 	server, err := nanobus.New(nanobus.Options{Service: "echo", Instance: "1", Serve: echoBatch, Window: 2048})
 	if err != nil {
@@ -50,7 +51,7 @@ func startNanobus(b *testing.B, _, _ int) func() exchange {
 		b.Fatal(err)
 	}
 	s := caller.Service("echo")
-	eventually(b, "the link is up", func() bool { return s.Live() == 1 })
+	testutil.Eventually(b, "the link is up", func() bool { return s.Live() == 1 })
 	b.Cleanup(func() { // before the buses close
 		frames, messages := set.Counter(metrics.BusFramesOut).Value(), set.Counter(metrics.BusMessagesOut).Value()
 		b.ReportMetric(float64(frames)/float64(messages), "frames/msg")
@@ -73,17 +74,5 @@ func startNanobus(b *testing.B, _, _ int) func() exchange {
 			call.Wait()
 			return call.Payload, call.Err
 		}
-	}
-}
-
-// eventually waits until ok, and fails the test if that takes long.
-func eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(time.Minute)
-	for !ok() {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within a minute: %s", what)
-		}
-		time.Sleep(time.Millisecond) // between looks at the condition
 	}
 }

@@ -1,4 +1,4 @@
-package nanobus_test
+package main
 
 import (
 	"encoding/json"
@@ -37,7 +37,7 @@ func prepareNATS(b *testing.B) {
 		_ = cmd.Wait()         // says that it was killed
 	})
 	var ports struct{ NATS []string }
-	eventually(b, "nats-server says where it listens", func() bool {
+	testutil.Eventually(b, "nats-server says where it listens", func() bool {
 		found, _ := filepath.Glob(filepath.Join(dir, "*.ports")) // the pattern is sound
 		if len(found) == 0 {
 			return false

@@ -1,11 +1,15 @@
-// Command peerbench runs nanobus' BenchmarkRequestReply in rounds and prints
-// how the peers compare. In a round each case (callers, body) is run by one peer
-// after the other, so that what the machine does beside it falls upon all; a
-// ratio is taken within a round, and the median of the rounds' ratios printed.
+// Command rivals compares request/reply over nanobus with seven other ways to do it: their
+// implementations are in this folder's tests, one file each, with the benchmark that drives them.
+// In a round each case (callers, body) is run by one peer after the other, so that whatever else the
+// machine does hits all of them; a ratio is taken within a round, and the median of the rounds' ratios
+// is printed.
 //
-//	go run ./internal/peerbench -rounds 5 -callers 256 -body 128
+//	go run ./bench/rivals -rounds 5 -callers 256 -body 128
 //
-// What the benchmark printed goes to a file as it is, for benchstat.
+// What the benchmark printed goes to a file unchanged, for benchstat.
+//
+// The rest of bench reaches the system from outside. The tests of this folder are the exception: they
+// import nanobus and mangos, since what they compare are libraries. The command itself doesn't.
 package main
 
 import (
@@ -35,7 +39,7 @@ func main() {
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	if err != nil && !errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(os.Stderr, "peerbench:", err)
+		fmt.Fprintln(os.Stderr, "rivals:", err)
 		os.Exit(1)
 	}
 }
@@ -52,7 +56,7 @@ type options struct {
 
 func parse(args []string, stderr io.Writer) (*options, error) {
 	var o options
-	fs := flag.NewFlagSet("peerbench", flag.ContinueOnError)
+	fs := flag.NewFlagSet("rivals", flag.ContinueOnError)
 	fs.SetOutput(stderr)
 	fs.IntVar(&o.rounds, "rounds", 5, "how often each peer runs each case, 1 to 1000")
 	fs.StringVar(&o.benchtime, "benchtime", "1s", "length of a run: a duration, or a number of round trips as 1000x")
@@ -100,13 +104,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	if err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("", "peerbench-")
+	dir, err := os.MkdirTemp("", "rivals-")
 	if err != nil {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }() // in the system's temporary directory
-	binary := filepath.Join(dir, "nanobus.test")
-	build := exec.CommandContext(ctx, "go", "test", "-c", "-o", binary, "nanofront/nanobus")
+	binary := filepath.Join(dir, "rivals.test")
+	build := exec.CommandContext(ctx, "go", "test", "-c", "-o", binary, "nanofront/bench/rivals")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("building the benchmarks: %w\n%s", err, out)
@@ -165,7 +169,7 @@ func rounds(ctx context.Context, o *options, bench func(ctx context.Context, pat
 				turn++
 			}
 		}
-		_, _ = fmt.Fprintf(progress, "round %d of %d done\n", round+1, o.rounds) // for who looks
+		_, _ = fmt.Fprintf(progress, "round %d of %d done\n", round+1, o.rounds) // nowhere to report a failure
 	}
 	return all, nil
 }

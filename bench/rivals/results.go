@@ -108,7 +108,7 @@ func (r *results) write(w io.Writer) error {
 		}
 	}
 	for _, p := range slices.Sorted(maps.Keys(skipped)) {
-		fmt.Fprintf(&b, "\n%s: no result; go test ./nanobus -run '^$' -v -bench peer=%s says why\n", p, p)
+		fmt.Fprintf(&b, "\n%s: no result; go test ./bench/rivals -run '^$' -v -bench peer=%s says why\n", p, p)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

@@ -1,4 +1,4 @@
-package nanobus_test
+package main
 
 import (
 	"testing"
