@@ -43,7 +43,7 @@ ifeq ($(HAVE_CC),)
 else
 	CGO_ENABLED=1 $(GO) test -race $(TEST_FLAGS) -timeout $(TEST_TIMEOUT) ./...
 	@echo "once more without the race detector, which allocates itself: the tests that count allocations"
-	CGO_ENABLED=0 $(GO) test $(TEST_FLAGS) -run 'Alloc' -timeout $(TEST_TIMEOUT) ./nanobus ./handlers/... ./terminator/... ./httpmsg
+	CGO_ENABLED=0 $(GO) test $(TEST_FLAGS) -run 'Alloc' -timeout $(TEST_TIMEOUT) ./nanobus/... ./handlers/... ./terminator/... ./httpmsg
 endif
 
 .PHONY: race

@@ -3,29 +3,16 @@ package nanobus
 import (
 	"crypto/hmac"
 	"crypto/rand"
-	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
+
+	"nanofront/nanobus/wire"
 )
 
 const (
 	// MinSecret and MaxSecret bound the shared secret, in bytes.
 	MinSecret = 16
 	MaxSecret = 4096
-
-	// nonceSize is the length of a hello's nonce in bytes.
-	nonceSize = 32
-	// proofSize is the length of a proof in bytes: HMAC-SHA256.
-	proofSize = sha256.Size
-
-	// proofLabel keeps a proof from being taken for, or made of, anything else
-	// that is ever signed with the same secret.
-	proofLabel = "nanobus proof"
-
-	// The side that proves: a proof reflected to its author is then wrong.
-	roleConnecting byte = 1
-	roleAccepting  byte = 2
 )
 
 // errUnproven: a peer that has not shown that it knows the shared secret.
@@ -54,57 +41,41 @@ func (s *Security) validate() error {
 
 // newNonce is what makes a link's proofs worthless on any other.
 func newNonce() []byte {
-	n := make([]byte, nonceSize)
+	n := make([]byte, wire.NonceSize)
 	_, _ = rand.Read(n) // never fails (crypto/rand)
 	return n
 }
 
 // newProcess is what tells this bus from others of its name.
 func newProcess() []byte {
-	p := make([]byte, processSize)
+	p := make([]byte, wire.ProcessSize)
 	_, _ = rand.Read(p) // never fails (crypto/rand)
 	return p
-}
-
-// proof is what prover sends to verifier, whose hellos these are.
-func proof(secret []byte, role byte, prover, verifier *Hello) []byte {
-	b := appendString8(make([]byte, 0, 256), proofLabel)
-	b = binary.BigEndian.AppendUint16(b, ProtocolVersion)
-	b = append(b, role)
-	for _, s := range []string{
-		string(prover.Nonce), string(verifier.Nonce),
-		prover.Service, prover.Instance, verifier.Service, verifier.Instance,
-	} {
-		b = appendString8(b, s)
-	}
-	mac := hmac.New(sha256.New, secret)
-	_, _ = mac.Write(b) // never fails (hash.Hash)
-	return mac.Sum(nil)
 }
 
 // challenge is a link's part in the exchange of proofs. The reader's alone,
 // but for mine, which doesn't change.
 type challenge struct {
-	mine   *Hello // our hello on this link
-	theirs *Hello // the peer's, until it is proven; nil before and after
+	mine   *wire.Hello // our hello on this link
+	theirs *wire.Hello // the peer's, until it is proven; nil before and after
 }
 
 // role is what our side does on the link.
 func (l *Link) role() byte {
 	if l.instance != nil {
-		return roleConnecting
+		return wire.RoleConnecting
 	}
-	return roleAccepting
+	return wire.RoleAccepting
 }
 
 // prove sends our proof.
-func (l *Link) prove(peer *Hello) {
-	l.control(kindProof, 0, 0, proof(l.bus.opts.Security.Secret, l.role(), l.challenge.mine, peer)...)
+func (l *Link) prove(peer *wire.Hello) {
+	l.control(wire.KindProof, 0, 0, wire.Proof(l.bus.opts.Security.Secret, l.role(), l.challenge.mine, peer)...)
 }
 
 // introduced is called with each hello. It reports whether the peer is to be
 // greeted now, and not only after its proof.
-func (l *Link) introduced(h *Hello) (bool, error) {
+func (l *Link) introduced(h *wire.Hello) (bool, error) {
 	secret := l.bus.opts.Security.Secret
 	switch {
 	case len(secret) == 0 && h.Nonce == nil:
@@ -116,7 +87,7 @@ func (l *Link) introduced(h *Hello) (bool, error) {
 	case string(h.Nonce) == string(l.challenge.mine.Nonce):
 		return false, fmt.Errorf("%w: the peer sends our own nonce back", errUnproven)
 	}
-	for _, before := range []*Hello{l.hello.Load(), l.challenge.theirs} {
+	for _, before := range []*wire.Hello{l.hello.Load(), l.challenge.theirs} {
 		if before != nil && (string(h.Nonce) != string(before.Nonce) || h.Service != before.Service || h.Instance != before.Instance) {
 			return false, fmt.Errorf("%w: a later hello has another nonce, service or instance than the first", errUnproven)
 		}
@@ -129,7 +100,7 @@ func (l *Link) introduced(h *Hello) (bool, error) {
 	l.unproven.Store(true)
 	// The connecting side proves first: a stranger who only knocks gets nothing
 	// from which to guess the secret.
-	if first && l.role() == roleConnecting {
+	if first && l.role() == wire.RoleConnecting {
 		l.prove(h)
 	}
 	return false, nil
@@ -137,25 +108,25 @@ func (l *Link) introduced(h *Hello) (bool, error) {
 
 // proven is called with each proof. It returns the hello of a peer that is to
 // be greeted now; nil if there is none.
-func (l *Link) proven(body []byte) (*Hello, error) {
+func (l *Link) proven(body []byte) (*wire.Hello, error) {
 	h := l.challenge.theirs
 	if h == nil {
 		l.bus.metrics.droppedStray.Inc() // before its hello, or a second one
 		return nil, nil
 	}
-	if len(body) < proofSize {
+	if len(body) < wire.ProofSize {
 		return nil, fmt.Errorf("%w: proof of %d bytes", ErrMalformed, len(body))
 	}
-	theirs := roleConnecting
-	if l.role() == roleConnecting {
-		theirs = roleAccepting
+	theirs := wire.RoleConnecting
+	if l.role() == wire.RoleConnecting {
+		theirs = wire.RoleAccepting
 	}
-	if !hmac.Equal(body[:proofSize], proof(l.bus.opts.Security.Secret, theirs, h, l.challenge.mine)) {
+	if !hmac.Equal(body[:wire.ProofSize], wire.Proof(l.bus.opts.Security.Secret, theirs, h, l.challenge.mine)) {
 		return nil, fmt.Errorf("%w: the peer's proof is wrong: most likely its --bus-secret-file has another content", errUnproven)
 	}
 	l.challenge.theirs = nil
 	l.unproven.Store(false)
-	if l.role() == roleAccepting {
+	if l.role() == wire.RoleAccepting {
 		l.prove(h)
 	}
 	return h, nil

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"nanofront/internal/testutil"
+	"nanofront/nanobus/wire"
 )
 
 var secretA, secretB = Security{Secret: []byte("correct horse battery staple")}, Security{Secret: []byte("another one of enough length")}
@@ -102,16 +103,16 @@ func TestAuth_WhoCantProveIsRefused(t *testing.T) {
 }
 
 // introduce says hello with a nonce and returns the other side's.
-func introduce(t *testing.T, s *stranger, mine *Hello) *Hello {
+func introduce(t *testing.T, s *stranger, mine *wire.Hello) *wire.Hello {
 	t.Helper()
-	if err := s.say(mine.appendTo(nil)); err != nil {
+	if err := s.say(mine.AppendTo(nil)); err != nil {
 		t.Fatal(err)
 	}
-	f, err := s.hear(kindHello)
+	f, err := s.hear(wire.KindHello)
 	if err != nil {
 		t.Fatal(err)
 	}
-	theirs, err := decodeHello(f.body)
+	theirs, err := wire.DecodeHello(f.Body)
 	if err != nil || theirs.Nonce == nil {
 		t.Fatalf("their hello: %+v, %v", theirs, err)
 	}
@@ -124,9 +125,9 @@ func TestAuth_NothingIsDoneBeforeTheProof(t *testing.T) {
 	c := newBus(t, Options{Service: "caller", Instance: "c", Security: secretA})
 	link(t, c, in)
 	p := knock(t, in.Address)
-	mine := &Hello{Version: 1, Service: "stranger", Instance: "s-1", Topics: []string{"t"}, Nonce: counting(0)}
+	mine := &wire.Hello{Version: 1, Service: "stranger", Instance: "s-1", Topics: []string{"t"}, Nonce: counting(0)}
 	theirs := introduce(t, p, mine)
-	_ = p.say(requestOf(1, "x"), frameOf(kindPing, 0, 0, make([]byte, 8)...), frameOf(kindDraining, 0, 0))
+	_ = p.say(requestOf(1, "x"), frameOf(wire.KindPing, 0, 0, make([]byte, 8)...), frameOf(wire.KindDraining, 0, 0))
 	waitFor(t, "dropped", func() bool { return s.metrics.droppedStray.Value() == 3 })
 	if n, _ := s.Publish("t", nil); n != 0 || h.count() != 0 {
 		t.Errorf("%d events sent, %d requests taken", n, h.count())
@@ -135,10 +136,10 @@ func TestAuth_NothingIsDoneBeforeTheProof(t *testing.T) {
 		t.Errorf("the other's window is %d, want 100", w)
 	}
 	// With the proof all is as without a secret.
-	_ = p.say(frameOf(kindProof, 0, 0, proof(secretA.Secret, roleConnecting, mine, theirs)...), requestOf(2, "y"))
-	f, err := p.hear(kindProof)
-	if err != nil || string(f.body) != string(proof(secretA.Secret, roleAccepting, theirs, mine)) {
-		t.Errorf("their proof: %x, %v", f.body, err)
+	_ = p.say(frameOf(wire.KindProof, 0, 0, wire.Proof(secretA.Secret, wire.RoleConnecting, mine, theirs)...), requestOf(2, "y"))
+	f, err := p.hear(wire.KindProof)
+	if err != nil || string(f.Body) != string(wire.Proof(secretA.Secret, wire.RoleAccepting, theirs, mine)) {
+		t.Errorf("their proof: %x, %v", f.Body, err)
 	}
 	waitFor(t, "the request", func() bool { return h.count() == 1 })
 	if n, _ := s.Publish("t", nil); n != 1 {
@@ -152,26 +153,26 @@ func TestAuth_NobodyIsShownAProofWhoHasNotGivenOne(t *testing.T) {
 	t.Parallel()
 	s, in := server(t, "1", Options{Serve: echo, Security: secretA}, tcp)
 	p := knock(t, in.Address)
-	introduce(t, p, &Hello{Version: 1, Service: "stranger", Nonce: counting(0)})
-	if f, err := p.hear(kindProof); err == nil {
-		t.Errorf("got one: %x", f.body)
+	introduce(t, p, &wire.Hello{Version: 1, Service: "stranger", Nonce: counting(0)})
+	if f, err := p.hear(wire.KindProof); err == nil {
+		t.Errorf("got one: %x", f.Body)
 	}
 	waitFor(t, "counted", func() bool { return closedFor(s, "no_proof") == 1 })
 }
 
 // What proves something on one link, or of one side, proves nothing elsewhere.
 func TestAuth_ProofsAreGoodOnce(t *testing.T) {
-	mine := func() *Hello { return &Hello{Version: 1, Service: "s", Instance: "s-1", Nonce: counting(0)} }
+	mine := func() *wire.Hello { return &wire.Hello{Version: 1, Service: "s", Instance: "s-1", Nonce: counting(0)} }
 	t.Run("own nonce sent back", func(t *testing.T) {
 		var log journal
 		s, in := server(t, "1", Options{Serve: echo, Security: secretA, Logger: log.logger()}, tcp)
 		p := knock(t, in.Address)
-		f, err := p.hear(kindHello)
+		f, err := p.hear(wire.KindHello)
 		if err != nil {
 			t.Fatal(err)
 		}
-		theirs, _ := decodeHello(f.body)
-		_ = p.say((&Hello{Version: 1, Service: "s", Nonce: theirs.Nonce}).appendTo(nil))
+		theirs, _ := wire.DecodeHello(f.Body)
+		_ = p.say((&wire.Hello{Version: 1, Service: "s", Nonce: theirs.Nonce}).AppendTo(nil))
 		p.closed()
 		waitFor(t, "counted", func() bool { return closedFor(s, "auth") == 1 })
 		waitFor(t, "said", func() bool { return strings.Contains(log.String(), "our own nonce back") })
@@ -184,20 +185,20 @@ func TestAuth_ProofsAreGoodOnce(t *testing.T) {
 		}
 		p := visitor(t, l)
 		introduce(t, p, mine()) // of the same identity as the bus itself
-		f, err := p.hear(kindProof)
+		f, err := p.hear(wire.KindProof)
 		if err != nil {
 			t.Fatal(err)
 		}
-		_ = p.say(frameOf(kindProof, 0, 0, f.body...))
+		_ = p.say(frameOf(wire.KindProof, 0, 0, f.Body...))
 		waitFor(t, "refused", func() bool { return closedFor(b, "auth") == 1 })
 	})
 	t.Run("replayed", func(t *testing.T) {
 		s, in := server(t, "1", Options{Serve: echo, Security: secretA}, tcp)
 		p := knock(t, in.Address)
 		theirs := introduce(t, p, mine())
-		good := frameOf(kindProof, 0, 0, proof(secretA.Secret, roleConnecting, mine(), theirs)...)
+		good := frameOf(wire.KindProof, 0, 0, wire.Proof(secretA.Secret, wire.RoleConnecting, mine(), theirs)...)
 		_ = p.say(good)
-		if _, err := p.hear(kindProof); err != nil {
+		if _, err := p.hear(wire.KindProof); err != nil {
 			t.Fatal(err)
 		}
 		again := knock(t, in.Address)
@@ -212,7 +213,7 @@ func TestAuth_ProofsAreGoodOnce(t *testing.T) {
 		theirs := introduce(t, p, mine())
 		other := mine()
 		other.Instance = "s-2"
-		_ = p.say(frameOf(kindProof, 0, 0, proof(secretA.Secret, roleConnecting, other, theirs)...))
+		_ = p.say(frameOf(wire.KindProof, 0, 0, wire.Proof(secretA.Secret, wire.RoleConnecting, other, theirs)...))
 		p.closed()
 		waitFor(t, "refused", func() bool { return closedFor(s, "auth") == 1 })
 	})
@@ -220,11 +221,11 @@ func TestAuth_ProofsAreGoodOnce(t *testing.T) {
 		s, in := server(t, "1", Options{Serve: echo, Security: secretA}, tcp)
 		p := knock(t, in.Address)
 		theirs := introduce(t, p, mine())
-		_ = p.say(frameOf(kindProof, 0, 0, proof(secretA.Secret, roleConnecting, mine(), theirs)...))
+		_ = p.say(frameOf(wire.KindProof, 0, 0, wire.Proof(secretA.Secret, wire.RoleConnecting, mine(), theirs)...))
 		same, other := mine(), mine()
 		same.Window, other.Instance = 7, "s-2"
-		_ = p.say(same.appendTo(nil))
-		_ = p.say(other.appendTo(nil))
+		_ = p.say(same.AppendTo(nil))
+		_ = p.say(other.AppendTo(nil))
 		p.closed()
 		waitFor(t, "refused", func() bool { return closedFor(s, "auth") == 1 })
 	})
@@ -232,15 +233,15 @@ func TestAuth_ProofsAreGoodOnce(t *testing.T) {
 		s, in := server(t, "1", Options{Serve: echo, Security: secretA}, tcp)
 		p := knock(t, in.Address)
 		introduce(t, p, mine())
-		_ = p.say(frameOf(kindProof, 0, 0, make([]byte, proofSize-1)...))
+		_ = p.say(frameOf(wire.KindProof, 0, 0, make([]byte, wire.ProofSize-1)...))
 		p.closed()
 		waitFor(t, "refused", func() bool { return closedFor(s, "malformed") == 1 })
 	})
 }
 
 func TestProof_DependsOnAllOfIt(t *testing.T) {
-	a := Hello{Service: "a", Instance: "a-1", Nonce: counting(0)}
-	b := Hello{Service: "b", Instance: "b-1", Nonce: counting(32)}
+	a := wire.Hello{Service: "a", Instance: "a-1", Nonce: counting(0)}
+	b := wire.Hello{Service: "b", Instance: "b-1", Nonce: counting(32)}
 	seen := map[string]string{}
 	note := func(what string, p []byte) {
 		if before := seen[string(p)]; before != "" {
@@ -248,20 +249,20 @@ func TestProof_DependsOnAllOfIt(t *testing.T) {
 		}
 		seen[string(p)] = what
 	}
-	note("itself", proof(secretA.Secret, roleConnecting, &a, &b))
-	note("another secret", proof(secretB.Secret, roleConnecting, &a, &b))
-	note("the other role", proof(secretA.Secret, roleAccepting, &a, &b))
-	note("the other side", proof(secretA.Secret, roleConnecting, &b, &a))
-	for what, change := range map[string]func(h *Hello){
-		"service": func(h *Hello) { h.Service = "c" }, "instance": func(h *Hello) { h.Instance = "c" },
-		"nonce":  func(h *Hello) { h.Nonce = counting(64) },
-		"border": func(h *Hello) { h.Service, h.Instance = h.Service+h.Instance[:1], h.Instance[1:] },
+	note("itself", wire.Proof(secretA.Secret, wire.RoleConnecting, &a, &b))
+	note("another secret", wire.Proof(secretB.Secret, wire.RoleConnecting, &a, &b))
+	note("the other role", wire.Proof(secretA.Secret, wire.RoleAccepting, &a, &b))
+	note("the other side", wire.Proof(secretA.Secret, wire.RoleConnecting, &b, &a))
+	for what, change := range map[string]func(h *wire.Hello){
+		"service": func(h *wire.Hello) { h.Service = "c" }, "instance": func(h *wire.Hello) { h.Instance = "c" },
+		"nonce":  func(h *wire.Hello) { h.Nonce = counting(64) },
+		"border": func(h *wire.Hello) { h.Service, h.Instance = h.Service+h.Instance[:1], h.Instance[1:] },
 	} {
 		x, y := a, b
 		change(&x)
 		change(&y)
-		note("the prover's "+what, proof(secretA.Secret, roleConnecting, &x, &b))
-		note("the verifier's "+what, proof(secretA.Secret, roleConnecting, &a, &y))
+		note("the prover's "+what, wire.Proof(secretA.Secret, wire.RoleConnecting, &x, &b))
+		note("the verifier's "+what, wire.Proof(secretA.Secret, wire.RoleConnecting, &a, &y))
 	}
 }
 
@@ -302,8 +303,7 @@ print(proof(key, 2, b, a).hex())
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	v := vectors()
-	want := hex.EncodeToString(v["proof-connecting"][headerSize:]) + "\n" + hex.EncodeToString(v["proof-accepting"][headerSize:]) + "\n"
+	want := hex.EncodeToString(vector("proof-connecting")[wire.HeaderSize:]) + "\n" + hex.EncodeToString(vector("proof-accepting")[wire.HeaderSize:]) + "\n"
 	if got := string(out); got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}

@@ -6,6 +6,8 @@ import (
 	"net"
 	"sync"
 	"testing"
+
+	"nanofront/nanobus/wire"
 )
 
 // bareConn is the far end of a link, by hand.
@@ -38,9 +40,9 @@ func barePeer(t testing.TB, flags uint16) (Instance, <-chan bareConn) {
 		}
 		sp := spGreeting(112)
 		_, _ = c.Write(sp[:])
-		h := Hello{Version: ProtocolVersion, Window: 10, Service: "s", Instance: "bare", Bodies: flags&helloBodies != 0}
+		h := wire.Hello{Version: wire.ProtocolVersion, Window: 10, Service: "s", Instance: "bare", Bodies: flags&wire.HelloBodies != 0}
 		bc := bareConn{t, c}
-		bc.send(h.appendTo(nil))
+		bc.send(h.AppendTo(nil))
 		conns <- bc
 		_, _ = io.Copy(io.Discard, c)
 		_ = c.Close()

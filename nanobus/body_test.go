@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"nanofront/nanobus/wire"
 )
 
 // noise is n bytes that differ from place to place.
@@ -359,30 +361,30 @@ func TestBody_ResponderWithoutThem(t *testing.T) {
 	if err := s.Dial(in.Address); err != nil {
 		t.Fatal(err)
 	}
-	recvFrame(t, s, kindHello)
-	hello := Hello{Version: ProtocolVersion, Service: "caller", Instance: "c", Bodies: true}
-	send(t, s, append(hello.appendTo(nil), vectors()["request-more"]...))
-	f := recvFrame(t, s, kindResponse)
-	if e := decodeRemoteError(f.body[responseFixed:]); f.flags != flagError || e.Code != CodeMalformed {
-		t.Errorf("got flags %d, %v", f.flags, e)
+	recvFrame(t, s, wire.KindHello)
+	hello := wire.Hello{Version: wire.ProtocolVersion, Service: "caller", Instance: "c", Bodies: true}
+	send(t, s, append(hello.AppendTo(nil), vector("request-more")...))
+	f := recvFrame(t, s, wire.KindResponse)
+	if e := decodeRemoteError(f.Body[wire.ResponseFixed:]); f.Flags != wire.FlagError || e.Code != CodeMalformed {
+		t.Errorf("got flags %d, %v", f.Flags, e)
 	}
 }
 
 // More data than was granted ends the link of who sent it.
 func TestBody_DataBeyondCredit(t *testing.T) {
-	in, conn := barePeer(t, helloBodies)
+	in, conn := barePeer(t, wire.HelloBodies)
 	b := bodyCaller(t, in)
 	c := NewCall()
 	if err := b.Service("s").Go(c, Bytes(""), patience); err != nil {
 		t.Fatal(err)
 	}
-	reply := beginFrame(nil, kindResponse, flagMore, c.ID())
-	reply = append(reply, make([]byte, responseFixed)...)
-	endFrame(reply, 0)
+	reply := wire.Begin(nil, wire.KindResponse, wire.FlagMore, c.ID())
+	reply = append(reply, make([]byte, wire.ResponseFixed)...)
+	wire.End(reply, 0)
 	start := len(reply)
-	reply = beginFrame(reply, kindData, flagResponse, c.ID())
+	reply = wire.Begin(reply, wire.KindData, wire.FlagResponse, c.ID())
 	reply = append(reply, make([]byte, BodyCredit+1)...)
-	endFrame(reply, start)
+	wire.End(reply, start)
 	(<-conn).send(reply)
 	c.Wait()
 	if c.Err != nil || c.Download == nil {

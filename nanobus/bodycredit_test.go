@@ -4,6 +4,8 @@ import (
 	"errors"
 	"io"
 	"testing"
+
+	"nanofront/nanobus/wire"
 )
 
 // stalling answers each request with a body that stands still until it is told
@@ -109,7 +111,7 @@ func TestBody_UnwantedKeepsItsCredit(t *testing.T) {
 
 // A peer can't have us wait for the ends of more bodies than it was asked for.
 func TestHostile_BodiesNobodyAskedFor(t *testing.T) {
-	in, conn := barePeer(t, helloBodies)
+	in, conn := barePeer(t, wire.HelloBodies)
 	b := bodyCaller(t, in)
 	c := NewCall()
 	if err := b.Service("s").Go(c, Bytes(""), patience); err != nil {
@@ -117,7 +119,7 @@ func TestHostile_BodiesNobodyAskedFor(t *testing.T) {
 	}
 	l, peer := onlyLink(t, b), <-conn
 	for i := range uint64(1000) {
-		peer.send(frameOf(kindResponse, flagMore, c.ID()+(i+1)<<slotBits, make([]byte, responseFixed)...))
+		peer.send(frameOf(wire.KindResponse, wire.FlagMore, c.ID()+(i+1)<<slotBits, make([]byte, wire.ResponseFixed)...))
 	}
 	waitFor(t, "all read", func() bool { return b.metrics.droppedLate.Value() == 1000 })
 	l.mu.Lock()

@@ -6,13 +6,11 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"nanofront/nanobus/wire"
 )
 
 const (
-	// BodyCredit is how many bytes of a body may be sent before the reader has
-	// granted any: part of the protocol.
-	BodyCredit = 64 << 10
-
 	// maxBodyCredit is what a reader that keeps up has granted at any time. On
 	// loopback the throughput of one body grows until here and not beyond.
 	maxBodyCredit = 256 << 10
@@ -235,7 +233,7 @@ func (r *BodyReader) grant() int {
 func (r *BodyReader) Close() error {
 	if r.drop(ErrClosed) && r.key.response {
 		r.link.bus.metrics.cancelsOut.Inc()
-		r.link.control(kindCancel, 0, r.key.id)
+		r.link.control(wire.KindCancel, 0, r.key.id)
 	}
 	return nil
 }
@@ -329,17 +327,17 @@ func (l *Link) endStalled(now int64) {
 		r.uncount()
 		if r.end(ErrTimeout) && r.key.response {
 			l.bus.metrics.cancelsOut.Inc()
-			l.control(kindCancel, 0, r.key.id)
+			l.control(wire.KindCancel, 0, r.key.id)
 		}
 	}
 }
 
 // data acts on a data frame. Called by the link's reader.
-func (l *Link) data(f frame, now int64) error {
-	key := bodyKey{f.id, f.flags&flagResponse != 0}
+func (l *Link) data(f wire.Frame, now int64) error {
+	key := bodyKey{f.ID, f.Flags&wire.FlagResponse != 0}
 	l.mu.Lock()
 	r := l.readers[key]
-	if r != nil && f.flags&(flagEnd|flagBroken) != 0 {
+	if r != nil && f.Flags&(wire.FlagEnd|wire.FlagBroken) != 0 {
 		l.unexpect(r)
 	}
 	l.mu.Unlock()
@@ -348,19 +346,19 @@ func (l *Link) data(f frame, now int64) error {
 		l.bus.metrics.droppedLate.Inc()
 		return nil
 	}
-	if f.flags&flagBroken != 0 {
-		r.end(decodeRemoteError(f.body))
+	if f.Flags&wire.FlagBroken != 0 {
+		r.end(decodeRemoteError(f.Body))
 		r.gone()
 		return nil
 	}
-	if err := r.arrived(f.body, now); err != nil {
+	if err := r.arrived(f.Body, now); err != nil {
 		return err
 	}
-	if f.flags&flagEnd != 0 {
+	if f.Flags&wire.FlagEnd != 0 {
 		r.end(io.EOF)
 		r.gone()
 		if !key.response {
-			l.bodyComplete(f.id, now)
+			l.bodyComplete(f.ID, now)
 		}
 	}
 	return nil
@@ -401,7 +399,7 @@ func (l *Link) forgetBody(r *BodyReader) {
 func (l *Link) sendCredit(key bodyKey, n int) {
 	flags := uint8(0)
 	if key.response {
-		flags = flagResponse
+		flags = wire.FlagResponse
 	}
-	l.control(kindCredit, flags, key.id, byte(n>>24), byte(n>>16), byte(n>>8), byte(n))
+	l.control(wire.KindCredit, flags, key.id, byte(n>>24), byte(n>>16), byte(n>>8), byte(n)) // four bytes of a number
 }

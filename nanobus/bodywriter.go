@@ -1,6 +1,10 @@
 package nanobus
 
-import "fmt"
+import (
+	"fmt"
+
+	"nanofront/nanobus/wire"
+)
 
 const (
 	// chunkSize is the largest data frame's body. A frame that is under way
@@ -61,7 +65,7 @@ func (w *BodyWriter) Write(p []byte) (int, error) {
 		w.credit -= n
 		w.last = l.bus.now()
 		start := len(l.out)
-		l.out = beginFrame(l.out, kindData, w.flags(), w.key.id)
+		l.out = wire.Begin(l.out, wire.KindData, w.flags(), w.key.id)
 		l.out = append(l.out, p[done:done+n]...)
 		if err := l.commit(start); err != nil {
 			return done, err
@@ -73,7 +77,7 @@ func (w *BodyWriter) Write(p []byte) (int, error) {
 
 func (w *BodyWriter) flags() uint8 {
 	if w.key.response {
-		return flagResponse
+		return wire.FlagResponse
 	}
 	return 0
 }
@@ -122,15 +126,15 @@ func (w *BodyWriter) finish(broken *errorPayload) error {
 	if l.closed {
 		l.mu.Unlock()
 	} else {
-		flags := w.flags() | flagEnd
+		flags := w.flags() | wire.FlagEnd
 		if err != nil && broken == nil {
 			broken = &errorPayload{code: CodeCancelled}
 		}
 		if broken != nil {
-			flags = w.flags() | flagBroken
+			flags = w.flags() | wire.FlagBroken
 		}
 		start := len(l.out)
-		l.out = beginFrame(l.out, kindData, flags, w.key.id)
+		l.out = wire.Begin(l.out, wire.KindData, flags, w.key.id)
 		if broken != nil {
 			l.out = broken.AppendTo(l.out)
 		}

@@ -17,6 +17,7 @@ import (
 	"nanofront/internal/logging"
 	"nanofront/internal/tasks"
 	"nanofront/metrics"
+	"nanofront/nanobus/wire"
 )
 
 // Bus is a process' end of all its links. It is made by New and ended by
@@ -26,7 +27,7 @@ type Bus struct {
 	log     zerolog.Logger
 	limit   *logging.Limiter
 	metrics *busMetrics
-	wire    *wire
+	wire    *connOptions
 	undial  context.CancelFunc // ends what is being dialled
 	table   *table
 	events  chan Event
@@ -203,12 +204,12 @@ func (b *Bus) admitLink(l *Link) error {
 		hello.Nonce = newNonce()
 	}
 	l.challenge.mine = hello
-	l.out = hello.appendTo(l.out)
+	l.out = hello.AppendTo(l.out)
 	l.frames = 1
 	if b.draining && hello.Nonce == nil {
 		start := len(l.out)
-		l.out = beginFrame(l.out, kindDraining, 0, 0)
-		endFrame(l.out, start)
+		l.out = wire.Begin(l.out, wire.KindDraining, 0, 0)
+		wire.End(l.out, start)
 		l.frames++
 	}
 	b.workers.Add(2)
@@ -221,9 +222,9 @@ func (b *Bus) admitLink(l *Link) error {
 	return nil
 }
 
-func (b *Bus) helloFor(l *Link) *Hello {
-	h := &Hello{
-		Version: ProtocolVersion, Service: b.opts.Service, CodeVersion: b.opts.Version, Instance: b.opts.Instance,
+func (b *Bus) helloFor(l *Link) *wire.Hello {
+	h := &wire.Hello{
+		Version: wire.ProtocolVersion, Service: b.opts.Service, CodeVersion: b.opts.Version, Instance: b.opts.Instance,
 		EventsOnly: l.instance != nil && l.instance.EventsOnly,
 		Bodies:     b.opts.Bodies,
 		Process:    b.process,
@@ -261,7 +262,7 @@ func (b *Bus) join(l *Link, first bool) (up, duplicate bool) {
 			l.conn.known.Store(true)
 		}
 		if b.draining && l.challenge.mine.Nonce != nil {
-			l.control(kindDraining, 0, 0) // before the proof it would have been dropped
+			l.control(wire.KindDraining, 0, 0) // before the proof it would have been dropped
 		}
 	}
 	b.share()

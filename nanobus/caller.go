@@ -3,6 +3,8 @@ package nanobus
 import (
 	"math"
 	"time"
+
+	"nanofront/nanobus/wire"
 )
 
 // failAll ends all calls under way on a link, or on any if l is nil.
@@ -31,7 +33,7 @@ func (b *Bus) start(l *Link, c *Call, p Payload, budget time.Duration, when send
 			l.refund()
 			return ErrNoBodies
 		}
-		flags = flagMore
+		flags = wire.FlagMore
 	}
 	s, id := b.table.take()
 	if s == nil {
@@ -43,7 +45,7 @@ func (b *Bus) start(l *Link, c *Call, p Payload, budget time.Duration, when send
 	s.call = c
 	s.link.Store(l)
 	s.deadline.Store(now + int64(budget))
-	start, err := l.begin(kindRequest, flags, id)
+	start, err := l.begin(wire.KindRequest, flags, id)
 	if err == nil && l.stateIs(linkDraining) {
 		// Since it was picked. What stands behind our ack would be lost.
 		l.abandon(start)
@@ -121,7 +123,7 @@ func (b *Bus) abort(id uint64, err error) bool {
 		}
 	}
 	b.metrics.cancelsOut.Inc()
-	l.control(kindCancel, 0, id)
+	l.control(wire.KindCancel, 0, id)
 	c.finish(nil)
 	return true
 }

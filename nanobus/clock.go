@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"sync/atomic"
 	"time"
+
+	"nanofront/nanobus/wire"
 )
 
 // timing works out the stages of a call from the reply's three figures.
@@ -35,7 +37,7 @@ func (l *Link) ping(now int64) {
 	l.unanswered.Add(1)
 	t0 := l.bus.wallMicros(now)
 	l.pinged.Store(t0)
-	l.control(kindPing, 0, 0, binary.BigEndian.AppendUint64(nil, t0)...)
+	l.control(wire.KindPing, 0, 0, binary.BigEndian.AppendUint64(nil, t0)...)
 }
 
 // pong estimates how far the peer's clock is from ours, from the answer with

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"nanofront/nanobus/wire"
 )
 
 // Drain tells the peers that this process takes no more requests, and waits
@@ -17,7 +19,7 @@ func (b *Bus) Drain(ctx context.Context) error {
 		if l.stateIs(linkGreeting) && l.challenge.mine.Nonce != nil {
 			continue // gets it when it has proven itself
 		}
-		l.control(kindDraining, 0, 0)
+		l.control(wire.KindDraining, 0, 0)
 	}
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()

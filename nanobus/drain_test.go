@@ -8,22 +8,24 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"nanofront/nanobus/wire"
 )
 
 // appendRequest appends a request as a caller sends it.
 func appendRequest(dst []byte, id uint64, payload string) []byte {
 	start := len(dst)
-	dst = beginFrame(dst, kindRequest, 0, id)
+	dst = wire.Begin(dst, wire.KindRequest, 0, id)
 	dst = append(dst, 0, 0x98, 0x96, 0x80) // 10 s
 	dst = append(dst, payload...)
-	endFrame(dst, start)
+	wire.End(dst, start)
 	return dst
 }
 
 func appendAck(dst []byte) []byte {
 	start := len(dst)
-	dst = beginFrame(dst, kindDraining, flagAck, 0)
-	endFrame(dst, start)
+	dst = wire.Begin(dst, wire.KindDraining, wire.FlagAck, 0)
+	wire.End(dst, start)
 	return dst
 }
 
@@ -35,21 +37,21 @@ func TestBus_DrainWaitsForWhoKnowsUs(t *testing.T) {
 	if err := s.Dial(in.Address); err != nil {
 		t.Fatal(err)
 	}
-	recvFrame(t, s, kindHello)
+	recvFrame(t, s, wire.KindHello)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	result := make(chan error, 1)
 	go func() { result <- b.Drain(ctx) }() // ends with ctx
-	recvFrame(t, s, kindDraining)
+	recvFrame(t, s, wire.KindDraining)
 	select {
 	case err := <-result:
 		t.Fatalf("drained (%v) before the peer had understood", err)
 	case <-time.After(100 * time.Millisecond): // it takes some 3 ms to come back too early
 	}
-	hello := Hello{Version: ProtocolVersion, Service: "caller", Instance: "c"}
-	send(t, s, appendAck(appendRequest(hello.appendTo(nil), 7, "ping")))
-	if f := recvFrame(t, s, kindResponse); f.id != 7 || f.flags != 0 {
-		t.Errorf("got response %d with flags %d", f.id, f.flags)
+	hello := wire.Hello{Version: wire.ProtocolVersion, Service: "caller", Instance: "c"}
+	send(t, s, appendAck(appendRequest(hello.AppendTo(nil), 7, "ping")))
+	if f := recvFrame(t, s, wire.KindResponse); f.ID != 7 || f.Flags != 0 {
+		t.Errorf("got response %d with flags %d", f.ID, f.Flags)
 	}
 	if err := <-result; err != nil {
 		t.Error(err)
@@ -66,11 +68,11 @@ func TestBus_DrainingAnnouncesNoWindow(t *testing.T) {
 	if err := s.Dial(in.Address); err != nil {
 		t.Fatal(err)
 	}
-	h, err := decodeHello(recvFrame(t, s, kindHello).body)
+	h, err := wire.DecodeHello(recvFrame(t, s, wire.KindHello).Body)
 	if err != nil || h.Window != 0 {
 		t.Errorf("got window %d, %v", h.Window, err)
 	}
-	recvFrame(t, s, kindDraining)
+	recvFrame(t, s, wire.KindDraining)
 }
 
 // Requests and the ack behind them may come in one message: they must have been
@@ -88,13 +90,13 @@ func TestBus_DrainAckComesAfterItsRequests(t *testing.T) {
 	if err := s.Dial(in.Address); err != nil {
 		t.Fatal(err)
 	}
-	recvFrame(t, s, kindHello)
-	hello := Hello{Version: ProtocolVersion, Service: "caller", Instance: "c"}
-	send(t, s, appendAck(appendRequest(hello.appendTo(nil), 7, "ping")))
+	recvFrame(t, s, wire.KindHello)
+	hello := wire.Hello{Version: wire.ProtocolVersion, Service: "caller", Instance: "c"}
+	send(t, s, appendAck(appendRequest(hello.AppendTo(nil), 7, "ping")))
 	if <-served {
 		t.Error("the ack was believed before the request in front of it was taken in")
 	}
-	recvFrame(t, s, kindResponse)
+	recvFrame(t, s, wire.KindResponse)
 }
 
 // A request that is answered after its link has closed goes back to the pool:
@@ -167,17 +169,17 @@ func TestBus_DrainedAnswersOutliveClose(t *testing.T) {
 		defer b.mu.Unlock()
 		return b.closed
 	})
-	_ = s.say(frameOf(kindCancel, 0, 1)) // too late, and no reason to lose anything
+	_ = s.say(frameOf(wire.KindCancel, 0, 1)) // too late, and no reason to lose anything
 	for id := range uint64(requests) {
-		f, err := s.hear(kindResponse)
+		f, err := s.hear(wire.KindResponse)
 		if err != nil {
 			t.Fatalf("after %d of %d answers: %v", id, requests, err)
 		}
-		if f.id != id+1 || len(f.body) != responseFixed+size {
-			t.Errorf("answer %d: to request %d, %d bytes", id+1, f.id, len(f.body))
+		if f.ID != id+1 || len(f.Body) != wire.ResponseFixed+size {
+			t.Errorf("answer %d: to request %d, %d bytes", id+1, f.ID, len(f.Body))
 		}
 	}
-	if _, err := s.hear(kindResponse); !errors.Is(err, io.EOF) {
+	if _, err := s.hear(wire.KindResponse); !errors.Is(err, io.EOF) {
 		t.Errorf("after the answers: %v, want the end", err)
 	}
 	_ = s.Close()

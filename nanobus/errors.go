@@ -1,9 +1,10 @@
 package nanobus
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
+
+	"nanofront/nanobus/wire"
 )
 
 // What a call can come back with besides a reply.
@@ -37,7 +38,7 @@ var (
 	// ErrClosed: the bus was closed.
 	ErrClosed = errors.New("nanobus: closed")
 	// ErrMalformed: bytes that are not what docs/protocol.md says.
-	ErrMalformed = errors.New("nanobus: malformed")
+	ErrMalformed = wire.ErrMalformed
 )
 
 // Code is the reason in an error reply. The numbers are part of the protocol.
@@ -96,12 +97,9 @@ func (e *RemoteError) Error() string {
 
 // decodeRemoteError reads the body of an error reply.
 func decodeRemoteError(body []byte) *RemoteError {
-	remote := &RemoteError{Code: CodeInternal}
-	if len(body) >= 2 {
-		remote.Code = Code(binary.BigEndian.Uint16(body))
-		if text, _, ok := takeString16(body[2:]); ok {
-			remote.Text = string(text)
-		}
+	code, text, ok := wire.DecodeError(body)
+	if !ok {
+		return &RemoteError{Code: CodeInternal}
 	}
-	return remote
+	return &RemoteError{Code: Code(code), Text: string(text)}
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"nanofront/nanobus/wire"
 )
 
 const (
@@ -51,10 +53,10 @@ func (b *Bus) Publish(topic string, payload []byte) (int, error) {
 	})
 	for _, l := range links {
 		h := l.hello.Load()
-		if h == nil || !h.wants(topic) || (h.Instance != "" && seen[[2]string{h.Service, h.Instance}]) {
+		if h == nil || !h.Wants(topic) || (h.Instance != "" && seen[[2]string{h.Service, h.Instance}]) {
 			continue
 		}
-		start, err := l.begin(kindEvent, 0, 0)
+		start, err := l.begin(wire.KindEvent, 0, 0)
 		if err != nil {
 			continue // its other link, if there is one, gets it
 		}
@@ -63,7 +65,7 @@ func (b *Bus) Publish(topic string, payload []byte) (int, error) {
 			b.metrics.droppedEvents.Inc()
 			continue
 		}
-		l.out = append(appendString8(l.out, topic), payload...)
+		l.out = append(wire.AppendString8(l.out, topic), payload...)
 		if l.commit(start) == nil {
 			seen[[2]string{h.Service, h.Instance}] = true
 			b.metrics.eventsOut.Inc()

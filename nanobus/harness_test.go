@@ -1,12 +1,17 @@
 package nanobus
 
 import (
+	"encoding/hex"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
 
 	"nanofront/internal/testutil"
+	"nanofront/nanobus/wire"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -77,3 +82,25 @@ func call(t testing.TB, b *Bus, payload string, budget time.Duration) (string, e
 const tcp = "tcp://127.0.0.1:0"
 
 var freeAddr = testutil.FreeAddr
+
+// vector is one of the golden vectors of package wire.
+func vector(name string) []byte {
+	text, err := os.ReadFile(filepath.Join("wire", "testdata", name+".hex"))
+	if err != nil {
+		panic(err)
+	}
+	b, err := hex.DecodeString(strings.TrimSpace(string(text)))
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
+// counting is a nonce that can be written down: first, first+1, and so on.
+func counting(first byte) []byte {
+	n := make([]byte, wire.NonceSize)
+	for i := range n {
+		n[i] = first + byte(i)
+	}
+	return n
+}

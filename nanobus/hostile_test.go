@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"nanofront/nanobus/wire"
 )
 
 // Each of these peers does something that it may not. It is refused or
@@ -13,7 +15,7 @@ import (
 // caller on another link notices nothing.
 func TestHostile_PeersHurtOnlyThemselves(t *testing.T) {
 	hello := helloOf("stranger", "s-1")
-	ping := frameOf(kindPing, 0, 0, make([]byte, 8)...)
+	ping := frameOf(wire.KindPing, 0, 0, make([]byte, 8)...)
 	for name, c := range map[string]struct {
 		act  func(t *testing.T, addr string)
 		seen func(b *Bus) bool
@@ -96,7 +98,7 @@ func TestHostile_PeersHurtOnlyThemselves(t *testing.T) {
 		"another version": {
 			func(t *testing.T, addr string) {
 				s := knock(t, addr)
-				_ = s.say((&Hello{Version: 2, Service: "stranger"}).appendTo(nil))
+				_ = s.say((&wire.Hello{Version: 2, Service: "stranger"}).AppendTo(nil))
 				s.closed()
 			},
 			func(b *Bus) bool { return closedFor(b, "malformed") == 1 }, "speaks protocol version 2, this is version 1",
@@ -104,7 +106,7 @@ func TestHostile_PeersHurtOnlyThemselves(t *testing.T) {
 		"too many topics": {
 			func(t *testing.T, addr string) {
 				s := knock(t, addr)
-				_ = s.say(frameOf(kindHello, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 65))
+				_ = s.say(frameOf(wire.KindHello, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 65))
 				s.closed()
 			},
 			func(b *Bus) bool { return closedFor(b, "malformed") == 1 }, "65 topics, 64 allowed",
@@ -112,7 +114,7 @@ func TestHostile_PeersHurtOnlyThemselves(t *testing.T) {
 		"a short credit": {
 			func(t *testing.T, addr string) {
 				s := knock(t, addr)
-				_ = s.say(hello, frameOf(kindCredit, 0, 0, 1, 2, 3))
+				_ = s.say(hello, frameOf(wire.KindCredit, 0, 0, 1, 2, 3))
 				s.closed()
 			},
 			func(b *Bus) bool { return closedFor(b, "malformed") == 1 }, "credit of 3 bytes",
@@ -147,7 +149,7 @@ func TestHostile_PeersHurtOnlyThemselves(t *testing.T) {
 				s := knock(t, addr)
 				_ = s.say(hello)
 				for id := range uint64(1000) {
-					_ = s.say(frameOf(kindResponse, 0, id<<48|id, make([]byte, responseFixed)...))
+					_ = s.say(frameOf(wire.KindResponse, 0, id<<48|id, make([]byte, wire.ResponseFixed)...))
 				}
 			},
 			func(b *Bus) bool { return b.metrics.droppedStray.Value() == 1000 }, "",
@@ -157,7 +159,7 @@ func TestHostile_PeersHurtOnlyThemselves(t *testing.T) {
 				s := knock(t, addr)
 				_ = s.say(hello)
 				for id := range uint64(1000) {
-					_ = s.say(frameOf(kindCancel, 0, id+1))
+					_ = s.say(frameOf(wire.KindCancel, 0, id+1))
 				}
 			},
 			func(b *Bus) bool { return b.metrics.droppedStray.Value() == 1000 }, "",
@@ -233,12 +235,12 @@ func TestHostile_RequestsOverTheWindowAreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 100 - 32 {
-		f, err := s.hear(kindResponse)
+		f, err := s.hear(wire.KindResponse)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if code := Code(binary.BigEndian.Uint16(f.body[responseFixed:])); f.flags&flagError == 0 || code != CodeOverWindow {
-			t.Fatalf("response to %d: flags %x, %v", f.id, f.flags, code)
+		if code := Code(binary.BigEndian.Uint16(f.Body[wire.ResponseFixed:])); f.Flags&wire.FlagError == 0 || code != CodeOverWindow {
+			t.Fatalf("response to %d: flags %x, %v", f.ID, f.Flags, code)
 		}
 	}
 	if n := b.metrics.droppedWindow.Value(); n != 100-32 || h.count() != 32 {
@@ -246,8 +248,8 @@ func TestHostile_RequestsOverTheWindowAreRefused(t *testing.T) {
 	}
 	h.answer()
 	for range 32 {
-		if f, err := s.hear(kindResponse); err != nil || f.flags != 0 {
-			t.Fatalf("got flags %x, %v", f.flags, err)
+		if f, err := s.hear(wire.KindResponse); err != nil || f.Flags != 0 {
+			t.Fatalf("got flags %x, %v", f.Flags, err)
 		}
 	}
 }
@@ -292,19 +294,19 @@ func TestHostile_CreditIsClamped(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := visitor(t, l)
-	hello := Hello{Version: 1, Window: 1 << 31, Service: "s", Instance: "evil"}
-	_ = s.say(hello.appendTo(nil))
+	hello := wire.Hello{Version: 1, Window: 1 << 31, Service: "s", Instance: "evil"}
+	_ = s.say(hello.AppendTo(nil))
 	waitFor(t, "linked", func() bool { return b.Service("s").Live() == 1 })
 	if w := b.Links()[0].Window; w != MaxWindow {
 		t.Errorf("window %d of hello, want %d", w, MaxWindow)
 	}
-	_ = s.say(frameOf(kindCredit, 0, 0, 0, 0, 0, 7))
+	_ = s.say(frameOf(wire.KindCredit, 0, 0, 0, 0, 0, 7))
 	waitFor(t, "credit taken", func() bool { return b.Links()[0].Window == 7 })
-	_ = s.say(frameOf(kindCredit, 0, 0, 0xff, 0xff, 0xff, 0xff))
+	_ = s.say(frameOf(wire.KindCredit, 0, 0, 0xff, 0xff, 0xff, 0xff))
 	waitFor(t, "silly credit clamped", func() bool { return b.Links()[0].Window == MaxWindow })
 	// Replies to what was never asked give no credit back.
 	for range 10 {
-		_ = s.say(frameOf(kindResponse, 0, b.table.origin<<48|5, make([]byte, responseFixed)...))
+		_ = s.say(frameOf(wire.KindResponse, 0, b.table.origin<<48|5, make([]byte, wire.ResponseFixed)...))
 	}
 	waitFor(t, "strays counted", func() bool { return b.metrics.droppedStray.Value() == 10 })
 	if n := b.Links()[0].InFlight; n != 0 {
@@ -323,8 +325,8 @@ func TestHostile_RepliesForAnotherLinkAreDropped(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := visitor(t, l)
-	hello := Hello{Version: 1, Window: 10, Service: "evil", Instance: "evil"}
-	_ = s.say(hello.appendTo(nil))
+	hello := wire.Hello{Version: 1, Window: 10, Service: "evil", Instance: "evil"}
+	_ = s.say(hello.AppendTo(nil))
 	waitFor(t, "both linked", func() bool { return b.Service("s").Live() == 1 && b.Service("evil").Live() == 1 })
 	asked, c := NewCall(), NewCall()
 	if err := b.Service("evil").Go(asked, Bytes("x"), patience); err != nil { // a credit to give back
@@ -334,7 +336,7 @@ func TestHostile_RepliesForAnotherLinkAreDropped(t *testing.T) {
 		t.Fatal(err)
 	}
 	waitFor(t, "the request at the good one", func() bool { return h.count() == 1 })
-	_ = s.say(frameOf(kindResponse, 0, c.ID(), append(make([]byte, responseFixed), "forged"...)...))
+	_ = s.say(frameOf(wire.KindResponse, 0, c.ID(), append(make([]byte, wire.ResponseFixed), "forged"...)...))
 	waitFor(t, "the forged reply dropped", func() bool { return b.metrics.droppedLate.Value() == 1 })
 	h.answer()
 	c.Wait()
@@ -358,19 +360,19 @@ func TestHostile_TimingsOfAReplyAreBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := visitor(t, l)
-	hello := Hello{Version: 1, Window: 10, Service: "s", Instance: "evil"}
-	_ = s.say(hello.appendTo(nil), frameOf(kindPong, 0, 0, 0x80, 0, 0, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff))
+	hello := wire.Hello{Version: 1, Window: 10, Service: "s", Instance: "evil"}
+	_ = s.say(hello.AppendTo(nil), frameOf(wire.KindPong, 0, 0, 0x80, 0, 0, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff))
 	waitFor(t, "linked", func() bool { return b.Service("s").Live() == 1 })
 	c := NewCall()
 	if err := b.Service("s").Go(c, Bytes("x"), patience); err != nil {
 		t.Fatal(err)
 	}
-	f, err := s.hear(kindRequest)
+	f, err := s.hear(wire.KindRequest)
 	if err != nil {
 		t.Fatal(err)
 	}
 	silly := []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
-	_ = s.say(frameOf(kindResponse, 0, f.id, silly...))
+	_ = s.say(frameOf(wire.KindResponse, 0, f.ID, silly...))
 	c.Wait()
 	g := c.Timing
 	for _, d := range []time.Duration{g.Queue, g.BusOut, g.HandlerQueue, g.Handler, g.BusBack} {
@@ -396,13 +398,13 @@ func TestHostile_EventsOfOneLinkLeaveRoomForOthers(t *testing.T) {
 	n := neighbourOf(t, in)
 	s := knock(t, in.Address)
 	_ = s.say(helloOf("stranger", "s-1"))
-	noise := frameOf(kindEvent, 0, 0, append(appendString8(nil, "t"), "noise"...)...)
+	noise := frameOf(wire.KindEvent, 0, 0, append(wire.AppendString8(nil, "t"), "noise"...)...)
 	for range 2 * eventQueue {
 		_ = s.say(noise)
 	}
 	waitFor(t, "what is too much dropped", func() bool { return b.metrics.droppedEvents.Value() >= 2*eventQueue-maxLinkEvents-1 })
 	honest := knock(t, in.Address)
-	_ = honest.say(helloOf("honest", "h-1"), frameOf(kindEvent, 0, 0, append(appendString8(nil, "t"), "honest"...)...))
+	_ = honest.say(helloOf("honest", "h-1"), frameOf(wire.KindEvent, 0, 0, append(wire.AppendString8(nil, "t"), "honest"...)...))
 	waitFor(t, "all events read", func() bool { return b.metrics.eventsIn.Value() == 2*eventQueue+1 })
 	close(block)
 	select {
@@ -429,7 +431,7 @@ func TestHostile_UselessPeerIsDialledLessAndLess(t *testing.T) {
 	}
 	// As soon as it is of use again it is linked with.
 	s := visitor(t, l)
-	hello := Hello{Version: 1, Window: 1, Service: "s", Instance: "x"}
-	_ = s.say(hello.appendTo(nil))
+	hello := wire.Hello{Version: 1, Window: 1, Service: "s", Instance: "x"}
+	_ = s.say(hello.AppendTo(nil))
 	waitFor(t, "linked", func() bool { return b.Service("s").Live() == 1 })
 }

@@ -16,6 +16,7 @@ import (
 	_ "go.nanomsg.org/mangos/v3/transport/tcp"
 
 	"nanofront/internal/testutil"
+	"nanofront/nanobus/wire"
 )
 
 // peer is a stock mangos BUS socket and the frames that it has received.
@@ -38,7 +39,7 @@ func stockPeer(t *testing.T) *peer {
 }
 
 // recvFrame returns the next frame of a kind and passes over others.
-func recvFrame(t *testing.T, s *peer, want kind) frame {
+func recvFrame(t *testing.T, s *peer, want wire.Kind) wire.Frame {
 	t.Helper()
 	deadline := time.Now().Add(patience) // pings keep coming
 	for time.Now().Before(deadline) {
@@ -49,17 +50,17 @@ func recvFrame(t *testing.T, s *peer, want kind) frame {
 			}
 			s.rest = msg
 		}
-		f, rest, err := nextFrame(s.rest)
+		f, rest, err := wire.Next(s.rest)
 		if err != nil {
 			t.Fatal(err)
 		}
 		s.rest = rest
-		if f.kind == want {
+		if f.Kind == want {
 			return f
 		}
 	}
 	t.Fatalf("no frame of kind %d within %v", want, patience)
-	return frame{}
+	return wire.Frame{}
 }
 
 func send(t *testing.T, s *peer, b []byte) {
@@ -88,22 +89,22 @@ func TestInterop_StockMangosAsHandler(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		recvFrame(t, s, kindHello)
-		recvFrame(t, s, kindHello)
-		hello := Hello{Version: ProtocolVersion, Window: 10, Service: "s", Instance: "stock"}
-		send(t, s, hello.appendTo(nil))
+		recvFrame(t, s, wire.KindHello)
+		recvFrame(t, s, wire.KindHello)
+		hello := wire.Hello{Version: wire.ProtocolVersion, Window: 10, Service: "s", Instance: "stock"}
+		send(t, s, hello.AppendTo(nil))
 		waitFor(t, "both linked", func() bool { return b1.Service("s").Live() == 1 && b2.Service("s").Live() == 1 })
 		c := NewCall()
 		if err := b1.Service("s").Go(c, Bytes("ping"), patience); err != nil {
 			t.Fatal(err)
 		}
-		req := recvFrame(t, s, kindRequest)
-		if got := string(req.body[requestFixed:]); got != "ping" {
+		req := recvFrame(t, s, wire.KindRequest)
+		if got := string(req.Body[wire.RequestFixed:]); got != "ping" {
 			t.Errorf("request: %q", got)
 		}
-		resp := append(beginFrame(nil, kindResponse, 0, req.id), make([]byte, responseFixed)...)
+		resp := append(wire.Begin(nil, wire.KindResponse, 0, req.ID), make([]byte, wire.ResponseFixed)...)
 		resp = append(resp, "pong"...)
-		endFrame(resp, 0)
+		wire.End(resp, 0)
 		send(t, s, resp)
 		c.Wait()
 		if c.Err != nil || string(c.Payload) != "pong" {
@@ -122,41 +123,41 @@ func TestInterop_StockMangosAsCaller(t *testing.T) {
 	if err := s.Dial(in.Address); err != nil {
 		t.Fatal(err)
 	}
-	f := recvFrame(t, s, kindHello)
-	h, err := decodeHello(f.body)
+	f := recvFrame(t, s, wire.KindHello)
+	h, err := wire.DecodeHello(f.Body)
 	if err != nil || h.Service != "s" || h.Window == 0 {
 		t.Fatalf("hello %+v, %v", h, err)
 	}
-	hello := Hello{Version: ProtocolVersion, Service: "stock", Instance: "x"}
-	send(t, s, append(hello.appendTo(nil), vectors()["batch"]...))
+	hello := wire.Hello{Version: wire.ProtocolVersion, Service: "stock", Instance: "x"}
+	send(t, s, append(hello.AppendTo(nil), vector("batch")...))
 	for _, want := range []string{"a", "b"} {
-		f := recvFrame(t, s, kindResponse)
-		if got := string(f.body[responseFixed:]); got != want || f.flags != 0 {
-			t.Errorf("got %q with flags %d, want %q", got, f.flags, want)
+		f := recvFrame(t, s, wire.KindResponse)
+		if got := string(f.Body[wire.ResponseFixed:]); got != want || f.Flags != 0 {
+			t.Errorf("got %q with flags %d, want %q", got, f.Flags, want)
 		}
 	}
 }
 
 // What a peer can do wrong costs its own link and nobody else's.
 func TestLink_RefusesPeersThatBreakTheProtocol(t *testing.T) {
-	hello := (&Hello{Version: ProtocolVersion, Service: "x"}).appendTo(nil)
-	frame := func(k kind, body ...byte) []byte {
-		b := append(beginFrame(nil, k, 0, 1), body...)
-		endFrame(b, 0)
+	hello := (&wire.Hello{Version: wire.ProtocolVersion, Service: "x"}).AppendTo(nil)
+	frame := func(k wire.Kind, body ...byte) []byte {
+		b := append(wire.Begin(nil, k, 0, 1), body...)
+		wire.End(b, 0)
 		return b
 	}
-	other := (&Hello{Version: 99, Service: "x"}).appendTo(nil)
+	other := (&wire.Hello{Version: 99, Service: "x"}).AppendTo(nil)
 	for name, msg := range map[string][]byte{
 		"garbage":           []byte("GET / HTTP/1.1\r\nHost: x\r\n\r\n"),
 		"cut frame":         hello[:len(hello)-1],
 		"version":           other,
-		"short request":     append(bytes.Clone(hello), frame(kindRequest, 1)...),
-		"short response":    append(bytes.Clone(hello), frame(kindResponse, 1)...),
-		"short credit":      append(bytes.Clone(hello), frame(kindCredit, 1)...),
-		"short ping":        append(bytes.Clone(hello), frame(kindPing, 1)...),
-		"short pong":        append(bytes.Clone(hello), frame(kindPong, 1)...),
-		"event, no topic":   append(bytes.Clone(hello), frame(kindEvent)...),
-		"good, then broken": append(append(bytes.Clone(hello), vectors()["batch"]...), 1, 2, 3),
+		"short request":     append(bytes.Clone(hello), frame(wire.KindRequest, 1)...),
+		"short response":    append(bytes.Clone(hello), frame(wire.KindResponse, 1)...),
+		"short credit":      append(bytes.Clone(hello), frame(wire.KindCredit, 1)...),
+		"short ping":        append(bytes.Clone(hello), frame(wire.KindPing, 1)...),
+		"short pong":        append(bytes.Clone(hello), frame(wire.KindPong, 1)...),
+		"event, no topic":   append(bytes.Clone(hello), frame(wire.KindEvent)...),
+		"good, then broken": append(append(bytes.Clone(hello), vector("batch")...), 1, 2, 3),
 	} {
 		srv, in := server(t, "1", Options{Serve: echo}, tcp)
 		good := caller(t, in)
@@ -167,7 +168,7 @@ func TestLink_RefusesPeersThatBreakTheProtocol(t *testing.T) {
 		if err := s.Dial(in.Address); err != nil {
 			t.Fatal(err)
 		}
-		recvFrame(t, s, kindHello)
+		recvFrame(t, s, wire.KindHello)
 		send(t, s, msg)
 		waitFor(t, name+": link closed and counted", func() bool {
 			srv.mu.Lock()
@@ -187,14 +188,14 @@ func TestLink_UnknownKindsAndForeignRepliesAreCounted(t *testing.T) {
 	if err := s.Dial(in.Address); err != nil {
 		t.Fatal(err)
 	}
-	recvFrame(t, s, kindHello)
-	msg := (&Hello{Version: ProtocolVersion, Service: "x"}).appendTo(nil)
-	unknown := beginFrame(nil, 200, 0, 0)
-	endFrame(unknown, 0)
-	foreign := append(beginFrame(nil, kindResponse, 0, (srv.table.origin+1)<<48), make([]byte, responseFixed)...)
-	endFrame(foreign, 0)
-	own := append(beginFrame(nil, kindResponse, 0, srv.table.origin<<48|5), make([]byte, responseFixed)...)
-	endFrame(own, 0)
+	recvFrame(t, s, wire.KindHello)
+	msg := (&wire.Hello{Version: wire.ProtocolVersion, Service: "x"}).AppendTo(nil)
+	unknown := wire.Begin(nil, 200, 0, 0)
+	wire.End(unknown, 0)
+	foreign := append(wire.Begin(nil, wire.KindResponse, 0, (srv.table.origin+1)<<48), make([]byte, wire.ResponseFixed)...)
+	wire.End(foreign, 0)
+	own := append(wire.Begin(nil, wire.KindResponse, 0, srv.table.origin<<48|5), make([]byte, wire.ResponseFixed)...)
+	wire.End(own, 0)
 	msg = append(append(append(msg, unknown...), foreign...), own...)
 	send(t, s, msg)
 	waitFor(t, "all counted", func() bool {
@@ -210,17 +211,17 @@ func TestLink_OverWindowIsRefused(t *testing.T) {
 	if err := s.Dial(in.Address); err != nil {
 		t.Fatal(err)
 	}
-	recvFrame(t, s, kindHello)
-	msg := (&Hello{Version: ProtocolVersion, Service: "x"}).appendTo(nil)
+	recvFrame(t, s, wire.KindHello)
+	msg := (&wire.Hello{Version: wire.ProtocolVersion, Service: "x"}).AppendTo(nil)
 	for id := range uint64(5) {
 		start := len(msg)
-		msg = append(beginFrame(msg, kindRequest, 0, id+1), 0, 0x98, 0x96, 0x80)
-		endFrame(msg, start)
+		msg = append(wire.Begin(msg, wire.KindRequest, 0, id+1), 0, 0x98, 0x96, 0x80)
+		wire.End(msg, start)
 	}
 	send(t, s, msg)
 	for range 2 {
-		f := recvFrame(t, s, kindResponse)
-		if f.flags != flagError || Code(f.body[responseFixed+1]) != CodeOverWindow || f.id < 4 {
+		f := recvFrame(t, s, wire.KindResponse)
+		if f.Flags != wire.FlagError || Code(f.Body[wire.ResponseFixed+1]) != CodeOverWindow || f.ID < 4 {
 			t.Errorf("got %+v", f)
 		}
 	}
@@ -236,7 +237,7 @@ func TestLink_OverWindowIsRefused(t *testing.T) {
 // again: what it sends before it has connected is lost.
 func TestInterop_LibnanomsgConnects(t *testing.T) {
 	nanocat := needNanocat(t)
-	msg := append((&Hello{Version: ProtocolVersion, Service: "x", Instance: "nanocat"}).appendTo(nil), vectors()["batch"]...)
+	msg := append((&wire.Hello{Version: wire.ProtocolVersion, Service: "x", Instance: "nanocat"}).AppendTo(nil), vector("batch")...)
 	file := writeFile(t, msg)
 	for _, addr := range []string{"tcp://127.0.0.1:0", "ipc://" + filepath.Join(t.TempDir(), "n.sock")} {
 		_, in := server(t, "1", Options{Serve: echo}, addr)
@@ -247,12 +248,12 @@ func TestInterop_LibnanomsgConnects(t *testing.T) {
 			var got []string
 			b := out.bytes()
 			for len(b) > 0 {
-				f, rest, err := nextFrame(b)
+				f, rest, err := wire.Next(b)
 				if err != nil {
 					return false // not all there yet
 				}
-				if f.kind == kindResponse {
-					got = append(got, string(f.body[responseFixed:]))
+				if f.Kind == wire.KindResponse {
+					got = append(got, string(f.Body[wire.ResponseFixed:]))
 				}
 				b = rest
 			}
@@ -264,7 +265,7 @@ func TestInterop_LibnanomsgConnects(t *testing.T) {
 // libnanomsg as the listening side: we connect, and it gets our hello.
 func TestInterop_LibnanomsgListens(t *testing.T) {
 	nanocat := needNanocat(t)
-	file := writeFile(t, (&Hello{Version: ProtocolVersion, Window: 5, Service: "s", Instance: "nanocat"}).appendTo(nil))
+	file := writeFile(t, (&wire.Hello{Version: wire.ProtocolVersion, Window: 5, Service: "s", Instance: "nanocat"}).AppendTo(nil))
 	for _, addr := range []string{"tcp://" + freeAddr(t), "ipc://" + filepath.Join(t.TempDir(), "n.sock")} {
 		var out syncBuffer
 		// It sends again and again: nobody has connected when it begins.
@@ -276,8 +277,8 @@ func TestInterop_LibnanomsgListens(t *testing.T) {
 		}
 		waitFor(t, addr+": linked with nanocat", func() bool { return b.Service("s").Live() == 1 })
 		waitFor(t, addr+": our hello at nanocat", func() bool {
-			f, _, err := nextFrame(out.bytes())
-			return err == nil && f.kind == kindHello
+			f, _, err := wire.Next(out.bytes())
+			return err == nil && f.Kind == wire.KindHello
 		})
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"nanofront/nanobus/wire"
 )
 
 const (
@@ -41,12 +43,12 @@ var errFlood = errors.New("nanobus: flood")
 // links are chosen from, under the lock of the bus. Others are bounded by
 // themselves (requests by the window, cancels by the requests, events by their
 // queue) or cost next to nothing.
-var chores = [256]int32{kindHello: 64, kindPing: 1, kindPong: 1, kindDraining: 1, kindProof: 64}
+var chores = [256]int32{wire.KindHello: 64, wire.KindPing: 1, wire.KindPong: 1, wire.KindDraining: 1, wire.KindProof: 64}
 
 // chore notes work that a peer has made.
 func (l *Link) chore(cost int32) error {
 	if l.chores.Add(cost) > maxChores {
-		return fmt.Errorf("%w: more than %d pings, or %d hellos, in a second", errFlood, maxChores, maxChores/chores[kindHello])
+		return fmt.Errorf("%w: more than %d pings, or %d hellos, in a second", errFlood, maxChores, maxChores/chores[wire.KindHello])
 	}
 	return nil
 }

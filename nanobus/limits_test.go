@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"nanofront/nanobus/wire"
 )
 
 // A link's window is its own: one that takes more than its part, when there
@@ -113,7 +115,7 @@ func TestHostile_TheSameInstanceManyTimes(t *testing.T) {
 	n.goesOn(t)
 
 	// A process, whatever its name, is known by what it has drawn.
-	one := (&Hello{Version: ProtocolVersion, Service: "stranger", Instance: "other", Process: newProcess()}).appendTo(nil)
+	one := (&wire.Hello{Version: wire.ProtocolVersion, Service: "stranger", Instance: "other", Process: newProcess()}).AppendTo(nil)
 	for range maxSame {
 		_ = knock(t, in.Address).say(one)
 	}

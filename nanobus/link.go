@@ -10,6 +10,8 @@ import (
 
 	"go.nanomsg.org/mangos/v3"
 	"go.nanomsg.org/mangos/v3/protocol"
+
+	"nanofront/nanobus/wire"
 )
 
 const (
@@ -62,7 +64,7 @@ type Link struct {
 	attached int64
 
 	state atomic.Int32
-	hello atomic.Pointer[Hello]
+	hello atomic.Pointer[wire.Hello]
 	down  chan struct{}
 
 	challenge challenge
@@ -149,7 +151,7 @@ func newLink(b *Bus, p protocol.Pipe, in *instance) *Link {
 }
 
 // Peer returns what the peer said of itself; nil before its hello.
-func (l *Link) Peer() *Hello { return l.hello.Load() }
+func (l *Link) Peer() *wire.Hello { return l.hello.Load() }
 
 // InFlight is the number of our requests under way on the link.
 func (l *Link) InFlight() int { return int(l.inFlight.Load()) }
@@ -165,14 +167,14 @@ func (l *Link) String() string {
 // begin locks the link and appends the header of a frame to what is gathered.
 // The caller appends the body to l.out and calls commit, or abandon. On error
 // the link is not locked.
-func (l *Link) begin(k kind, flags uint8, id uint64) (start int, err error) {
+func (l *Link) begin(k wire.Kind, flags uint8, id uint64) (start int, err error) {
 	l.mu.Lock()
 	if l.closed {
 		l.mu.Unlock()
 		return 0, ErrLinkDown
 	}
 	start = len(l.out)
-	l.out = beginFrame(l.out, k, flags, id)
+	l.out = wire.Begin(l.out, k, flags, id)
 	return start, nil
 }
 
@@ -208,7 +210,7 @@ func (l *Link) end(start int) error {
 		l.abandon(start)
 		return ErrTooLarge
 	}
-	endFrame(l.out, start)
+	wire.End(l.out, start)
 	if len(l.out)-l.cut > batchSize && start > l.cut {
 		l.cuts = append(l.cuts, start)
 		l.cut = start
@@ -250,7 +252,7 @@ func (l *Link) abandon(start int) {
 
 // control sends a frame of a fixed body that no window covers. A peer that
 // makes us send more of them than it reads loses its link.
-func (l *Link) control(k kind, flags uint8, id uint64, body ...byte) {
+func (l *Link) control(k wire.Kind, flags uint8, id uint64, body ...byte) {
 	start, err := l.begin(k, flags, id)
 	if err != nil {
 		return

@@ -3,12 +3,16 @@ package nanobus
 import (
 	"encoding/binary"
 	"io"
+	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"go.nanomsg.org/mangos/v3"
 	"go.nanomsg.org/mangos/v3/protocol"
+
+	"nanofront/nanobus/wire"
 )
 
 // fakePipe is a connection without a network: what the test puts in is
@@ -66,7 +70,7 @@ func (p *fakePipe) GetPrivate() any  { return p.private }
 func framesOf(b []byte) (messages [][]byte) {
 	var msg []byte
 	for len(b) >= 4 {
-		k, flags, id, n := kind(b[0]), b[1], uint64(b[2]), int(b[3])
+		k, flags, id, n := wire.Kind(b[0]), b[1], uint64(b[2]), int(b[3])
 		b = b[4:]
 		if k == 255 {
 			messages = append(messages, msg)
@@ -87,21 +91,26 @@ func FuzzLink(f *testing.F) {
 	asInput := func(frames ...[]byte) []byte {
 		var b []byte
 		for _, fr := range frames {
-			n := len(fr) - headerSize
-			b = append(append(b, fr[4], fr[5], fr[15], byte(min(n, 255))), fr[headerSize:headerSize+min(n, 255)]...)
+			n := len(fr) - wire.HeaderSize
+			b = append(append(b, fr[4], fr[5], fr[15], byte(min(n, 255))), fr[wire.HeaderSize:wire.HeaderSize+min(n, 255)]...)
 		}
 		return b
 	}
 	hello := helloOf("s", "1")
-	for _, v := range vectors() {
-		if binary.BigEndian.Uint32(v) == uint32(len(v)) {
+	files, _ := filepath.Glob("wire/testdata/*.hex")
+	if len(files) == 0 {
+		f.Fatal("no vectors in wire/testdata")
+	}
+	for _, file := range files {
+		v := vector(strings.TrimSuffix(filepath.Base(file), ".hex"))
+		if binary.BigEndian.Uint32(v) == uint32(len(v)) { // small
 			f.Add(asInput(hello, v, v), false)
-			f.Add(asInput(vectors()["hello-nonce"], v), true)
+			f.Add(asInput(vector("hello-nonce"), v), true)
 		}
 	}
-	f.Add(asInput(hello, requestOf(1, "a"), frameOf(kindCancel, 0, 1), requestOf(1, "b"), frameOf(kindDraining, 0, 0)), false)
-	f.Add(asInput(hello, vectors()["request-more"], vectors()["data"], vectors()["credit-body"], vectors()["data-end"]), false)
-	f.Add(asInput(hello, vectors()["request-more"], vectors()["data-broken"], vectors()["cancel"]), false)
+	f.Add(asInput(hello, requestOf(1, "a"), frameOf(wire.KindCancel, 0, 1), requestOf(1, "b"), frameOf(wire.KindDraining, 0, 0)), false)
+	f.Add(asInput(hello, vector("request-more"), vector("data"), vector("credit-body"), vector("data-end")), false)
+	f.Add(asInput(hello, vector("request-more"), vector("data-broken"), vector("cancel")), false)
 	serve := func(batch []*Request) {
 		for _, r := range batch {
 			if r.Body() == nil {

@@ -16,7 +16,7 @@ type busListener struct {
 	t     busTransport
 	addr  string
 	proto transport.ProtocolInfo
-	wire  *wire
+	wire  *connOptions
 	ready chan transport.Pipe
 
 	mu      sync.Mutex

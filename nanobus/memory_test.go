@@ -7,6 +7,8 @@ import (
 	"net"
 	"runtime"
 	"testing"
+
+	"nanofront/nanobus/wire"
 )
 
 // A header alone takes no memory: what it announces is believed of peers that are
@@ -90,7 +92,7 @@ func TestLink_LargeFirstMessage(t *testing.T) {
 	if err := s.say(helloOf("stranger", "s-1"), big, requestOf(1, "x")); err != nil {
 		t.Fatal(err)
 	}
-	if f, err := s.hear(kindResponse); err != nil || f.id != 1 {
+	if f, err := s.hear(wire.KindResponse); err != nil || f.ID != 1 {
 		t.Errorf("got %v, %v", f, err)
 	}
 	if l := onlyLink(t, b); !l.conn.known.Load() {
@@ -106,7 +108,7 @@ func TestHostile_LargeEvents(t *testing.T) {
 	n := neighbourOf(t, in)
 	s := knock(t, in.Address)
 	_ = s.say(helloOf("stranger", "s-1"))
-	big := frameOf(kindEvent, 0, 0, append(appendString8(nil, "t"), make([]byte, 1_000_000)...)...)
+	big := frameOf(wire.KindEvent, 0, 0, append(wire.AppendString8(nil, "t"), make([]byte, 1_000_000)...)...)
 	const sent = 64
 	for range sent {
 		_ = s.say(big)

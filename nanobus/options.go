@@ -6,6 +6,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"nanofront/metrics"
+	"nanofront/nanobus/wire"
 )
 
 // Defaults and bounds of Options.
@@ -87,8 +88,8 @@ func (o *Options) validate() error {
 			return fmt.Errorf("nanobus: %s name is %d bytes long, 255 allowed", f.name, len(f.value))
 		}
 	}
-	if len(o.Subscriptions) > maxTopics {
-		return fmt.Errorf("nanobus: %d subscriptions, %d allowed", len(o.Subscriptions), maxTopics)
+	if len(o.Subscriptions) > wire.MaxTopics {
+		return fmt.Errorf("nanobus: %d subscriptions, %d allowed", len(o.Subscriptions), wire.MaxTopics)
 	}
 	for topic := range o.Subscriptions {
 		if err := checkTopic(topic); err != nil {

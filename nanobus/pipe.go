@@ -66,7 +66,7 @@ type busPipe struct {
 	raw  net.Conn
 	sock *rawsock.Socket // raw without the scheduler; nil over TLS, and where there is none
 	r    *bufio.Reader
-	wire *wire
+	wire *connOptions
 	ipc  bool
 	tls  bool
 	once sync.Once
@@ -93,7 +93,7 @@ func spGreeting(proto uint16) [8]byte {
 
 // newBusPipe shakes hands, within handshakeTimeout all together. dialled is the
 // address that was dialled; "" if the connection was accepted.
-func newBusPipe(c net.Conn, t busTransport, proto transport.ProtocolInfo, w *wire, dialled string) (*busPipe, error) {
+func newBusPipe(c net.Conn, t busTransport, proto transport.ProtocolInfo, w *connOptions, dialled string) (*busPipe, error) {
 	p := &busPipe{c: c, raw: c, wire: w, ipc: t.ipc(), tls: t.tls}
 	err := c.SetDeadline(time.Now().Add(handshakeTimeout))
 	if err == nil && p.tls {

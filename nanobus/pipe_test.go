@@ -43,7 +43,7 @@ func pipes(t *testing.T, network string, small bool) (a, b *busPipe) {
 		if s, ok := c.(interface{ SetWriteBuffer(bytes int) error }); ok && small {
 			_ = s.SetWriteBuffer(4 << 10)
 		}
-		return newBusPipe(c, of, proto, &wire{ctx: context.Background(), broken: func(string, error) {}}, "")
+		return newBusPipe(c, of, proto, &connOptions{ctx: context.Background(), broken: func(string, error) {}}, "")
 	}
 	accepted := make(chan error, 1)
 	go func() {

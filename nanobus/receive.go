@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"go.nanomsg.org/mangos/v3"
+
+	"nanofront/nanobus/wire"
 )
 
 // reader takes messages off the pipe until it ends. Everything that it calls
@@ -55,33 +57,33 @@ func (l *Link) act(msg *mangos.Message, now int64, arrived []*Request) ([]*Reque
 		return arrived, l.chore(1)
 	}
 	for rest := msg.Body; len(rest) > 0; {
-		f, more, err := nextFrame(rest)
+		f, more, err := wire.Next(rest)
 		if err != nil {
 			return arrived, err
 		}
 		if taps != nil {
-			tapFrames(taps, l, TapReceived, rest[:headerSize+len(f.body)], now)
+			tapFrames(taps, l, TapReceived, rest[:wire.HeaderSize+len(f.Body)], now)
 		}
 		rest = more
 		frames++
-		if cost := chores[f.kind]; cost != 0 {
+		if cost := chores[f.Kind]; cost != 0 {
 			if err := l.chore(cost); err != nil {
 				return arrived, err
 			}
 		}
-		if f.kind != kindHello && f.kind != kindProof && l.stateIs(linkGreeting) {
+		if f.Kind != wire.KindHello && f.Kind != wire.KindProof && l.stateIs(linkGreeting) {
 			// A stock BUS peer sends its replies to everybody, to us too,
 			// maybe before it has said hello.
 			m.droppedStray.Inc()
 			continue
 		}
-		switch f.kind {
-		case kindRequest:
+		switch f.Kind {
+		case wire.KindRequest:
 			r, err := l.request(f, msg, now)
 			if err != nil {
 				return arrived, err
 			}
-			if f.flags&flagMore != 0 {
+			if f.Flags&wire.FlagMore != 0 {
 				if code := r.takeBody(now); code != 0 {
 					l.bus.served.Add(1)
 					r.refuse(code)
@@ -89,60 +91,60 @@ func (l *Link) act(msg *mangos.Message, now int64, arrived []*Request) ([]*Reque
 				}
 			}
 			arrived = append(arrived, r)
-		case kindResponse:
+		case wire.KindResponse:
 			if err := l.response(f, msg, now); err != nil {
 				return arrived, err
 			}
-		case kindCancel:
+		case wire.KindCancel:
 			l.admit(arrived) // the request may be in this very message
 			arrived = arrived[:0]
 			m.cancelsIn.Inc()
-			l.cancelled(f.id)
-		case kindHello:
-			h, err := decodeHello(f.body)
+			l.cancelled(f.ID)
+		case wire.KindHello:
+			h, err := wire.DecodeHello(f.Body)
 			if err != nil {
 				return arrived, err
 			}
 			if err := l.greeted(h); err != nil {
 				return arrived, err
 			}
-		case kindProof:
-			h, err := l.proven(f.body)
+		case wire.KindProof:
+			h, err := l.proven(f.Body)
 			if err != nil {
 				return arrived, err
 			}
 			if h != nil {
 				l.accept(h)
 			}
-		case kindCredit:
-			if len(f.body) < 4 {
-				return arrived, fmt.Errorf("%w: credit of %d bytes", ErrMalformed, len(f.body))
+		case wire.KindCredit:
+			if len(f.Body) < 4 {
+				return arrived, fmt.Errorf("%w: credit of %d bytes", ErrMalformed, len(f.Body))
 			}
-			n := binary.BigEndian.Uint32(f.body)
-			if f.id != 0 {
-				if err := l.bodyCredit(bodyKey{f.id, f.flags&flagResponse != 0}, n); err != nil {
+			n := binary.BigEndian.Uint32(f.Body)
+			if f.ID != 0 {
+				if err := l.bodyCredit(bodyKey{f.ID, f.Flags&wire.FlagResponse != 0}, n); err != nil {
 					return arrived, err
 				}
 				continue
 			}
 			l.window.Store(clampWindow(n))
-		case kindData:
-			if f.flags&(flagResponse|flagEnd) == flagEnd {
+		case wire.KindData:
+			if f.Flags&(wire.FlagResponse|wire.FlagEnd) == wire.FlagEnd {
 				l.admit(arrived) // its request may be in this very message
 				arrived = arrived[:0]
 			}
 			if err := l.data(f, now); err != nil {
 				return arrived, err
 			}
-		case kindEvent:
-			topic, payload, ok := takeString8(f.body)
+		case wire.KindEvent:
+			topic, payload, ok := wire.TakeString8(f.Body)
 			if !ok {
 				return arrived, fmt.Errorf("%w: event ends inside its topic", ErrMalformed)
 			}
 			m.eventsIn.Inc()
 			l.bus.deliver(string(topic), payload, l)
-		case kindDraining:
-			if f.flags&flagAck != 0 {
+		case wire.KindDraining:
+			if f.Flags&wire.FlagAck != 0 {
 				// The requests before it first: with the ack of all and
 				// nothing to answer, draining is over.
 				l.admit(arrived)
@@ -153,22 +155,22 @@ func (l *Link) act(msg *mangos.Message, now int64, arrived []*Request) ([]*Reque
 			l.bus.setDraining(l)
 			// All that we send from here on, nothing of it a request, comes
 			// after this.
-			l.control(kindDraining, flagAck, 0)
-		case kindPing:
-			if len(f.body) < 8 {
-				return arrived, fmt.Errorf("%w: ping of %d bytes", ErrMalformed, len(f.body))
+			l.control(wire.KindDraining, wire.FlagAck, 0)
+		case wire.KindPing:
+			if len(f.Body) < 8 {
+				return arrived, fmt.Errorf("%w: ping of %d bytes", ErrMalformed, len(f.Body))
 			}
-			l.control(kindPong, 0, 0, binary.BigEndian.AppendUint64(append([]byte(nil), f.body[:8]...), l.bus.wallMicros(now))...)
-		case kindPong:
-			if len(f.body) < 16 {
-				return arrived, fmt.Errorf("%w: pong of %d bytes", ErrMalformed, len(f.body))
+			l.control(wire.KindPong, 0, 0, binary.BigEndian.AppendUint64(append([]byte(nil), f.Body[:8]...), l.bus.wallMicros(now))...)
+		case wire.KindPong:
+			if len(f.Body) < 16 {
+				return arrived, fmt.Errorf("%w: pong of %d bytes", ErrMalformed, len(f.Body))
 			}
-			if binary.BigEndian.Uint64(f.body) != l.pinged.Load() {
+			if binary.BigEndian.Uint64(f.Body) != l.pinged.Load() {
 				continue // a stock peer's to another, or too late to be of use
 			}
-			l.pong(int64(binary.BigEndian.Uint64(f.body)), int64(binary.BigEndian.Uint64(f.body[8:])), now)
-		case kindTap:
-			if err := l.tapFrame(f.body); err != nil {
+			l.pong(int64(binary.BigEndian.Uint64(f.Body)), int64(binary.BigEndian.Uint64(f.Body[8:])), now) // clocks
+		case wire.KindTap:
+			if err := l.tapFrame(f.Body); err != nil {
 				return arrived, err
 			}
 		default:
@@ -183,9 +185,9 @@ func clampWindow(w uint32) int32 {
 }
 
 // greeted takes note of what the peer is.
-func (l *Link) greeted(h *Hello) error {
-	if h.Version != ProtocolVersion {
-		return fmt.Errorf("%w: peer %s/%s speaks protocol version %d, this is version %d", ErrMalformed, h.Service, h.Instance, h.Version, ProtocolVersion)
+func (l *Link) greeted(h *wire.Hello) error {
+	if h.Version != wire.ProtocolVersion {
+		return fmt.Errorf("%w: peer %s/%s speaks protocol version %d, this is version %d", ErrMalformed, h.Service, h.Instance, h.Version, wire.ProtocolVersion)
 	}
 	if l.instance != nil && h.Service != l.instance.Service {
 		return fmt.Errorf("%w: wanted service %q, found %q: is the address of instance %q out of date?",
@@ -199,7 +201,7 @@ func (l *Link) greeted(h *Hello) error {
 }
 
 // accept believes a hello.
-func (l *Link) accept(h *Hello) {
+func (l *Link) accept(h *wire.Hello) {
 	before := l.hello.Swap(h)
 	l.window.Store(clampWindow(h.Window))
 	if before == nil {
@@ -213,16 +215,16 @@ func (l *Link) accept(h *Hello) {
 }
 
 // request makes a Request of a frame.
-func (l *Link) request(f frame, msg *mangos.Message, now int64) (*Request, error) {
-	if len(f.body) < requestFixed {
-		return nil, fmt.Errorf("%w: request of %d bytes", ErrMalformed, len(f.body))
+func (l *Link) request(f wire.Frame, msg *mangos.Message, now int64) (*Request, error) {
+	if len(f.Body) < wire.RequestFixed {
+		return nil, fmt.Errorf("%w: request of %d bytes", ErrMalformed, len(f.Body))
 	}
 	msg.Clone()
 	r := requestPool.Get().(*Request) //nolint:forcetypeassert // the pool has nothing else
-	r.link, r.msg, r.id = l, msg, f.id
-	r.payload = f.body[requestFixed:]
+	r.link, r.msg, r.id = l, msg, f.ID
+	r.payload = f.Body[wire.RequestFixed:]
 	r.received = now
-	r.budget = int64(binary.BigEndian.Uint32(f.body)) * 1000
+	r.budget = int64(binary.BigEndian.Uint32(f.Body)) * 1000
 	r.deadline.Store(now + r.budget)
 	return r, nil
 }
@@ -290,44 +292,44 @@ func (l *Link) admit(arrived []*Request) {
 }
 
 // response ends the call that the frame answers.
-func (l *Link) response(f frame, msg *mangos.Message, now int64) error {
-	if len(f.body) < responseFixed {
-		return fmt.Errorf("%w: response of %d bytes", ErrMalformed, len(f.body))
+func (l *Link) response(f wire.Frame, msg *mangos.Message, now int64) error {
+	if len(f.Body) < wire.ResponseFixed {
+		return fmt.Errorf("%w: response of %d bytes", ErrMalformed, len(f.Body))
 	}
 	b := l.bus
-	if !b.table.mine(f.id) {
+	if !b.table.mine(f.ID) {
 		b.metrics.droppedStray.Inc()
 		return nil
 	}
-	more := f.flags&(flagMore|flagError) == flagMore
+	more := f.Flags&(wire.FlagMore|wire.FlagError) == wire.FlagMore
 	if !more && !l.refund() { // else the end of the body gives the credit back
 		b.metrics.droppedStray.Inc() // a reply too many
 		return nil
 	}
-	c := b.table.claimOn(f.id, l)
+	c := b.table.claimOn(f.ID, l)
 	if c == nil {
 		b.metrics.droppedLate.Inc()
 		if more {
-			l.discard(f.id, now)
+			l.discard(f.ID, now)
 		}
 		return nil
 	}
 	if more {
-		if c.Download = newBodyReader(l, bodyKey{f.id, true}, now); c.Download == nil {
-			if !l.discard(f.id, now) {
+		if c.Download = newBodyReader(l, bodyKey{f.ID, true}, now); c.Download == nil {
+			if !l.discard(f.ID, now) {
 				l.refund()
 			}
 			b.metrics.cancelsOut.Inc()
-			l.control(kindCancel, 0, f.id)
+			l.control(wire.KindCancel, 0, f.ID)
 			c.Err = ErrTooManyBodies
 			c.finish(nil)
 			return nil
 		}
 	}
 	c.Received = time.Duration(now)
-	l.timing(c, f.body, now)
-	body := f.body[responseFixed:]
-	if f.flags&flagError == 0 {
+	l.timing(c, f.Body, now)
+	body := f.Body[wire.ResponseFixed:]
+	if f.Flags&wire.FlagError == 0 {
 		c.Payload = body
 		if c.Upload == nil { // else it is the caller's pace that was measured
 			l.observe(int64(c.Timing.Total))

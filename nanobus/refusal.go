@@ -27,12 +27,12 @@ const (
 var errTooEarly = errors.New("nanobus: waiting before dialling again")
 
 // newWire makes what the bus' connections need to know of it.
-func (b *Bus) newWire(ctx context.Context) (*wire, error) {
+func (b *Bus) newWire(ctx context.Context) (*connOptions, error) {
 	files, err := newCredentials(b.opts.Security.TLS, func() *zerolog.Event { return b.warn("tls files") })
 	if err != nil {
 		return nil, err
 	}
-	return &wire{ctx: ctx, tls: files, refused: b.refusedConnection, broken: b.unreadable}, nil
+	return &connOptions{ctx: ctx, tls: files, refused: b.refusedConnection, broken: b.unreadable}, nil
 }
 
 // wireFor is the wire of a socket that dials an instance; of one that listens

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"nanofront/internal/testutil"
+	"nanofront/nanobus/wire"
 )
 
 // atWork counts the requests that a link still points to. It must not, to one
@@ -39,7 +40,7 @@ func onlyLink(t testing.TB, b *Bus) *Link {
 // However an answer fails, its link forgets the request before that is used
 // again: else what becomes of the link is done to whoever has it then.
 func TestRequest_AnsweredIsForgotten(t *testing.T) {
-	bodies := (&Hello{Version: ProtocolVersion, Service: "stranger", Instance: "s-1", Bodies: true}).appendTo(nil)
+	bodies := (&wire.Hello{Version: wire.ProtocolVersion, Service: "stranger", Instance: "s-1", Bodies: true}).AppendTo(nil)
 	for name, act := range map[string]func(t *testing.T, s *stranger, l *Link, h *held){
 		"the link is closed for who writes": func(_ *testing.T, _ *stranger, l *Link, h *held) {
 			l.mu.Lock()
@@ -184,8 +185,8 @@ func TestBody_BudgetOfOneThatIsThereAtOnce(t *testing.T) {
 	}}, tcp)
 	s := knock(t, in.Address)
 	request := requestOf(1, "head")
-	request[5] = flagMore
-	if err := s.say(helloOf("stranger", "s-1"), request, frameOf(kindData, flagEnd, 1, 'x')); err != nil {
+	request[5] = wire.FlagMore
+	if err := s.say(helloOf("stranger", "s-1"), request, frameOf(wire.KindData, wire.FlagEnd, 1, 'x')); err != nil {
 		t.Fatal(err)
 	}
 	if d := <-left; d > 10*time.Second {
@@ -197,24 +198,24 @@ func TestBody_BudgetOfOneThatIsThereAtOnce(t *testing.T) {
 // like any others.
 func TestReceive_RequestsBeforeWhatEndsTheLink(t *testing.T) {
 	upload := requestOf(8, "upload")
-	upload[5] = flagMore
+	upload[5] = wire.FlagMore
 	for name, c := range map[string]struct {
 		before, bad []byte // a message of its own; what ends the link
 		want        int
 	}{
 		"garbage":         {nil, []byte("\xff\xff\xff\xff garbage, garbage"), 2},
-		"request":         {nil, frameOf(kindRequest, 0, 9, 1, 2), 2},
-		"response":        {nil, frameOf(kindResponse, 0, 9, 1, 2), 2},
-		"hello":           {nil, frameOf(kindHello, 0, 0, 1), 2},
-		"later version":   {nil, (&Hello{Version: 2, Service: "stranger"}).appendTo(nil), 2},
-		"credit":          {nil, frameOf(kindCredit, 0, 0, 1), 2},
-		"too much credit": {requestOf(7, "stream"), frameOf(kindCredit, flagResponse, 7, 0x7f, 0xff, 0xff, 0xff), 3},
-		"too much data":   {upload, frameOf(kindData, 0, 8, make([]byte, BodyCredit+1)...), 3},
-		"event":           {nil, frameOf(kindEvent, 0, 0, 200, 'x'), 2},
-		"ping":            {nil, frameOf(kindPing, 0, 0, 1), 2},
-		"pong":            {nil, frameOf(kindPong, 0, 0, 1), 2},
-		"tap":             {nil, frameOf(kindTap, 0, 0), 2},
-		"flood":           {nil, bytes.Repeat(helloOf("stranger", "s-1"), maxChores/int(chores[kindHello])+1), 2},
+		"request":         {nil, frameOf(wire.KindRequest, 0, 9, 1, 2), 2},
+		"response":        {nil, frameOf(wire.KindResponse, 0, 9, 1, 2), 2},
+		"hello":           {nil, frameOf(wire.KindHello, 0, 0, 1), 2},
+		"later version":   {nil, (&wire.Hello{Version: 2, Service: "stranger"}).AppendTo(nil), 2},
+		"credit":          {nil, frameOf(wire.KindCredit, 0, 0, 1), 2},
+		"too much credit": {requestOf(7, "stream"), frameOf(wire.KindCredit, wire.FlagResponse, 7, 0x7f, 0xff, 0xff, 0xff), 3},
+		"too much data":   {upload, frameOf(wire.KindData, 0, 8, make([]byte, BodyCredit+1)...), 3},
+		"event":           {nil, frameOf(wire.KindEvent, 0, 0, 200, 'x'), 2},
+		"ping":            {nil, frameOf(wire.KindPing, 0, 0, 1), 2},
+		"pong":            {nil, frameOf(wire.KindPong, 0, 0, 1), 2},
+		"tap":             {nil, frameOf(wire.KindTap, 0, 0), 2},
+		"flood":           {nil, bytes.Repeat(helloOf("stranger", "s-1"), maxChores/int(chores[wire.KindHello])+1), 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var h held
@@ -233,7 +234,7 @@ func TestReceive_RequestsBeforeWhatEndsTheLink(t *testing.T) {
 				served.Add(int32(len(batch)))
 			}}, tcp)
 			s := knock(t, in.Address)
-			hello := (&Hello{Version: ProtocolVersion, Service: "stranger", Instance: "s-1", Bodies: true}).appendTo(nil)
+			hello := (&wire.Hello{Version: wire.ProtocolVersion, Service: "stranger", Instance: "s-1", Bodies: true}).AppendTo(nil)
 			if err := s.say(hello, c.before); err != nil {
 				t.Fatal(err)
 			}
@@ -271,7 +272,7 @@ func TestLink_FailedWriteLeavesNothing(t *testing.T) {
 		testutil.Skip(t, "there is no writing without waiting here")
 	}
 	// Copies for the listener hold the write up, after what gathered was taken.
-	b.taps.put(listener, &tap{link: listener, sample: tapMillion, kinds: 1 << kindPing})
+	b.taps.put(listener, &tap{link: listener, sample: tapMillion, kinds: 1 << wire.KindPing})
 	if err := l.halfCloser().CloseWrite(); err != nil { // so that it fails
 		t.Fatal(err)
 	}
@@ -283,7 +284,7 @@ func TestLink_FailedWriteLeavesNothing(t *testing.T) {
 			l.mu.Unlock()
 			return false
 		}
-		l.out = append(l.out, frameOf(kindPing, 0, 0, make([]byte, 8)...)...)
+		l.out = append(l.out, frameOf(wire.KindPing, 0, 0, make([]byte, 8)...)...)
 		l.frames++
 		go func() {
 			l.writeNow() // releases mu
@@ -297,7 +298,7 @@ func TestLink_FailedWriteLeavesNothing(t *testing.T) {
 		return !l.parked && len(l.out) == 0
 	})
 	for range 3 {
-		l.control(kindPing, 0, 0, make([]byte, batchSize-100)...)
+		l.control(wire.KindPing, 0, 0, make([]byte, batchSize-100)...)
 	}
 	listener.mu.Unlock()
 	<-wrote

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"go.nanomsg.org/mangos/v3"
+
+	"nanofront/nanobus/wire"
 )
 
 // Request is one request of a peer. It must be answered exactly once, with
@@ -124,13 +126,13 @@ func (r *Request) apologise(err error) {
 	case !errors.Is(err, ErrPayload):
 		return
 	}
-	_, _ = r.send(flagError, &e, false)
+	_, _ = r.send(wire.FlagError, &e, false)
 }
 
 // ReplyError answers the request with an error. text is for the caller's log
 // and is cut at 1 KiB.
 func (r *Request) ReplyError(code Code, text string) {
-	_, _ = r.send(flagError, &errorPayload{code: code, text: text}, false)
+	_, _ = r.send(wire.FlagError, &errorPayload{code: code, text: text}, false)
 	r.release()
 }
 
@@ -163,8 +165,7 @@ type errorPayload struct {
 }
 
 func (p *errorPayload) AppendTo(dst []byte) []byte {
-	dst = binary.BigEndian.AppendUint16(dst, uint16(p.code))
-	return appendString16(dst, p.text[:min(len(p.text), 1024)])
+	return wire.AppendError(dst, uint16(p.code), p.text)
 }
 
 // send appends the reply to what the link has gathered and takes the request
@@ -180,17 +181,17 @@ func (r *Request) sendBody(flags uint8, p Payload, block bool, more *BodyWriter)
 	l := r.link
 	now := l.bus.now()
 	if more != nil {
-		flags |= flagMore
+		flags |= wire.FlagMore
 	}
-	start, err := l.begin(kindResponse, flags, r.id)
+	start, err := l.begin(wire.KindResponse, flags, r.id)
 	if err != nil {
 		return true, err
 	}
-	if flags&flagError != 0 && l.overrun(start) {
+	if flags&wire.FlagError != 0 && l.overrun(start) {
 		l.abandon(start)
 		return true, ErrLinkDown
 	}
-	if flags&flagError == 0 && start > maxGathered {
+	if flags&wire.FlagError == 0 && start > maxGathered {
 		if !block {
 			l.abandon(start)
 			return false, nil
@@ -205,7 +206,7 @@ func (r *Request) sendBody(flags uint8, p Payload, block bool, more *BodyWriter)
 			return true, ErrLinkDown
 		}
 		start = len(l.out)
-		l.out = beginFrame(l.out, kindResponse, flags, r.id)
+		l.out = wire.Begin(l.out, wire.KindResponse, flags, r.id)
 	}
 	started := r.started
 	if started == 0 {
@@ -310,7 +311,7 @@ func (l *Link) idle() bool { return len(l.active) == len(l.freeSlot) }
 // refuse answers a request that was not admitted to the link's table.
 func (r *Request) refuse(code Code) {
 	l := r.link
-	if start, err := l.begin(kindResponse, flagError, r.id); err != nil {
+	if start, err := l.begin(wire.KindResponse, wire.FlagError, r.id); err != nil {
 		// It is gone, and so is who asked.
 	} else if l.overrun(start) {
 		l.abandon(start)

@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"testing"
 	"time"
+
+	"nanofront/nanobus/wire"
 )
 
 // What a stock peer says to another reaches us too, and must not be taken for
@@ -15,22 +17,22 @@ func TestLink_PassesOverAnswersToOthers(t *testing.T) {
 	if err := s.Dial(in.Address); err != nil {
 		t.Fatal(err)
 	}
-	recvFrame(t, s, kindHello)
-	send(t, s, (&Hello{Version: ProtocolVersion, Service: "x"}).appendTo(nil))
-	ping := recvFrame(t, s, kindPing)
-	t0 := binary.BigEndian.Uint64(ping.body)
+	recvFrame(t, s, wire.KindHello)
+	send(t, s, (&wire.Hello{Version: wire.ProtocolVersion, Service: "x"}).AppendTo(nil))
+	ping := recvFrame(t, s, wire.KindPing)
+	t0 := binary.BigEndian.Uint64(ping.Body)
 	pong := func(t0 uint64) []byte {
-		b := beginFrame(nil, kindPong, 0, 0)
+		b := wire.Begin(nil, wire.KindPong, 0, 0)
 		b = binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(b, t0), t0+3_600_000_000) // an hour ahead
-		endFrame(b, 0)
+		wire.End(b, 0)
 		return b
 	}
-	ack := beginFrame(nil, kindDraining, flagAck, 0)
-	endFrame(ack, 0)
+	ack := wire.Begin(nil, wire.KindDraining, wire.FlagAck, 0)
+	wire.End(ack, 0)
 	send(t, s, append(pong(t0-1), ack...))
 	// Behind them on the wire: when it is answered, they have been read.
-	send(t, s, vectors()["batch"])
-	recvFrame(t, s, kindResponse)
+	send(t, s, vector("batch"))
+	recvFrame(t, s, wire.KindResponse)
 	srv.mu.Lock()
 	var l *Link
 	for l = range srv.links {
@@ -56,7 +58,7 @@ func TestLink_PassesOverAnswersToOthers(t *testing.T) {
 		defer cancel()
 		drained <- srv.Drain(ctx)
 	}()
-	recvFrame(t, s, kindDraining)
+	recvFrame(t, s, wire.KindDraining)
 	send(t, s, ack)
 	if err := <-drained; err != nil {
 		t.Error(err)

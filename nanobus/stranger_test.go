@@ -15,6 +15,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"nanofront/metrics"
+	"nanofront/nanobus/wire"
 )
 
 // stranger is a peer that says whatever it likes: a connection, the SP
@@ -114,24 +115,24 @@ func (s *stranger) shout(frames ...[]byte) error {
 }
 
 // hear returns the next frame of a kind and passes over others.
-func (s *stranger) hear(want kind) (frame, error) {
+func (s *stranger) hear(want wire.Kind) (wire.Frame, error) {
 	_ = s.SetReadDeadline(time.Now().Add(patience))
 	for {
 		for len(s.rest) == 0 {
 			var size [8]byte
 			if _, err := io.ReadFull(s.Conn, size[:]); err != nil {
-				return frame{}, err
+				return wire.Frame{}, err
 			}
 			s.rest = make([]byte, binary.BigEndian.Uint64(size[:]))
 			if _, err := io.ReadFull(s.Conn, s.rest); err != nil {
-				return frame{}, err
+				return wire.Frame{}, err
 			}
 		}
-		f, rest, err := nextFrame(s.rest)
+		f, rest, err := wire.Next(s.rest)
 		if err != nil {
 			return f, err
 		}
-		if s.rest = rest; f.kind == want {
+		if s.rest = rest; f.Kind == want {
 			return f, nil
 		}
 	}
@@ -148,18 +149,18 @@ func (s *stranger) closed() {
 	}
 }
 
-func frameOf(k kind, flags uint8, id uint64, body ...byte) []byte {
-	b := append(beginFrame(nil, k, flags, id), body...)
-	endFrame(b, 0)
+func frameOf(k wire.Kind, flags uint8, id uint64, body ...byte) []byte {
+	b := append(wire.Begin(nil, k, flags, id), body...)
+	wire.End(b, 0)
 	return b
 }
 
 func helloOf(service, instance string) []byte {
-	return (&Hello{Version: ProtocolVersion, Service: service, Instance: instance}).appendTo(nil)
+	return (&wire.Hello{Version: wire.ProtocolVersion, Service: service, Instance: instance}).AppendTo(nil)
 }
 
 func requestOf(id uint64, payload string) []byte {
-	return frameOf(kindRequest, 0, id, append([]byte{0, 0x98, 0x96, 0x80}, payload...)...) // 10 s
+	return frameOf(wire.KindRequest, 0, id, append([]byte{0, 0x98, 0x96, 0x80}, payload...)...) // 10 s
 }
 
 // journal is a log that tests can read.

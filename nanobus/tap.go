@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"nanofront/nanobus/wire"
 )
 
 // What a tap is, seen from the process that is listened to. The other end is
@@ -35,20 +37,6 @@ const (
 
 	// maxErrorText is what a tap gets of the text of an error response.
 	maxErrorText = 1024
-)
-
-// What a tap frame says, its body's first byte. Part of the protocol.
-const (
-	tapOpStart = 1
-	tapOpState = 2
-	tapOpCopy  = 3
-)
-
-// Sizes of the bodies' fixed parts, the first byte included.
-const (
-	tapStartFixed = 13 // sample, kinds, payload
-	tapStateFixed = 10 // state, dropped
-	tapCopyFixed  = 10 // time, direction
 )
 
 // tap is one peer that listens in.
@@ -166,13 +154,13 @@ func (l *Link) tapFrame(body []byte) error {
 		return fmt.Errorf("%w: tap without a body", ErrMalformed)
 	}
 	switch body[0] {
-	case tapOpStart:
-		if len(body) < tapStartFixed {
+	case wire.TapOpStart:
+		if len(body) < wire.TapStartFixed {
 			return fmt.Errorf("%w: start of a tap in %d bytes", ErrMalformed, len(body))
 		}
 		l.startedTap(body)
 		return nil
-	case tapOpState, tapOpCopy:
+	case wire.TapOpState, wire.TapOpCopy:
 		return l.heard(body)
 	default:
 		l.bus.metrics.droppedUnknown.Inc()
@@ -221,8 +209,8 @@ func (l *Link) startedTap(body []byte) {
 
 // tapState sends the state of the peer's tap.
 func (l *Link) tapState(s TapStatus, dropped uint64) {
-	body := append(make([]byte, 0, tapStateFixed), tapOpState, byte(s))
-	l.control(kindTap, 0, 0, binary.BigEndian.AppendUint64(body, dropped)...)
+	body := append(make([]byte, 0, wire.TapStateFixed), wire.TapOpState, byte(s))
+	l.control(wire.KindTap, 0, 0, binary.BigEndian.AppendUint64(body, dropped)...)
 }
 
 // tapMessage copies the frames of a batch that is about to be written.
@@ -245,8 +233,8 @@ func tapFrames(taps []*tap, l *Link, d TapDirection, raw []byte, now int64) {
 }
 
 func (t *tap) wants(raw []byte) bool {
-	k := kind(raw[4])
-	if k == kindTap || t.kinds>>k&1 == 0 {
+	k := wire.Kind(raw[4])
+	if k == wire.KindTap || t.kinds>>k&1 == 0 {
 		return false
 	}
 	id := binary.BigEndian.Uint64(raw[8:])
@@ -269,7 +257,7 @@ func sampled(id uint64, sample uint32) bool {
 // copy gathers one frame for the tap, cut to what it asked for.
 func (t *tap) copy(l *Link, d TapDirection, raw []byte, now int64) {
 	tl, m := t.link, l.bus.metrics
-	start, err := tl.begin(kindTap, 0, 0)
+	start, err := tl.begin(wire.KindTap, 0, 0)
 	if err != nil {
 		return // its end takes it out of the set
 	}
@@ -279,14 +267,14 @@ func (t *tap) copy(l *Link, d TapDirection, raw []byte, now int64) {
 		m.droppedTap.Inc()
 		return
 	}
-	out := append(tl.out, tapOpCopy)
+	out := append(tl.out, wire.TapOpCopy)
 	out = binary.BigEndian.AppendUint64(out, l.bus.wallMicros(now))
 	out = append(out, byte(d))
 	peer := ""
 	if h := l.hello.Load(); h != nil {
 		peer = h.Instance
 	}
-	out = appendString8(out, peer)
+	out = wire.AppendString8(out, peer)
 	tl.out = append(out, raw[:t.cut(raw)]...)
 	if tl.commit(start) == nil {
 		m.tapCopies.Inc()
@@ -296,20 +284,20 @@ func (t *tap) copy(l *Link, d TapDirection, raw []byte, now int64) {
 // cut is how many bytes of a frame are copied. Frames without payload, small
 // all of them, are copied whole.
 func (t *tap) cut(raw []byte) int {
-	fixed := headerSize
-	switch kind(raw[4]) {
-	case kindRequest:
-		fixed += requestFixed
-	case kindResponse:
-		fixed += responseFixed
-		if raw[5]&flagError != 0 { // no payload: a code and a text
+	fixed := wire.HeaderSize
+	switch wire.Kind(raw[4]) {
+	case wire.KindRequest:
+		fixed += wire.RequestFixed
+	case wire.KindResponse:
+		fixed += wire.ResponseFixed
+		if raw[5]&wire.FlagError != 0 { // no payload: a code and a text
 			return min(len(raw), fixed+4+maxErrorText)
 		}
-	case kindEvent:
-		if len(raw) > headerSize {
-			fixed += 1 + int(raw[headerSize])
+	case wire.KindEvent:
+		if len(raw) > wire.HeaderSize {
+			fixed += 1 + int(raw[wire.HeaderSize])
 		}
-	case kindData:
+	case wire.KindData:
 	default:
 		return len(raw)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"nanofront/internal/testutil"
 	"nanofront/metrics"
+	"nanofront/nanobus/wire"
 )
 
 // heardCopy is a TapCopy that may be kept.
@@ -99,7 +100,7 @@ func TestTap_SeesBothHalves(t *testing.T) {
 	if !ok || req.Direction != TapReceived || req.peer != "c" || req.Instance != "1" || budget != patience || string(payload) != "ping" || req.Cut {
 		t.Errorf("request: %+v %v %q", req, budget, payload)
 	}
-	if want := headerSize + requestFixed + 4; req.Length != want {
+	if want := wire.HeaderSize + wire.RequestFixed + 4; req.Length != want {
 		t.Errorf("request of %d bytes, want %d", req.Length, want)
 	}
 	_, _, payload, remote, ok := resp.Response()
@@ -136,8 +137,8 @@ func TestTap_CutsPayloads(t *testing.T) {
 	}
 	waitFor(t, "all copies", func() bool { return len(e.heard()) == 4 && len(head.heard()) == 4 })
 	for i, c := range e.heard()[:2] {
-		fixed := []int{requestFixed, responseFixed}[i]
-		if len(c.body) != fixed || !c.Cut || c.Length != headerSize+fixed+2000 {
+		fixed := []int{wire.RequestFixed, wire.ResponseFixed}[i]
+		if len(c.body) != fixed || !c.Cut || c.Length != wire.HeaderSize+fixed+2000 {
 			t.Errorf("%v: %d bytes of %d, cut %v", c.Kind, len(c.body), c.Length, c.Cut)
 		}
 		if c := head.heard()[i]; len(c.body) != fixed+5 || !c.Cut {
@@ -217,17 +218,17 @@ func TestTap_KindsWithoutID(t *testing.T) {
 	})
 	seen := func(k Kind, d TapDirection) bool {
 		for _, c := range e.heard() {
-			if c.Kind == k && c.Direction == d && (c.peer == "c" || k == kindHello) {
+			if c.Kind == k && c.Direction == d && (c.peer == "c" || k == wire.KindHello) {
 				return true
 			}
 		}
 		return false
 	}
 	waitFor(t, "hello, ping, pong and event", func() bool {
-		return seen(kindHello, TapReceived) && seen(kindHello, TapSent) && seen(kindPing, TapReceived) && seen(kindPong, TapSent) && seen(kindEvent, TapSent)
+		return seen(wire.KindHello, TapReceived) && seen(wire.KindHello, TapSent) && seen(wire.KindPing, TapReceived) && seen(wire.KindPong, TapSent) && seen(wire.KindEvent, TapSent)
 	})
 	for _, c := range e.heard() {
-		if c.Body = []byte(c.body); c.Kind == kindEvent && (c.Topic() != "news" || !c.Cut) {
+		if c.Body = []byte(c.body); c.Kind == wire.KindEvent && (c.Topic() != "news" || !c.Cut) {
 			t.Errorf("event: topic %q, cut %v", c.Topic(), c.Cut)
 		}
 		if c.peer == "tap-1" {
@@ -273,14 +274,14 @@ func TestTap_OnlyOfAcceptedLinks(t *testing.T) {
 	b := newBus(t, Options{Service: "caller", Instance: "c", Metrics: set})
 	link(t, b, in)
 	l := b.snapshotLinks()[0]
-	if err := l.tapFrame(tapStart(tapMillion, math.MaxUint32, 1)); err != nil {
+	if err := l.tapFrame(wire.TapStart(tapMillion, math.MaxUint32, 1)); err != nil {
 		t.Fatal(err)
 	}
 	if b.taps.list() != nil || set.Counter(metrics.BusDropped, "stray").Value() != 1 {
 		t.Error("a tap of a caller")
 	}
 	// Nor is a copy taken by who asked for none.
-	if err := l.tapFrame(vectors()["tap-copy"][headerSize:]); err != nil || set.Counter(metrics.BusDropped, "stray").Value() != 2 {
+	if err := l.tapFrame(vector("tap-copy")[wire.HeaderSize:]); err != nil || set.Counter(metrics.BusDropped, "stray").Value() != 2 {
 		t.Errorf("a copy nobody asked for: %v", err)
 	}
 }
@@ -355,12 +356,12 @@ func TestTapFrame_Malformed(t *testing.T) {
 	_, in := server(t, "1", Options{Serve: echo}, tcp)
 	e := listen(t, TapOptions{}, in)
 	l := e.bus.snapshotLinks()[0]
-	state, copied := vectors()["tap-state"][headerSize:], vectors()["tap-copy"][headerSize:]
+	state, copied := vector("tap-state")[wire.HeaderSize:], vector("tap-copy")[wire.HeaderSize:]
 	long := bytes.Clone(copied)
-	binary.BigEndian.PutUint32(long[tapCopyFixed+1+12:], 17) // less than is there
+	binary.BigEndian.PutUint32(long[wire.TapCopyFixed+1+12:], 17) // less than is there
 	for name, body := range map[string][]byte{
-		"no body": {}, "short start": {tapOpStart}, "short state": state[:len(state)-1], "short copy": copied[:5],
-		"cut peer": copied[:tapCopyFixed+3], "cut header": copied[:tapCopyFixed+1+12+15], "longer than itself": long,
+		"no body": {}, "short start": {wire.TapOpStart}, "short state": state[:len(state)-1], "short copy": copied[:5],
+		"cut peer": copied[:wire.TapCopyFixed+3], "cut header": copied[:wire.TapCopyFixed+1+12+15], "longer than itself": long,
 	} {
 		if err := l.tapFrame(body); !errors.Is(err, ErrMalformed) {
 			t.Errorf("%s: got %v", name, err)
@@ -373,7 +374,7 @@ func TestTapFrame_Malformed(t *testing.T) {
 
 func FuzzTapCopy(f *testing.F) {
 	for _, v := range []string{"tap-copy", "tap-state", "tap-start"} {
-		f.Add(vectors()[v][headerSize:])
+		f.Add(vector(v)[wire.HeaderSize:])
 	}
 	f.Fuzz(func(_ *testing.T, b []byte) {
 		_, _ = decodeTapState(b)

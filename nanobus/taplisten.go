@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"time"
+
+	"nanofront/nanobus/wire"
 )
 
 // TapOptions make a bus listen in: every instance that it is linked with
@@ -116,7 +118,7 @@ func (l *Link) listenIn() {
 		// Never 0: the least that can be asked for is one of a million.
 		sample = uint32(max(math.Round(o.Sample*tapMillion), 1))
 	}
-	l.control(kindTap, 0, 0, tapStart(sample, o.mask(), uint32(o.Payload))...) // bounded by MaxTapPayload
+	l.control(wire.KindTap, 0, 0, wire.TapStart(sample, o.mask(), uint32(o.Payload))...) // bounded by MaxTapPayload
 }
 
 // StopTap asks all instances to send no more copies. Each says how many it has
@@ -127,16 +129,9 @@ func (b *Bus) StopTap() {
 	}
 	for _, l := range b.snapshotLinks() {
 		if l.instance != nil && !l.stateIs(linkGreeting) {
-			l.control(kindTap, 0, 0, tapStart(0, 0, 0)...)
+			l.control(wire.KindTap, 0, 0, wire.TapStart(0, 0, 0)...)
 		}
 	}
-}
-
-func tapStart(sample, kinds, payload uint32) []byte {
-	b := append(make([]byte, 0, tapStartFixed), tapOpStart)
-	b = binary.BigEndian.AppendUint32(b, sample)
-	b = binary.BigEndian.AppendUint32(b, kinds)
-	return binary.BigEndian.AppendUint32(b, payload)
 }
 
 // heard passes on what an instance says to the listener.
@@ -146,7 +141,7 @@ func (l *Link) heard(body []byte) error {
 		l.bus.metrics.droppedStray.Inc()
 		return nil
 	}
-	if body[0] == tapOpState {
+	if body[0] == wire.TapOpState {
 		s, err := decodeTapState(body)
 		if err != nil {
 			return err
@@ -167,7 +162,7 @@ func (l *Link) heard(body []byte) error {
 }
 
 func decodeTapState(body []byte) (s TapState, err error) {
-	if len(body) < tapStateFixed {
+	if len(body) < wire.TapStateFixed {
 		return s, fmt.Errorf("%w: state of a tap in %d bytes", ErrMalformed, len(body))
 	}
 	s.Status = TapStatus(body[1])
@@ -177,25 +172,25 @@ func decodeTapState(body []byte) (s TapState, err error) {
 
 // decodeTapCopy reads a copy. Peer and Body alias body.
 func decodeTapCopy(body []byte) (c TapCopy, err error) {
-	if len(body) < tapCopyFixed {
+	if len(body) < wire.TapCopyFixed {
 		return c, fmt.Errorf("%w: copy of a tap in %d bytes", ErrMalformed, len(body))
 	}
 	c.At = time.UnixMicro(int64(binary.BigEndian.Uint64(body[1:])))
 	c.Direction = TapDirection(body[9])
-	peer, raw, ok := takeString8(body[tapCopyFixed:])
+	peer, raw, ok := wire.TakeString8(body[wire.TapCopyFixed:])
 	if !ok {
 		return c, fmt.Errorf("%w: copy of a tap ends inside the peer's name", ErrMalformed)
 	}
-	if len(raw) < headerSize {
-		return c, fmt.Errorf("%w: copy of a tap with %d bytes of a frame, its header has %d", ErrMalformed, len(raw), headerSize)
+	if len(raw) < wire.HeaderSize {
+		return c, fmt.Errorf("%w: copy of a tap with %d bytes of a frame, its header has %d", ErrMalformed, len(raw), wire.HeaderSize)
 	}
 	length := binary.BigEndian.Uint32(raw)
 	if length > MaxFrame || int(length) < len(raw) {
 		return c, fmt.Errorf("%w: copy of a tap with %d bytes of a frame of %d", ErrMalformed, len(raw), length)
 	}
 	c.Peer = peer
-	c.Kind, c.Flags, c.ID = kind(raw[4]), raw[5], binary.BigEndian.Uint64(raw[8:])
-	c.Length, c.Body, c.Cut = int(length), raw[headerSize:], len(raw) < int(length)
+	c.Kind, c.Flags, c.ID = wire.Kind(raw[4]), raw[5], binary.BigEndian.Uint64(raw[8:])
+	c.Length, c.Body, c.Cut = int(length), raw[wire.HeaderSize:], len(raw) < int(length)
 	return c, nil
 }
 
@@ -203,10 +198,10 @@ func decodeTapCopy(body []byte) (c TapCopy, err error) {
 // it was sent, and the payload, as far as it was copied. ok is false for other
 // kinds and for a request that is not whole.
 func (c *TapCopy) Request() (budget time.Duration, payload []byte, ok bool) {
-	if c.Kind != kindRequest || len(c.Body) < requestFixed {
+	if c.Kind != KindRequest || len(c.Body) < wire.RequestFixed {
 		return 0, nil, false
 	}
-	return time.Duration(binary.BigEndian.Uint32(c.Body)) * time.Microsecond, c.Body[requestFixed:], true
+	return time.Duration(binary.BigEndian.Uint32(c.Body)) * time.Microsecond, c.Body[wire.RequestFixed:], true
 }
 
 // Response returns what a copied response says: how long the request waited
@@ -214,13 +209,13 @@ func (c *TapCopy) Request() (budget time.Duration, payload []byte, ok bool) {
 // copied, or the error that stands in its place. ok is false for other kinds
 // and for a response that is not whole.
 func (c *TapCopy) Response() (queue, work time.Duration, payload []byte, remote *RemoteError, ok bool) {
-	if c.Kind != kindResponse || len(c.Body) < responseFixed {
+	if c.Kind != KindResponse || len(c.Body) < wire.ResponseFixed {
 		return 0, 0, nil, nil, false
 	}
 	queue = time.Duration(binary.BigEndian.Uint32(c.Body[8:])) * time.Microsecond
 	work = time.Duration(binary.BigEndian.Uint32(c.Body[12:])) * time.Microsecond
-	payload = c.Body[responseFixed:]
-	if c.Flags&flagError != 0 {
+	payload = c.Body[wire.ResponseFixed:]
+	if c.Flags&wire.FlagError != 0 {
 		return queue, work, nil, decodeRemoteError(payload), true
 	}
 	return queue, work, payload, nil, true
@@ -228,9 +223,9 @@ func (c *TapCopy) Response() (queue, work time.Duration, payload []byte, remote 
 
 // Topic returns the topic of a copied event; empty for other kinds.
 func (c *TapCopy) Topic() string {
-	if c.Kind != kindEvent {
+	if c.Kind != wire.KindEvent {
 		return ""
 	}
-	topic, _, _ := takeString8(c.Body)
+	topic, _, _ := wire.TakeString8(c.Body)
 	return string(topic)
 }

@@ -20,6 +20,8 @@ import (
 
 	"go.nanomsg.org/mangos/v3"
 	_ "go.nanomsg.org/mangos/v3/transport/tlstcp" // stock transport, for stock peers
+
+	"nanofront/nanobus/wire"
 )
 
 const tlsTCP = "tls+tcp://127.0.0.1:0"
@@ -313,7 +315,7 @@ func TestTLS_OneRecordPerMessage(t *testing.T) {
 		if err != nil {
 			return
 		}
-		p, _ := newBusPipe(c, busTransport{network: "tcp", tls: true}, proto, &wire{tls: files}, "")
+		p, _ := newBusPipe(c, busTransport{network: "tcp", tls: true}, proto, &connOptions{tls: files}, "")
 		ends <- p
 	}()
 	raw, err := net.Dial("tcp", l.Addr().String())
@@ -321,7 +323,7 @@ func TestTLS_OneRecordPerMessage(t *testing.T) {
 		t.Fatal(err)
 	}
 	counted := &countedConn{Conn: raw}
-	p, err := newBusPipe(counted, busTransport{network: "tcp", tls: true}, proto, &wire{tls: files}, l.Addr().String())
+	p, err := newBusPipe(counted, busTransport{network: "tcp", tls: true}, proto, &connOptions{tls: files}, l.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -377,19 +379,19 @@ func TestInterop_StockMangosOverTLSAsHandler(t *testing.T) {
 	if err := b.SetInstances([]Instance{{Service: "s", ID: "stock", Address: addr}}); err != nil {
 		t.Fatal(err)
 	}
-	recvFrame(t, s, kindHello)
-	send(t, s, (&Hello{Version: ProtocolVersion, Window: 10, Service: "s", Instance: "stock"}).appendTo(nil))
+	recvFrame(t, s, wire.KindHello)
+	send(t, s, (&wire.Hello{Version: wire.ProtocolVersion, Window: 10, Service: "s", Instance: "stock"}).AppendTo(nil))
 	waitFor(t, "linked", func() bool { return b.Service("s").Live() == 1 })
 	c := NewCall()
 	payload := strings.Repeat("p", 50_000)
 	if err := b.Service("s").Go(c, Bytes(payload), patience); err != nil {
 		t.Fatal(err)
 	}
-	req := recvFrame(t, s, kindRequest)
-	if got := string(req.body[requestFixed:]); got != payload {
+	req := recvFrame(t, s, wire.KindRequest)
+	if got := string(req.Body[wire.RequestFixed:]); got != payload {
 		t.Errorf("request of %d bytes", len(got))
 	}
-	send(t, s, frameOf(kindResponse, 0, req.id, append(make([]byte, responseFixed), "pong"...)...))
+	send(t, s, frameOf(wire.KindResponse, 0, req.ID, append(make([]byte, wire.ResponseFixed), "pong"...)...))
 	c.Wait()
 	if c.Err != nil || string(c.Payload) != "pong" {
 		t.Errorf("got %q, %v", c.Payload, c.Err)
@@ -404,10 +406,10 @@ func TestInterop_StockMangosOverTLSAsCaller(t *testing.T) {
 	if err := s.DialOptions(in.Address, map[string]any{mangos.OptionTLSConfig: stockTLS(t, ca.issue(nil))}); err != nil {
 		t.Fatal(err)
 	}
-	recvFrame(t, s, kindHello)
+	recvFrame(t, s, wire.KindHello)
 	send(t, s, helloOf("stock", "1"))
 	send(t, s, requestOf(7, "ping"))
-	if f := recvFrame(t, s, kindResponse); f.id != 7 || string(f.body[responseFixed:]) != "ping" {
-		t.Errorf("response to %d: %q", f.id, f.body)
+	if f := recvFrame(t, s, wire.KindResponse); f.ID != 7 || string(f.Body[wire.ResponseFixed:]) != "ping" {
+		t.Errorf("response to %d: %q", f.ID, f.Body)
 	}
 }

@@ -84,8 +84,8 @@ const optionWire = "NANOBUS-WIRE"
 // says that a read or a write has failed.
 const optionEnd = "NANOBUS-END"
 
-// wire is what connections need to know of the bus to which they belong.
-type wire struct {
+// connOptions is what connections need to know of the bus to which they belong.
+type connOptions struct {
 	ctx context.Context // ends with the bus, and what is being dialled with it
 	tls *credentials
 
@@ -136,7 +136,7 @@ type busDialer struct {
 	t     busTransport
 	addr  string
 	proto transport.ProtocolInfo
-	wire  *wire
+	wire  *connOptions
 }
 
 func (d *busDialer) Dial() (transport.Pipe, error) {
@@ -174,8 +174,8 @@ func (l *busListener) SetOption(name string, v any) error { return setWire(&l.wi
 func (l *busListener) GetOption(string) (any, error)      { return nil, mangos.ErrBadOption }
 func (p *busPipe) GetOption(name string) (any, error)     { return p.option(name) }
 
-func setWire(dst **wire, name string, v any) error {
-	w, ok := v.(*wire)
+func setWire(dst **connOptions, name string, v any) error {
+	w, ok := v.(*connOptions)
 	if name != optionWire || !ok {
 		return mangos.ErrBadOption
 	}

@@ -1,5 +1,7 @@
 package nanobus
 
+import "nanofront/nanobus/wire"
+
 // share divides the window among the links whose peers send requests, and
 // tells those whose part has changed. mu is held.
 func (b *Bus) share() {
@@ -16,7 +18,7 @@ func (b *Bus) share() {
 		}
 		l.grant(part, now)
 		l.mu.Unlock()
-		l.control(kindCredit, 0, 0, byte(part>>24), byte(part>>16), byte(part>>8), byte(part))
+		l.control(wire.KindCredit, 0, 0, byte(part>>24), byte(part>>16), byte(part>>8), byte(part)) // four bytes of a window
 	}
 }
 

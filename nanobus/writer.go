@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"go.nanomsg.org/mangos/v3"
+
+	"nanofront/nanobus/wire"
 )
 
 // maxNow is how much is sent at once by the goroutine that has it, without the writer: more
@@ -212,7 +214,7 @@ func (l *Link) commitNow(start int) error {
 	if start != 0 || l.corked || n > maxNow || !l.canNow() {
 		return l.commit(start)
 	}
-	endFrame(l.out, start)
+	wire.End(l.out, start)
 	l.frames++
 	l.writeNow()
 	return nil

@@ -130,13 +130,13 @@ func section(t *testing.T, text, heading string) string {
 }
 
 func TestProtocol_VersionAndKinds(t *testing.T) {
-	doc, have := read(t, "docs/protocol.md"), constants(t, "nanobus")
+	doc, have := read(t, "docs/protocol.md"), constants(t, "nanobus/wire")
 	if title := "# The bus protocol, version " + strconv.FormatInt(have["ProtocolVersion"], 10) + "\n"; !strings.HasPrefix(doc, title) {
 		t.Errorf("the document doesn't begin with %q", title)
 	}
 	want := make(map[string]int64)
 	for name, v := range have {
-		if k, ok := strings.CutPrefix(name, "kind"); ok {
+		if k, ok := strings.CutPrefix(name, "Kind"); ok {
 			want[strings.ToLower(k)] = v
 		}
 	}
@@ -149,13 +149,13 @@ func TestProtocol_VersionAndKinds(t *testing.T) {
 	if d := cmp.Diff(want, got); d != "" || len(want) == 0 {
 		t.Errorf("kinds: -code +document\n%s", d)
 	}
-	for flag, bit := range map[string]int64{"flagError": 0, "flagAck": 0, "helloEventsOnly": 0} {
+	for flag, bit := range map[string]int64{"FlagError": 0, "FlagAck": 0, "HelloEventsOnly": 0} {
 		if have[flag] != 1<<bit {
 			t.Errorf("%s is %d, the document says bit %d", flag, have[flag], bit)
 		}
 	}
-	if have["headerSize"] != 16 || have["requestFixed"] != 4 || have["responseFixed"] != 16 {
-		t.Errorf("sizes of the diagrams: header %d, request %d, response %d", have["headerSize"], have["requestFixed"], have["responseFixed"])
+	if have["HeaderSize"] != 16 || have["RequestFixed"] != 4 || have["ResponseFixed"] != 16 {
+		t.Errorf("sizes of the diagrams: header %d, request %d, response %d", have["HeaderSize"], have["RequestFixed"], have["ResponseFixed"])
 	}
 }
 
@@ -186,8 +186,10 @@ func TestProtocol_ErrorCodes(t *testing.T) {
 
 func TestProtocol_Limits(t *testing.T) {
 	have := constants(t, "nanobus")
-	for k, v := range constants(t, "httpmsg") {
-		have[k] = v
+	for _, dir := range []string{"nanobus/wire", "httpmsg"} {
+		for k, v := range constants(t, dir) {
+			have[k] = v
+		}
 	}
 	checked := 0
 	for _, r := range rows(section(t, read(t, "docs/protocol.md"), "## 10. Limits")) {
@@ -249,13 +251,13 @@ func TestProtocol_Vectors(t *testing.T) {
 		"http-request":  request.AppendTo(nil),
 		"http-response": response.AppendTo(nil),
 	}
-	files, err := filepath.Glob(filepath.Join(root, "nanobus/testdata/*.hex"))
+	files, err := filepath.Glob(filepath.Join(root, "nanobus/wire/testdata/*.hex"))
 	if err != nil || len(files) == 0 {
-		t.Fatalf("no vectors in nanobus/testdata: %v", err)
+		t.Fatalf("no vectors in nanobus/wire/testdata: %v", err)
 	}
 	for _, f := range files {
 		name := strings.TrimSuffix(filepath.Base(f), ".hex")
-		raw, err := hex.DecodeString(strings.TrimSpace(read(t, "nanobus/testdata/"+filepath.Base(f))))
+		raw, err := hex.DecodeString(strings.TrimSpace(read(t, "nanobus/wire/testdata/"+filepath.Base(f))))
 		if err != nil {
 			t.Fatal(err)
 		}

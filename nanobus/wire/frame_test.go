@@ -1,4 +1,4 @@
-package nanobus
+package wire
 
 import (
 	"bytes"
@@ -19,9 +19,9 @@ var update = flag.Bool("update", false, "write the golden vectors anew")
 // vectors are frames as docs/protocol.md shows them; testdata has their bytes
 // in hexadecimal, for implementations in other languages too.
 func vectors() map[string][]byte {
-	frame := func(k kind, flags uint8, id uint64, body ...byte) []byte {
-		b := append(beginFrame(nil, k, flags, id), body...)
-		endFrame(b, 0)
+	frame := func(k Kind, flags uint8, id uint64, body ...byte) []byte {
+		b := append(Begin(nil, k, flags, id), body...)
+		End(b, 0)
 		return b
 	}
 	const id = 0x00a1_00000b_00000c
@@ -30,51 +30,51 @@ func vectors() map[string][]byte {
 	// The two hellos behind the proofs; the secret is "correct horse battery staple".
 	connecting := Hello{Version: 1, Service: "web", Instance: "web-2", Nonce: counting(0)}
 	accepting := Hello{Version: 1, Window: 1024, Service: "profile", Instance: "profile-1", Nonce: counting(32)}
-	named := Hello{Version: 1, Service: "web", Instance: "web-2", Process: counting(0)[:processSize]}
+	named := Hello{Version: 1, Service: "web", Instance: "web-2", Process: counting(0)[:ProcessSize]}
 	secret := []byte("correct horse battery staple")
 	return map[string][]byte{
-		"hello-nonce":        connecting.appendTo(nil),
-		"hello-nonce-answer": accepting.appendTo(nil),
-		"proof-connecting":   frame(kindProof, 0, 0, proof(secret, roleConnecting, &connecting, &accepting)...),
-		"proof-accepting":    frame(kindProof, 0, 0, proof(secret, roleAccepting, &accepting, &connecting)...),
+		"hello-nonce":        connecting.AppendTo(nil),
+		"hello-nonce-answer": accepting.AppendTo(nil),
+		"proof-connecting":   frame(KindProof, 0, 0, Proof(secret, RoleConnecting, &connecting, &accepting)...),
+		"proof-accepting":    frame(KindProof, 0, 0, Proof(secret, RoleAccepting, &accepting, &connecting)...),
 
-		"hello":             hello.appendTo(nil),
-		"hello-process":     named.appendTo(nil),
-		"hello-events-only": caller.appendTo(nil),
-		"request":           frame(kindRequest, 0, id, append([]byte{0, 0x2d, 0xc6, 0xc0}, "ping"...)...),
-		"response": frame(kindResponse, 0, id, append([]byte{
+		"hello":             hello.AppendTo(nil),
+		"hello-process":     named.AppendTo(nil),
+		"hello-events-only": caller.AppendTo(nil),
+		"request":           frame(KindRequest, 0, id, append([]byte{0, 0x2d, 0xc6, 0xc0}, "ping"...)...),
+		"response": frame(KindResponse, 0, id, append([]byte{
 			0, 6, 0x0a, 0x24, 0x18, 0x1e, 0x40, 0x00, // received, µs since 1970
 			0, 0, 0, 12, // wait for a worker, µs
 			0, 0, 0, 250, // work, µs
 		}, "pong"...)...),
-		"response-error": frame(kindResponse, flagError, id, append([]byte{
+		"response-error": frame(KindResponse, FlagError, id, append([]byte{
 			0, 6, 0x0a, 0x24, 0x18, 0x1e, 0x40, 0x00, 0, 0, 0, 0, 0, 0, 0, 0,
-		}, (&errorPayload{code: CodeExpired, text: "too late"}).AppendTo(nil)...)...),
-		"request-more": frame(kindRequest, flagMore, id+1, append([]byte{0, 0x2d, 0xc6, 0xc0}, "one "...)...),
-		"data":         frame(kindData, 0, id+1, []byte("two ")...),
-		"data-end":     frame(kindData, flagEnd, id+1, []byte("three")...),
-		"data-broken":  frame(kindData, flagBroken|flagResponse, id+1, (&errorPayload{code: CodeInternal, text: "disk full"}).AppendTo(nil)...),
-		"credit-body":  frame(kindCredit, flagResponse, id+1, 0, 1, 0, 0),
-		"cancel":       frame(kindCancel, 0, id),
-		"credit":       frame(kindCredit, 0, 0, 0, 0, 2, 0),
-		"event":        frame(kindEvent, 0, 0, append(appendString8(nil, "profile.updated"), `{"id":42}`...)...),
-		"draining":     frame(kindDraining, 0, 0),
-		"draining-ack": frame(kindDraining, flagAck, 0),
-		"ping":         frame(kindPing, 0, 0, 0, 6, 0x0a, 0x24, 0x18, 0x1e, 0x40, 0x00),
-		"pong":         frame(kindPong, 0, 0, 0, 6, 0x0a, 0x24, 0x18, 0x1e, 0x40, 0x00, 0, 6, 0x0a, 0x24, 0x18, 0x1e, 0x41, 0x00),
-		"tap-start":    frame(kindTap, 0, 0, tapStart(10_000, 1<<kindRequest|1<<kindResponse, 4096)...),
-		"tap-state":    frame(kindTap, 0, 0, tapOpState, byte(TapOn), 0, 0, 0, 0, 0, 0, 0, 3),
-		"tap-copy": frame(kindTap, 0, 0, slices.Concat(
-			[]byte{tapOpCopy, 0, 6, 0x0a, 0x24, 0x18, 0x1e, 0x40, 0, byte(TapReceived)}, appendString8(nil, "terminator-1"),
-			frame(kindRequest, 0, id, append([]byte{0, 0x2d, 0xc6, 0xc0}, "ping"...)...)[:22],
+		}, AppendError(nil, 4, "too late")...)...),
+		"request-more": frame(KindRequest, FlagMore, id+1, append([]byte{0, 0x2d, 0xc6, 0xc0}, "one "...)...),
+		"data":         frame(KindData, 0, id+1, []byte("two ")...),
+		"data-end":     frame(KindData, FlagEnd, id+1, []byte("three")...),
+		"data-broken":  frame(KindData, FlagBroken|FlagResponse, id+1, AppendError(nil, 1, "disk full")...),
+		"credit-body":  frame(KindCredit, FlagResponse, id+1, 0, 1, 0, 0),
+		"cancel":       frame(KindCancel, 0, id),
+		"credit":       frame(KindCredit, 0, 0, 0, 0, 2, 0),
+		"event":        frame(KindEvent, 0, 0, append(AppendString8(nil, "profile.updated"), `{"id":42}`...)...),
+		"draining":     frame(KindDraining, 0, 0),
+		"draining-ack": frame(KindDraining, FlagAck, 0),
+		"ping":         frame(KindPing, 0, 0, 0, 6, 0x0a, 0x24, 0x18, 0x1e, 0x40, 0x00),
+		"pong":         frame(KindPong, 0, 0, 0, 6, 0x0a, 0x24, 0x18, 0x1e, 0x40, 0x00, 0, 6, 0x0a, 0x24, 0x18, 0x1e, 0x41, 0x00),
+		"tap-start":    frame(KindTap, 0, 0, TapStart(10_000, 1<<KindRequest|1<<KindResponse, 4096)...),
+		"tap-state":    frame(KindTap, 0, 0, TapOpState, 1, 0, 0, 0, 0, 0, 0, 0, 3),
+		"tap-copy": frame(KindTap, 0, 0, slices.Concat(
+			[]byte{TapOpCopy, 0, 6, 0x0a, 0x24, 0x18, 0x1e, 0x40, 0, 0}, AppendString8(nil, "terminator-1"),
+			frame(KindRequest, 0, id, append([]byte{0, 0x2d, 0xc6, 0xc0}, "ping"...)...)[:22],
 		)...),
-		"batch": append(frame(kindRequest, 0, id, 0, 0, 0x27, 0x10, 'a'), frame(kindRequest, 0, id+1, 0, 0, 0x27, 0x10, 'b')...),
+		"batch": append(frame(KindRequest, 0, id, 0, 0, 0x27, 0x10, 'a'), frame(KindRequest, 0, id+1, 0, 0, 0x27, 0x10, 'b')...),
 	}
 }
 
 // counting is a nonce that can be written down: first, first+1, and so on.
 func counting(first byte) []byte {
-	n := make([]byte, nonceSize)
+	n := make([]byte, NonceSize)
 	for i := range n {
 		n[i] = first + byte(i)
 	}
@@ -113,11 +113,11 @@ func TestNextFrame_WalksABatch(t *testing.T) {
 	msg := vectors()["batch"]
 	var ids []uint64
 	for rest := msg; len(rest) > 0; {
-		f, more, err := nextFrame(rest)
+		f, more, err := Next(rest)
 		if err != nil {
 			t.Fatal(err)
 		}
-		ids = append(ids, f.id)
+		ids = append(ids, f.ID)
 		rest = more
 	}
 	if want := []uint64{0x00a1_00000b_00000c, 0x00a1_00000b_00000d}; !slices.Equal(ids, want) {
@@ -135,7 +135,7 @@ func TestNextFrame_RefusesWhatIsNone(t *testing.T) {
 		"length zero":      append([]byte{0, 0, 0, 0}, good[4:]...),
 		"length huge":      append([]byte{0xff, 0xff, 0xff, 0xff}, good[4:]...),
 	} {
-		if _, _, err := nextFrame(b); !errors.Is(err, ErrMalformed) {
+		if _, _, err := Next(b); !errors.Is(err, ErrMalformed) {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
@@ -145,22 +145,22 @@ func TestHello_RoundTripAndTruncation(t *testing.T) {
 	want := &Hello{Version: 1, Window: 7, EventsOnly: true, Service: "s", CodeVersion: "v", Instance: "i", Topics: []string{"a", "b"}}
 	withNonce := *want
 	withNonce.Nonce = counting(7)
-	if got, err := decodeHello(withNonce.appendTo(nil)[headerSize:]); err != nil || !cmp.Equal(&withNonce, got) {
+	if got, err := DecodeHello(withNonce.AppendTo(nil)[HeaderSize:]); err != nil || !cmp.Equal(&withNonce, got) {
 		t.Errorf("with a nonce: got %+v, %v", got, err)
 	}
-	body := want.appendTo(nil)[headerSize:]
-	got, err := decodeHello(body)
+	body := want.AppendTo(nil)[HeaderSize:]
+	got, err := DecodeHello(body)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
-	if _, err := decodeHello(append(body, "more, from a later revision"...)); err != nil {
+	if _, err := DecodeHello(append(body, "more, from a later revision"...)); err != nil {
 		t.Errorf("with bytes behind: %v", err)
 	}
 	for n := range body {
-		if _, err := decodeHello(body[:n]); !errors.Is(err, ErrMalformed) {
+		if _, err := DecodeHello(body[:n]); !errors.Is(err, ErrMalformed) {
 			t.Errorf("cut at %d: got %v", n, err)
 		}
 	}
@@ -173,11 +173,11 @@ func FuzzNextFrame(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		total := 0
 		for rest := b; len(rest) > 0; {
-			fr, more, err := nextFrame(rest)
+			fr, more, err := Next(rest)
 			if err != nil {
 				return
 			}
-			total += headerSize + len(fr.body)
+			total += HeaderSize + len(fr.Body)
 			rest = more
 		}
 		if total != len(b) {
@@ -187,14 +187,14 @@ func FuzzNextFrame(f *testing.F) {
 }
 
 func FuzzHello(f *testing.F) {
-	f.Add(vectors()["hello"][headerSize:])
-	f.Add(vectors()["hello-nonce"][headerSize:])
+	f.Add(vectors()["hello"][HeaderSize:])
+	f.Add(vectors()["hello-nonce"][HeaderSize:])
 	f.Fuzz(func(t *testing.T, b []byte) {
-		h, err := decodeHello(b)
+		h, err := DecodeHello(b)
 		if err != nil {
 			return
 		}
-		again := h.appendTo(nil)[headerSize:]
+		again := h.AppendTo(nil)[HeaderSize:]
 		// Unknown flags and later fields aren't kept.
 		if len(b) == len(again) && b[2] == 0 && b[3] <= 1 && !bytes.Equal(again, b) {
 			t.Fatalf("%x became %x", b, again)

@@ -1,20 +1,20 @@
-package nanobus
+package wire
 
 import (
 	"encoding/binary"
 	"fmt"
 )
 
-// maxTopics bounds the subscriptions that one hello may list.
-const maxTopics = 64
+// MaxTopics bounds the subscriptions that one hello may list.
+const MaxTopics = 64
 
-// processSize is the length of Hello.Process.
-const processSize = 8
+// ProcessSize is the length of Hello.Process.
+const ProcessSize = 8
 
 // The flags in a hello's body; the others are ignored.
 const (
-	helloEventsOnly = 1 << 0
-	helloBodies     = 1 << 1
+	HelloEventsOnly = 1 << 0
+	HelloBodies     = 1 << 1
 )
 
 // Hello is how a process introduces itself on a link. It is the first frame
@@ -37,58 +37,59 @@ type Hello struct {
 	// Topics are the events it wants. At most 64, 255 bytes each.
 	Topics []string
 	// Nonce is 32 random bytes, drawn for the link, of a peer that wants the
-	// shared secret proven (Security.Secret); nil if it doesn't.
+	// shared secret proven (Proof); nil if it doesn't.
 	Nonce []byte
-	// Process is drawn by each process at its start, processSize bytes: it
+	// Process is drawn by each process at its start, ProcessSize bytes: it
 	// tells two from each other that were given the same name. nil: unknown.
 	Process []byte
 }
 
-func (h *Hello) appendTo(dst []byte) []byte {
+// AppendTo appends the hello as a whole frame.
+func (h *Hello) AppendTo(dst []byte) []byte {
 	start := len(dst)
-	dst = beginFrame(dst, kindHello, 0, 0)
+	dst = Begin(dst, KindHello, 0, 0)
 	dst = binary.BigEndian.AppendUint16(dst, h.Version)
 	flags := uint16(0)
 	if h.EventsOnly {
-		flags |= helloEventsOnly
+		flags |= HelloEventsOnly
 	}
 	if h.Bodies {
-		flags |= helloBodies
+		flags |= HelloBodies
 	}
 	dst = binary.BigEndian.AppendUint16(dst, flags)
 	dst = binary.BigEndian.AppendUint32(dst, h.Window)
-	dst = appendString8(dst, h.Service)
-	dst = appendString8(dst, h.CodeVersion)
-	dst = appendString8(dst, h.Instance)
+	dst = AppendString8(dst, h.Service)
+	dst = AppendString8(dst, h.CodeVersion)
+	dst = AppendString8(dst, h.Instance)
 	dst = append(dst, byte(len(h.Topics))) // maxTopics at most
 	for _, t := range h.Topics {
-		dst = appendString8(dst, t)
+		dst = AppendString8(dst, t)
 	}
 	if h.Nonce != nil || h.Process != nil {
-		dst = appendString8(dst, string(h.Nonce))
+		dst = AppendString8(dst, string(h.Nonce))
 	}
 	if h.Process != nil {
-		dst = appendString8(dst, string(h.Process))
+		dst = AppendString8(dst, string(h.Process))
 	}
-	endFrame(dst, start)
+	End(dst, start)
 	return dst
 }
 
-// decodeHello reads a hello's body. Bytes behind the last field belong to a
+// DecodeHello reads a hello's body. Bytes behind the last field belong to a
 // later minor revision and are ignored.
-func decodeHello(b []byte) (*Hello, error) {
+func DecodeHello(b []byte) (*Hello, error) {
 	if len(b) < 8 {
 		return nil, fmt.Errorf("%w: hello of %d bytes", ErrMalformed, len(b))
 	}
 	h := &Hello{
 		Version:    binary.BigEndian.Uint16(b),
-		EventsOnly: binary.BigEndian.Uint16(b[2:])&helloEventsOnly != 0,
-		Bodies:     binary.BigEndian.Uint16(b[2:])&helloBodies != 0,
+		EventsOnly: binary.BigEndian.Uint16(b[2:])&HelloEventsOnly != 0,
+		Bodies:     binary.BigEndian.Uint16(b[2:])&HelloBodies != 0,
 		Window:     binary.BigEndian.Uint32(b[4:]),
 	}
 	b = b[8:]
 	for _, dst := range []*string{&h.Service, &h.CodeVersion, &h.Instance} {
-		s, rest, ok := takeString8(b)
+		s, rest, ok := TakeString8(b)
 		if !ok {
 			return nil, fmt.Errorf("%w: hello ends inside a name", ErrMalformed)
 		}
@@ -99,11 +100,11 @@ func decodeHello(b []byte) (*Hello, error) {
 	}
 	n := int(b[0])
 	b = b[1:]
-	if n > maxTopics {
-		return nil, fmt.Errorf("%w: hello with %d topics, %d allowed", ErrMalformed, n, maxTopics)
+	if n > MaxTopics {
+		return nil, fmt.Errorf("%w: hello with %d topics, %d allowed", ErrMalformed, n, MaxTopics)
 	}
 	for range n {
-		s, rest, ok := takeString8(b)
+		s, rest, ok := TakeString8(b)
 		if !ok {
 			return nil, fmt.Errorf("%w: hello ends inside a topic", ErrMalformed)
 		}
@@ -112,17 +113,18 @@ func decodeHello(b []byte) (*Hello, error) {
 	}
 	// Of other lengths they are no nonce and no process, but something that
 	// this version doesn't know.
-	nonce, b, ok := takeString8(b)
-	if ok && len(nonce) == nonceSize {
+	nonce, b, ok := TakeString8(b)
+	if ok && len(nonce) == NonceSize {
 		h.Nonce = append([]byte(nil), nonce...)
 	}
-	if process, _, also := takeString8(b); ok && also && len(process) == processSize {
+	if process, _, also := TakeString8(b); ok && also && len(process) == ProcessSize {
 		h.Process = append([]byte(nil), process...)
 	}
 	return h, nil
 }
 
-func (h *Hello) wants(topic string) bool {
+// Wants reports whether the peer has subscribed to the topic.
+func (h *Hello) Wants(topic string) bool {
 	for _, t := range h.Topics {
 		if t == topic {
 			return true

@@ -1,0 +1,30 @@
+package wire
+
+import (
+	"fmt"
+	"slices"
+)
+
+// kindNames are the kinds by their names in docs/protocol.md.
+var kindNames = map[Kind]string{
+	KindHello: "hello", KindRequest: "request", KindResponse: "response", KindData: "data", KindCancel: "cancel",
+	KindCredit: "credit", KindEvent: "event", KindDraining: "draining", KindPing: "ping", KindPong: "pong", KindTap: "tap",
+}
+
+// String returns the kind's name, or its number if it is not known.
+func (k Kind) String() string {
+	if name := kindNames[k]; name != "" {
+		return name
+	}
+	return fmt.Sprintf("kind_%d", uint8(k))
+}
+
+// Kinds are the kinds that have names, in the order of their numbers.
+func Kinds() []Kind {
+	kinds := make([]Kind, 0, len(kindNames))
+	for k := range kindNames {
+		kinds = append(kinds, k)
+	}
+	slices.Sort(kinds)
+	return kinds
+}
