@@ -221,8 +221,8 @@ func changeOf(k result.Key, m Metric, before, after *figures) (Change, bool) {
 	return c, true
 }
 
-func logs(values []float64) sample {
-	out := make(sample, len(values))
+func logs(values []float64) []float64 {
+	out := make([]float64, len(values))
 	for i, v := range values {
 		out[i] = math.Log(v)
 	}

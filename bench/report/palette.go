@@ -2,7 +2,6 @@ package report
 
 import (
 	"fmt"
-	"image/color"
 	"strings"
 
 	"nanofront/bench/result"
@@ -61,18 +60,6 @@ func paintCSS() string {
 	}
 	return light.String() + "@media (prefers-color-scheme:dark){\n" + dark.String() + "}\n"
 }
-
-// lightColours is the palette for pictures, which have no dark side.
-var lightColours = func() map[paint]color.NRGBA {
-	m := make(map[paint]color.NRGBA, len(palette))
-	for _, p := range palette {
-		c := color.NRGBA{A: 0xff}
-		// The palette is constant, and tested.
-		_, _ = fmt.Sscanf(p.light, "#%02x%02x%02x", &c.R, &c.G, &c.B)
-		m[p.name] = c
-	}
-	return m
-}()
 
 // style tells one subject from the others.
 type style struct {

@@ -97,28 +97,21 @@ func slug(s string) string {
 	return strings.TrimSuffix(b.String(), "-")
 }
 
-// Plots writes each plot of a report as an SVG and a PNG file into a folder, which it makes if need be, and
-// returns the names of the files. An SVG follows the reader's choice of light or dark; a PNG is light.
+// Plots writes each plot of a report as an SVG file into a folder, which it makes if need be, and returns the names of
+// the files. They follow the reader's choice of light or dark.
 func Plots(dir string, rep *result.Report) ([]string, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("report: %w", err)
 	}
 	var files []string
 	for _, p := range plotsOf(rep) {
-		d := p.draw(widthFile).framed(p.title, p.caption)
-		for _, f := range []struct {
-			ext   string
-			write func(w io.Writer) error
-		}{
-			{".svg", func(w io.Writer) error { return d.writeSVG(w, p.name, "", p.title, p.caption, paintCSS()) }},
-			{".png", d.writePNG},
-		} {
-			name := filepath.Join(dir, p.name+f.ext)
-			if err := wholefile.Write(name, f.write); err != nil {
-				return files, fmt.Errorf("report: %w", err)
-			}
-			files = append(files, name)
+		name := filepath.Join(dir, p.name+".svg")
+		if err := wholefile.Write(name, func(w io.Writer) error {
+			return p.draw(widthFile).framed(p.title, p.caption).writeSVG(w, p.name, "", p.title, p.caption, paintCSS())
+		}); err != nil {
+			return files, fmt.Errorf("report: %w", err)
 		}
+		files = append(files, name)
 	}
 	return files, nil
 }

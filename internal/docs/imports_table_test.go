@@ -76,11 +76,11 @@ var mayImport = []row{
 	{"terminator/http1", "httpmsg internal/uri", ""},
 	{"terminator/http1/http1test", "", ""},
 
-	{"bench/compare", "bench/result", ""},
+	{"bench/compare", "bench/result gonum.org/v1/gonum", ""},
 	{"bench/drivers", "bench/load bench/result bench/system", ""},
 	{"bench/load", "github.com/HdrHistogram/hdrhistogram-go go.yaml.in/yaml/v3 golang.org/x/sys", ""},
 	{"bench/peers", "bench/result bench/system github.com/nats-io/nats.go github.com/valyala/fasthttp", "fasthttp is a peer of the benchmark; the front reads HTTP itself"},
-	{"bench/report", "bench/result internal/wholefile golang.org/x/image", ""},
+	{"bench/report", "bench/result internal/wholefile", ""},
 	{"bench/result", "internal/buildinfo internal/wholefile github.com/HdrHistogram/hdrhistogram-go", ""},
 	{"bench/result/resulttest", "bench/result github.com/HdrHistogram/hdrhistogram-go", ""},
 	{"bench/rivals", "internal/wholefile", "its tests import nanobus and mangos: what they compare are libraries"},
