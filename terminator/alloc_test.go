@@ -14,6 +14,7 @@ import (
 	"nanofront/nanobus"
 	"nanofront/terminator/exchange"
 	"nanofront/terminator/forwarded"
+	"nanofront/terminator/http1"
 )
 
 const benchRequest = "GET /hello?a=b HTTP/1.1\r\nHost: h.example\r\nUser-Agent: bench\r\nAccept: */*\r\n\r\n"
@@ -48,8 +49,12 @@ func (f *front) asker(request string) func() int {
 	peer := forwarded.NewPeer(netip.MustParseAddr("127.0.0.1"), nil)
 	var note atomic.Uint64
 	raw := []byte(request)
+	var at http1.Head
+	var s http1.Scanner
+	s.Init(&http1.Limits{Head: 16 << 10, Fields: 100, Target: maxTarget, Body: 1 << 20})
 	return func() int {
-		f.front.Take(a, &peer, &note, f.front.Now()).Serve(nil, raw, 0)
+		_, _ = s.ScanOne(raw, &at) // it is in order
+		f.front.Take(a, &peer, &note, f.front.Now()).Serve(nil, raw, &at, 0)
 		<-a.done
 		return a.status
 	}

@@ -22,12 +22,13 @@ type conn struct {
 	home Home // nil: none
 
 	scanner   http1.Scanner
-	in        []byte // read, and not used up
-	behind    int    // bytes of in behind the head
-	held      int    // bytes of the front's memory, for the body that was gathered
-	hasty     bool   // a client that pauses in its body isn't waited for: see pause
-	skips     bool   // the rest of the refused request's body is read, and dropped
-	firstByte int64  // Front.Now of the current request's first byte; 0: none has come
+	at        http1.Head // of the request being read
+	in        []byte     // read, and not used up
+	behind    int        // bytes of in behind the head
+	held      int        // bytes of the front's memory, for the body that was gathered
+	hasty     bool       // a client that pauses in its body isn't waited for: see pause
+	skips     bool       // the rest of the refused request's body is read, and dropped
+	firstByte int64      // Front.Now of the current request's first byte; 0: none has come
 	small     [512]byte
 
 	// The answer to the request under way comes from whoever completes it.
@@ -86,7 +87,7 @@ func (c *conn) serve() {
 		}
 		c.firstByte = 0
 		if len(c.in) == 0 {
-			c.in = nil // and its memory
+			c.in, c.at = nil, http1.Head{} // and their memory
 		}
 	}
 }
@@ -104,7 +105,7 @@ func (c *conn) request() (goesOn bool) {
 		return false
 	}
 	x := c.take()
-	x.Read(head)
+	x.Read(head, &c.at)
 	length := c.scanner.Length()
 	if c.scanner.Chunked() {
 		length = -1

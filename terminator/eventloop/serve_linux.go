@@ -25,17 +25,18 @@ const (
 type batch struct {
 	requests *nanobus.Batch
 	buf      []byte
+	head     http1.Head
 }
 
-// buffers are for reading on goroutines other than the loops'.
-var buffers = sync.Pool{New: func() any { return new([loopBuffer]byte) }}
+// batches are for serving on goroutines other than the loops'.
+var batches = sync.Pool{New: func() any { return &batch{buf: make([]byte, loopBuffer)} }}
 
 // serveLater is serve on a goroutine that isn't the loop's. The caller owns c.
 func (c *conn) serveLater(most int) {
-	buf := buffers.Get().(*[loopBuffer]byte) //nolint:forcetypeassert // the pool has nothing else
+	b := batches.Get().(*batch) //nolint:forcetypeassert // the pool has nothing else
 	c.firstByte = c.loop.all.Front.Now()
-	c.serve(&batch{buf: buf[:]}, most)
-	buffers.Put(buf)
+	c.serve(b, most)
+	batches.Put(b)
 }
 
 // serve reads and serves requests until one is under way, or there are no
@@ -84,7 +85,7 @@ func (c *conn) serve(b *batch, most int) {
 // answered and the connection still the caller's.
 func (c *conn) request(b *batch, in []byte) (goesOn bool) {
 	front := c.loop.all.Front
-	n, fault := c.scanner.ScanOne(in)
+	n, fault := c.scanner.ScanOne(in, &b.head)
 	if !c.scanner.Plain() || fault == http1.OK && (!c.scanner.Between() || in[0] == '\r') {
 		c.pass(in)
 		return false
@@ -103,7 +104,7 @@ func (c *conn) request(b *batch, in []byte) (goesOn bool) {
 	case len(rest) > 0:
 		c.held = bytes.Clone(rest)
 	}
-	return x.Serve(b.requests, in[:n], int(c.scanner.Length()))
+	return x.Serve(b.requests, in[:n], &b.head, int(c.scanner.Length()))
 }
 
 // Answer implements exchange.Responder.

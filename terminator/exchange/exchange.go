@@ -63,6 +63,7 @@ type Exchange struct {
 	tries     int
 	admitted  bool
 	counted   bool // as a request
+	normal    bool // msg.Path and msg.Query are in the form by which routes are matched
 	streams   bool // its body, or its reply's, goes in chunks
 	responded bool // the Responder was called
 	broken    bool // something has panicked: not to be used again

@@ -32,24 +32,10 @@ func (h *requestHeader) reset() {
 	h.xOther = h.xOther[:0]
 }
 
-// read sorts the fields of a header section. The scanner has made sure of its
-// grammar. All slices alias raw.
-func (h *requestHeader) read(raw []byte) {
-	for len(raw) > 0 {
-		line := raw
-		if i := bytes.IndexByte(raw, '\n'); i >= 0 {
-			line, raw = raw[:i], raw[i+1:]
-		} else {
-			raw = nil
-		}
-		if n := len(line); n > 0 && line[n-1] == '\r' {
-			line = line[:n-1]
-		}
-		colon := bytes.IndexByte(line, ':')
-		if colon <= 0 {
-			continue // the empty line at the end
-		}
-		h.sort(line[:colon], http1.TrimOWS(line[colon+1:]))
+// read sorts the fields of a head, whose grammar the scanner has made sure of. All slices alias head.
+func (h *requestHeader) read(head []byte, fields []http1.Place) {
+	for _, at := range fields {
+		h.sort(at.Cut(head))
 	}
 	if len(h.connection) > 0 {
 		h.dropListed()

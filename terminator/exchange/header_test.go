@@ -1,8 +1,12 @@
 package exchange
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+
+	"nanofront/terminator/http1"
+	"nanofront/terminator/http1/http1test"
 )
 
 func TestSaneRequestID(t *testing.T) {
@@ -23,6 +27,30 @@ func TestSaneRequestID(t *testing.T) {
 	}
 }
 
+// scan has the scanner look at the fields, and reads them.
+func (h *requestHeader) scan(t *testing.T, lines string) {
+	t.Helper()
+	head := "GET / HTTP/1.1\r\n" + strings.TrimSuffix(lines, "\r\n\r\n")
+	head = strings.TrimSuffix(head, "\r\n") + "\r\n"
+	if !strings.Contains(strings.ToLower(head), "\nhost:") {
+		head += "Host: h\r\n"
+	}
+	h.read([]byte(head), headOf(t, head+"\r\n").Fields)
+}
+
+// headOf has the scanner look at a head.
+func headOf(t *testing.T, raw string) *http1.Head {
+	t.Helper()
+	var at http1.Head
+	var s http1.Scanner
+	s.Init(&http1.Limits{Head: 16 << 10, Fields: 100, Target: 8000, Body: 1 << 20})
+	if _, done, fault := s.ScanHead([]byte(raw), &at); !done {
+		_, reason := fault.Response()
+		t.Fatalf("%q: %s", raw, reason)
+	}
+	return &at
+}
+
 func TestRequestHeader_Read(t *testing.T) {
 	for _, c := range []struct{ name, raw, want string }{
 		{"plain", "Accept: a\r\nX-B:  b \r\n\r\n", "Accept=a X-B=b"},
@@ -38,7 +66,7 @@ func TestRequestHeader_Read(t *testing.T) {
 	} {
 		var h requestHeader
 		for range 2 { // it is used again
-			h.read([]byte(c.raw))
+			h.scan(t, c.raw)
 			var got []string
 			for _, f := range h.fields {
 				got = append(got, string(f.Name)+"="+string(f.Value))
@@ -50,8 +78,31 @@ func TestRequestHeader_Read(t *testing.T) {
 		}
 	}
 	var h requestHeader
-	h.read([]byte("X-Request-Id: fine\r\nX-Request-Id: not fine\r\nX-Forwarded-For: a\r\nx-forwarded-for: b\r\n"))
+	h.scan(t, "X-Request-Id: fine\r\nX-Request-Id: not fine\r\nX-Forwarded-For: a\r\nx-forwarded-for: b\r\n")
 	if string(h.requestID) != "fine" || len(h.xFor) != 2 {
 		t.Errorf("request id %q, %d X-Forwarded-For: want fine and 2", h.requestID, len(h.xFor))
+	}
+}
+
+// BenchmarkHead is all that is done with a head before its route is looked for.
+func BenchmarkHead(b *testing.B) {
+	for _, r := range http1test.Samples {
+		b.Run(fmt.Sprintf("bytes=%d", len(r)), func(b *testing.B) {
+			var x Exchange
+			var at http1.Head
+			var s http1.Scanner
+			s.Init(&http1.Limits{Head: 16 << 10, Fields: 100, Target: 8000, Body: 1 << 20})
+			raw := []byte(r)
+			b.ReportAllocs()
+			for b.Loop() {
+				n, fault := s.ScanOne(raw, &at)
+				if fault != http1.OK {
+					b.Fatal(fault.Response())
+				}
+				x.request = append(x.request[:0], raw[:n]...)
+				x.read(x.request[:n-int(s.Length())], &at)
+				x.header.reset()
+			}
+		})
 	}
 }

@@ -86,7 +86,7 @@ func TestExchange_Panic(t *testing.T) {
 				path = "/a"
 			}
 			request := "GET " + path + " HTTP/1.1\r\nHost: h\r\n\r\n"
-			if goesOn := f.Take(n, &peer, &note, 1).Serve(nil, []byte(request), 0); !goesOn {
+			if goesOn := f.Take(n, &peer, &note, 1).Serve(nil, []byte(request), headOf(t, request), 0); !goesOn {
 				t.Error("the connection is lost")
 			}
 			if said := strings.Join(n.said, " "); said != c.said || n.status != c.status {

@@ -1,7 +1,6 @@
 package exchange
 
 import (
-	"bytes"
 	"encoding/binary"
 	"encoding/hex"
 	"math/rand/v2"
@@ -22,23 +21,25 @@ var (
 )
 
 // Read takes over the head of a request in HTTP/1, which the scanner has found in order: request line and header
-// section, without empty lines before it. The bytes are copied.
-func (x *Exchange) Read(head []byte) {
+// section, without empty lines before it, and what is where in it. The bytes are copied.
+func (x *Exchange) Read(head []byte, at *http1.Head) {
 	x.request = append(x.request[:0], head...)
-	x.read(x.request)
+	x.read(x.request, at)
 }
 
-// read cuts the head up. All slices alias it.
-func (x *Exchange) read(head []byte) {
-	line := bytes.IndexByte(head, '\r')
-	method := bytes.IndexByte(head, ' ')
-	x.msg.Method = head[:method]
+// read takes the parts of the head, which all of them alias.
+func (x *Exchange) read(head []byte, at *http1.Head) {
+	x.msg.Method = head[:at.Method]
 	x.Head = string(x.msg.Method) == "HEAD"
-	version := head[line-1] // HTTP/1.0 or 1.1
-	x.header.read(head[line+2:])
+	x.header.read(head, at.Fields)
 	x.msg.Host = x.header.host
-	x.Close = x.header.close || version == '0' && !x.header.keepAlive
-	x.msg.Path = head[method+1 : line-len(" HTTP/1.1")] // until it is brought to its form
+	x.Close = x.header.close || at.Old && !x.header.keepAlive
+	if x.normal = at.Path > 0; x.normal {
+		x.msg.Path = head[at.Method+1 : at.Path]
+		x.msg.Query = head[min(at.Path+1, at.Target):at.Target]
+	} else {
+		x.msg.Path = head[at.Method+1 : at.Target] // until it is brought to its form
+	}
 	x.identified()
 }
 
@@ -93,19 +94,10 @@ func (x *Exchange) count() {
 }
 
 func (x *Exchange) route() outcome {
-	var target http1.Target
-	var err error
-	target, x.pathScratch, err = http1.NormalizeTarget(x.msg.Path, x.pathScratch)
-	if err != nil {
-		return badTarget
-	}
-	x.msg.Path, x.msg.Query = target.Path, target.Query
-	if len(target.Authority) > 0 {
-		x.msg.Host = target.Authority
-	}
-	if target.Server && string(x.msg.Method) == "OPTIONS" {
-		x.allow = serverMethods
-		return aboutServer
+	if !x.normal {
+		if o := x.normalize(); o != answered {
+			return o
+		}
 	}
 	routing := x.front.routing.Load()
 	if routing == nil {
@@ -122,6 +114,26 @@ func (x *Exchange) route() outcome {
 	default:
 		return noRoute
 	}
+}
+
+// normalize brings the target to its form.
+func (x *Exchange) normalize() outcome {
+	var target http1.Target
+	var err error
+	target, x.pathScratch, err = http1.NormalizeTarget(x.msg.Path, x.pathScratch)
+	if err != nil {
+		return badTarget
+	}
+	x.normal = true
+	x.msg.Path, x.msg.Query = target.Path, target.Query
+	if len(target.Authority) > 0 {
+		x.msg.Host = target.Authority
+	}
+	if target.Server && string(x.msg.Method) == "OPTIONS" {
+		x.allow = serverMethods
+		return aboutServer
+	}
+	return answered
 }
 
 // identify adds the fields that say who the client is and which request this is.

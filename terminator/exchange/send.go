@@ -9,13 +9,13 @@ import (
 	"nanofront/terminator/http1"
 )
 
-// Serve is Read, Route and Start for a request that is there whole: a head and behind it a body of so many bytes.
-// With b it goes out when that is flushed. The result is Start's.
-func (x *Exchange) Serve(b *nanobus.Batch, request []byte, body int) (goesOn bool) {
+// Serve is Read, Route and Start for a request that is there whole: a head, with what is where in it, and
+// behind it a body of so many bytes. With b it goes out when that is flushed. The result is Start's.
+func (x *Exchange) Serve(b *nanobus.Batch, request []byte, at *http1.Head, body int) (goesOn bool) {
 	defer x.contain(&goesOn)
 	x.request = append(x.request[:0], request...)
 	head := len(request) - body
-	x.read(x.request[:head])
+	x.read(x.request[:head], at)
 	if !x.Route(int64(body)) {
 		return x.Refuse()
 	}

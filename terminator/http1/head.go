@@ -14,7 +14,7 @@ const maxMethod = 32
 const maxName = 255
 
 // requestLine judges method SP request-target SP HTTP-version (RFC 9112 section 3). line has no control bytes.
-func (s *Scanner) requestLine(line []byte) Fault {
+func (s *Scanner) requestLine(line []byte, h *Head) Fault {
 	m := 0
 	for m < len(line) && IsToken(line[m]) {
 		m++
@@ -56,6 +56,13 @@ func (s *Scanner) requestLine(line []byte) Fault {
 	if len(target) > s.limits.Target {
 		return FaultTargetLong
 	}
+	h.Method, h.Target, h.Path, h.Old = m, m+1+t, 0, s.seen&version10 != 0
+	if target[0] == '/' {
+		if n := normalPath(target); n > 0 {
+			h.Path = m + 1 + n
+			return OK
+		}
+	}
 	for i, c := range target {
 		if !uri.IsTarget(c) && (!uri.IsQuery(c) || bytes.IndexByte(target[:i], '?') < 0) {
 			return FaultTargetByte
@@ -82,6 +89,26 @@ func (s *Scanner) requestLine(line []byte) Fault {
 	}
 	s.authority = append(s.authority, authority...)
 	return OK
+}
+
+// normalPath is the length of the path of a target in origin-form that is in its form already, as nearly all are; 0, if
+// that isn't plain to see.
+func normalPath(target []byte) int {
+	i, prev := 0, byte(0)
+	for i < len(target) && uri.IsPath(target[i]) && (target[i] != '.' || prev != '/') {
+		prev = target[i]
+		i++
+	}
+	path := i
+	if i < len(target) && target[i] == '?' {
+		for i < len(target) && uri.IsQuery(target[i]) {
+			i++
+		}
+	}
+	if i < len(target) {
+		return 0
+	}
+	return path
 }
 
 // longMethod judges a request line of which more has come than the longest method; b is what follows s.carry. Without
@@ -115,7 +142,7 @@ func (s *Scanner) noteHead(b []byte) {
 
 // field judges one header field line (RFC 9112 section 5). line isn't empty, begins neither with SP nor HTAB,
 // and has no other control byte than HTAB.
-func (s *Scanner) field(line []byte) Fault {
+func (s *Scanner) field(line []byte, h *Head) Fault {
 	s.fields++
 	if s.fields > s.limits.Fields {
 		return FaultManyFields
@@ -130,6 +157,7 @@ func (s *Scanner) field(line []byte) Fault {
 	if n > maxName {
 		return FaultNameLong
 	}
+	h.note(s.headBytes-len(line)-len("\r\n"), n, len(line))
 	// The length of the name settles most fields, so that they cost nothing more.
 	switch name := line[:n]; n {
 	case len("host"):

@@ -19,6 +19,7 @@ var testLimits = Limits{Head: http1test.MaxHead, Fields: 100, Target: 8000, Body
 // decoded is what a stream of bytes has turned out to be.
 type decoded struct {
 	bodies []string // of its requests, the last maybe incomplete
+	heads  []Head
 	fault  Fault
 	inBody bool
 	length int64
@@ -28,6 +29,7 @@ type decoded struct {
 // decode reads pieces as a server does: head, body, head, body.
 func decode(limits *Limits, pieces ...[]byte) (d decoded) {
 	var s Scanner
+	var h Head
 	s.Init(limits)
 	for _, b := range pieces {
 		for len(b) > 0 && d.fault == OK {
@@ -38,8 +40,10 @@ func decode(limits *Limits, pieces ...[]byte) (d decoded) {
 				d.bodies[len(d.bodies)-1] += string(data)
 			} else {
 				var done bool
-				if n, done, d.fault = s.ScanHead(b); done {
+				if n, done, d.fault = s.ScanHead(b, &h); done {
 					d.bodies = append(d.bodies, "")
+					d.heads = append(d.heads, h)
+					h.Fields = nil
 				} else if d.fault == OK && n != len(b) {
 					panic("a head that is incomplete before the end of the piece")
 				}
@@ -126,10 +130,11 @@ func FuzzScanner(f *testing.F) {
 	// By ScanOne, which goes over the body as well.
 	over := func(raw []byte) (fault Fault, inBody bool, length int64) {
 		var s Scanner
+		var h Head
 		s.Init(&limits)
 		for len(raw) > 0 {
 			var n int
-			if n, fault = s.ScanOne(raw); fault != OK {
+			if n, fault = s.ScanOne(raw, &h); fault != OK {
 				break
 			}
 			raw = raw[n:]
@@ -141,6 +146,7 @@ func FuzzScanner(f *testing.F) {
 		if fault, inBody, length := over(raw); fault != whole.fault || inBody != whole.inBody || length != whole.length {
 			t.Fatalf("ScanOne: fault %d, in body %t, length %d; ScanHead and ScanBody: %+v\n%q", fault, inBody, length, whole, raw)
 		}
+		checkPlaces(t, &limits, raw)
 		check := func(how string, pieces ...[]byte) {
 			if d := decode(&limits, pieces...); !reflect.DeepEqual(d, whole) {
 				t.Fatalf("at once: %+v; %s: %+v\n%q", whole, how, d, raw)
@@ -153,6 +159,66 @@ func FuzzScanner(f *testing.F) {
 		}
 		check(fmt.Sprintf("split at %d and %d", i, j), raw[:i], raw[i:j], raw[j:])
 	})
+}
+
+// checkPlaces compares what is noted of a head to what cutting it up finds.
+func checkPlaces(t *testing.T, limits *Limits, raw []byte) {
+	t.Helper()
+	var s Scanner
+	var h Head
+	s.Init(limits)
+	n, done, _ := s.ScanHead(raw, &h)
+	if !done {
+		return
+	}
+	head := bytes.TrimPrefix(raw[:n], []byte("\r\n"))
+	lines := bytes.Split(bytes.TrimSuffix(head, []byte("\r\n\r\n")), []byte("\r\n"))
+	parts := bytes.Split(lines[0], []byte(" "))
+	target := head[h.Method+1 : h.Target]
+	if !bytes.Equal(head[:h.Method], parts[0]) || !bytes.Equal(target, parts[1]) || h.Old != s.Old() || h.Old != (string(parts[2]) == "HTTP/1.0") {
+		t.Fatalf("%+v of %q", h, head)
+	}
+	if len(h.Fields) != len(lines)-1 {
+		t.Fatalf("%d fields of %q", len(h.Fields), head)
+	}
+	for i, line := range lines[1:] {
+		name, value, _ := bytes.Cut(line, []byte(":"))
+		if n, v := h.Fields[i].Cut(head); !bytes.Equal(n, name) || !bytes.Equal(v, TrimOWS(value)) {
+			t.Fatalf("field %d is %q: %q of %q", i, n, v, head)
+		}
+	}
+	normal, _, err := NormalizeTarget(target, nil)
+	if h.Path == 0 {
+		if err == nil && target[0] == '/' && bytes.Equal(normal.Path, target) && !bytes.Contains(target, []byte("/.")) {
+			t.Fatalf("%q is in its form, and isn't taken for it", target)
+		}
+		return
+	}
+	query := head[min(h.Path+1, h.Target):h.Target]
+	if err != nil || !bytes.Equal(normal.Path, head[h.Method+1:h.Path]) || !bytes.Equal(normal.Query, query) || normal.HasQuery != (h.Path < h.Target) {
+		t.Fatalf("%q: path ends at %d, query %q; want %q?%q, %v", target, h.Path, query, normal.Path, normal.Query, err)
+	}
+}
+
+// Where the parts of a head are is noted while it is scanned, and nothing is allocated for it.
+func TestScanner_Places(t *testing.T) {
+	for _, c := range http1test.Cases() {
+		checkPlaces(t, &testLimits, []byte(c.Raw))
+	}
+	for _, target := range []string{"/", "/?", "/a?b=c?d", "/a/./b", "/.a", "/a.", "/a/.", "/%41", "/a?/.", "/a//b", "/a?\\", "http://a/b?c", "http://a"} {
+		checkPlaces(t, &testLimits, []byte("GET "+target+" HTTP/1.1\r\nHost: a\r\nX:\r\nLast: \t y \r\n\r\n"))
+	}
+	raw := []byte(http1test.Samples[0])
+	var s Scanner
+	var h Head
+	s.Init(&testLimits)
+	if n := testing.AllocsPerRun(100, func() {
+		if _, fault := s.ScanOne(raw, &h); fault != OK {
+			t.Fatal(fault)
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
 }
 
 // FuzzChunks holds the decoding of chunks to that of net/http: whatever is taken here, that reads to the same body, the same
@@ -169,7 +235,7 @@ func FuzzChunks(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		var s Scanner
 		s.Init(&limits)
-		if _, done, fault := s.ScanHead([]byte(head)); !done || fault != OK {
+		if _, done, fault := s.ScanHead([]byte(head), new(Head)); !done || fault != OK {
 			t.Fatal("the head is refused")
 		}
 		var got []byte
@@ -210,10 +276,11 @@ func BenchmarkScanner(b *testing.B) {
 	for _, r := range http1test.Samples {
 		b.Run(fmt.Sprintf("bytes=%d", len(r)), func(b *testing.B) {
 			s := Scanner{limits: &limits}
+			var h Head
 			p := []byte(r)
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, v := s.ScanOne(p); v != OK {
+				if _, v := s.ScanOne(p, &h); v != OK {
 					b.Fatal(v.Response())
 				}
 			}
