@@ -64,7 +64,7 @@ func TestOperations_RefusedThoughValid(t *testing.T) {
 			for _, raw := range requests {
 				var s http1.Scanner
 				s.Init(&http1.Limits{Head: 16 << 10, Fields: 100, Target: 8000, Body: 1 << 20})
-				_, fault := s.ScanOne([]byte(raw))
+				_, fault := s.ScanOne([]byte(raw), new(http1.Head))
 				if status, reason := fault.Response(); fault == http1.OK || !strings.Contains(line, fmt.Sprintf("| %d |", status)) {
 					t.Errorf("%q gets %d (%s); the document says %s", raw, status, reason, line)
 				}
