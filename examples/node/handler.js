@@ -4,8 +4,9 @@
 'use strict'
 const { serve } = require('./nanofront')
 
-// Answers one request; may be async. What it throws becomes a 500. signal
-// tells it that the caller has given up.
+// Answers one request with { status, headers, body }, text, or an object as JSON; may be async.
+// What it throws becomes a 500, and its line goes to the log. signal tells it that the caller has
+// given up.
 async function handle (request, signal) {
   if (request.path.endsWith('/fail')) throw new Error('asked to fail')
   const wait = Math.min(Number(new URLSearchParams(request.query).get('wait')) || 0, 5000)

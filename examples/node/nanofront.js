@@ -1,14 +1,45 @@
 // Serves a handler on the bus, as docs/protocol.md says, without dependencies.
 'use strict'
 const fs = require('fs')
+const inspector = require('inspector')
 const net = require('net')
-const { GREETING, MAX_MESSAGE, BATCH, Malformed, Cursor, uint, time, string, none, empty, frame, decode, encode } = require('./wire')
+const { inspect } = require('util')
+const { GREETING, MAX_MESSAGE, BATCH, Malformed, Cursor, uint, time, string, none, empty, frame, decode, response, encode } = require('./wire')
 const { HELLO, REQUEST, RESPONSE, CANCEL, CREDIT, DRAINING, PING, PONG } = require('./wire')
 const { INTERNAL, OVER_WINDOW, EXPIRED, TOO_LARGE, MALFORMED, CANCELLED } = require('./wire')
 
 const WINDOW = 1024 // requests taken at once, divided among the callers: 1 to 65,536
 const DRAIN = 10000 // ms that requests at work may take to finish after SIGTERM
 const MAX_LINKS = 256
+const helpers = [__filename, require.resolve('./wire')]
+
+// The file and line of a function, which only the inspector knows.
+function place (f) {
+  const session = new inspector.Session(), files = new Map(), key = '_nanofront_place'
+  let found = f.name || 'the handler'
+  session.connect()
+  session.on('Debugger.scriptParsed', ({ params }) => files.set(params.scriptId, params.url.replace(/^file:\/\//, '')))
+  session.post('Debugger.enable')
+  globalThis[key] = f
+  session.post('Runtime.evaluate', { expression: key }, (_, { result }) => {
+    session.post('Runtime.getProperties', { objectId: result.objectId }, (_, { internalProperties = [] }) => {
+      const at = internalProperties.find(p => p.name === '[[FunctionLocation]]')?.value.value
+      if (at) found = `${files.get(at.scriptId)}:${at.lineNumber + 1}`
+    })
+  })
+  delete globalThis[key]
+  session.disconnect()
+  return found
+}
+
+// An error, the author's file and line first.
+function blame (server, e) {
+  const calls = String(e?.stack).split('\n').filter(line => /^ +at .*:\d+:\d+\)?$/.test(line) && !/\bnode:|node_modules/.test(line))
+  const own = calls.map(line => line.replace(/^ +at (.*\()?(file:\/\/)?/, '').replace(/(:\d+)?\)?$/, '')).find(at => !helpers.some(file => at.startsWith(file)))
+  if (own) return `${own}: ${inspect(e)}`
+  server.place ??= place(server.handle) // it returned what can't be sent, or threw what has no stack
+  return `${server.place}: ${e instanceof Error ? e.message : 'threw ' + inspect(e)}`
+}
 
 // A connection with one caller.
 class Link {
@@ -92,13 +123,22 @@ class Link {
     const began = performance.now()
     if (job.gone.signal.aborted) return this.answer(job, began, CANCELLED)
     if (began - job.arrived >= job.budget) return this.answer(job, began, EXPIRED)
+    let request, payload
     try {
-      const payload = encode(await this.server.handle(decode(c), job.gone.signal))
-      this.answer(job, began, payload.length > MAX_MESSAGE - 64 ? TOO_LARGE : 0, payload)
+      request = decode(c)
     } catch (e) {
-      if (!(e instanceof Malformed)) console.error(e) // for the log, and not for the caller
-      this.answer(job, began, e instanceof Malformed ? MALFORMED : INTERNAL)
+      return this.answer(job, began, MALFORMED)
     }
+    const log = what => console.error(`${request.method} ${request.path}: ${what}`) // and not for the caller
+    try {
+      payload = encode(response(await this.server.handle(request, job.gone.signal)))
+    } catch (e) {
+      log(blame(this.server, e))
+      return this.answer(job, began, INTERNAL)
+    }
+    const large = payload.length > MAX_MESSAGE - 64
+    if (large) log(`${this.server.place ??= place(this.server.handle)}: a response of ${payload.length} bytes, ${MAX_MESSAGE - 64} fit`)
+    this.answer(job, began, large ? TOO_LARGE : 0, payload)
   }
 
   answer (job, began, code, payload) {
@@ -133,8 +173,9 @@ class Link {
   }
 }
 
-// Serves requests with handle(request, signal), which returns, or promises,
-// { status, headers, body }, until SIGTERM.
+// Serves requests with handle(request, signal) until SIGTERM. It returns, or promises,
+// { status, headers, body }, or what is to be the body with status 200: text, bytes, or an array or
+// plain object, which is sent as JSON.
 function serve (handle, address, service, instance) {
   const [, scheme, host, port, path] = /^(tcp|ipc):\/\/(?:\[?([^\]]*)\]?:(\d+)$|(\/.+))/.exec(address) || []
   if (!scheme || (scheme === 'ipc') !== (path !== undefined) || Buffer.byteLength(path || '') > 107) {

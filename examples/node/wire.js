@@ -1,5 +1,6 @@
 // Frames and HTTP as bytes: sections 1, 2 and 12 of docs/protocol.md.
 'use strict'
+const { inspect } = require('util')
 
 const GREETING = Buffer.from('\0SP\0\0\x70\0\0', 'latin1')
 const MAX_MESSAGE = 1 << 20
@@ -43,13 +44,52 @@ function decode (c) {
   return { method, scheme, host, path, query, client, headers, body: c.bytes(4) }
 }
 
-function encode ({ status = 200, headers = [], body = '' }) {
-  if (!(status >= 200 && status <= 599) || headers.length > 256 || headers.some(([name]) => !name)) {
-    throw new RangeError(`status ${status}, ${headers.length} fields: want 200 to 599, at most 256, each with a name`)
-  }
-  const content = Buffer.from(body)
-  const fields = headers.flatMap(([name, value]) => [string(1, name.toLowerCase()), string(2, String(value))])
-  return Buffer.concat([uint(2, status), uint(2, headers.length), ...fields, uint(4, content.length), content])
+// What a handler returned, as { status, headers, body }. An object with one of these keys is a
+// response and may have no others; all else is a body.
+function response (answer) {
+  const keys = ['status', 'headers', 'body']
+  if (answer === undefined || answer === null) throw new TypeError(`returned ${answer}: want a response, text, bytes, an array or a plain object`)
+  if (typeof answer !== 'object' || !keys.some(key => key in answer)) return { body: answer }
+  const other = Object.keys(answer).find(key => !keys.includes(key))
+  if (other !== undefined) throw new TypeError(`returned a response with the key ${short(other)}: to send the whole object as JSON, return it as { body }`)
+  return answer
 }
 
-module.exports = { GREETING, MAX_MESSAGE, BATCH, ...kinds, ...codes, Malformed, Cursor, uint, time, string, none, empty, frame, decode, encode }
+const short = value => {
+  const text = inspect(value, { depth: 0, breakLength: Infinity })
+  return text.length > 60 ? text.slice(0, 57) + '...' : text
+}
+
+// The content-type that a body implies, and its bytes.
+function content (body) {
+  if (body === undefined || body === null) return ['', empty]
+  if (typeof body === 'string') return ['text/plain; charset=utf-8', Buffer.from(body)]
+  if (body instanceof Uint8Array || body instanceof ArrayBuffer) return ['', Buffer.from(body)]
+  if (Array.isArray(body) || (typeof body === 'object' && [Object.prototype, null].includes(Object.getPrototypeOf(body)))) {
+    return ['application/json', Buffer.from(JSON.stringify(body))]
+  }
+  throw new TypeError(`a body ${short(body)}: want text, bytes, an array or a plain object`)
+}
+
+// A header field, its name in lower case.
+function field (pair) {
+  let [name, value] = Array.isArray(pair) ? pair : []
+  if (typeof value === 'number') value = String(value)
+  const fits = (text, least, most) => typeof text === 'string' && text.length >= least && text.length <= most && !/[^\0-\xff]/.test(text)
+  if (!fits(name, 1, 255) || !fits(value, 0, 65535)) {
+    throw new TypeError(`header field ${short(pair)}: want a name and a value, Latin-1 text of 1 to 255 and up to 65,535 characters`)
+  }
+  return [name.toLowerCase(), value]
+}
+
+function encode ({ status = 200, headers = [], body }) {
+  if (!Number.isInteger(status) || status < 200 || status > 599) throw new RangeError(`status ${short(status)}: want a number from 200 to 599`)
+  const [kind, data] = content(body)
+  const pairs = [...(Symbol.iterator in Object(headers) ? headers : Object.entries(headers))].map(field)
+  if (kind && !pairs.some(([name]) => name === 'content-type')) pairs.push(['content-type', kind])
+  if (pairs.length > 256) throw new RangeError(`${pairs.length} header fields: at most 256 fit`)
+  const fields = pairs.flatMap(([name, value]) => [string(1, name), string(2, value)])
+  return Buffer.concat([uint(2, status), uint(2, pairs.length), ...fields, uint(4, data.length), data])
+}
+
+module.exports = { GREETING, MAX_MESSAGE, BATCH, ...kinds, ...codes, Malformed, Cursor, uint, time, string, none, empty, frame, decode, response, encode }

@@ -12,7 +12,10 @@ from nanofront import Response, serve
 
 
 def handle(request):
-    """Answer one request. Runs on a thread and may block; an exception becomes a 500."""
+    """Answer one request with a Response, text, or a dict or list as JSON.
+
+    Runs on a thread and may block. An exception becomes a 500, and its line goes to the log.
+    """
     if request.path.endswith("/fail"):
         raise RuntimeError("asked to fail")
     wait = parse_qs(request.query).get("wait", ["0"])[0]

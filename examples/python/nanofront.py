@@ -1,6 +1,7 @@
 """Serves a handler on the bus, as docs/protocol.md says, with nothing but Python's standard library (3.9 or later)."""
 
 import asyncio
+import inspect
 import os
 import signal
 import struct
@@ -15,6 +16,7 @@ WINDOW = 1024  # requests taken at once, divided among the callers: 1 to 65,536
 WORKERS = 32  # threads that run the handler
 DRAIN = 10  # seconds that requests at work may take to finish after SIGTERM
 MAX_LINKS = 256
+HELPERS = [os.path.join(os.path.dirname(os.path.abspath(__file__)), name) for name in ("nanofront.py", "wire.py")]
 
 
 def say(text):
@@ -23,6 +25,24 @@ def say(text):
         print(text, file=sys.stderr, flush=True)
     except OSError:
         pass
+
+
+def place(handle):
+    """The file and line of a handler."""
+    function = inspect.unwrap(getattr(handle, "func", handle))
+    code = getattr(function, "__code__", None) or getattr(type(function).__call__, "__code__", None)
+    return f"{code.co_filename}:{code.co_firstlineno}" if code else repr(handle)
+
+
+def blame(handle, error):
+    """An error, the author's file and line first, and the calls that led there."""
+    what = "".join(traceback.format_exception_only(type(error), error)).strip()
+    calls = traceback.extract_tb(error.__traceback__)[1:]
+    if not calls or os.path.abspath(calls[0].filename) in HELPERS:  # it returned what can't be sent
+        return f"{place(handle)}: {what}"
+    folder = os.path.dirname(os.path.abspath(calls[0].filename))
+    own = [f for f in calls if os.path.abspath(f.filename).startswith(folder) and os.path.abspath(f.filename) not in HELPERS]
+    return f"{own[-1].filename}:{own[-1].lineno}: {what}\n" + "".join(traceback.format_list(calls)).rstrip()
 
 
 class Job:
@@ -42,13 +62,19 @@ class Job:
         if self.cancelled or began >= self.deadline:
             return CANCELLED if self.cancelled else EXPIRED, b""
         try:
-            answer = encode(*self.link.server.handle(decode(self.payload)))
-            return (0, answer) if len(answer) <= MAX_MESSAGE - 64 else (TOO_LARGE, b"")
+            request = decode(self.payload)
         except Malformed as e:
             return MALFORMED, str(e).encode()
-        except BaseException:  # what it was is for the log and not for the caller
-            say(traceback.format_exc())
+        handle = self.link.server.handle
+        try:
+            answer = encode(response(handle(request)))
+        except BaseException as e:  # what it was is for the log and not for the caller
+            say(f"{request.method} {request.path}: {blame(handle, e)}")
             return INTERNAL, b""
+        if len(answer) > MAX_MESSAGE - 64:
+            say(f"{request.method} {request.path}: {place(handle)}: a response of {len(answer)} bytes, {MAX_MESSAGE - 64} fit")
+            return TOO_LARGE, b""
+        return 0, answer
 
     def answer(self, code, answer, began):
         self.link.jobs.discard(self)
@@ -195,7 +221,10 @@ class Server:
 
 
 def serve(handle, address, service, instance):
-    """Answer requests with handle(request), which returns a Response, until SIGTERM."""
+    """Answer requests with handle(request) until SIGTERM.
+
+    It returns a Response, or what is to be its body with status 200: str, bytes, dict or list.
+    """
     if not address.startswith(("tcp://", "ipc:///")):
         sys.exit(f"address {address!r}: want tcp://HOST:PORT or ipc:///PATH")
     if address.startswith("ipc://") and len(address.encode()) > 6 + 107:

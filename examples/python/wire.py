@@ -1,12 +1,72 @@
 """Frames and HTTP as bytes: sections 1, 2 and 12 of docs/protocol.md."""
 
+import json
 import struct
 from collections import namedtuple
 
 # path is normalised and still percent-encoded, query has no "?", client is an IP address, headers are
 # (name, value) with names in lower case. body is bytes; the rest is text, a character for each byte.
 Request = namedtuple("Request", "method scheme host path query client headers body")
-Response = namedtuple("Response", "status headers body", defaults=(200, (), b""))
+
+
+class Response(namedtuple("Response", "status headers body")):
+    """What leaves. It is checked here, so that the traceback of a mistake has the author's line.
+
+    headers are (name, value) pairs or a dict. body is bytes, text (sent as UTF-8), or a dict or
+    list (sent as JSON); text and JSON get their content-type unless headers have one.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, status=200, headers=(), body=b""):
+        if type(status) is not int or not 200 <= status <= 599:
+            raise ValueError(f"status {short(status)}: want a number from 200 to 599")
+        kind, data = content(body)
+        pairs = [field(f) for f in (headers.items() if isinstance(headers, dict) else headers)]
+        if kind and not any(name == "content-type" for name, _ in pairs):
+            pairs.append(("content-type", kind))
+        if len(pairs) > 256:
+            raise ValueError(f"{len(pairs)} header fields: at most 256 fit")
+        return super().__new__(cls, status, pairs, data)
+
+
+def short(value):
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def content(body):
+    """The content-type that a body implies, and its bytes."""
+    if isinstance(body, (bytes, bytearray, memoryview)):
+        return "", bytes(body)
+    if isinstance(body, str):
+        return "text/plain; charset=utf-8", body.encode()
+    if isinstance(body, (dict, list)):
+        return "application/json", json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    raise TypeError(f"a body {short(body)} ({type(body).__name__}): want bytes, str, dict or list")
+
+
+def field(pair):
+    """A header field, its name in lower case."""
+    try:
+        name, value = pair if isinstance(pair, (tuple, list)) else ()
+        if type(value) is int:
+            value = str(value)
+        if not 1 <= len(name.encode("latin-1")) <= 255 or len(value.encode("latin-1")) > 65535:
+            raise ValueError
+        return name.lower(), value
+    except (TypeError, ValueError, AttributeError):
+        raise ValueError(f"header field {short(pair)}: want (name, value), Latin-1 text of 1 to 255 and up to 65,535 bytes") from None
+
+
+def response(answer):
+    """What a handler returned, as a Response."""
+    if isinstance(answer, Response):
+        return answer
+    if isinstance(answer, (str, bytes, bytearray, memoryview, dict, list)):
+        return Response(body=answer)
+    raise TypeError(f"returned {short(answer)} ({type(answer).__name__}): want Response, str, bytes, dict or list")
+
 
 GREETING, MAX_MESSAGE = b"\0SP\0\0\x70\0\0", 1 << 20
 HELLO, REQUEST, RESPONSE, CANCEL, CREDIT, DRAINING, PING, PONG = 1, 2, 3, 5, 6, 8, 9, 10
@@ -54,8 +114,7 @@ def decode(payload):
     return Request(*parts, [(c.text(1), c.text(2)) for _ in range(count)], c.take(c.number(4)))
 
 
-def encode(status, headers, body):
-    if not 200 <= status <= 599 or len(headers) > 256 or not all(name for name, _ in headers):
-        raise ValueError(f"status {status}, {len(headers)} fields: want 200 to 599, at most 256, each with a name")
-    fields = b"".join(string(1, name.lower()) + string(2, value) for name, value in headers)
+def encode(response):
+    status, headers, body = response
+    fields = b"".join(string(1, name) + string(2, value) for name, value in headers)
     return struct.pack(">HH", status, len(headers)) + fields + struct.pack(">I", len(body)) + body
