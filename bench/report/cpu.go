@@ -39,7 +39,7 @@ func cpuPlot(g *group) *plot {
 		bars = append(bars, b)
 	}
 	return &plot{
-		name: "cpu-" + g.scenario + "-" + g.driver + "-" + g.loop, title: g.scenario + ", " + g.loop + " loop by " + g.driver + ": " + cpuTitle(rows),
+		name: "cpu-" + g.scenario + "-" + g.driver + "-" + g.loop, topic: g.scenario + ", " + g.loop + " loop by " + g.driver, claim: cpuTitle(rows),
 		caption: "Microseconds of CPU for one answered request, of all processes behind the load generator added up (its own aren't in it): shorter is cheaper. On a machine whose cores are all busy, this decides the rate.",
 		draw: func(width float64) *drawing {
 			d := &drawing{width: width}

@@ -7,8 +7,17 @@ import (
 	"nanofront/bench/result"
 )
 
-// Headline says in plain words what a report shows: its own headline, or one made of its figures.
+// Headline says in plain words what a report shows: its own headline, or one made of its figures. Where
+// there are [result.Doubts] it says first that it is no result.
 func Headline(rep *result.Report) string {
+	if len(result.Doubts(rep)) > 0 {
+		return "Provisional, from a noisy run: " + claim(rep)
+	}
+	return claim(rep)
+}
+
+// claim is the headline of a report that can be relied on.
+func claim(rep *result.Report) string {
 	if rep.Headline != "" {
 		return rep.Headline
 	}
@@ -67,3 +76,6 @@ func mainScenario(all []*result.Summary) string {
 	}
 	return first
 }
+
+// BannerTitle stands above the reasons not to rely on a report.
+const BannerTitle = "Noisy run: don't rely on these figures"

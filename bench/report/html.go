@@ -32,6 +32,12 @@ func HTML(w io.Writer, rep *result.Report) error {
 		// Of constants of this program.
 		CSS: template.CSS(pageCSS + paintCSS()), //nolint:gosec // no part of it is from a file
 	}
+	if doubts := result.Doubts(rep); len(doubts) > 0 {
+		page.Banner = &banner{Title: BannerTitle, Advice: result.Advice(doubts)}
+		for _, d := range doubts {
+			page.Banner.Reasons = append(page.Banner.Reasons, unbroken(d.Reason))
+		}
+	}
 	if rep.Started.IsZero() {
 		page.Started = "at an unknown time"
 	}
@@ -59,7 +65,16 @@ func HTML(w io.Writer, rep *result.Report) error {
 	return nil
 }
 
+// banner says why a report isn't to be relied on.
+type banner struct {
+	Title, Advice string
+	Reasons       []string
+}
+
 type pageData struct {
+	// Banner is nil where nothing is in doubt.
+	Banner *banner
+
 	Name, Headline, Started, Elapsed, Machine, Noise string
 	CSS                                              template.CSS
 	Tiles                                            []tile

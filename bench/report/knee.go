@@ -65,9 +65,8 @@ func curvePlot(g *group) *plot {
 	if hi == 0 {
 		return nil
 	}
-	title := g.scenario + ": " + kneeTitle(own, ownSteps)
 	caption := fmt.Sprintf("Latency (logarithmic) against the rate at which requests are sent, whatever the answers do. The knee is the highest rate of which %.0f %% succeed with a p99 of at most %.0f ms; right of it (shaded) the system can't follow.", result.DefaultKneeKept*100, result.DefaultKneeP99)
-	return &plot{name: "rate-latency-" + g.scenario + "-" + g.driver, title: title, caption: caption, draw: func(width float64) *drawing {
+	return &plot{name: "rate-latency-" + g.scenario + "-" + g.driver, topic: g.scenario, claim: kneeTitle(own, ownSteps), caption: caption, draw: func(width float64) *drawing {
 		d := &drawing{width: width}
 		roomy := width >= wide
 		gutter, n := 0.0, 4

@@ -51,7 +51,7 @@ func overloadPlot(g *group) *plot {
 		keys = append(keys, keyBroken)
 	}
 	return &plot{
-		name: "overload-" + g.driver, title: g.scenario + ": " + overloadTitle(g),
+		name: "overload-" + g.driver, topic: g.scenario, claim: overloadTitle(g),
 		caption: "Requests per second by what became of them; each bar is as long as what was offered. Good is an answered part that stays as long under overload, with the rest refused at once instead of failing late.",
 		draw: func(width float64) *drawing {
 			d := &drawing{width: width}

@@ -46,11 +46,11 @@ func overtimePlot(s *result.Summary) *plot {
 		failed.points = append(failed.points, point{p.At, p.Errors})
 		failed.tips = append(failed.tips, at+rate(p.Errors)+" req/s failed")
 	}
-	title := s.Scenario
+	topic := s.Scenario
 	if s.Step != "" {
-		title += " at " + stepWords(s.Step)
+		topic += " at " + stepWords(s.Step)
 	}
-	title += fmt.Sprintf(": the worst second has a p99 of %s", latency(worst.P99))
+	claim := "the worst second has a p99 of " + latency(worst.P99)
 	caption := "Latency of what was answered in each second of the typical round; a steady line is good, a spike is a moment in which somebody waited."
 	if errors > 0 {
 		caption += " Below: how many were answered and how many failed."
@@ -58,7 +58,7 @@ func overtimePlot(s *result.Summary) *plot {
 	if len(run.Events) > 0 {
 		caption += " Numbered lines are what was done to the system meanwhile."
 	}
-	return &plot{name: "time-" + s.Scenario + "-" + s.Driver + "-" + s.Loop, title: title, caption: caption, draw: func(width float64) *drawing {
+	return &plot{name: "time-" + s.Scenario + "-" + s.Driver + "-" + s.Loop, topic: topic, claim: claim, caption: caption, draw: func(width float64) *drawing {
 		d := &drawing{width: width}
 		lines := []curve{p99, p50}
 		roomy := width >= wide

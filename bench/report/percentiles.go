@@ -59,11 +59,10 @@ func percentilesPlot(g *group) *plot {
 	if len(all) == 0 {
 		return nil
 	}
-	title := g.scenario + ", " + g.loop + " loop by " + g.driver
+	topic := g.scenario + ", " + g.loop + " loop by " + g.driver
 	if step != "" {
-		title += " at " + stepWords(step)
+		topic += " at " + stepWords(step)
 	}
-	title += ": " + percentilesTitle(g)
 	caption := "Read upwards: of 100 requests, so many as the lower axis says were answered within the time at the left; both axes stretch the slow end (logarithmic)."
 	if g.rounds > 1 {
 		caption += fmt.Sprintf(" Each point is the median of %s, as in the table.", plural(g.rounds, "round"))
@@ -72,7 +71,7 @@ func percentilesPlot(g *group) *plot {
 		caption += " Closed loop: what a stall does to those who would have come meanwhile isn't in it."
 	}
 	return &plot{
-		name: strings.Join([]string{"latency", g.scenario, g.driver, g.loop}, "-"), title: title, caption: caption,
+		name: strings.Join([]string{"latency", g.scenario, g.driver, g.loop}, "-"), topic: topic, claim: percentilesTitle(g), caption: caption,
 		draw: func(width float64) *drawing {
 			d := &drawing{width: width}
 			y, values := logarithmic(lo, hi)

@@ -15,7 +15,9 @@ import (
 type plot struct {
 	// name is the plot's file and anchor: lower case, digits, hyphens.
 	name string
-	// title says in words what is seen.
+	// topic is what the plot is of, and claim what it shows.
+	topic, claim string
+	// title is both.
 	title string
 	// caption says in a sentence how to read it.
 	caption string
@@ -60,6 +62,14 @@ func plotsOf(rep *result.Report) []plot {
 	}
 	for _, g := range groups {
 		add(cpuPlot(g))
+	}
+	noisy := len(result.Doubts(rep)) > 0
+	for i := range plots {
+		p := &plots[i]
+		if noisy {
+			p.claim = "from a noisy run"
+		}
+		p.title = p.topic + ": " + p.claim
 	}
 	return named(plots)
 }

@@ -234,7 +234,10 @@ func TestText(t *testing.T) {
 // TestHTML_OneP99: the title, the table and the line of a measurement of several
 // rounds have the same, however much these differ.
 func TestHTML_OneP99(t *testing.T) {
-	rep := resulttest.Report(resulttest.Options{Noise: 0.3})
+	rep := resulttest.Report(resulttest.Options{Noise: 0.05})
+	if doubts := result.Doubts(rep); len(doubts) > 0 {
+		t.Fatalf("the report is in doubt, and makes no claims: %v", doubts)
+	}
 	text := html.UnescapeString(page(t, rep))
 	for _, s := range result.Summarize(rep.Runs) {
 		if s.Scenario != "hello" && s.Scenario != "profile" || s.Loop == result.Closed && s.Scenario == "profile" {

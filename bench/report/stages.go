@@ -8,113 +8,95 @@ import (
 	"nanofront/bench/result"
 )
 
-// stagesPlot shows which part of its way costs a request its time, hop by hop.
+// stagesPlot shows which part of its way costs a request its time, hop by hop. Each stage is timed by
+// itself, so that nothing is known of which ones were slow for the same request: only means may be
+// added up, and the p99s stand side by side.
 func stagesPlot(s *result.Summary) *plot {
 	stages := s.Typical.Stages
 	timed := slices.ContainsFunc(stages, func(st result.Stage) bool { return st.P99 > 0 || st.Mean > 0 })
 	if !timed || isStepOf(s) {
 		return nil
 	}
-	type hop struct {
-		name   string
-		stages []result.Stage
+	means, slow := stageBars(stages)
+	if s.P99.N > 0 {
+		slow = append(slow, bar{
+			name: "the whole, to the client", bold: true, note: latency(s.P99.Median),
+			parts: []part{{s.P99.Median, muted, hatchNone, "", "p99 of the whole, measured by the load generator: " + latency(s.P99.Median)}},
+		})
 	}
-	var hops []*hop
-	for _, st := range stages {
-		i := slices.IndexFunc(hops, func(h *hop) bool { return h.name == st.Hop })
-		if i < 0 {
-			i = len(hops)
-			hops = append(hops, &hop{name: st.Hop})
-		}
-		hops[i].stages = append(hops[i].stages, st)
-	}
-	var rows []bar
-	var listed []listedStage
-	for _, h := range hops {
-		slow := bar{name: h.name + ", p99", bold: true}
-		mean := bar{name: h.name + ", mean"}
-		for _, st := range h.stages {
-			n := len(listed)
-			k := key{paint: series(n), hatch: hatch(n/2) % hatchCount}
-			label := strconv.Itoa(n + 1)
-			tip := fmt.Sprintf("%s, %s: p50 %s, mean %s, p99 %s", st.Hop, st.Name, latency(st.P50), latency(st.Mean), latency(st.P99))
-			slow.parts = append(slow.parts, part{max(st.P99, 0), k.paint, k.hatch, label, tip})
-			mean.parts = append(mean.parts, part{max(st.Mean, 0), k.paint, k.hatch, label, tip})
-			listed = append(listed, listedStage{st, k, label})
-		}
-		slow.note, mean.note = latency(slow.total()), latency(mean.total())
-		rows = append(rows, slow, mean)
-	}
-	title := s.Scenario
+	topic := s.Scenario
 	if s.Step != "" {
-		title += " at " + stepWords(s.Step)
+		topic += " at " + stepWords(s.Step)
 	}
-	caption := "Where a request's time goes, as the system itself timed it in the typical round. Means add up to the mean of the whole; the p99s of stages are each stage's own, rarely hit the same request, and so add up to more than the p99 of the whole."
+	caption := "Above: the means of the stages, which add up to the mean of their hop. Below: the p99 of each stage by itself, side by side. Those don't add up, for a request that is slow in one stage is rarely slow in the others. As the system timed it in the typical round."
 	if outside(s, stages) {
-		caption += " What passes in the load generator, in the sockets, and in the queue for a core before them is in none of them."
+		caption += " What passes in the load generator, in the sockets, and in the queue for a core before them is in none of the stages."
 	}
 	return &plot{
-		name:    "stages-" + s.Scenario + "-" + s.Driver + "-" + s.Loop,
-		title:   title + ": " + stagesTitle(s, stages),
-		caption: caption,
+		name:  "stages-" + s.Scenario + "-" + s.Driver + "-" + s.Loop,
+		topic: topic, claim: stagesTitle(s, stages), caption: caption,
 		draw: func(width float64) *drawing {
 			d := &drawing{width: width}
-			d.bars(rows, nil, "milliseconds", trimZero)
-			d.stageList(listed)
+			d.bars(fittedNames(means, width), nil, "mean in milliseconds: the stages of a hop in a row", trimZero)
+			d.height += 18
+			d.bars(fittedNames(slow, width), nil, "p99 in milliseconds: each stage by itself", trimZero)
 			return d
 		},
 	}
 }
 
-// listedStage is a stage with what it looks like.
-type listedStage struct {
-	result.Stage
-	key   key
-	label string
-}
-
-// stageList says what the numbers in the bars stand for.
-func (d *drawing) stageList(stages []listedStage) {
-	d.height += 6
-	right := func(x, y float64, s string, p paint) { d.text(x, y, s, p, end) }
-	d.height += sizeText * textHeight
-	const swatch, column = 44.0, 68.0
-	// The figures stand near their names, however wide the drawing is.
-	width := min(d.width, 480)
-	d.small(swatch, d.height, "stage", muted, start)
-	d.small(width-column, d.height, "mean", muted, end)
-	d.small(width, d.height, "p99", muted, end)
-	hop := ""
+// stageBars makes a bar for each hop of the means of its stages, and a bar for each stage of its p99. They have
+// colour, hatch and number of a stage in common.
+func stageBars(stages []result.Stage) (means, slow []bar) {
+	var hops []string
+	byHop := make(map[string][]result.Stage)
 	for _, st := range stages {
-		if st.Hop != hop {
-			hop = st.Hop
-			d.height += sizeText*textHeight + 5
-			d.bold(0, d.height, hop, ink, start)
+		if byHop[st.Hop] == nil {
+			hops = append(hops, st.Hop)
 		}
-		d.height += sizeText*textHeight + 3
-		y := d.height
-		d.text(14, y, st.label, ink, end)
-		d.hatched(20, y-11, 18, 13, st.key.paint, st.key.hatch, "")
-		d.text(swatch, y, fitted(st.Name, width-2*column-swatch-8), ink, start)
-		right(width-column, y, latency(st.Mean), ink)
-		right(width, y, latency(st.P99), ink)
+		byHop[st.Hop] = append(byHop[st.Hop], st)
 	}
-	d.height += 10
+	n := 0
+	for _, hop := range hops {
+		mean := bar{name: hop, bold: true}
+		for _, st := range byHop[hop] {
+			paint, hatched := series(n), hatch(n/2)%hatchCount
+			n++
+			label := strconv.Itoa(n)
+			tip := fmt.Sprintf("%s, %s: p50 %s, mean %s, p99 %s", st.Hop, st.Name, latency(st.P50), latency(st.Mean), latency(st.P99))
+			mean.parts = append(mean.parts, part{max(st.Mean, 0), paint, hatched, label, tip})
+			row := bar{name: label + "  " + st.Name, note: latency(st.P99), parts: []part{{max(st.P99, 0), paint, hatched, "", tip}}}
+			if len(hops) > 1 {
+				row.name += " (" + st.Hop + ")"
+			}
+			slow = append(slow, row)
+		}
+		mean.note = latency(mean.total())
+		means = append(means, mean)
+	}
+	return means, slow
 }
 
-// fitted cuts a text to a width in pixels.
-func fitted(s string, width float64) string {
-	for textWidth(s, sizeText, false) > width && letters(s) > 1 {
-		s = shortened(s, letters(s)-1)
+// fittedNames cuts the names of bars to the part of a drawing that is theirs.
+func fittedNames(rows []bar, width float64) []bar {
+	room := width - 80 // for the note on a phone, where the name is above its bar
+	if width >= wide {
+		room = width * 0.4
 	}
-	return s
+	out := slices.Clone(rows)
+	for i := range out {
+		for textWidth(out[i].name, sizeText, out[i].bold) > room && letters(out[i].name) > 1 {
+			out[i].name = shortened(out[i].name, letters(out[i].name)-1)
+		}
+	}
+	return out
 }
 
 // outside reports whether most of the time passes where the system doesn't time
 // it: in the load generator, the sockets, and the queues for a core before them.
 // The stages of the first hop are the whole way, those of the next are within.
-// Their p99s add up to at least that of the whole, so that half of it is missing
-// for certain if they don't come to half.
+// Means add up. Their p99s needn't, but where all of them together don't come to
+// half of the p99 of the whole, none of them is what makes it.
 func outside(s *result.Summary, stages []result.Stage) bool {
 	slow, mean := 0.0, 0.0
 	for _, st := range stages {

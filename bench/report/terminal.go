@@ -24,7 +24,12 @@ const (
 // requests are always there. Colour is used only if colour is true.
 func Terminal(w io.Writer, rep *result.Report, width int, colour bool) error {
 	t := &terminal{width: max(width, MinWidth), colour: colour}
-	t.paragraph(Headline(rep), "", toneStrong)
+	tone := toneStrong
+	if doubts := result.Doubts(rep); len(doubts) > 0 {
+		tone = toneFaint
+		t.banner(doubts)
+	}
+	t.paragraph(Headline(rep), "", tone)
 	t.line()
 	explained := make(map[string]string)
 	for _, g := range groupsOf(result.Summarize(rep.Runs)) {
@@ -40,6 +45,16 @@ func Terminal(w io.Writer, rep *result.Report, width int, colour bool) error {
 	}
 	_, err := w.Write(t.out.Bytes())
 	return err
+}
+
+// banner says why the figures aren't to be relied on.
+func (t *terminal) banner(doubts []result.Doubt) {
+	t.paragraph(BannerTitle, "", toneBad)
+	for _, d := range doubts {
+		t.paragraph("- "+d.Reason, tableIndent, toneWarn)
+	}
+	t.paragraph(result.Advice(doubts), tableIndent, toneNone)
+	t.line()
 }
 
 // environmentLine says in a line where a report was made.

@@ -32,7 +32,7 @@ func throughputPlots(groups []*group) []*plot {
 // throughputPlot shows groups of one driver.
 func throughputPlot(driver string, groups []*group) *plot {
 	var bars []bar
-	var titles []string
+	var claims, topics []string
 	rounds := 0
 	for _, g := range groups {
 		rows := slices.Clone(g.rows)
@@ -45,15 +45,20 @@ func throughputPlot(driver string, groups []*group) *plot {
 			}
 			bars = append(bars, b)
 		}
-		titles = append(titles, g.scenario+": "+throughputTitle(rows))
+		topics = append(topics, g.scenario)
+		claims = append(claims, throughputTitle(rows))
 		rounds = max(rounds, g.rounds)
 	}
 	caption := fmt.Sprintf("Requests that succeeded per second with all connections always busy (closed loop, %s): the bar is the median, the whisker goes from the slowest to the fastest of %s.", driver, plural(rounds, "round"))
 	if rounds == 1 {
 		caption = fmt.Sprintf("Requests that succeeded per second with all connections always busy (closed loop, %s), in one round: how much of a difference is chance can't be told.", driver)
 	}
+	topic := strings.Join(topics, ", ") + ", closed loop by " + driver
+	if len(claims) > 1 {
+		claims[1] = topics[1] + ": " + claims[1]
+	}
 	return &plot{
-		name: "throughput-" + driver, title: strings.Join(titles[:min(len(titles), 2)], "; "), caption: caption,
+		name: "throughput-" + driver, topic: topic, claim: strings.Join(claims[:min(len(claims), 2)], "; "), caption: caption,
 		draw: func(width float64) *drawing {
 			d := &drawing{width: width}
 			d.bars(bars, nil, "requests per second", shortRate)

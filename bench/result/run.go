@@ -79,7 +79,10 @@ type Run struct {
 	Entries   []Entry   `json:"entries,omitempty"`
 	Series    []Point   `json:"series,omitempty"`
 	Processes []Process `json:"processes,omitempty"`
-	Stages    []Stage   `json:"stages,omitempty"`
+	// CPUOthers is the share of the machine's CPU time, 0 to 1, that went to programs which are none
+	// of Processes, and to other virtual machines. 0 too if that isn't known.
+	CPUOthers float64 `json:"cpu_others,omitempty"`
+	Stages    []Stage `json:"stages,omitempty"`
 	// Counters are what the system counted of itself meanwhile: drops, sheds, frames per message.
 	Counters map[string]float64 `json:"counters,omitempty"`
 	Events   []Event            `json:"events,omitempty"`

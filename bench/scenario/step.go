@@ -80,8 +80,12 @@ func (t *turn) step(ctx context.Context, step Step) (*result.Run, error) {
 	if run == nil {
 		return nil, err
 	}
-	processes, stages, counters := t.sys.Sample(context.WithoutCancel(ctx)).Since(before)
+	after := t.sys.Sample(context.WithoutCancel(ctx))
+	processes, stages, counters := after.Since(before)
 	run.Processes = append(processes, run.Processes...)
+	if t.sys.Group != nil && len(t.rep.Environment.Limits) == 0 { // else there are processes that aren't known, or CPUs that aren't ours
+		run.CPUOthers = after.Others(before, run.Processes)
+	}
 	run.Stages, run.Counters, run.Events = stages, counters, events
 	if run.Duration <= 0 { // interrupted at once
 		return nil, err

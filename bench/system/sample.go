@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
+	"time"
 
 	"nanofront/bench/result"
 	"nanofront/metrics"
@@ -14,6 +16,8 @@ import (
 
 // Sample is the state of a system at one moment: what its processes have used, and what they have counted.
 type Sample struct {
+	at        time.Time
+	machine   float64 // CPU seconds of everything on it; 0 if it doesn't tell
 	processes []processSample
 	reports   map[string]adminSample
 }
@@ -31,7 +35,7 @@ type adminSample struct {
 // Sample takes a sample. An admin port that doesn't answer is left out. It costs the system some
 // milliseconds: take samples before and after a load, not during it.
 func (s *System) Sample(ctx context.Context) *Sample {
-	sample := &Sample{reports: make(map[string]adminSample)}
+	sample := &Sample{at: time.Now(), machine: machineCPU(), reports: make(map[string]adminSample)}
 	if s.Group != nil {
 		for _, p := range s.Processes() {
 			sample.processes = append(sample.processes, processSample{p.Name, p.Role, p.Usage()})
@@ -76,6 +80,20 @@ func (s *Sample) Since(before *Sample) ([]result.Process, []result.Stage, map[st
 	}
 	d := difference{before: before.reports, after: s.reports}
 	return processes, d.stages(), d.counters()
+}
+
+// Others is the share of the machine's CPU time since a former sample, 0 to 1, that went to none of the
+// processes named; 0 if that can't be told.
+func (s *Sample) Others(before *Sample, processes []result.Process) float64 {
+	all := s.at.Sub(before.at).Seconds() * float64(runtime.NumCPU())
+	if s.machine == 0 || before.machine == 0 || all <= 0 {
+		return 0
+	}
+	used := s.machine - before.machine
+	for i := range processes {
+		used -= processes[i].CPUSeconds
+	}
+	return min(max(used/all, 0), 1)
 }
 
 // difference is between the reports of two samples.

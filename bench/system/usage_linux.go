@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 
@@ -136,4 +137,42 @@ func statusValue(file, name string) int64 {
 		return n
 	}
 	return 0
+}
+
+// machineCPU is how long all CPUs have run programs, in seconds, the time included that a hypervisor
+// gave to other machines. Interrupts aren't in it: those of the measurement's own traffic are
+// nobody's. It is 0 where /proc/stat has other CPUs than this process may use.
+func machineCPU() float64 {
+	raw, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0
+	}
+	return parseMachineCPU(string(raw), runtime.NumCPU())
+}
+
+func parseMachineCPU(stat string, cpus int) float64 {
+	sum, seen := 0.0, 0
+	for line := range strings.Lines(stat) {
+		fields := strings.Fields(line)
+		// proc_stat(5): user, nice, system, idle, iowait, irq, softirq, steal.
+		const least = 9
+		if len(fields) < least || !strings.HasPrefix(fields[0], "cpu") {
+			continue
+		}
+		if fields[0] != "cpu" {
+			seen++
+			continue
+		}
+		for _, i := range []int{1, 2, 3, 8} {
+			n, err := strconv.ParseFloat(fields[i], 64)
+			if err != nil {
+				return 0
+			}
+			sum += n / ticks
+		}
+	}
+	if seen != cpus {
+		return 0
+	}
+	return sum
 }

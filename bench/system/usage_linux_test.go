@@ -3,11 +3,13 @@ package system
 import (
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"nanofront/bench/result"
 	"nanofront/internal/testutil"
 )
 
@@ -58,5 +60,28 @@ func TestUsage_TheCoarserClockCounts(t *testing.T) {
 	}
 	if got := exact.Since(Usage{}).Clock; got != ClockScheduler {
 		t.Errorf("the difference to nothing is counted by %q", got)
+	}
+}
+
+func TestMachineCPU(t *testing.T) {
+	const stat = "cpu  1000 200 300 9999 50 60 70 800 5 5\ncpu0 1 2 3 4 5 6 7 8 0 0\ncpu1 1 2 3 4 5 6 7 8 0 0\nintr 1\n"
+	if got := parseMachineCPU(stat, 2); got != 23 {
+		t.Errorf("%v s of CPU, want 23: user, nice, system and steal", got)
+	}
+	for _, bad := range []string{"", "cpu  1 2\n", strings.Replace(stat, "1000", "x", 1)} {
+		if got := parseMachineCPU(bad, 2); got != 0 {
+			t.Errorf("%q gives %v s", bad, got)
+		}
+	}
+	if got := parseMachineCPU(stat, 4); got != 0 {
+		t.Errorf("%v s of CPUs that aren't ours", got)
+	}
+	before := &Sample{at: time.Unix(0, 0), machine: 100}
+	after := &Sample{at: time.Unix(10, 0), machine: 100 + 10*float64(runtime.NumCPU())}
+	if got := after.Others(before, []result.Process{{CPUSeconds: 4 * float64(runtime.NumCPU())}}); got < 0.599 || got > 0.601 {
+		t.Errorf("others had %v of the machine, want 0.6", got)
+	}
+	if got := after.Others(&Sample{at: time.Unix(0, 0)}, nil); got != 0 {
+		t.Errorf("others had %v, of which nothing is known", got)
 	}
 }
