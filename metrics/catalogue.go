@@ -74,7 +74,7 @@ var (
 	BusCalls       = counter("bus.calls", "calls", "requests put on the bus that expect a reply", onBus)
 	BusKeyed       = counter("bus.keyed", "calls", "calls sent to an instance chosen by their key", onBus)
 	BusKeyMoved    = counter("bus.key_moved", "calls", "of those, calls that went elsewhere because their key's instance was over its bounded load or without credit, or had just failed", onBus)
-	BusDropped     = counter("bus.dropped.<reason>", "frames", "frames or messages dropped, by reason: late, stray, malformed, unknown_kind, over_window, link_down, no_handler, event_overflow, tap_overflow, oversized, over_bodies, payload (it could not be encoded)", onBus)
+	BusDropped     = counter("bus.dropped.<reason>", "frames", "frames or messages dropped, by reason: late, stray, malformed, unknown_kind, over_window, link_down, no_handler, event_overflow, tap_overflow, oversized, over_bodies, over_held, payload (it could not be encoded)", onBus)
 	BusCancelsIn   = counter("bus.cancels_in", "frames", "cancels received", onBus)
 	BusCancelsOut  = counter("bus.cancels_out", "frames", "cancels sent", onBus)
 	BusExpired     = counter("bus.expired", "calls", "calls whose deadline passed before the reply came", onBus)

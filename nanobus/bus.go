@@ -32,6 +32,7 @@ type Bus struct {
 	table   *table
 	events  chan Event
 	served  atomic.Int64 // peers' requests that are not answered yet
+	held    atomic.Int64 // peers' requests that are held
 	taps    tapSet
 
 	process []byte // Hello.Process
@@ -227,6 +228,7 @@ func (b *Bus) helloFor(l *Link) *wire.Hello {
 		Version: wire.ProtocolVersion, Service: b.opts.Service, CodeVersion: b.opts.Version, Instance: b.opts.Instance,
 		EventsOnly: l.instance != nil && l.instance.EventsOnly,
 		Bodies:     b.opts.Bodies,
+		Holds:      b.opts.Holder != nil,
 		Process:    b.process,
 	}
 	if b.opts.Serve != nil && !b.draining {
@@ -313,6 +315,9 @@ func (b *Bus) detach(l *Link) {
 		err = ErrClosed
 	}
 	b.failAll(l, err)
+	if b.opts.Holder != nil {
+		b.opts.Holder.LinkDown(l)
+	}
 }
 
 func (b *Bus) snapshotLinks() []*Link {

@@ -59,6 +59,12 @@ type Call struct {
 	// Payload. It must be read to its end or closed; Release closes it.
 	Download *BodyReader
 
+	// Held says that the responder answers later: HoldFor is for how long it wants the call to be held at the
+	// most, and Payload what is to be taken for the answer then, empty if there is none. The call itself has ended;
+	// the answer goes to Options.Holder, under the call's id.
+	HoldFor time.Duration
+	Held    bool
+
 	// Err is nil if Payload is a reply; else one of the package's errors or a
 	// *RemoteError.
 	Err error
@@ -112,6 +118,7 @@ func (c *Call) Release() {
 	c.SendMore, c.StopOnReply, c.Upload = false, false, nil
 	c.msg, c.kept = nil, false
 	c.Payload, c.Err, c.Link, c.Timing, c.Received = nil, nil, nil, Timing{}, 0
+	c.Held, c.HoldFor = false, 0
 	c.id, c.sent, c.batch, c.Key = 0, 0, 0, 0
 }
 

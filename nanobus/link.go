@@ -89,6 +89,8 @@ type Link struct {
 	bestRTT     int64 // reader only
 	bestAt      int64 // reader only
 
+	answers []HeldAnswer // to held calls, of the message at hand; reader only
+
 	unanswered atomic.Int32    // pings since the last message came in
 	pinged     atomic.Uint64   // t0 of the last ping
 	sentAt     [sentRing]int64 // bus time of the writes, atomically accessed
@@ -116,6 +118,7 @@ type Link struct {
 	readers  map[bodyKey]*BodyReader
 	owed     int // of the readers, responses'
 	writers  map[bodyKey]*BodyWriter
+	held     map[uint64]*Held // requests of the peer that are held
 
 	wake    chan struct{}
 	turn    turn
@@ -294,6 +297,7 @@ func (l *Link) detached() {
 		w.halt(ErrLinkDown)
 	}
 	l.mu.Unlock()
+	l.endHeld()
 	for _, r := range readers {
 		r.end(ErrLinkDown)
 		r.gone()

@@ -68,6 +68,12 @@ type Options struct {
 	// fails. 1..65536, 0 means DefaultBodies.
 	MaxBodies int
 
+	// Holder keeps the calls that responders hold, to answer them later. nil: the process takes no holds.
+	Holder Holder
+
+	// MaxHeld bounds the requests of peers that the process holds. 1..1048576, 0 means DefaultHeld.
+	MaxHeld int
+
 	// Security says how peers are told from strangers.
 	Security Security
 
@@ -105,6 +111,7 @@ func (o *Options) validate() error {
 		{"slots", &o.Slots, DefaultSlots, maxSlots},
 		{"links", &o.MaxLinks, DefaultLinks, 1 << 16},
 		{"bodies", &o.MaxBodies, DefaultBodies, 1 << 16},
+		{"held requests", &o.MaxHeld, DefaultHeld, 1 << 20},
 	} {
 		if *f.value == 0 {
 			*f.value = f.def
@@ -133,7 +140,7 @@ type busMetrics struct {
 	droppedLate, droppedStray, droppedMalformed, droppedUnknown      *metrics.Counter
 	droppedWindow, droppedNoHandler, droppedEvents, droppedOversized *metrics.Counter
 	droppedLinkDown, droppedBodies                                   *metrics.Counter
-	droppedTap, tapCopies, droppedPayload                            *metrics.Counter
+	droppedTap, tapCopies, droppedPayload, droppedHeld               *metrics.Counter
 }
 
 func newBusMetrics(s metrics.Meter) *busMetrics {
@@ -154,6 +161,6 @@ func newBusMetrics(s metrics.Meter) *busMetrics {
 		droppedEvents: dropped("event_overflow"), droppedOversized: dropped("oversized"),
 		droppedLinkDown: dropped("link_down"), droppedBodies: dropped("over_bodies"),
 		droppedTap: dropped("tap_overflow"), tapCopies: s.Counter(metrics.BusTapCopies),
-		droppedPayload: dropped("payload"),
+		droppedPayload: dropped("payload"), droppedHeld: dropped("over_held"),
 	}
 }

@@ -43,6 +43,9 @@ func (l *Link) reader() {
 func (l *Link) receive(msg *mangos.Message, now int64, arrived []*Request) ([]*Request, error) {
 	arrived, err := l.act(msg, now, arrived)
 	l.admit(arrived)
+	if len(l.answers) > 0 {
+		l.handAnswers()
+	}
 	return arrived[:0], err
 }
 
@@ -95,11 +98,17 @@ func (l *Link) act(msg *mangos.Message, now int64, arrived []*Request) ([]*Reque
 			if err := l.response(f, msg, now); err != nil {
 				return arrived, err
 			}
+		case wire.KindHold:
+			if err := l.holding(f, msg, now); err != nil {
+				return arrived, err
+			}
 		case wire.KindCancel:
 			l.admit(arrived) // the request may be in this very message
 			arrived = arrived[:0]
 			m.cancelsIn.Inc()
-			l.cancelled(f.ID)
+			if !l.heldCancelled(f.ID) {
+				l.cancelled(f.ID)
+			}
 		case wire.KindHello:
 			h, err := wire.DecodeHello(f.Body)
 			if err != nil {
@@ -293,6 +302,9 @@ func (l *Link) admit(arrived []*Request) {
 
 // response ends the call that the frame answers.
 func (l *Link) response(f wire.Frame, msg *mangos.Message, now int64) error {
+	if f.Flags&wire.FlagHeld != 0 {
+		return l.late(f, msg, now)
+	}
 	if len(f.Body) < wire.ResponseFixed {
 		return fmt.Errorf("%w: response of %d bytes", ErrMalformed, len(f.Body))
 	}

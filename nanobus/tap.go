@@ -293,6 +293,8 @@ func (t *tap) cut(raw []byte) int {
 		if raw[5]&wire.FlagError != 0 { // no payload: a code and a text
 			return min(len(raw), fixed+4+maxErrorText)
 		}
+	case wire.KindHold:
+		fixed += wire.HoldFixed
 	case wire.KindEvent:
 		if len(raw) > wire.HeaderSize {
 			fixed += 1 + int(raw[wire.HeaderSize])

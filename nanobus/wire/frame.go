@@ -61,12 +61,14 @@ const (
 	KindPong     Kind = 10
 	KindProof    Kind = 11
 	KindTap      Kind = 12
+	KindHold     Kind = 13
 )
 
 // Flags. A flag means something only together with its kind.
 const (
 	FlagError    uint8 = 1 << 0 // response: the body is an error code and a text
 	FlagMore     uint8 = 1 << 1 // request, response: data frames follow
+	FlagHeld     uint8 = 1 << 2 // response: to a request that is held, and has given its credit back
 	FlagEnd      uint8 = 1 << 0 // data: the last of its body
 	FlagBroken   uint8 = 1 << 1 // data: the body ends here and is not complete; an error code and a text
 	FlagResponse uint8 = 1 << 2 // data, credit: of the response's body, not the request's
@@ -77,6 +79,7 @@ const (
 const (
 	RequestFixed  = 4  // budget
 	ResponseFixed = 16 // received, queue, handler
+	HoldFixed     = 20 // the same, and the timeout
 )
 
 // Frame is one decoded frame. Body aliases the message.

@@ -30,6 +30,7 @@ func vectors() map[string][]byte {
 	// The two hellos behind the proofs; the secret is "correct horse battery staple".
 	connecting := Hello{Version: 1, Service: "web", Instance: "web-2", Nonce: counting(0)}
 	accepting := Hello{Version: 1, Window: 1024, Service: "profile", Instance: "profile-1", Nonce: counting(32)}
+	holder := Hello{Version: 1, Bodies: true, Holds: true, Service: "terminator", Instance: "terminator-1"}
 	named := Hello{Version: 1, Service: "web", Instance: "web-2", Process: counting(0)[:ProcessSize]}
 	secret := []byte("correct horse battery staple")
 	return map[string][]byte{
@@ -39,6 +40,7 @@ func vectors() map[string][]byte {
 		"proof-accepting":    frame(KindProof, 0, 0, Proof(secret, RoleAccepting, &accepting, &connecting)...),
 
 		"hello":             hello.AppendTo(nil),
+		"hello-holds":       holder.AppendTo(nil),
 		"hello-process":     named.AppendTo(nil),
 		"hello-events-only": caller.AppendTo(nil),
 		"request":           frame(KindRequest, 0, id, append([]byte{0, 0x2d, 0xc6, 0xc0}, "ping"...)...),
@@ -50,6 +52,13 @@ func vectors() map[string][]byte {
 		"response-error": frame(KindResponse, FlagError, id, append([]byte{
 			0, 6, 0x0a, 0x24, 0x18, 0x1e, 0x40, 0x00, 0, 0, 0, 0, 0, 0, 0, 0,
 		}, AppendError(nil, 4, "too late")...)...),
+		"hold": frame(KindHold, 0, id, append([]byte{
+			0, 6, 0x0a, 0x24, 0x18, 0x1e, 0x40, 0x00, 0, 0, 0, 12, 0, 0, 0, 250,
+			0, 0, 0x61, 0xa8, // timeout, ms
+		}, "nothing"...)...),
+		"response-held": frame(KindResponse, FlagHeld, id, append([]byte{
+			0, 6, 0x0a, 0x24, 0x18, 0x3c, 0xc4, 0x80, 0, 0, 0, 0, 0, 0, 0, 0,
+		}, "pong"...)...),
 		"request-more": frame(KindRequest, FlagMore, id+1, append([]byte{0, 0x2d, 0xc6, 0xc0}, "one "...)...),
 		"data":         frame(KindData, 0, id+1, []byte("two ")...),
 		"data-end":     frame(KindData, FlagEnd, id+1, []byte("three")...),

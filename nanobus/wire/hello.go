@@ -15,6 +15,7 @@ const ProcessSize = 8
 const (
 	HelloEventsOnly = 1 << 0
 	HelloBodies     = 1 << 1
+	HelloHolds      = 1 << 2
 )
 
 // Hello is how a process introduces itself on a link. It is the first frame
@@ -27,6 +28,8 @@ type Hello struct {
 	EventsOnly bool
 	// Bodies says that the peer takes bodies in chunks: data frames.
 	Bodies bool
+	// Holds says that the peer, as a caller, keeps requests that are held: hold frames.
+	Holds bool
 	// Window is how many requests the peer takes at once on this link.
 	// 0 means that it takes none (a pure caller).
 	Window uint32
@@ -55,6 +58,9 @@ func (h *Hello) AppendTo(dst []byte) []byte {
 	}
 	if h.Bodies {
 		flags |= HelloBodies
+	}
+	if h.Holds {
+		flags |= HelloHolds
 	}
 	dst = binary.BigEndian.AppendUint16(dst, flags)
 	dst = binary.BigEndian.AppendUint32(dst, h.Window)
@@ -85,6 +91,7 @@ func DecodeHello(b []byte) (*Hello, error) {
 		Version:    binary.BigEndian.Uint16(b),
 		EventsOnly: binary.BigEndian.Uint16(b[2:])&HelloEventsOnly != 0,
 		Bodies:     binary.BigEndian.Uint16(b[2:])&HelloBodies != 0,
+		Holds:      binary.BigEndian.Uint16(b[2:])&HelloHolds != 0,
 		Window:     binary.BigEndian.Uint32(b[4:]),
 	}
 	b = b[8:]

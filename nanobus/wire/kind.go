@@ -9,6 +9,7 @@ import (
 var kindNames = map[Kind]string{
 	KindHello: "hello", KindRequest: "request", KindResponse: "response", KindData: "data", KindCancel: "cancel",
 	KindCredit: "credit", KindEvent: "event", KindDraining: "draining", KindPing: "ping", KindPong: "pong", KindTap: "tap",
+	KindHold: "hold",
 }
 
 // String returns the kind's name, or its number if it is not known.

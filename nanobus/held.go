@@ -1,0 +1,198 @@
+package nanobus
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"nanofront/nanobus/wire"
+)
+
+// MaxHold is the longest that a request may be held.
+const MaxHold = 10 * time.Minute
+
+// DefaultHeld is Options.MaxHeld's default.
+const DefaultHeld = 1 << 16
+
+var (
+	// ErrNoHolds: the caller doesn't take holds, or the request is one whose body comes in chunks. It is
+	// still to be answered.
+	ErrNoHolds = errors.New("nanobus: the request can't be held: its caller takes no holds, or its body came in chunks")
+	// ErrTooManyHeld: as many requests are held as Options.MaxHeld allows, or the caller doesn't read what it
+	// was sent. The request is still to be answered.
+	ErrTooManyHeld = errors.New("nanobus: too many requests are held")
+	// ErrNotHeld: the request isn't held any more: it was answered, its time has run out, or the client or the
+	// link has gone.
+	ErrNotHeld = errors.New("nanobus: the request is not held any more")
+)
+
+// Held is a request of a peer that was answered with a hold: its credit is given back, and its caller waits for
+// Answer, or until the timeout, whatever comes first.
+type Held struct {
+	link *Link
+	id   uint64
+	gone func()
+}
+
+// Hold answers the request by having its caller wait: for Held.Answer, or else for the timeout, when the caller
+// takes p as the answer; nil if there is none. It never blocks. gone is called once if the request ends otherwise
+// than by Answer: the client has left, the time has run out, or the link has broken. It must not block. It may be
+// called before Hold returns.
+//
+// The request was answered, but its payload may be read until its user is done with it. With an error it is still to
+// be answered: ErrNoHolds, ErrTooManyHeld, ErrCancelled, ErrLinkDown, ErrTooLarge, ErrPayload, or ErrMalformed when
+// another request of this id is held.
+func (r *Request) Hold(p Payload, timeout time.Duration, gone func()) (*Held, error) {
+	l := r.link
+	b := l.bus
+	if timeout < time.Millisecond || timeout > MaxHold {
+		return nil, fmt.Errorf("nanobus: a hold of %v: want %v to %v", timeout, time.Millisecond, MaxHold)
+	}
+	if h := l.hello.Load(); h == nil || !h.Holds || r.body != nil {
+		return nil, ErrNoHolds
+	}
+	if b.held.Add(1) > int64(b.opts.MaxHeld) {
+		b.held.Add(-1)
+		b.metrics.droppedHeld.Inc()
+		return nil, ErrTooManyHeld
+	}
+	h := &Held{link: l, id: r.id, gone: gone}
+	if err := h.begin(r, p, timeout); err != nil {
+		b.held.Add(-1)
+		return nil, err
+	}
+	r.Leave()
+	r.release()
+	return h, nil
+}
+
+// begin sends the hold and puts h into the link's table.
+func (h *Held) begin(r *Request, p Payload, timeout time.Duration) error {
+	l := r.link
+	now := l.bus.now()
+	start, err := l.begin(wire.KindHold, 0, r.id)
+	switch {
+	case err != nil:
+		return err
+	case r.cancelled.Load():
+		err = ErrCancelled
+	case l.held[r.id] != nil:
+		err = fmt.Errorf("%w: two requests with one id", ErrMalformed)
+	case start > maxGathered:
+		err = ErrTooManyHeld
+	}
+	if err != nil {
+		l.abandon(start)
+		return err
+	}
+	started := r.started
+	if started == 0 {
+		started = now
+	}
+	l.out = binary.BigEndian.AppendUint64(l.out, l.bus.wallMicros(r.received))
+	l.out = binary.BigEndian.AppendUint32(l.out, micros32(started-r.received))
+	l.out = binary.BigEndian.AppendUint32(l.out, micros32(now-started))
+	l.out = binary.BigEndian.AppendUint32(l.out, uint32(timeout.Milliseconds())) // MaxHold at most
+	if p != nil {
+		if err := l.encode(start, p); err != nil {
+			return err
+		}
+	}
+	if l.held == nil {
+		l.held = make(map[uint64]*Held)
+	}
+	l.held[r.id] = h
+	l.forget(r)
+	return l.commit(start)
+}
+
+// Answer answers the held request. It blocks, for some seconds at most, while the peer doesn't read what was sent
+// before. The error is ErrNotHeld if nobody waits any more, ErrLinkDown, ErrTooLarge or ErrPayload; with the last two
+// the caller was told so.
+func (h *Held) Answer(p Payload) error {
+	err := h.send(wire.FlagHeld, p, true)
+	switch {
+	case errors.Is(err, ErrTooLarge):
+		h.link.bus.metrics.droppedOversized.Inc()
+		_ = h.send(wire.FlagHeld|wire.FlagError, &errorPayload{code: CodeTooLarge}, false)
+	case errors.Is(err, ErrPayload):
+		_ = h.send(wire.FlagHeld|wire.FlagError, &errorPayload{code: CodeInternal}, false)
+	}
+	return err
+}
+
+// Fail answers the held request with an error; text is for the caller's log.
+func (h *Held) Fail(code Code, text string) error {
+	return h.send(wire.FlagHeld|wire.FlagError, &errorPayload{code: code, text: text}, false)
+}
+
+// Link returns the link on which the request came.
+func (h *Held) Link() *Link { return h.link }
+
+// ID returns the correlation id, for logs.
+func (h *Held) ID() uint64 { return h.id }
+
+// send sends the answer and takes h off the link's table.
+func (h *Held) send(flags uint8, p Payload, block bool) error {
+	l := h.link
+	l.mu.Lock()
+	for block && len(l.out) > maxGathered && !l.closed {
+		l.rouse()
+		l.space.Wait() // the writer's deadline ends this at the latest
+	}
+	switch {
+	case l.held[h.id] != h:
+		l.mu.Unlock()
+		return ErrNotHeld
+	case l.closed: // for writers, and about to be for all
+		l.mu.Unlock()
+		return ErrLinkDown
+	}
+	start := len(l.out)
+	l.out = wire.Begin(l.out, wire.KindResponse, flags, h.id)
+	l.out = binary.BigEndian.AppendUint64(l.out, l.bus.wallMicros(l.bus.now()))
+	l.out = append(l.out, 0, 0, 0, 0, 0, 0, 0, 0)
+	if err := l.encode(start, p); err != nil {
+		return err
+	}
+	delete(l.held, h.id)
+	l.bus.held.Add(-1)
+	return l.commit(start)
+}
+
+// heldCancelled ends the held request with this id, if there is one: its caller waits no longer.
+func (l *Link) heldCancelled(id uint64) bool {
+	l.mu.Lock()
+	h := l.held[id]
+	if h != nil {
+		delete(l.held, id)
+		l.cancels--
+	}
+	l.mu.Unlock()
+	if h != nil {
+		h.end()
+	}
+	return h != nil
+}
+
+// endHeld ends all that is held on a link that has gone.
+func (l *Link) endHeld() {
+	l.mu.Lock()
+	held := l.held
+	l.held = nil
+	l.mu.Unlock()
+	for _, h := range held {
+		h.end()
+	}
+}
+
+func (h *Held) end() {
+	h.link.bus.held.Add(-1)
+	if h.gone != nil {
+		h.gone()
+	}
+}
+
+// Held is how many requests of peers are held.
+func (b *Bus) Held() int { return int(b.held.Load()) }
