@@ -10,7 +10,7 @@ import (
 )
 
 // MaxHold is the longest that a request may be held.
-const MaxHold = 10 * time.Minute
+const MaxHold = 600 * time.Second
 
 // DefaultHeld is Options.MaxHeld's default.
 const DefaultHeld = 1 << 16
