@@ -37,14 +37,17 @@ func overtimePlot(s *result.Summary) *plot {
 	failed := curve{name: "failed", style: style{bad, circle, dashes[2]}, width: 2, plain: true}
 	for _, p := range points {
 		at := trimZero(p.At) + " s: "
-		p99.points = append(p99.points, point{p.At, p.P99})
-		p99.tips = append(p99.tips, at+"p99 "+latency(p.P99)+", p50 "+latency(p.P50))
-		p50.points = append(p50.points, point{p.At, p.P50})
-		p50.tips = append(p50.tips, at+"p50 "+latency(p.P50))
 		answered.points = append(answered.points, point{p.At, p.Rate})
 		answered.tips = append(answered.tips, at+rate(p.Rate)+" req/s answered")
 		failed.points = append(failed.points, point{p.At, p.Errors})
 		failed.tips = append(failed.tips, at+rate(p.Errors)+" req/s failed")
+		if p.P99 <= 0 {
+			continue // nothing was answered, which is no latency of 0
+		}
+		p99.points = append(p99.points, point{p.At, p.P99})
+		p99.tips = append(p99.tips, at+"p99 "+latency(p.P99)+", p50 "+latency(p.P50))
+		p50.points = append(p50.points, point{p.At, p.P50})
+		p50.tips = append(p50.tips, at+"p50 "+latency(p.P50))
 	}
 	topic := s.Scenario
 	if s.Step != "" {
@@ -52,9 +55,13 @@ func overtimePlot(s *result.Summary) *plot {
 	}
 	claim := "the worst second has a p99 of " + latency(worst.P99)
 	caption := "Latency of what was answered in each second of the typical round; a steady line is good, a spike is a moment in which somebody waited."
+	caption += " Below: how many were answered"
+	rates := []curve{answered}
 	if errors > 0 {
-		caption += " Below: how many were answered and how many failed."
+		caption += " and how many failed"
+		rates = append(rates, failed)
 	}
+	caption += "."
 	if len(run.Events) > 0 {
 		caption += " Numbered lines are what was done to the system meanwhile."
 	}
@@ -64,7 +71,7 @@ func overtimePlot(s *result.Summary) *plot {
 		roomy := width >= wide
 		gutter, n := 0.0, 5
 		if roomy {
-			gutter, n = max(room(lines), room([]curve{answered, failed})), 10
+			gutter, n = max(room(lines), room(rates)), 10
 		} else {
 			d.lineLegend(lines)
 		}
@@ -82,16 +89,13 @@ func overtimePlot(s *result.Summary) *plot {
 		c := newChart(d, xAxis, latencies, 240, gutter)
 		c.events(run.Events)
 		c.curves(lines, roomy)
-		if errors > 0 {
-			d.height += 14
-			lines = []curve{answered, failed}
-			if !roomy {
-				d.lineLegend(lines)
-			}
-			y, ys = linear(most, 3)
-			c = newChart(d, xAxis, axis{scale: y, ticks: withLabels(ys, shortRate), label: "requests per second"}, 110, gutter)
-			c.curves(lines, roomy)
+		d.height += 14
+		if !roomy {
+			d.lineLegend(rates)
 		}
+		y, ys = linear(most, 3)
+		c = newChart(d, xAxis, axis{scale: y, ticks: withLabels(ys, shortRate), label: "requests per second"}, 110, gutter)
+		c.curves(rates, roomy)
 		d.eventList(run.Events, span)
 		return d
 	}}

@@ -53,7 +53,7 @@ func plotsOf(rep *result.Report) []plot {
 	}
 	for _, g := range groups {
 		for _, s := range g.rows {
-			if s.Subject != result.Nanofront {
+			if s.Subject != result.Nanofront && len(g.subjects()) > 1 {
 				continue
 			}
 			add(stagesPlot(s))
@@ -78,14 +78,19 @@ func plotsOf(rep *result.Report) []plot {
 func named(plots []plot) []plot {
 	seen := make(map[string]int)
 	for i := range plots {
-		name := slug(plots[i].name)
-		seen[name]++
-		if n := seen[name]; n > 1 {
-			name = fmt.Sprintf("%s-%d", name, n)
-		}
-		plots[i].name = name
+		plots[i].name = unique(seen, plots[i].name)
 	}
 	return plots
+}
+
+// unique is a name that is good for a file and isn't among those seen.
+func unique(seen map[string]int, name string) string {
+	name = slug(name)
+	seen[name]++
+	if n := seen[name]; n > 1 {
+		return fmt.Sprintf("%s-%d", name, n)
+	}
+	return name
 }
 
 const maxSlug = 80

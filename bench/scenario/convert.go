@@ -69,6 +69,7 @@ func RunsOf(r *load.Result) []result.Run {
 		}
 		for _, p := range whole.Series {
 			if at := time.Duration(p.At * float64(time.Second)); at > s.Start && at <= s.Start+s.Duration {
+				p.At -= s.Start.Seconds()
 				runs[i].Series = append(runs[i].Series, p)
 			}
 		}

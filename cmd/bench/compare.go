@@ -17,6 +17,14 @@ type compareCommand struct {
 	Subject       string `default:"nanofront" placeholder:"NAME" help:"Compare only this subject; all if empty."`
 }
 
+// Examples implements cli.Exampler.
+func (*compareCommand) Examples() [][2]string {
+	return [][2]string{
+		{"bench compare before after", "What changed from before/report.json to after/report.json."},
+		{"bench compare before after --max-regression 5% --subject plain", "Exit code 1 if a figure of plain fasthttp got worse by more than 5 %."},
+	}
+}
+
 // Run implements command.
 func (c *compareCommand) Run(_ context.Context, std cli.IO) error {
 	limit, err := percent(c.MaxRegression)

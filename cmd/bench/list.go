@@ -16,6 +16,11 @@ type listCommand struct {
 	Long bool `help:"Show more about each."`
 }
 
+// Examples implements cli.Exampler.
+func (*listCommand) Examples() [][2]string {
+	return [][2]string{{"bench list --long", "What each scenario is for, and what is not installed."}}
+}
+
 // Run implements command.
 func (c *listCommand) Run(_ context.Context, std cli.IO) error {
 	for _, kind := range []struct {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"time"
 
@@ -31,16 +32,26 @@ type loadCommand struct {
 	Churn       bool          `help:"Open a connection for each request."`
 	Seed        uint64        `default:"1" placeholder:"N" help:"Random seed; the same seed sends the same requests."`
 	Workers     int           `default:"0" range:"0..64" placeholder:"N" help:"Threads that generate load; 0: as many as needed."`
-	Portable    bool          `help:"Don't use epoll, to see whether it makes a difference."`
 	MaxErrors   float64       `default:"0.01" range:"0..1" placeholder:"SHARE" help:"Share of failed requests above which the exit code is 1, 0 to 1."`
-	JSON        string        `name:"json" type:"path" placeholder:"FILE" help:"File that the result is written to, for bench report; - for standard output."`
+	Out         string        `type:"path" placeholder:"DIR" help:"Folder that the result is written to: report.json, report.html, the plots, and the latencies as .hgrm. Default: nothing is written."`
+	JSON        string        `name:"json" type:"path" placeholder:"FILE" help:"File that only report.json is written to; - for standard output."`
+}
+
+// Examples implements cli.Exampler.
+func (*loadCommand) Examples() [][2]string {
+	return [][2]string{
+		{"bench load http://127.0.0.1:8080/hello --rate 5000", "5,000 requests a second, whatever the answers do: what users would see."},
+		{"bench load http://127.0.0.1:8080/hello --connections 64", "As fast as 64 connections go."},
+		{"bench load http://127.0.0.1:8080/hello --rate 1000..20000 --duration 1m --out result", "A ramp; the report, its plots and the latencies as .hgrm go to the folder result."},
+		{"bench load http://127.0.0.1:8080/ --mix bench/load/testdata/mix.yaml --rate 2000@10s,4000@10s", "Two steps of a mix of requests."},
+	}
 }
 
 // options makes load.Options of the flags.
 func (c *loadCommand) options() (load.Options, error) {
 	o := load.Options{
 		URL: c.URL, Arrivals: load.Arrivals(c.Arrivals), Connections: c.Connections, Duration: c.Duration, Warmup: c.Warmup,
-		Timeout: c.Timeout, LateAfter: c.LateAfter, Pipeline: c.Pipeline, Churn: c.Churn, Seed: c.Seed, Workers: c.Workers, Portable: c.Portable,
+		Timeout: c.Timeout, LateAfter: c.LateAfter, Pipeline: c.Pipeline, Churn: c.Churn, Seed: c.Seed, Workers: c.Workers,
 	}
 	if c.Rate != "" {
 		stages, err := load.ParseStages(c.Rate, c.Duration)
@@ -69,6 +80,11 @@ func (c *loadCommand) Run(ctx context.Context, std cli.IO) error {
 	if err != nil {
 		return cli.Usagef("--json: %w", err)
 	}
+	if c.Out != "" { // before the run, too
+		if err := os.MkdirAll(c.Out, 0o755); err != nil {
+			return cli.Usagef("--out: %w", err)
+		}
+	}
 	defer func() { _ = file.Close() }() // what isn't whole by then is given up
 	out := std.Out
 	if c.JSON == "-" {
@@ -84,13 +100,19 @@ func (c *loadCommand) Run(ctx context.Context, std cli.IO) error {
 		return err
 	}
 	printSummary(out, r, c.LateAfter)
+	rep := c.report(r)
 	if c.JSON != "" {
-		err := result.Write(file, c.report(r))
+		err := result.Write(file, rep)
 		if err == nil {
 			err = file.Commit()
 		}
 		if err != nil {
 			return fmt.Errorf("--json: %w", err)
+		}
+	}
+	if c.Out != "" {
+		if err := writeAll(out, c.Out, rep); err != nil {
+			return err
 		}
 	}
 	return c.verdict(r)
@@ -132,7 +154,6 @@ func (c *loadCommand) reproduce() []string {
 	add("churn", fmt.Sprint(c.Churn), "false")
 	add("seed", fmt.Sprint(c.Seed), "1")
 	add("workers", fmt.Sprint(c.Workers), "0")
-	add("portable", fmt.Sprint(c.Portable), "false")
 	return args
 }
 

@@ -18,6 +18,15 @@ type grammar struct {
 	cli.Version
 }
 
+// Examples implements cli.Exampler.
+func (grammar) Examples() [][2]string {
+	return [][2]string{
+		{"bench hello", "One scenario: run may be left out."},
+		{"bench load http://127.0.0.1:8080/hello --rate 5000", "One load, on whatever runs there."},
+		{"bench compare before after", "What changed between two results."},
+	}
+}
+
 // command is what each subcommand implements.
 type command interface {
 	Run(ctx context.Context, std cli.IO) error

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -12,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
 
 	"nanofront/bench/load"
 	"nanofront/bench/result"
@@ -227,31 +230,123 @@ func (s *seer) Write(b []byte) (int, error) {
 }
 
 func TestProgressLine(t *testing.T) {
-	var out bytes.Buffer
-	p := newProgress(&out)
-	p.terminal = true
 	s := load.Snapshot{Elapsed: 3 * time.Second, Total: 30 * time.Second, Second: load.Second{Sent: 50_000, OK: 49_999, P50: 950, P99: 12_345, Backlog: 7}}
 	s.Second.Errors[load.CauseTimeout] = 1
-	p.show(s)
-	want := "\r3s of 30s          sent    50,000/s  ok    49,999/s  p50    950 µs  p99   12.3 ms  failed 1  waiting 7"
-	if got := out.String(); got != want {
-		t.Errorf("got %q\nwant %q", got, want)
+	nothing := load.Snapshot{Elapsed: 4 * time.Second, Total: 30 * time.Second}
+	for _, c := range []struct {
+		columns, first, second string
+	}{
+		{
+			"100", "\r3s of 30s  ok    49,999/s █  p99   12.3 ms █  failed 1  waiting 7",
+			"\r4s of 30s  ok         0/s █▁  p99         – █–                   ",
+		},
+		{"40", "\r3s of 30s  ok    49,999/s █  p99   12.…", "\r4s of 30s  ok         0/s █▁  p99     …"},
+	} {
+		t.Setenv("COLUMNS", c.columns)
+		var out bytes.Buffer
+		p := newProgress(&out)
+		p.terminal = true
+		p.show(s)
+		p.show(nothing)
+		if got := out.String(); got != c.first+c.second {
+			t.Errorf("in %s columns: got %q\nwant %q", c.columns, got, c.first+c.second)
+		}
+		out.Reset()
+		p.end()
+		if got := out.String(); strings.Trim(got, "\r ") != "" {
+			t.Errorf("end writes %q", got)
+		}
 	}
-	p.end()
-	if got := out.String()[len(want):]; strings.Trim(got, "\r ") != "" {
-		t.Errorf("end writes %q", got)
+	want := "3s of 30s          sent    10,000/s  ok     9,999/s  p50    950 µs  p99   12.3 ms  failed 1  waiting 7"
+	if got := progressLine(&s, 50_000, 49_999, 1, 5, 950, 12_345); got != want {
+		t.Errorf("got %q\nwant %q", got, want)
 	}
 }
 
 func TestFigures(t *testing.T) {
-	for us, want := range map[int64]string{0: "0 µs", 999: "999 µs", 1000: "1.00 ms", 12_345: "12.3 ms", 999_400: "999 ms", 1_000_000: "1.00 s", 60_000_000: "60.0 s"} {
+	for us, want := range map[int64]string{0: "–", 999: "999 µs", 1000: "1.00 ms", 12_345: "12.3 ms", 1_000_000: "1.00 s", 60_000_000: "60.00 s"} {
 		if got := micros(us); got != want {
 			t.Errorf("micros(%d) = %q, want %q", us, got, want)
 		}
 	}
-	for n, want := range map[uint64]string{0: "0.00 B", 999: "999 B", 46_120_000: "46.1 MB", 5e9: "5.00 GB"} {
-		if got := size(n, time.Second); got != want {
-			t.Errorf("size(%d) = %q, want %q", n, got, want)
+	for n, want := range map[uint64]string{0: "0.0 B/s", 999: "999.0 B/s", 46_120_000: "46.1 MB/s", 5e9: "5.0 GB/s"} {
+		if got := speed(n, time.Second); got != want {
+			t.Errorf("speed(%d) = %q, want %q", n, got, want)
+		}
+	}
+	if got := speed(1, 0); got != "–" {
+		t.Errorf("speed within no time = %q", got)
+	}
+}
+
+// TestLoad_OverTime: rate and p99 of each second are drawn, and nothing that wasn't measured is called 0.
+func TestLoad_OverTime(t *testing.T) {
+	h := func() *hdrhistogram.Histogram { return hdrhistogram.New(1, 60_000_000, 3) }
+	r := &load.Result{
+		URL: "http://a/", Mode: "open", Duration: 4 * time.Second, Connections: 1, Workers: 2, Planned: 400,
+		Latency: h(), Service: h(), Delay: h(), Failed: h(),
+		Steps: []load.Step{{Stage: load.Stage{From: 1, To: 1}, Latency: h()}, {Stage: load.Stage{From: 2, To: 2}, Latency: h()}},
+	}
+	for i, s := range []load.Second{{OK: 100, P99: 1500}, {OK: 50, P99: 3000}, {}, {OK: 100, P99: 750}, {OK: 7, P99: 9000}} {
+		s.Start, s.Length = time.Duration(i)*time.Second, time.Second
+		r.Series = append(r.Series, s)
+	}
+	var out bytes.Buffer
+	printSummary(&out, r, time.Millisecond)
+	for _, want := range []string{
+		`(?m)1 connection, 2 threads$`,
+		`(?m)^ +least +most$`, `(?m)^  ok/s +0 +100  █▅▁█$`, `(?m)^  p99 +750 µs +3.00 ms  ▅█–▃$`,
+		`(?m)^  1/s +0 +0 +0 +0 +0 +– +– +– +–$`, `cost: – of CPU`,
+	} {
+		if !regexp.MustCompile(want).MatchString(out.String()) {
+			t.Errorf("no %s in\n%s", want, out.String())
+		}
+	}
+}
+
+// TestLoad_Out writes what bench run does, and the latencies for plotters.
+func TestLoad_Out(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "a", "b")
+	out, _, err := bench(t, "load", newServer(t), "--rate", "200", "--duration", "3s", "--warmup", "0s", "--connections", "8", "--timeout", "20s", "--out", dir)
+	if err != nil {
+		t.Fatal(err, out)
+	}
+	if !strings.Contains(out, "written to "+dir) || !strings.Contains(out, "1 distribution in hgrm") {
+		t.Errorf("printed\n%s", out)
+	}
+	for _, name := range []string{fileJSON, fileHTML} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, pattern := range []string{"plots/time-load-*.svg", "hgrm/load-*.hgrm"} {
+		if names, err := filepath.Glob(filepath.Join(dir, pattern)); err != nil || len(names) != 1 {
+			t.Errorf("%s: %v, %v", pattern, names, err)
+		}
+	}
+	if _, _, err := bench(t, "load", "http://127.0.0.1:1/", "--out", filepath.Join(dir, fileJSON)); !usageError(err) {
+		t.Errorf("a file as the folder: %v", err)
+	}
+}
+
+// TestHelp_HasExamples, each of which is a command line that is understood.
+func TestHelp_HasExamples(t *testing.T) {
+	for command, c := range map[string]cli.Exampler{
+		"": grammar{}, "run": &runCommand{}, "list": &listCommand{}, "load": &loadCommand{}, "report": &reportCommand{}, "compare": &compareCommand{},
+	} {
+		help, _, err := bench(t, append(strings.Fields(command), "--help")...)
+		if !errors.Is(err, cli.ErrDone) || !strings.Contains(help, "\nExamples:\n") {
+			t.Errorf("bench %s --help: %v\n%s", command, err, help)
+		}
+		for _, e := range c.Examples() {
+			words := strings.Fields(e[0])
+			if !strings.Contains(help, e[0]) || words[0] != "bench" || command != "" && words[1] != command {
+				t.Errorf("bench %s: example %q in\n%s", command, e[0], help)
+			}
+			var g grammar
+			if _, err := cli.Parse(cli.Program{Name: "bench"}, &g, words[1:], cli.IO{Out: io.Discard, Err: io.Discard}); err != nil {
+				t.Errorf("%s: %v", e[0], err)
+			}
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"nanofront/bench/load"
 	"nanofront/internal/terminal"
@@ -13,6 +14,9 @@ import (
 
 // plainInterval is how often there is a line where the output is no terminal.
 const plainInterval = 5
+
+// drawnSeconds is how many seconds are drawn on a terminal.
+const drawnSeconds = 20
 
 // progress shows how a run is doing: one line that changes on a terminal, else
 // a line every few seconds.
@@ -22,6 +26,8 @@ type progress struct {
 
 	mu    sync.Mutex
 	width int // of the line on the terminal
+	// rates and p99s of the last seconds, drawn on the terminal.
+	rates, p99s []float64
 	// Since the last line, where the output is no terminal.
 	seconds  int
 	sent, ok uint64
@@ -37,11 +43,15 @@ func newProgress(out io.Writer) *progress {
 func (p *progress) show(s load.Snapshot) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if s.Elapsed > s.Total { // the answers to what was sent last
+		return
+	}
 	if p.terminal {
-		line := progressLine(&s, s.Second.Sent, s.Second.OK, s.Second.Errors.Total(), 1, s.Second.P50, s.Second.P99)
-		pad := max(0, p.width-len(line))
-		_, _ = fmt.Fprintf(p.out, "\r%s%s", line, strings.Repeat(" ", pad)) // nowhere to report a failure
-		p.width = len(line)
+		p.rates, p.p99s = latest(p.rates, float64(s.Second.OK)), latest(p.p99s, milliseconds(s.Second.P99))
+		width := terminal.Width(p.out)
+		line := terminal.Clip(liveLine(&s, p.rates, p.p99s, width), width-1)
+		_, _ = fmt.Fprintf(p.out, "\r%s", terminal.Pad(line, p.width)) // nowhere to report a failure
+		p.width = utf8.RuneCountInString(line)
 		return
 	}
 	if s.Warmup {
@@ -60,27 +70,51 @@ func (p *progress) show(s load.Snapshot) {
 	}
 }
 
+// latest adds a second to the last ones.
+func latest(seconds []float64, v float64) []float64 {
+	return append(seconds[max(0, len(seconds)-drawnSeconds+1):], v)
+}
+
 // end takes the line off the terminal.
 func (p *progress) end() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.rates, p.p99s = nil, nil
 	if p.terminal && p.width > 0 {
 		_, _ = fmt.Fprintf(p.out, "\r%s\r", strings.Repeat(" ", p.width)) // as above
 	}
 }
 
-func progressLine(s *load.Snapshot, sent, ok, failed uint64, seconds int, p50, p99 int64) string {
-	where := fmt.Sprintf("%v of %v", s.Elapsed.Round(time.Second), s.Total.Round(time.Second))
-	if s.Warmup {
-		where = fmt.Sprintf("warm-up, %v left", -s.Elapsed.Round(time.Second))
+// liveLine is what changes on a terminal: the last second, and rate and p99 of those before.
+func liveLine(s *load.Snapshot, rates, p99s []float64, width int) string {
+	const words = 60 // beside what is drawn
+	drawn := min(max(5, (width-words)/2), drawnSeconds)
+	last := func(seconds []float64) string {
+		return terminal.Sparkline(seconds[max(0, len(seconds)-drawn):], drawn)
 	}
+	return fmt.Sprintf("%s  ok %9s/s %s  p99 %9s %s%s", where(s), terminal.Grouped(s.Second.OK), last(rates), micros(s.Second.P99), last(p99s), trouble(s, s.Second.Errors.Total()))
+}
+
+func progressLine(s *load.Snapshot, sent, ok, failed uint64, seconds int, p50, p99 int64) string {
 	n := uint64(seconds)
-	line := fmt.Sprintf("%-18s sent %9s/s  ok %9s/s  p50 %9s  p99 %9s", where, terminal.Grouped(sent/n), terminal.Grouped(ok/n), micros(p50), micros(p99))
+	return fmt.Sprintf("%-18s sent %9s/s  ok %9s/s  p50 %9s  p99 %9s%s", where(s), terminal.Grouped(sent/n), terminal.Grouped(ok/n), micros(p50), micros(p99), trouble(s, failed))
+}
+
+func where(s *load.Snapshot) string {
+	if s.Warmup {
+		return fmt.Sprintf("warm-up, %v left", -s.Elapsed.Round(time.Second))
+	}
+	return fmt.Sprintf("%v of %v", s.Elapsed.Round(time.Second), s.Total.Round(time.Second))
+}
+
+// trouble is what there should be none of.
+func trouble(s *load.Snapshot, failed uint64) string {
+	text := ""
 	if failed > 0 {
-		line += "  failed " + terminal.Grouped(failed)
+		text = "  failed " + terminal.Grouped(failed)
 	}
 	if s.Second.Backlog > 0 {
-		line += "  waiting " + terminal.Grouped(s.Second.Backlog)
+		text += "  waiting " + terminal.Grouped(s.Second.Backlog)
 	}
-	return line
+	return text
 }

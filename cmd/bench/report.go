@@ -19,6 +19,7 @@ const (
 	fileJSON = "report.json"
 	fileHTML = "report.html"
 	dirPlots = "plots"
+	dirHGRM  = "hgrm"
 )
 
 // plainWidth is that of a table that no terminal bounds.
@@ -26,7 +27,15 @@ const plainWidth = 120
 
 type reportCommand struct {
 	Files []string `arg:"" name:"file" help:"Saved results (report.json), or folders with one."`
-	Out   string   `type:"path" placeholder:"DIR" help:"Folder that the HTML file and the plots are written to anew. Default: nothing is written."`
+	Out   string   `type:"path" placeholder:"DIR" help:"Folder that the HTML file, the plots, and the latencies as .hgrm are written to anew. Default: nothing is written."`
+}
+
+// Examples implements cli.Exampler.
+func (*reportCommand) Examples() [][2]string {
+	return [][2]string{
+		{"bench report bench-results/2026-11-20-201000", "Its tables, once more."},
+		{"bench report report.json --out again", "Draws it anew: again/report.html, again/plots, again/hgrm."},
+	}
 }
 
 // Run implements command.
@@ -49,7 +58,7 @@ func (c *reportCommand) Run(_ context.Context, std cli.IO) error {
 	if c.Out == "" {
 		return nil
 	}
-	return writeAll(std, c.Out, reps[0])
+	return writeAll(std.Out, c.Out, reps[0])
 }
 
 // show prints a report as a table.
@@ -67,7 +76,7 @@ func look(out io.Writer) (width int, colour bool) {
 }
 
 // writeAll writes a report's files to a folder.
-func writeAll(std cli.IO, dir string, rep *result.Report) error {
+func writeAll(out io.Writer, dir string, rep *result.Report) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("--out: %w", err)
 	}
@@ -81,7 +90,15 @@ func writeAll(std cli.IO, dir string, rep *result.Report) error {
 	if err != nil {
 		return err
 	}
-	_, _ = fmt.Fprintf(std.Out, "\nwritten to %s: %s, %s, and %d plots in %s\n", dir, fileJSON, fileHTML, len(plots), dirPlots) // as all output
+	hgrm, err := report.Percentiles(filepath.Join(dir, dirHGRM), rep)
+	if err != nil {
+		return err
+	}
+	_, _ = fmt.Fprintf(out, "\nwritten to %s: %s, %s, %s in %s", dir, fileJSON, fileHTML, terminal.Count(len(plots), "plot"), dirPlots) // as all output
+	if len(hgrm) > 0 {
+		_, _ = fmt.Fprintf(out, ", %s in %s (.hgrm, for plotters of HdrHistogram)", terminal.Count(len(hgrm), "distribution"), dirHGRM) // as above
+	}
+	_, _ = fmt.Fprintln(out) // as above
 	return nil
 }
 

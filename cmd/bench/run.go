@@ -32,6 +32,17 @@ type runCommand struct {
 	Cache       string        `type:"path" placeholder:"DIR" help:"Folder that keeps a store of members for later runs. Default: in the user's cache."`
 }
 
+// Examples implements cli.Exampler.
+func (*runCommand) Examples() [][2]string {
+	return [][2]string{
+		{"bench run", "The suite default: nanofront beside others, in about five minutes."},
+		{"bench run hello --duration 1s --rounds 1", "One scenario, briefly."},
+		{"bench run hello --driver h2load --subjects nanofront,plain,nginx", "Some subjects only, under another generator."},
+		{"bench run profile --target http://10.0.0.5:8080 --target-admin 10.0.0.5:8081", "A system that runs already."},
+		{"bench run gate", "The limits that CI holds."},
+	}
+}
+
 // Run implements command.
 func (c *runCommand) Run(ctx context.Context, std cli.IO) error {
 	plan, err := scenario.Load(c.Scenarios...)
@@ -90,7 +101,7 @@ func (c *runCommand) save(std cli.IO, rep *result.Report, began time.Time) error
 	if out == "" {
 		out = filepath.Join("bench-results", began.Format("2006-01-02-150405"))
 	}
-	return writeAll(std, out, rep)
+	return writeAll(std.Out, out, rep)
 }
 
 // bin is the folder of the programs, which must all be there.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,41 +24,45 @@ func printSummary(w io.Writer, r *load.Result, lateAfter time.Duration) {
 	if r.Interrupted {
 		loop += ", interrupted"
 	}
-	say("%s  %s, %v counted, %d connections, %d threads\n\n", r.URL, loop, r.Duration.Round(time.Millisecond), r.Connections, r.Workers)
-	line := func(name string, rate float64, text string) {
-		say("  %-9s %12s/s   %s\n", name, terminal.Grouped(uint64(max(0, rate)+0.5)), text)
+	say("%s  %s, %v counted, %s, %s\n\n", r.URL, loop, r.Duration.Round(time.Millisecond), terminal.Count(r.Connections, "connection"), terminal.Count(r.Workers, "thread"))
+	line := func(name string, n uint64, rate float64, text string) {
+		shown := terminal.Nothing
+		if r.Duration > 0 {
+			shown = terminal.Grouped(uint64(max(0, rate) + 0.5))
+		}
+		say("  %-9s %12s/s   %s%s\n", name, shown, terminal.Grouped(n), text)
 	}
 	if r.Mode == "open" {
-		planned := 0.0
-		if r.Duration > 0 {
-			planned = float64(r.Planned) / r.Duration.Seconds()
-		}
-		line("planned", planned, terminal.Grouped(r.Planned)+" requests")
-		text := terminal.Grouped(r.Sent) + ", " + terminal.Grouped(r.Late) + " of them more than " + lateAfter.String() + " late"
+		line("planned", r.Planned, float64(r.Planned)/r.Duration.Seconds(), " requests")
+		text := ", " + terminal.Grouped(r.Late) + " of them more than " + lateAfter.String() + " late"
 		if r.Unsent > 0 {
 			text += "; " + terminal.Grouped(r.Unsent) + " not sent within the time: all connections were busy"
 		}
-		line("sent", r.SentRate(), text)
+		line("sent", r.Sent, r.SentRate(), text)
 	} else {
-		line("sent", r.SentRate(), terminal.Grouped(r.Sent)+" requests")
+		line("sent", r.Sent, r.SentRate(), " requests")
 	}
-	line("ok", r.Throughput(), terminal.Grouped(r.OK)+" answered as expected")
+	line("ok", r.OK, r.Throughput(), " answered as expected")
 	if n := r.Errors.Total(); n > 0 {
 		say("  %-9s %12s     %s\n", "failed", terminal.Grouped(n), errorText(&r.Errors))
 		for _, c := range slices.Sorted(maps.Keys(r.Examples)) {
 			say("  %24s   %s, first: %s\n", "", c, r.Examples[c])
 		}
 	}
-	say("\n")
 	printLatencies(w, r)
+	printOverTime(w, r)
 	if len(r.Steps) > 1 {
 		printSteps(w, r)
 	}
 	if len(r.Entries) > 1 {
 		printEntries(w, r)
 	}
-	say("\n  cost: %v of CPU for a request here; %s/s in, %s/s out; %s connections opened\n", r.CPUPerRequest().Round(10*time.Nanosecond),
-		size(r.BytesIn, r.Duration), size(r.BytesOut, r.Duration), terminal.Grouped(r.Opened))
+	cpu := terminal.Nothing
+	if r.Sent > 0 {
+		cpu = r.CPUPerRequest().Round(10 * time.Nanosecond).String()
+	}
+	say("\n  cost: %s of CPU for a request here; %s in, %s out; %s connections opened\n", cpu,
+		speed(r.BytesIn, r.Duration), speed(r.BytesOut, r.Duration), terminal.Grouped(r.Opened))
 	if r.Stray > 0 {
 		say("  the server sent what nobody had asked for %s times\n", terminal.Grouped(r.Stray))
 	}
@@ -69,20 +74,27 @@ func printSummary(w io.Writer, r *load.Result, lateAfter time.Duration) {
 	}
 }
 
-// quantiles are the columns of the table of latencies.
-var quantiles = []float64{50, 90, 99, 99.9, 99.99}
+// newTable is a table of figures between a name and a note.
+func newTable(heads ...string) *terminal.Table {
+	t := &terminal.Table{Columns: []terminal.Column{{}}}
+	for _, h := range heads {
+		t.Columns = append(t.Columns, terminal.Column{Head: h, Right: true})
+	}
+	t.Columns = append(t.Columns, terminal.Column{})
+	return t
+}
+
+func printTable(w io.Writer, t *terminal.Table) {
+	_, _ = fmt.Fprintln(w) // as all output of a command
+	t.Print(w, 0, false)
+}
 
 func printLatencies(w io.Writer, r *load.Result) {
-	rows := [][]string{{"", "mean", "p50", "p90", "p99", "p99.9", "p99.99", "max", ""}}
+	t := newTable("mean", "p50", "p90", "p99", "p99.9", "p99.99", "max")
 	row := func(name string, h *hdrhistogram.Histogram, note string) {
-		if h.TotalCount() == 0 {
-			return
+		if h.TotalCount() > 0 {
+			t.Add("  "+name, micros(int64(h.Mean()+0.5)), quantile(h, 50), quantile(h, 90), quantile(h, 99), quantile(h, 99.9), quantile(h, 99.99), quantile(h, 100), note)
 		}
-		cells := []string{name, micros(int64(h.Mean() + 0.5))}
-		for _, q := range quantiles {
-			cells = append(cells, micros(h.ValueAtQuantile(q)))
-		}
-		rows = append(rows, append(cells, micros(h.Max()), note))
 	}
 	if r.Mode == "open" {
 		row("latency", r.Latency, "from the planned time")
@@ -92,104 +104,111 @@ func printLatencies(w io.Writer, r *load.Result) {
 		row("latency", r.Latency, "from when it was sent")
 	}
 	row("failed", r.Failed, "until the failure")
-	printTable(w, rows)
+	printTable(w, t)
+}
+
+const (
+	// leastSeconds are needed for a line over time to say anything.
+	leastSeconds = 3
+	overTime     = 60 // characters of it
+)
+
+// printOverTime draws rate and p99 second by second.
+func printOverTime(w io.Writer, r *load.Result) {
+	var rates, p99s []float64
+	for i := range r.Series {
+		if s := &r.Series[i]; s.Start < r.Duration && s.Length > 0 {
+			rates = append(rates, float64(s.OK)/s.Length.Seconds())
+			p99s = append(p99s, milliseconds(s.P99))
+		}
+	}
+	if len(rates) < leastSeconds {
+		return
+	}
+	t := newTable("least", "most")
+	for _, l := range []struct {
+		name   string
+		values []float64
+		text   func(float64) string
+	}{
+		{"ok/s", rates, func(v float64) string { return terminal.Grouped(int64(v + 0.5)) }},
+		{"p99", p99s, func(v float64) string { return micros(int64(v*1e3 + 0.5)) }},
+	} {
+		known := slices.DeleteFunc(slices.Clone(l.values), math.IsNaN)
+		least, most := terminal.Nothing, terminal.Nothing
+		if len(known) > 0 {
+			least, most = l.text(slices.Min(known)), l.text(slices.Max(known))
+		}
+		t.Add("  "+l.name, least, most, terminal.Sparkline(l.values, overTime))
+	}
+	printTable(w, t)
+}
+
+// milliseconds is a latency of a second in which something was answered, and no number otherwise.
+func milliseconds(us int64) float64 {
+	if us <= 0 {
+		return math.NaN()
+	}
+	return float64(us) / 1e3
 }
 
 func printSteps(w io.Writer, r *load.Result) {
-	rows := [][]string{{"", "planned/s", "ok/s", "late", "unsent", "failed", "p50", "p99", "p99.9", "max", ""}}
+	t := newTable("planned/s", "ok/s", "late", "unsent", "failed", "p50", "p99", "p99.9", "max")
 	for i := range r.Steps {
 		s := &r.Steps[i]
-		rows = append(rows, []string{
-			s.Name(), terminal.Grouped(uint64(s.Offered() + 0.5)), terminal.Grouped(uint64(s.Throughput() + 0.5)), terminal.Grouped(s.Late), terminal.Grouped(s.Unsent), terminal.Grouped(s.Errors.Total()),
-			micros(s.Latency.ValueAtQuantile(50)), micros(s.Latency.ValueAtQuantile(99)), micros(s.Latency.ValueAtQuantile(99.9)), micros(s.Latency.Max()), errorText(&s.Errors),
-		})
+		t.Add("  "+s.Name(), terminal.Grouped(uint64(s.Offered()+0.5)), terminal.Grouped(uint64(s.Throughput()+0.5)), terminal.Grouped(s.Late), terminal.Grouped(s.Unsent), terminal.Grouped(s.Errors.Total()),
+			quantile(s.Latency, 50), quantile(s.Latency, 99), quantile(s.Latency, 99.9), quantile(s.Latency, 100), errorText(&s.Errors))
 	}
-	_, _ = fmt.Fprintln(w) // as all output of a command
-	printTable(w, rows)
+	printTable(w, t)
 }
 
 func printEntries(w io.Writer, r *load.Result) {
-	rows := [][]string{{"", "sent", "ok", "failed", "p50", "p99", "max", ""}}
+	t := newTable("sent", "ok", "failed", "p50", "p99", "max")
 	for i := range r.Entries {
 		e := &r.Entries[i]
-		rows = append(rows, []string{
-			e.Name, terminal.Grouped(e.Sent), terminal.Grouped(e.OK), terminal.Grouped(e.Errors.Total()),
-			micros(e.Latency.ValueAtQuantile(50)), micros(e.Latency.ValueAtQuantile(99)), micros(e.Latency.Max()), errorText(&e.Errors),
-		})
+		t.Add("  "+e.Name, terminal.Grouped(e.Sent), terminal.Grouped(e.OK), terminal.Grouped(e.Errors.Total()),
+			quantile(e.Latency, 50), quantile(e.Latency, 99), quantile(e.Latency, 100), errorText(&e.Errors))
 	}
-	_, _ = fmt.Fprintln(w) // as all output of a command
-	printTable(w, rows)
-}
-
-// printTable prints rows with the first and the last column to the left, the others to the right.
-func printTable(w io.Writer, rows [][]string) {
-	var width []int
-	for _, row := range rows {
-		for i, cell := range row {
-			if i == len(width) {
-				width = append(width, 0)
-			}
-			width[i] = max(width[i], len([]rune(cell)))
-		}
-	}
-	for _, row := range rows {
-		var b strings.Builder
-		for i, cell := range row {
-			pad := strings.Repeat(" ", width[i]-len([]rune(cell)))
-			if i == 0 || i == len(row)-1 {
-				b.WriteString("  " + cell + pad)
-			} else {
-				b.WriteString("  " + pad + cell)
-			}
-		}
-		_, _ = fmt.Fprintln(w, strings.TrimRight(b.String(), " ")) // as all output of a command
-	}
+	printTable(w, t)
 }
 
 // errorText is counts by cause, the largest first.
 func errorText(e *load.Errors) string {
 	m := e.Map()
-	names := slices.Collect(maps.Keys(m))
-	slices.SortFunc(names, func(a, b string) int { return cmp.Or(cmp.Compare(m[b], m[a]), cmp.Compare(a, b)) })
-	parts := make([]string, len(names))
+	names := slices.SortedFunc(maps.Keys(m), func(a, b string) int { return cmp.Or(cmp.Compare(m[b], m[a]), cmp.Compare(a, b)) })
 	for i, n := range names {
-		parts[i] = n + " " + terminal.Grouped(m[n])
+		names[i] = n + " " + terminal.Grouped(m[n])
 	}
-	return strings.Join(parts, ", ")
+	return strings.Join(names, ", ")
 }
 
-// micros is a time in µs with three digits that count, and its unit.
+// quantile of a histogram of µs; 100 is the maximum.
+func quantile(h *hdrhistogram.Histogram, q float64) string {
+	if q == 100 {
+		return micros(h.Max())
+	}
+	return micros(h.ValueAtQuantile(q))
+}
+
+// micros is a time in µs; 0 is none at all, since the least that is measured is 1.
 func micros(us int64) string {
-	switch {
-	case us < 1000:
-		return fmt.Sprintf("%d µs", us)
-	case us < 1_000_000:
-		return digits(float64(us)/1e3) + " ms"
+	if us <= 0 {
+		return terminal.Nothing
 	}
-	return digits(float64(us)/1e6) + " s"
+	return terminal.Duration(time.Duration(us) * time.Microsecond)
 }
 
-func digits(v float64) string {
-	switch {
-	case v < 9.995:
-		return strconv.FormatFloat(v, 'f', 2, 64)
-	case v < 99.95:
-		return strconv.FormatFloat(v, 'f', 1, 64)
-	}
-	return strconv.FormatFloat(v, 'f', 0, 64)
-}
-
-// size is bytes per second.
-func size(n uint64, d time.Duration) string {
+// speed is bytes per second.
+func speed(n uint64, d time.Duration) string {
 	if d <= 0 {
-		return "0 B"
+		return terminal.Nothing
 	}
-	v := float64(n) / d.Seconds()
-	for _, unit := range []string{"B", "kB", "MB"} {
+	v, unit := float64(n)/d.Seconds(), "B"
+	for _, u := range []string{"kB", "MB", "GB"} {
 		if v < 1000 {
-			return digits(v) + " " + unit
+			break
 		}
-		v /= 1000
+		v, unit = v/1000, u
 	}
-	return digits(v) + " GB"
+	return strconv.FormatFloat(v, 'f', 1, 64) + " " + unit + "/s"
 }

@@ -24,6 +24,9 @@ const (
 	helpIndent   = 2
 )
 
+// Exampler is a command whose --help has examples: a command line, and what it does.
+type Exampler interface{ Examples() [][2]string }
+
 // helpPage gathers the lines of a help text.
 type helpPage struct {
 	b     strings.Builder
@@ -60,6 +63,11 @@ func helpText(app *kong.Application, node *kong.Node, width int) string {
 	p.section("Arguments", rows)
 	p.commands(node)
 	p.flags(node)
+	if node.Target.IsValid() && node.Target.CanAddr() {
+		if e, ok := node.Target.Addr().Interface().(Exampler); ok {
+			p.examples(e.Examples())
+		}
+	}
 	if name := exampleFlag(node); name != "" {
 		p.line("")
 		p.wrap("Each flag is also an environment variable: --" + name + " is " + variable(name) + ".")
@@ -183,6 +191,18 @@ func (p *helpPage) wrap(text string) {
 		}
 		for _, l := range terminal.Wrap(paragraph, p.width) {
 			p.line("%s", l)
+		}
+	}
+}
+
+// examples writes command lines, each with what it does below it.
+func (p *helpPage) examples(rows [][2]string) {
+	p.line("")
+	p.line("Examples:")
+	for _, r := range rows {
+		p.line("%*s%s", helpIndent, "", r[0])
+		for _, l := range terminal.Wrap(r[1], p.width-3*helpIndent) {
+			p.line("%*s%s", 3*helpIndent, "", l)
 		}
 	}
 }
