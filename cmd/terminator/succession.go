@@ -18,13 +18,20 @@ import (
 const heirReady = 15 * time.Second
 
 // inherited is what a predecessor left; nil if there was none.
+// The names of what is passed to a successor.
+const (
+	listenerHTTP  = "http"
+	listenerAdmin = "admin"
+)
+
+// inherited is what a predecessor left; nil if there was none.
 type inherited struct{ *handover.Heir }
 
 func (i *inherited) http() *net.TCPListener {
 	if i == nil {
 		return nil
 	}
-	return i.Listeners[0]
+	return i.Listener(listenerHTTP)
 }
 
 // takeOver gets the sockets of the terminator that runs, if one offers them.
@@ -42,8 +49,8 @@ func takeOver(ctx context.Context, f *flags) (*inherited, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(heir.Listeners) > 1 && f.Admin != "" {
-		f.AdminListener = heir.Listeners[1]
+	if f.Admin != "" {
+		f.AdminListener = heir.Listener(listenerAdmin)
 	}
 	return &inherited{heir}, nil
 }
@@ -68,11 +75,11 @@ func succession(ctx context.Context, end func(), f *flags, heir *inherited, t *t
 			base.Log.Info().Str(logging.Addr, t.Addr().String()).Msg("took over from the previous terminator")
 		}
 	}
-	sockets := []*net.TCPListener{t.Listener()}
+	sockets := map[string]*net.TCPListener{listenerHTTP: t.Listener()}
 	if base.Admin != nil {
-		sockets = append(sockets, base.Admin.Listener())
+		sockets[listenerAdmin] = base.Admin.Listener()
 	}
-	offer, err := handover.Serve(f.Handover, sockets...)
+	offer, err := handover.Serve(f.Handover, sockets)
 	if err != nil {
 		base.Log.Error().Err(err).Str(logging.File, f.Handover).Msg("no successor can take over from this terminator")
 		return

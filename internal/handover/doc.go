@@ -4,7 +4,7 @@
 //
 // Both meet at a Unix socket. The running process offers:
 //
-//	offer, err := handover.Serve(path, httpListener, adminListener)
+//	offer, err := handover.Serve(path, map[string]*net.TCPListener{"http": h, "admin": a})
 //	select {
 //	case <-offer.Taken(): // a successor serves: drain and exit
 //	case <-ctx.Done():
@@ -15,8 +15,13 @@
 //
 //	heir, err := handover.Take(ctx, path)
 //	if errors.Is(err, handover.ErrNobody) { … listen afresh … }
-//	… serve on heir.Listeners …
+//	… serve on heir.Listener("http") …
 //	err = heir.Ready()
+//
+// Listeners go by their names. The exchange begins with one message of the two
+// that builds without names know, by position; whoever knows names asks for
+// them then, and gets them all. So builds of both kinds take over from each
+// other, and what the older one doesn't know isn't passed.
 //
 // If the successor dies before Ready, nothing has happened.
 package handover

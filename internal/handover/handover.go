@@ -4,9 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -22,10 +26,20 @@ const (
 	readyTimeout = 60 * time.Second
 	ioTimeout    = 5 * time.Second
 
-	byteSockets = 'S' // with the sockets: here they are
+	byteSockets = 'S' // with the sockets of positions: here they are
+	byteQuery   = 'Q' // from the successor: under which names?
+	byteNames   = 'N' // the answer: names, with all sockets
 	byteReady   = 'R' // from the successor: I serve
 	byteLeaving = 'L' // the answer: I leave
+
+	// maxNames bounds the names of all sockets together, in bytes.
+	maxNames = 512
 )
+
+// positions are the names of what is passed without names: by builds, and to builds, that know of none. Theirs is the
+// first message. A successor that wants names asks for them, and one whose predecessor doesn't know the question takes
+// these.
+var positions = []string{"http", "admin"}
 
 // ErrNobody: no process offers its sockets at the path.
 var ErrNobody = errors.New("handover: nobody offers its sockets")
@@ -33,21 +47,27 @@ var ErrNobody = errors.New("handover: nobody offers its sockets")
 // Offer is a process' standing offer. Make it with Serve.
 type Offer struct {
 	l         *net.UnixListener
-	listeners []*net.TCPListener
+	listeners map[string]*net.TCPListener
 	taken     chan struct{}
 	done      chan struct{}
 	once      sync.Once
 }
 
-// Serve offers the listeners to whoever takes them at path, one successor at
-// a time, from a goroutine that ends with Close or with the first successor
-// that is ready. A socket file that nobody serves is replaced.
-func Serve(path string, listeners ...*net.TCPListener) (*Offer, error) {
+// Serve offers the listeners, by name, to whoever takes them at path, one
+// successor at a time, from a goroutine that ends with Close or with the first
+// successor that is ready. A socket file that nobody serves is replaced.
+func Serve(path string, listeners map[string]*net.TCPListener) (*Offer, error) {
 	if err := unixpath.Check(path); err != nil {
 		return nil, fmt.Errorf("handover: %s: %w", path, err)
 	}
 	if len(listeners) == 0 || len(listeners) > maxListeners {
 		return nil, fmt.Errorf("handover: %d listeners: want 1 to %d", len(listeners), maxListeners)
+	}
+	size := 0
+	for name := range listeners {
+		if size += len(name) + 1; name == "" || strings.Contains(name, "\n") || size > maxNames {
+			return nil, fmt.Errorf("handover: %q is no name for a listener: choose a short one, of one line", name)
+		}
 	}
 	// An existing socket is removed: its owner was taken over from, or is gone.
 	if st, err := os.Stat(path); err == nil && st.Mode()&os.ModeSocket == 0 {
@@ -133,12 +153,56 @@ func (o *Offer) serve() {
 
 // pass gives the sockets to one successor and reports whether it got ready.
 func (o *Offer) pass(c *net.UnixConn) bool {
-	fds := make([]int, 0, len(o.listeners))
+	var known []*net.TCPListener
+	for _, name := range positions {
+		l := o.listeners[name]
+		if l == nil {
+			break // what follows would stand in its position
+		}
+		known = append(known, l)
+	}
+	if send(c, []byte{byteSockets}, known) != nil {
+		return false
+	}
+	for {
+		var b [1]byte
+		if c.SetReadDeadline(time.Now().Add(readyTimeout)) != nil {
+			return false
+		}
+		if _, err := c.Read(b[:]); err != nil {
+			return false
+		}
+		switch b[0] {
+		case byteQuery:
+			names, all := []byte{byteNames}, []*net.TCPListener(nil)
+			for _, name := range slices.Sorted(maps.Keys(o.listeners)) {
+				names = append(append(names, name...), '\n')
+				all = append(all, o.listeners[name])
+			}
+			if send(c, names, all) != nil {
+				return false
+			}
+		case byteReady:
+			_, err := c.Write([]byte{byteLeaving})
+			return err == nil
+		default:
+			return false
+		}
+	}
+}
+
+// send sends a message with the sockets of listeners.
+func send(c *net.UnixConn, message []byte, listeners []*net.TCPListener) error {
+	fds := make([]int, 0, len(listeners))
 	// Nested, so that no descriptor is closed while it is being sent.
-	var send func(rest []*net.TCPListener) error
-	send = func(rest []*net.TCPListener) error {
+	var next func(rest []*net.TCPListener) error
+	next = func(rest []*net.TCPListener) error {
 		if len(rest) == 0 {
-			_, _, err := c.WriteMsgUnix([]byte{byteSockets}, syscall.UnixRights(fds...), nil)
+			var rights []byte
+			if len(fds) > 0 {
+				rights = syscall.UnixRights(fds...)
+			}
+			_, _, err := c.WriteMsgUnix(message, rights, nil)
 			return err
 		}
 		raw, err := rest[0].SyscallConn()
@@ -148,34 +212,33 @@ func (o *Offer) pass(c *net.UnixConn) bool {
 		var inner error
 		err = raw.Control(func(fd uintptr) {
 			fds = append(fds, int(fd))
-			inner = send(rest[1:])
+			inner = next(rest[1:])
 		})
 		return errors.Join(err, inner)
 	}
-	if c.SetWriteDeadline(time.Now().Add(ioTimeout)) != nil || send(o.listeners) != nil {
-		return false
+	if err := c.SetWriteDeadline(time.Now().Add(ioTimeout)); err != nil {
+		return err
 	}
-	var b [1]byte
-	if c.SetReadDeadline(time.Now().Add(readyTimeout)) != nil {
-		return false
-	}
-	if _, err := c.Read(b[:]); err != nil || b[0] != byteReady {
-		return false
-	}
-	_, err := c.Write([]byte{byteLeaving})
-	return err == nil
+	return next(listeners)
 }
 
 // Heir is who takes over. Make it with Take.
 type Heir struct {
-	// Listeners are the predecessor's, in its order.
-	Listeners []*net.TCPListener
+	listeners map[string]*net.TCPListener // that nobody has taken
 	c         *net.UnixConn
 }
 
 // Take gets the listeners of the process that offers them at path. ErrNobody
 // if there is none.
 func Take(ctx context.Context, path string) (*Heir, error) {
+	h, err := take(ctx, path, (*Heir).receiveNamed)
+	if errors.Is(err, errPositions) {
+		h, err = take(ctx, path, (*Heir).receivePositions)
+	}
+	return h, err
+}
+
+func take(ctx context.Context, path string, receive func(*Heir) error) (*Heir, error) {
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "unix", path)
 	if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
@@ -185,40 +248,86 @@ func Take(ctx context.Context, path string) (*Heir, error) {
 		return nil, fmt.Errorf("handover: %w", err)
 	}
 	c := conn.(*net.UnixConn) //nolint:forcetypeassert // what dialling "unix" returns
-	h := &Heir{c: c}
-	if err := h.receive(); err != nil {
+	h := &Heir{c: c, listeners: make(map[string]*net.TCPListener)}
+	if err := receive(h); err != nil {
 		return nil, errors.Join(fmt.Errorf("handover: taking the sockets offered at %s: %w", path, err), h.Close())
 	}
 	return h, nil
 }
 
-func (h *Heir) receive() error {
+// errPositions: the predecessor knows its sockets by their positions only.
+var errPositions = errors.New("the process that offers them has no names for them")
+
+// receivePositions takes what is offered first, to whoever it is.
+func (h *Heir) receivePositions() error {
+	files, err := h.first()
+	defer closeAll(files)
+	if err != nil {
+		return err
+	}
+	n := min(len(files), len(positions))
+	return h.listen(positions[:n], files[:n])
+}
+
+// first reads the first message. The files are the caller's, with an error, too.
+func (h *Heir) first() ([]*os.File, error) {
+	b, files, err := h.read(1)
+	if err == nil && b[0] != byteSockets {
+		err = errors.New("what is offered there is no sockets")
+	}
+	return files, err
+}
+
+// receiveNamed asks for the names, and all sockets with them.
+func (h *Heir) receiveNamed() error {
+	files, err := h.first()
+	closeAll(files) // they come again
+	if err != nil {
+		return err
+	}
+	if _, err := h.c.Write([]byte{byteQuery}); err != nil {
+		return errors.Join(errPositions, err)
+	}
+	var b []byte
+	b, files, err = h.read(1 + maxNames)
+	defer closeAll(files)
+	switch {
+	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
+		return errPositions
+	case err != nil:
+		return err
+	case len(b) < 2 || b[0] != byteNames || b[len(b)-1] != '\n':
+		return fmt.Errorf("%q is no list of names", b)
+	}
+	return h.listen(strings.Split(string(b[1:len(b)-1]), "\n"), files)
+}
+
+// read reads a message of at most n bytes, and what came with it, which is the caller's with an error, too.
+func (h *Heir) read(n int) (b []byte, files []*os.File, err error) {
 	if err := h.c.SetDeadline(time.Now().Add(ioTimeout)); err != nil {
-		return err
+		return nil, nil, err
 	}
-	var b [1]byte
-	oob := make([]byte, syscall.CmsgSpace(4*maxListeners))
-	_, n, flags, _, err := h.c.ReadMsgUnix(b[:], oob)
+	b, oob := make([]byte, n), make([]byte, syscall.CmsgSpace(4*maxListeners))
+	n, rights, flags, _, err := h.c.ReadMsgUnix(b, oob)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	files, err := takeFiles(oob[:n])
-	// Whatever becomes of them: FileListener makes copies.
-	defer func() {
-		for _, f := range files {
-			_ = f.Close()
-		}
-	}()
-	if err != nil {
-		return err
+	files, err = takeFiles(oob[:rights])
+	if n == 0 {
+		err = errors.Join(err, io.EOF)
 	}
 	if flags&syscall.MSG_CTRUNC != 0 {
-		return fmt.Errorf("more than %d sockets are offered", maxListeners)
+		err = errors.Join(err, fmt.Errorf("more than %d sockets are offered", maxListeners))
 	}
-	if b[0] != byteSockets || len(files) == 0 {
-		return errors.New("what is offered there is no sockets")
+	return b[:n], files, err
+}
+
+// listen makes listeners of what came. FileListener makes copies.
+func (h *Heir) listen(names []string, files []*os.File) error {
+	if len(files) == 0 || len(names) != len(files) {
+		return fmt.Errorf("%d sockets are offered under the names %q", len(files), names)
 	}
-	for _, f := range files {
+	for i, f := range files {
 		l, err := net.FileListener(f)
 		if err != nil {
 			return err
@@ -228,9 +337,34 @@ func (h *Heir) receive() error {
 			_ = l.Close()
 			return fmt.Errorf("a socket of kind %s is offered: want tcp", l.Addr().Network())
 		}
-		h.Listeners = append(h.Listeners, tcp)
+		if h.listeners[names[i]] != nil {
+			_ = tcp.Close()
+			return fmt.Errorf("two sockets are offered under the name %q", names[i])
+		}
+		h.listeners[names[i]] = tcp
 	}
 	return nil
+}
+
+// Listener returns the predecessor's listener of that name, and nil if it had none. It is the caller's.
+func (h *Heir) Listener(name string) *net.TCPListener {
+	l := h.listeners[name]
+	delete(h.listeners, name)
+	return l
+}
+
+// forget closes what nobody has taken.
+func (h *Heir) forget() {
+	for _, l := range h.listeners {
+		_ = l.Close() // a copy: the predecessor's stays
+	}
+	clear(h.listeners)
+}
+
+func closeAll(files []*os.File) {
+	for _, f := range files {
+		_ = f.Close()
+	}
 }
 
 // takeFiles takes what came with a message. All of it is the caller's, with an
@@ -251,9 +385,10 @@ func takeFiles(oob []byte) (files []*os.File, err error) {
 	return files, err
 }
 
-// Ready tells the predecessor that this process serves; it drains and exits.
+// Ready tells the predecessor that this process serves; it drains and exits. Listeners that nobody has taken are closed,
+// so that none stays open that nobody serves.
 func (h *Heir) Ready() error {
-	defer func() { _ = h.c.Close() }() // said what there was to say
+	defer func() { _ = h.Close() }() // said what there was to say
 	if err := h.c.SetDeadline(time.Now().Add(ioTimeout)); err != nil {
 		return fmt.Errorf("handover: %w", err)
 	}
@@ -267,11 +402,8 @@ func (h *Heir) Ready() error {
 	return nil
 }
 
-// Close gives the listeners up, for a successor that failed before Ready.
+// Close gives the listeners up that nobody has taken, for a successor that failed before Ready.
 func (h *Heir) Close() error {
-	errs := []error{h.c.Close()}
-	for _, l := range h.Listeners {
-		errs = append(errs, l.Close())
-	}
-	return errors.Join(errs...)
+	h.forget()
+	return h.c.Close()
 }

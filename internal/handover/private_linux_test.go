@@ -29,7 +29,7 @@ func TestServe_SocketIsPrivateFromTheFirstMoment(t *testing.T) {
 	}
 	path := filepath.Join(dir, "s")
 	for range 2 { // the second time in place of the first one's
-		offer, err := Serve(path, listen(t))
+		offer, err := Serve(path, only(listen(t)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -71,7 +71,7 @@ func TestServe_LongPath(t *testing.T) {
 	dir := t.TempDir()
 	for _, more := range []int{0, 1} {
 		path := filepath.Join(dir, strings.Repeat("s", unixpath.Max-len(dir)-1+more))
-		offer, err := Serve(path, listen(t))
+		offer, err := Serve(path, only(listen(t)))
 		if more == 1 {
 			if err == nil || !strings.Contains(err.Error(), "choose a shorter one") {
 				t.Errorf("%d bytes: got %v", len(path), err)
@@ -98,7 +98,7 @@ func TestServe_ShortNameInADeepFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	path := filepath.Join(dir, "s")
-	offer, err := Serve(path, listen(t))
+	offer, err := Serve(path, only(listen(t)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,13 +134,19 @@ func TestTake_LeaksNoDescriptor(t *testing.T) {
 	defer func() { _ = plain.Close() }()
 	for name, c := range map[string]struct {
 		first byte
+		names string
 		files []*os.File
 		want  string
 	}{
-		"one is no TCP":    {byteSockets, []*os.File{tcp, unix, tcp, tcp}, "want tcp"},
-		"one is no socket": {byteSockets, []*os.File{tcp, plain, tcp}, "socket"},
-		"no offer":         {'x', []*os.File{tcp, tcp}, "no sockets"},
-		"too many":         {byteSockets, []*os.File{tcp, tcp, tcp, tcp, tcp, tcp, tcp, tcp, tcp, tcp}, "more than"},
+		"one is no TCP":    {byteSockets, "", []*os.File{tcp, unix, tcp, tcp}, "want tcp"},
+		"one is no socket": {byteSockets, "", []*os.File{tcp, plain, tcp}, "socket"},
+		"no offer":         {'x', "", []*os.File{tcp, tcp}, "no sockets"},
+		"too many":         {byteSockets, "", []*os.File{tcp, tcp, tcp, tcp, tcp, tcp, tcp, tcp, tcp, tcp}, "more than"},
+		"fewer names":      {byteSockets, "Na\n", []*os.File{tcp, tcp}, "under the names"},
+		"more names":       {byteSockets, "Na\nb\nc\n", []*os.File{tcp, tcp}, "under the names"},
+		"one name twice":   {byteSockets, "Na\na\n", []*os.File{tcp, tcp}, "two sockets"},
+		"half a name":      {byteSockets, "Na\nb", []*os.File{tcp, tcp}, "no list of names"},
+		"named, no TCP":    {byteSockets, "Na\nb\n", []*os.File{tcp, unix}, "want tcp"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "s")
@@ -151,26 +157,34 @@ func TestTake_LeaksNoDescriptor(t *testing.T) {
 			defer func() { _ = l.Close() }()
 			var offering sync.WaitGroup
 			offering.Go(func() {
-				conn, err := l.AcceptUnix()
-				if err != nil {
-					t.Error(err)
-					return
+				for { // asked for names, and asked again without
+					conn, err := l.AcceptUnix()
+					if err != nil {
+						return // closed
+					}
+					var fds []int
+					for _, f := range c.files {
+						fds = append(fds, int(f.Fd()))
+					}
+					if _, _, err := conn.WriteMsgUnix([]byte{c.first}, syscall.UnixRights(fds...), nil); err != nil {
+						t.Error(err)
+					}
+					if c.names != "" {
+						_, _ = conn.Read(make([]byte, 1))
+						if _, _, err := conn.WriteMsgUnix([]byte(c.names), syscall.UnixRights(fds...), nil); err != nil {
+							t.Error(err)
+						}
+					}
+					_ = conn.Close()
 				}
-				var fds []int
-				for _, f := range c.files {
-					fds = append(fds, int(f.Fd()))
-				}
-				if _, _, err := conn.WriteMsgUnix([]byte{c.first}, syscall.UnixRights(fds...), nil); err != nil {
-					t.Error(err)
-				}
-				_ = conn.Close()
 			})
 			before := openFiles(t)
 			if _, err := Take(context.Background(), path); err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v, want %q", err, c.want)
 			}
+			_ = l.Close()
 			offering.Wait()
-			if after := openFiles(t); after != before {
+			if after := openFiles(t); after != before-1 {
 				t.Errorf("%d descriptors are open, %d were", after, before)
 			}
 		})
