@@ -20,7 +20,8 @@ const (
 	bodyMemory = 32 << 20
 
 	// bodyBlock is the unit in which received bytes are kept.
-	bodyBlock = 32 << 10
+	bodyBlock  = 32 << 10
+	smallBlock = 1 << 10
 
 	// bodyIdle is for how long a body may stand still: without data though
 	// there is credit, or without credit.
@@ -49,20 +50,34 @@ type BodyReader struct {
 	more    sync.Cond
 	blocks  [][]byte // received and not read, the first from off on
 	off     int
-	held    int   // bytes in blocks
-	credit  int   // granted and not yet arrived
-	last    int64 // bus time of the last progress
-	err     error // io.EOF when the body is complete
-	dropped bool  // nobody reads any more: what comes is thrown away
+	held    int    // bytes in blocks
+	credit  int    // granted and not yet arrived
+	last    int64  // bus time of the last progress
+	err     error  // io.EOF when the body is complete
+	dropped bool   // nobody reads any more: what comes is thrown away
+	ready   func() // of TryRead; nil: nobody is to be told
 }
 
-var blockPool = sync.Pool{New: func() any { return new([bodyBlock]byte) }}
+// A body's first bytes, when none are held, get a small block: of ten thousand streams that are told the same
+// event, all may hold it for a moment.
+var (
+	blockPool = sync.Pool{New: func() any { return new([bodyBlock]byte) }}
+	smallPool = sync.Pool{New: func() any { return new([smallBlock]byte) }}
+)
 
-func newBlock() []byte {
+// newBlock returns an empty block, for n bytes if those are few.
+func newBlock(n int) []byte {
+	if n <= smallBlock {
+		return smallPool.Get().(*[smallBlock]byte)[:0] //nolint:forcetypeassert // the pool has nothing else
+	}
 	return blockPool.Get().(*[bodyBlock]byte)[:0] //nolint:forcetypeassert // the pool has nothing else
 }
 
 func freeBlock(b []byte) {
+	if cap(b) == smallBlock {
+		smallPool.Put((*[smallBlock]byte)(b[:smallBlock]))
+		return
+	}
 	blockPool.Put((*[bodyBlock]byte)(b[:bodyBlock]))
 }
 
@@ -150,6 +165,26 @@ func (r *BodyReader) Read(p []byte) (int, error) {
 		r.mu.Unlock()
 		return 0, err
 	}
+	return r.take(p), nil
+}
+
+// TryRead is Read that doesn't wait: 0 and no error say that there is nothing yet. ready is called then, once, when
+// there is: by whoever brings it, which may be the goroutine that reads the link, so it must not block.
+func (r *BodyReader) TryRead(p []byte, ready func()) (int, error) {
+	r.mu.Lock()
+	if r.held == 0 || r.dropped {
+		err := r.err
+		if err == nil {
+			r.ready = ready
+		}
+		r.mu.Unlock()
+		return 0, err
+	}
+	return r.take(p), nil
+}
+
+// take moves what is held to p, and grants more. mu is held, and released.
+func (r *BodyReader) take(p []byte) int {
 	n := 0
 	for n < len(p) && r.held > 0 {
 		b := r.blocks[0]
@@ -168,7 +203,20 @@ func (r *BodyReader) Read(p []byte) (int, error) {
 	if grant > 0 {
 		r.link.sendCredit(r.key, grant)
 	}
-	return n, nil
+	return n
+}
+
+// tell ends a change of what there is to read: it unlocks mu and tells whoever waits for that.
+func (r *BodyReader) tell() {
+	var ready func()
+	if r.held > 0 || r.err != nil {
+		ready, r.ready = r.ready, nil
+	}
+	r.more.Broadcast()
+	r.mu.Unlock()
+	if ready != nil {
+		ready()
+	}
 }
 
 // Buffered is how many bytes Read returns without waiting.
@@ -242,7 +290,7 @@ func (r *BodyReader) Close() error {
 // body was still under way.
 func (r *BodyReader) drop(err error) bool {
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.tell()
 	under := r.err == nil
 	if under || r.held > 0 {
 		r.err = err
@@ -252,7 +300,6 @@ func (r *BodyReader) drop(err error) bool {
 		freeBlock(b)
 	}
 	r.blocks, r.held, r.off = nil, 0, 0
-	r.more.Broadcast()
 	return under
 }
 
@@ -260,7 +307,7 @@ func (r *BodyReader) drop(err error) bool {
 // link's reader; it doesn't block.
 func (r *BodyReader) arrived(b []byte, now int64) error {
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.tell()
 	if len(b) > r.credit {
 		return fmt.Errorf("%w: %d bytes of a body, and %d were granted", ErrMalformed, len(b), r.credit)
 	}
@@ -273,16 +320,19 @@ func (r *BodyReader) arrived(b []byte, now int64) error {
 	r.held += len(b)
 	for len(b) > 0 {
 		n := len(r.blocks)
-		if n == 0 || len(r.blocks[n-1]) == bodyBlock {
-			r.blocks = append(r.blocks, newBlock())
+		if n == 0 || len(r.blocks[n-1]) == cap(r.blocks[n-1]) {
+			if n == 0 {
+				r.blocks = append(r.blocks, newBlock(len(b)))
+			} else {
+				r.blocks = append(r.blocks, newBlock(bodyBlock))
+			}
 			n++
 		}
 		last := r.blocks[n-1]
-		k := copy(last[len(last):bodyBlock], b)
+		k := copy(last[len(last):cap(last)], b)
 		r.blocks[n-1] = last[:len(last)+k]
 		b = b[k:]
 	}
-	r.more.Signal()
 	return nil
 }
 
@@ -290,12 +340,11 @@ func (r *BodyReader) arrived(b []byte, now int64) error {
 // the body was still under way.
 func (r *BodyReader) end(err error) bool {
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.tell()
 	under := r.err == nil
 	if under {
 		r.err = err
 	}
-	r.more.Broadcast()
 	return under
 }
 

@@ -105,6 +105,15 @@ func (c *Call) Keep() {
 	}
 }
 
+// Forget gives the memory of a reply that Keep has kept back, and leaves the rest of the Call as it is: for a caller
+// that is done with Payload while Download goes on.
+func (c *Call) Forget() {
+	if c.kept {
+		c.msg.Free()
+		c.msg, c.kept, c.Payload = nil, false, nil
+	}
+}
+
 // Release gives the reply's memory back and makes the Call ready for another
 // request. Done and User stay; Key, which belongs to the request, doesn't.
 func (c *Call) Release() {

@@ -94,19 +94,6 @@ func (d *Driver) Write(s Socket, c *conns.Conn, home Home, x *exchange.Exchange,
 	}()
 }
 
-// Stream takes over a connection whose response is to stream.
-func (d *Driver) Stream(s Socket, c *conns.Conn, home Home, x *exchange.Exchange, read []byte) {
-	b := d.take(s, c, home)
-	b.in = read
-	go func() {
-		if b.stream(x) {
-			b.serve()
-		} else {
-			b.end()
-		}
-	}()
-}
-
 func (d *Driver) take(s Socket, c *conns.Conn, home Home) *conn {
 	b := d.conn(s, c, home)
 	c.Enter(conns.Serving)

@@ -113,9 +113,9 @@ func Lost(c *conns.Conn) exchange.End {
 	}
 }
 
-// firstWait is how long a stream's head waits for the first byte of its body, which it may leave with; a handler that
+// FirstWait is how long a stream's head waits for the first byte of its body, which it may leave with; a handler that
 // fails at once so is a 502, and not a 200 that breaks off.
-const firstWait = 2 * time.Millisecond
+const FirstWait = 2 * time.Millisecond
 
 // stream writes a response whose body comes in chunks, each piece when it is there.
 func (c *conn) stream(x *exchange.Exchange) (goesOn bool) {
@@ -129,7 +129,7 @@ func (c *conn) stream(x *exchange.Exchange) (goesOn bool) {
 		c.mu.Unlock()
 	}()
 	if len(x.Response.Body) == 0 && !x.Bodyless() {
-		if err := d.Await(firstWait); err != nil && !errors.Is(err, io.EOF) && !c.gone.Load() {
+		if err := d.Await(FirstWait); err != nil && !errors.Is(err, io.EOF) && !c.gone.Load() {
 			x.Broken(err) // calls Answer
 			<-c.ready
 			return c.write(x, nil, 0)
@@ -146,7 +146,7 @@ func (c *conn) stream(x *exchange.Exchange) (goesOn bool) {
 // copy writes the head and what comes of the body.
 func (c *conn) copy(x *exchange.Exchange, d *nanobus.BodyReader) (goesOn bool) {
 	chunked := x.Response.Length == exchange.NotKnown && !c.scanner.Old()
-	s := streamed{d: d, left: x.Response.Length, chunked: chunked}
+	s := streamed{d: d, BodyFramer: http1.BodyFramer{Left: x.Response.Length, Chunked: chunked}}
 	defer s.release()
 	out := c.head(x)
 	head := len(out)

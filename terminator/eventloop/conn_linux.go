@@ -41,6 +41,12 @@ type conn struct {
 	hungUp  atomic.Bool // the client has closed its side, or more
 	closing atomic.Bool // to be closed with what is under way
 
+	// begins is a response that is to stream, until its loop takes it up, and left the call whose client has gone.
+	begins atomic.Pointer[exchange.Exchange]
+	left   atomic.Uint64
+	queued bool    // guarded by loop.queue.mu: its loop is about to look at it
+	stream *stream // the loop's: the response that streams; the loop owns the connection then
+
 	// The owner's:
 	scanner   http1.Scanner
 	held      []byte // read, but not served yet: further requests of a client that doesn't wait
@@ -130,7 +136,11 @@ func (c *conn) Gone() bool {
 }
 
 // Abandon implements conns.Holder.
-func (c *conn) Abandon(call uint64) { c.loop.all.Front.Abandon(call) }
+func (c *conn) Abandon(call uint64) {
+	c.loop.all.Front.Abandon(call)
+	c.left.Store(call)
+	c.loop.later(c) // if its response streams
+}
 
 // Outstanding implements conns.Holder.
 func (c *conn) Outstanding() int {
@@ -266,15 +276,6 @@ func (c *conn) passWriting(x *exchange.Exchange, head []byte, done int) {
 	held := c.held
 	c.held = nil
 	ls.Write(c.detach(), &c.Conn, c, x, head, done, held)
-}
-
-// passStream leaves the connection to the blocking driver with a response that streams.
-func (c *conn) passStream(x *exchange.Exchange) {
-	ls := c.loop.all
-	ls.overStream.Inc()
-	held := c.held
-	c.held = nil
-	ls.Stream(c.detach(), &c.Conn, c, x, held)
 }
 
 // Return implements blocking.Home.

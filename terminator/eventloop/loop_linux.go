@@ -35,7 +35,7 @@ type Loops struct {
 	*blocking.Driver
 	loops []*loop
 	// Connections that passed to the blocking driver, by reason, and that came back.
-	overRequest, overResponse, overStream, back *metrics.Counter
+	overRequest, overResponse, back *metrics.Counter
 
 	next uint32 // the loop of the connection accepted next
 
@@ -58,6 +58,8 @@ type loop struct {
 	conns []*conn // by descriptor
 	gen   uint32
 
+	queue queue
+
 	// Of the goroutine that runs the loop:
 	events   [loopEvents]unix.EpollEvent
 	ready    [loopEvents]*conn
@@ -75,7 +77,7 @@ func New(o Options) (_ *Loops, err error) {
 	over := func(reason string) *metrics.Counter { return o.Metrics.Counter(metrics.HTTPHandedOver, reason) }
 	ls := &Loops{
 		Driver:      o.Blocking,
-		overRequest: over("request"), overResponse: over("response"), overStream: over("stream"),
+		overRequest: over("request"), overResponse: over("response"),
 		back: o.Metrics.Counter(metrics.HTTPCameBack),
 	}
 	if ls.listener, err = o.Listener.File(); err != nil {
@@ -109,7 +111,12 @@ func (ls *Loops) newLoop() (*loop, error) {
 		return nil, fmt.Errorf("eventloop: epoll: %w", err)
 	}
 	l := &loop{all: ls, ep: ep, file: os.NewFile(uintptr(ep), "epoll")}
+	if l.queue.event, err = newEvent(ep); err != nil {
+		_ = l.file.Close()
+		return nil, err
+	}
 	if l.wait, err = l.file.SyscallConn(); err != nil {
+		l.queue.end(l)
 		_ = l.file.Close()
 		return nil, fmt.Errorf("eventloop: epoll: %w", err)
 	}
@@ -128,6 +135,7 @@ func (ls *Loops) Stop() {
 	ls.running.Wait()
 	ls.each(func(c *conn) { c.Abort() })
 	for _, l := range ls.loops {
+		l.queue.end(l)
 		_ = l.file.Close()
 	}
 	_ = ls.listener.Close() // if Accept hasn't
@@ -152,10 +160,11 @@ func (l *loop) run() {
 			if n < 0 {
 				return true // epoll doesn't fail
 			}
-			if n > 0 {
-				l.serve(n)
+			more := false
+			if n > 0 || l.queue.waiting() {
+				more = l.serve(n)
 			}
-			if n <= loopFew {
+			if n <= loopFew && !more {
 				return false
 			}
 			runtime.Gosched()
@@ -178,13 +187,13 @@ func (l *loop) poll() int {
 	}
 }
 
-// serve takes up n events.
-func (l *loop) serve(n int) {
+// serve takes up n events, and what others have left for the loop. It returns true if there is more of that.
+func (l *loop) serve(n int) (more bool) {
 	l.mu.Lock()
 	for i := range n {
 		e := &l.events[i]
 		l.ready[i] = nil
-		if fd := int(e.Fd); fd < len(l.conns) {
+		if fd := int(e.Fd); fd >= 0 && fd < len(l.conns) {
 			if c := l.conns[fd]; c != nil && c.gen == uint32(e.Pad) {
 				l.ready[i] = c
 			}
@@ -194,14 +203,22 @@ func (l *loop) serve(n int) {
 	now := l.all.Front.Now()
 	for i := range n {
 		if c := l.ready[i]; c != nil {
-			if l.events[i].Events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
+			e := l.events[i].Events
+			if e&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
 				c.hungUp.Store(true)
 			}
-			c.wake(&l.batch, now)
+			if e&^unix.EPOLLOUT != 0 {
+				c.wake(&l.batch, now)
+			}
+			if c.stream != nil && e&(unix.EPOLLOUT|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
+				l.pump(c)
+			}
 			l.ready[i] = nil
 		}
 	}
+	more = l.takeQueue()
 	l.requests.Flush()
+	return more
 }
 
 // add has the loop watch c.

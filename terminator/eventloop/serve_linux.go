@@ -107,16 +107,24 @@ func (c *conn) request(b *batch, in []byte) (goesOn bool) {
 	return x.Serve(b.requests, in[:n], &b.head, int(c.scanner.Length()))
 }
 
+// head makes the head of the response, in x.Out.
+func (c *conn) head(x *exchange.Exchange) {
+	r := &x.Response
+	h := http1.ResponseHead{Status: r.Status, Fields: r.Fields, Length: r.Length, RequestID: x.RequestID(), Close: x.Close}
+	switch r.Length {
+	case exchange.NotSaid:
+		h.Length = http1.LengthUnset
+	case exchange.NotKnown:
+		h.Length = http1.Chunked
+	}
+	x.Out = h.AppendTo(x.Out[:0], c.loop.all.Date)
+}
+
 // Answer implements exchange.Responder.
 func (c *conn) Answer(x *exchange.Exchange) (goesOn bool) {
-	all := c.loop.all
 	r := &x.Response
 	x.Close = x.Close || c.closing.Load()
-	h := http1.ResponseHead{Status: r.Status, Fields: r.Fields, Length: r.Length, RequestID: x.RequestID(), Close: x.Close}
-	if r.Length == exchange.NotSaid {
-		h.Length = http1.LengthUnset
-	}
-	x.Out = h.AppendTo(x.Out[:0], all.Date)
+	c.head(x)
 	head, out, body := len(x.Out), x.Out, r.Body
 	if n := len(body); n > 0 && n <= keepOut {
 		x.Out = append(x.Out, body...)
@@ -143,9 +151,16 @@ func (c *conn) Answer(x *exchange.Exchange) (goesOn bool) {
 	return true
 }
 
-// Begin implements exchange.Responder.
+// Begin implements exchange.Responder. The response is its loop's from here on: see stream.
 func (c *conn) Begin(x *exchange.Exchange) (goesOn bool) {
-	c.passStream(x)
+	if x.Bodyless() {
+		_ = x.Stream().Close() // nobody reads it
+		x.Response.Body = nil
+		return c.Answer(x)
+	}
+	x.Keep()
+	c.begins.Store(x)
+	c.loop.later(c)
 	return false
 }
 

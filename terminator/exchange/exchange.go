@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"bytes"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -116,6 +117,19 @@ func (x *Exchange) release() {
 
 // Keep makes the response valid beyond the Responder's return, until Finish.
 func (x *Exchange) Keep() { x.call.Keep() }
+
+// Begun says that the head of a response that streams is written, with what of the body came with it. All that only
+// those need is let go, so that a quiet stream costs little: of Response only Status is left.
+func (x *Exchange) Begun() {
+	x.msg = httpmsg.Request{
+		Method: bytes.Clone(x.msg.Method), Path: bytes.Clone(x.msg.Path), Client: bytes.Clone(x.msg.Client),
+	}
+	x.requestID = bytes.Clone(x.requestID)
+	x.Response = Response{Status: x.Response.Status}
+	x.header, x.reply = requestHeader{}, httpmsg.Response{}
+	x.Out, x.request, x.pathScratch, x.forwardedScratch = nil, nil, nil, nil
+	x.call.Forget()
+}
 
 // Stream is the rest of the response's body, after Responder.Begin.
 func (x *Exchange) Stream() *nanobus.BodyReader { return x.call.Download }
