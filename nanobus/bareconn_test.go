@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 
+	"nanofront/nanobus/sp"
 	"nanofront/nanobus/wire"
 )
 
@@ -38,8 +39,8 @@ func barePeer(t testing.TB, flags uint16) (Instance, <-chan bareConn) {
 		if err != nil {
 			return
 		}
-		sp := spGreeting(112)
-		_, _ = c.Write(sp[:])
+		greeting := sp.Greeting(112)
+		_, _ = c.Write(greeting[:])
 		h := wire.Hello{Version: wire.ProtocolVersion, Window: 10, Service: "s", Instance: "bare", Bodies: flags&wire.HelloBodies != 0}
 		bc := bareConn{t, c}
 		bc.send(h.AppendTo(nil))

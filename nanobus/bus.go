@@ -5,18 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
 	"go.nanomsg.org/mangos/v3"
-	"go.nanomsg.org/mangos/v3/protocol"
 
 	"nanofront/internal/logging"
 	"nanofront/internal/tasks"
 	"nanofront/metrics"
+	"nanofront/nanobus/sp"
 	"nanofront/nanobus/wire"
 )
 
@@ -27,7 +26,7 @@ type Bus struct {
 	log     zerolog.Logger
 	limit   *logging.Limiter
 	metrics *busMetrics
-	wire    *connOptions
+	sockets sp.Config
 	undial  context.CancelFunc // ends what is being dialled
 	table   *table
 	events  chan Event
@@ -55,7 +54,7 @@ type Bus struct {
 	mu        sync.Mutex
 	closed    bool
 	draining  bool
-	listeners []*socket
+	listeners []*sp.Socket
 	links     map[*Link]struct{}
 	instances map[instanceKey]*instance
 	services  map[string]*Service
@@ -85,7 +84,7 @@ func New(opts Options) (*Bus, error) {
 	b.sweeper.kick = make(chan struct{}, 1)
 	ctx, undial := context.WithCancel(context.Background())
 	var err error
-	if b.wire, err = b.newWire(ctx); err != nil {
+	if b.sockets, err = b.socketConfig(ctx); err != nil {
 		undial()
 		return nil, err
 	}
@@ -119,26 +118,14 @@ func (b *Bus) Served() int { return int(b.served.Load()) }
 // Listen takes links at addr (tcp://HOST:PORT or tls+tcp://HOST:PORT, port 0
 // for any free one, or ipc:///PATH) and returns the address to announce.
 func (b *Bus) Listen(addr string) (string, error) {
-	url, err := transportURL(addr)
+	s, err := sp.NewSocket(&b.sockets, nil, nil)
 	if err != nil {
 		return "", err
 	}
-	if strings.HasPrefix(url, schemeTLS+"://") {
-		if err := b.wire.tls.canListen(); err != nil {
-			return "", fmt.Errorf("nanobus: can't listen on %s: %w", addr, err)
-		}
-	}
-	s, err := newSocket(b, nil)
-	if err != nil {
-		return "", err
-	}
-	l, err := s.NewListener(url, b.wireFor(s, nil))
-	if err == nil {
-		err = l.Listen()
-	}
+	addr, err = s.Listen(addr)
 	if err != nil {
 		_ = s.Close()
-		return "", listenError(addr, err)
+		return "", err
 	}
 	b.mu.Lock()
 	closed := b.closed
@@ -150,7 +137,7 @@ func (b *Bus) Listen(addr string) (string, error) {
 		_ = s.Close()
 		return "", ErrClosed
 	}
-	return publicURL(l.Address()), nil
+	return addr, nil
 }
 
 // Service returns the handle on a service. It need not have instances yet.
@@ -170,8 +157,10 @@ func (b *Bus) service(name string) *Service {
 	return s
 }
 
-// attach makes a link of a connection. Called by mangos.
-func (b *Bus) attach(p protocol.Pipe, in *instance) error {
+// attach makes a link of a connection: one with an instance if it was dialled.
+// Called by the socket.
+func (b *Bus) attach(p *sp.Pipe, dialled any) error {
+	in, _ := dialled.(*instance)
 	l := newLink(b, p, in)
 	err := b.admitLink(l)
 	if err != nil && !errors.Is(err, mangos.ErrClosed) {
@@ -191,7 +180,7 @@ func (b *Bus) admitLink(l *Link) error {
 	if !b.room(in) {
 		return fmt.Errorf("nanobus: more than %d links", b.opts.MaxLinks)
 	}
-	p.SetPrivate(l)
+	p.SetOwner(l)
 	if in != nil {
 		in.link.Store(l)
 	}
@@ -260,9 +249,7 @@ func (b *Bus) join(l *Link, first bool) (up, duplicate bool) {
 	}
 	if first && l.state.CompareAndSwap(int32(linkGreeting), int32(linkLive)) {
 		up = true
-		if l.conn != nil {
-			l.conn.known.Store(true)
-		}
+		l.pipe.Know()
 		if b.draining && l.challenge.mine.Nonce != nil {
 			l.control(wire.KindDraining, 0, 0) // before the proof it would have been dropped
 		}
@@ -291,8 +278,11 @@ func (b *Bus) refresh(l *Link) {
 	}
 }
 
-// detach forgets a link and ends what was under way on it. Called by mangos.
-func (b *Bus) detach(l *Link) {
+// detach forgets a link and ends what was under way on it. Called by the
+// socket.
+func (b *Bus) detach(owner any) {
+	l := owner.(*Link) //nolint:forcetypeassert // attach has set it
+	l.detached()
 	b.endTap(l)
 	b.mu.Lock()
 	delete(b.links, l)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"nanofront/nanobus/sp"
 	"nanofront/nanobus/wire"
 )
 
@@ -33,7 +34,7 @@ func (b *Bus) Drain(ctx context.Context) error {
 		}
 	}
 	for _, l := range b.snapshotLinks() {
-		l.flush(time.Now().Add(writeTimeout))
+		l.flush(time.Now().Add(sp.WriteTimeout))
 	}
 	return nil
 }
@@ -83,8 +84,7 @@ func (b *Bus) leave() {
 // endWriting tells the peer that nothing more comes, once all that was gathered
 // has been given to the system. It returns false if it can't.
 func (l *Link) endWriting(deadline time.Time) bool {
-	half := l.halfCloser()
-	if half == nil {
+	if !l.pipe.CanCloseWrite() {
 		return false
 	}
 	for time.Now().Before(deadline) {
@@ -98,21 +98,11 @@ func (l *Link) endWriting(deadline time.Time) bool {
 			l.closed, l.parked = true, false // for writers; the reader goes on
 			l.mu.Unlock()
 			l.wake <- struct{}{} // the writer ends
-			return half.CloseWrite() == nil
+			return l.pipe.CloseWrite() == nil
 		}
 		l.mu.Unlock()
 	}
 	return false
-}
-
-// halfCloser is the link's connection if one direction of it can be closed.
-func (l *Link) halfCloser() interface{ CloseWrite() error } {
-	if l.conn == nil {
-		return nil
-	}
-	// Below TLS, whose own goodbye isn't needed: messages have their ends.
-	half, _ := l.conn.raw.(interface{ CloseWrite() error })
-	return half
 }
 
 // drainAcked takes note of a peer's ack, unless it was not asked for: a stock

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"nanofront/nanobus/sp"
 	"nanofront/nanobus/wire"
 )
 
@@ -32,7 +33,7 @@ func TestHostile_PeersHurtOnlyThemselves(t *testing.T) {
 		"another SP protocol": {
 			func(t *testing.T, addr string) {
 				s := connectTo(t, addr)
-				req := spGreeting(48)
+				req := sp.Greeting(48)
 				_ = s.raw(req[:])
 				s.closed()
 			},

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"sync/atomic"
 	"time"
+
+	"nanofront/nanobus/sp"
 )
 
 // removeGrace is how long an instance that discovery no longer lists stays
@@ -37,7 +39,7 @@ func (i *Instance) key() instanceKey { return instanceKey{i.Service, i.ID, i.Add
 // atomic is guarded by Bus.mu.
 type instance struct {
 	Instance
-	socket  *socket
+	socket  *sp.Socket
 	link    atomic.Pointer[Link]
 	missing int64 // bus time since which discovery doesn't list it; 0: it does
 
@@ -90,18 +92,19 @@ func (b *Bus) SetInstances(list []Instance) error {
 
 // dial adds an instance to the table and starts to connect. mu is held.
 func (b *Bus) dial(i Instance) error {
-	url, err := transportURL(i.Address)
-	if err != nil {
-		return err
-	}
 	in := &instance{Instance: i}
-	s, err := newSocket(b, in)
+	s, err := sp.NewSocket(&b.sockets, in, func() error {
+		if b.now() < in.holdUntil.Load() {
+			return errTooEarly
+		}
+		return nil
+	})
 	if err != nil {
 		return err
 	}
-	if err := s.DialOptions(url, b.wireFor(s, in)); err != nil {
+	if err := s.Dial(i.Address); err != nil {
 		_ = s.Close()
-		return fmt.Errorf("nanobus: dialling %s: %w", i.Address, err)
+		return err
 	}
 	in.socket = s
 	b.instances[i.key()] = in

@@ -3,12 +3,12 @@ package nanobus
 import (
 	"errors"
 	"fmt"
-	"net"
 	"runtime"
 	"strings"
 	"testing"
 	"time"
 
+	"nanofront/nanobus/sp"
 	"nanofront/nanobus/wire"
 )
 
@@ -42,20 +42,20 @@ func TestLink_LimitFollowsTheWindow(t *testing.T) {
 func TestHostile_ManySilentConnections(t *testing.T) {
 	b, in := server(t, "1", Options{Serve: echo, MaxLinks: 16}, tcp)
 	n := neighbourOf(t, in)
-	for range maxHandshakes + 20 {
+	for range sp.MaxHandshakes + 20 {
 		connectTo(t, in.Address)
 	}
 	waitFor(t, "the oldest in the handshake evicted", func() bool { return refusedFor(b, "crowded") >= 20 })
 	for range 40 {
 		s := connectTo(t, in.Address) // its greeting may not be answered any more
-		mine := spGreeting(112)
+		mine := sp.Greeting(112)
 		_ = s.raw(mine[:])
 	}
 	waitFor(t, "the oldest that have not said hello evicted", func() bool { return closedFor(b, "crowded") >= 20 })
 	if links := len(b.snapshotLinks()); links > 16+maxGreeting {
 		t.Errorf("%d links", links)
 	}
-	if g := runtime.NumGoroutine(); g > 3*(maxHandshakes+maxGreeting)+1000 {
+	if g := runtime.NumGoroutine(); g > 3*(sp.MaxHandshakes+maxGreeting)+1000 {
 		t.Errorf("%d goroutines", g)
 	}
 	late := caller(t, in)
@@ -166,39 +166,6 @@ func TestHostile_LogIsBounded(t *testing.T) {
 	seconds := int(time.Since(start)/time.Second) + 1
 	if lines := strings.Count(text, "doesn't speak SP"); lines < 1 || lines > seconds+1 {
 		t.Errorf("%d lines in %d s: %s", lines, seconds, text)
-	}
-}
-
-// A peer may not hold a writer by taking a little of each message just in
-// time: what it is behind adds up.
-func TestPipe_SlowReadersLagAddsUp(t *testing.T) {
-	here, there := net.Pipe()
-	t.Cleanup(func() { _ = here.Close(); _ = there.Close() })
-	p := &busPipe{c: here, raw: here}
-	begin := time.Now()
-	for range 3 {
-		if err := p.arm(time.Millisecond); err != nil {
-			t.Fatal(err)
-		}
-		p.wrote = p.wrote.Add(-time.Second) // as if the write took that long
-		p.settle(time.Millisecond)
-	}
-	// Give or take what the machine did meanwhile.
-	if took := time.Since(begin) + 3*time.Millisecond; p.lag < 3*time.Second-took || p.lag > 3*time.Second+took {
-		t.Errorf("three writes of a second each, and %v: lag %v", took, p.lag)
-	}
-	if err := p.arm(time.Millisecond); err != nil {
-		t.Fatal(err)
-	}
-	if left := time.Until(p.armed); left > writeTimeout-p.lag+time.Second+50*time.Millisecond {
-		t.Errorf("the next may still take %v", left)
-	}
-	p.wrote = p.wrote.Add(-time.Minute) // a minute in which nothing was sent
-	if err := p.arm(0); err != nil {
-		t.Fatal(err)
-	}
-	if p.lag != 0 {
-		t.Errorf("after a pause: lag %v", p.lag)
 	}
 }
 

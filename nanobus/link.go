@@ -2,15 +2,12 @@ package nanobus
 
 import (
 	"fmt"
-	"net"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"go.nanomsg.org/mangos/v3"
-	"go.nanomsg.org/mangos/v3/protocol"
-
+	"nanofront/nanobus/sp"
 	"nanofront/nanobus/wire"
 )
 
@@ -57,8 +54,7 @@ const (
 // writer.
 type Link struct {
 	bus      *Bus
-	pipe     protocol.Pipe
-	conn     *busPipe  // pipe's own; nil: there is none
+	pipe     *sp.Pipe
 	instance *instance // the table entry that was dialled; nil on accepted links
 	remote   string
 	attached int64
@@ -120,36 +116,27 @@ type Link struct {
 	writers  map[bodyKey]*BodyWriter
 	held     map[uint64]*Held // requests of the peer that are held
 
-	wake    chan struct{}
-	turn    turn
-	pipeNow *busPipe // can write without blocking; nil: it can't
+	wake   chan struct{}
+	turn   turn
+	canTry bool // the pipe can be written to without blocking
 
 	closing     atomic.Bool // close was called
 	closeReason atomic.Pointer[string]
 }
 
-func newLink(b *Bus, p protocol.Pipe, in *instance) *Link {
+func newLink(b *Bus, p *sp.Pipe, in *instance) *Link {
 	l := &Link{
 		bus: b, pipe: p, instance: in,
+		remote:   p.Remote(),
+		canTry:   p.CanTry(),
 		attached: b.now(),
 		down:     make(chan struct{}),
 		wake:     make(chan struct{}, 1),
 	}
 	l.space.L = &l.mu
-	if mp, ok := p.(mangos.Pipe); ok {
-		if v, err := mp.GetOption(optionPipe); err == nil {
-			l.conn = v.(*busPipe) //nolint:forcetypeassert // our own
-		}
-		if v, err := mp.GetOption(mangos.OptionRemoteAddr); err == nil {
-			if a, ok := v.(net.Addr); ok {
-				l.remote = a.String()
-			}
-		}
-	}
 	if in != nil {
 		l.remote = in.Address
 	}
-	l.pipeNow = pipeNow(p)
 	return l
 }
 
@@ -275,12 +262,12 @@ func (l *Link) control(k wire.Kind, flags uint8, id uint64, body ...byte) {
 func (l *Link) close(reason string) {
 	l.closeReason.CompareAndSwap(nil, &reason)
 	if l.closing.CompareAndSwap(false, true) {
-		// Closing the pipe makes mangos call RemovePipe, which calls detached.
+		// Closing the pipe makes its socket call Bus.detach, which calls detached.
 		l.bus.tasks.Go(func() { _ = l.pipe.Close() })
 	}
 }
 
-// detached is called once, by mangos, when the pipe has gone.
+// detached is called once, when the pipe has gone.
 func (l *Link) detached() {
 	l.mu.Lock()
 	l.closed = true
@@ -314,10 +301,8 @@ func (l *Link) reason() string {
 	if r := l.closeReason.Load(); r != nil {
 		return *r
 	}
-	if mp, ok := l.pipe.(mangos.Pipe); ok {
-		if v, err := mp.GetOption(optionEnd); err == nil {
-			return v.(string) //nolint:forcetypeassert // our own pipe's
-		}
+	if found := l.pipe.Ending(); found != "" {
+		return found
 	}
 	return "peer"
 }

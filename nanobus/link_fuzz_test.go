@@ -12,13 +12,14 @@ import (
 	"go.nanomsg.org/mangos/v3"
 	"go.nanomsg.org/mangos/v3/protocol"
 
+	"nanofront/nanobus/sp"
 	"nanofront/nanobus/wire"
 )
 
 // fakePipe is a connection without a network: what the test puts in is
 // received, what is sent is thrown away.
 type fakePipe struct {
-	core    *core
+	bus     *Bus
 	in      chan []byte
 	closed  chan struct{}
 	once    sync.Once
@@ -57,7 +58,9 @@ func (p *fakePipe) RecvMsg() *protocol.Message {
 func (p *fakePipe) Close() error {
 	p.once.Do(func() {
 		close(p.closed)
-		p.core.RemovePipe(p)
+		if p.private != nil {
+			p.bus.detach(p.private)
+		}
 	})
 	return nil
 }
@@ -138,9 +141,8 @@ func FuzzLink(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c := &core{bus: b}
-		p := &fakePipe{core: c, in: make(chan []byte), closed: make(chan struct{})}
-		if err := c.AddPipe(p); err != nil {
+		p := &fakePipe{bus: b, in: make(chan []byte), closed: make(chan struct{})}
+		if err := b.attach(sp.NewPipe(p), nil); err != nil {
 			t.Fatal(err)
 		}
 		for _, msg := range framesOf(input) {

@@ -1,6 +1,12 @@
 package nanobus
 
-import "nanofront/nanobus/wire"
+import (
+	"nanofront/nanobus/sp"
+	"nanofront/nanobus/wire"
+)
+
+// What frames fill is what connections carry, or this doesn't compile.
+const _ uint = -(wire.MaxMessage ^ sp.MaxMessage)
 
 // What package wire says of the protocol, for users of the bus.
 const (

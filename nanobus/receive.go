@@ -17,9 +17,9 @@ func (l *Link) reader() {
 	m := l.bus.metrics
 	var arrived []*Request
 	for {
-		msg := l.pipe.RecvMsg()
+		msg := l.pipe.Recv()
 		if msg == nil {
-			return // mangos has closed the pipe
+			return // the pipe is closed
 		}
 		now := l.bus.now()
 		l.unanswered.Store(0)

@@ -6,10 +6,9 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/rs/zerolog"
-
 	"nanofront/internal/logging"
 	"nanofront/metrics"
+	"nanofront/nanobus/sp"
 )
 
 const (
@@ -26,40 +25,27 @@ const (
 // errTooEarly keeps mangos from dialling an address again so soon.
 var errTooEarly = errors.New("nanobus: waiting before dialling again")
 
-// newWire makes what the bus' connections need to know of it.
-func (b *Bus) newWire(ctx context.Context) (*connOptions, error) {
-	files, err := newCredentials(b.opts.Security.TLS, func() *zerolog.Event { return b.warn("tls files") })
-	if err != nil {
-		return nil, err
-	}
-	return &connOptions{ctx: ctx, tls: files, refused: b.refusedConnection, broken: b.unreadable}, nil
-}
-
-// wireFor is the wire of a socket that dials an instance; of one that listens
-// for nil.
-func (b *Bus) wireFor(s *socket, in *instance) map[string]any {
-	w := *b.wire
-	w.transit = s.transit
-	if in != nil {
-		w.wait = func() error {
-			if b.now() < in.holdUntil.Load() {
-				return errTooEarly
-			}
-			return nil
-		}
-	}
-	return map[string]any{optionWire: &w}
+// socketConfig is what the bus' sockets need to know of it. ctx ends what is
+// being dialled.
+func (b *Bus) socketConfig(ctx context.Context) (sp.Config, error) {
+	files, err := b.opts.Security.TLS.credentials(func(err error) {
+		b.warn("tls files").Err(err).Msg("the changed TLS files are not usable; the ones read before stay in use")
+	})
+	return sp.Config{
+		Context: ctx, Credentials: files, Tasks: &b.tasks,
+		Attach: b.attach, Detach: b.detach, Refused: b.refusedConnection, Broken: b.unreadable,
+	}, err
 }
 
 // refusedConnection notes a connection that has not become a link. Those that
 // just end are logged at debug level: probes of balancers do that.
-func (b *Bus) refusedConnection(reason, remote string, mine bool, err error) {
-	if b.wire.ctx.Err() != nil {
+func (b *Bus) refusedConnection(reason, remote string, dialled bool, err error) {
+	if b.sockets.Context.Err() != nil {
 		return // we have ended it ourselves
 	}
 	b.metrics.set.Counter(metrics.BusLinkRefused, reason).Inc()
 	kind, text := "connection refused: "+reason, "refusing a connection"
-	if mine {
+	if dialled {
 		kind, text = "connection failed: "+reason, "connecting to a peer has failed"
 	}
 	e := b.log.Debug()
@@ -73,7 +59,7 @@ func (b *Bus) refusedConnection(reason, remote string, mine bool, err error) {
 // connection is being closed.
 func (b *Bus) unreadable(remote string, err error) {
 	b.metrics.droppedMalformed.Inc()
-	b.warn("unreadable").Err(err).Str(logging.Peer, remote).Msg("closing a link whose peer doesn't keep to the protocol")
+	b.warn("unreadable").Err(fmt.Errorf("%w: %w", ErrMalformed, err)).Str(logging.Peer, remote).Msg("closing a link whose peer doesn't keep to the protocol")
 }
 
 // fail ends the link for what its peer has sent.

@@ -15,6 +15,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"nanofront/metrics"
+	"nanofront/nanobus/sp"
 	"nanofront/nanobus/wire"
 )
 
@@ -71,7 +72,7 @@ func visitor(t testing.TB, l net.Listener) *stranger {
 
 func (s *stranger) greet() {
 	s.t.Helper()
-	mine := spGreeting(112)
+	mine := sp.Greeting(112)
 	if err := s.raw(mine[:]); err != nil {
 		s.t.Fatal(err)
 	}

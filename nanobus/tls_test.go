@@ -118,6 +118,7 @@ func TestTLS_RequestReply(t *testing.T) {
 	}
 	b := newBus(t, Options{Service: "caller", Instance: "c", Security: Security{TLS: ca.issue(nil), Secret: nil}})
 	link(t, b, in)
+	const tlsRecord = 16 << 10
 	for _, size := range []int{0, 1, 100, tlsRecord - 1, tlsRecord, 65536, 900_000, MaxPayload} {
 		want := string(bytes.Repeat([]byte{'x'}, size))
 		if got, err := call(t, b, want, patience); err != nil || got != want {
@@ -286,64 +287,6 @@ func TestTLS_BadFilesAreNamed(t *testing.T) {
 	b := newBus(t, Options{})
 	if _, err := b.Listen(tlsTCP); err == nil || !strings.Contains(err.Error(), "give --bus-cert and --bus-key") {
 		t.Errorf("listening without a certificate: %v", err)
-	}
-}
-
-// countedConn counts what is written to a connection, and how often.
-type countedConn struct {
-	net.Conn
-	writes atomic.Int64
-}
-
-func (c *countedConn) Write(b []byte) (int, error) {
-	c.writes.Add(1)
-	return c.Conn.Write(b)
-}
-
-// crypto/tls writes each record by itself, so writes are records.
-func TestTLS_OneRecordPerMessage(t *testing.T) {
-	ca := newAuthority(t)
-	files, err := newCredentials(ca.issue(nil), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	l := openHouse(t)
-	proto := (&core{}).Info()
-	ends := make(chan *busPipe, 1)
-	go func() {
-		c, err := l.Accept()
-		if err != nil {
-			return
-		}
-		p, _ := newBusPipe(c, busTransport{network: "tcp", tls: true}, proto, &connOptions{tls: files}, "")
-		ends <- p
-	}()
-	raw, err := net.Dial("tcp", l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	counted := &countedConn{Conn: raw}
-	p, err := newBusPipe(counted, busTransport{network: "tcp", tls: true}, proto, &connOptions{tls: files}, l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	far := <-ends
-	defer func() { _ = p.Close(); _ = far.Close() }()
-	for _, c := range []struct{ size, records int }{{0, 1}, {100, 1}, {4000, 1}, {tlsRecord - 8, 1}, {tlsRecord - 7, 2}, {60 << 10, 4}} {
-		before := counted.writes.Load()
-		m := mangos.NewMessage(c.size)
-		m.Body = append(m.Body, bytes.Repeat([]byte{'x'}, c.size)...)
-		if err := p.Send(m); err != nil {
-			t.Fatal(err)
-		}
-		got, err := far.Recv()
-		if err != nil || len(got.Body) != c.size {
-			t.Fatalf("%d bytes: got %d, %v", c.size, len(got.Body), err)
-		}
-		got.Free()
-		if n := counted.writes.Load() - before; n != int64(c.records) {
-			t.Errorf("%d bytes: %d records, want %d", c.size, n, c.records)
-		}
 	}
 }
 

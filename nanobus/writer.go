@@ -5,8 +5,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"go.nanomsg.org/mangos/v3"
-
 	"nanofront/nanobus/wire"
 )
 
@@ -87,7 +85,7 @@ func (l *Link) writer() {
 		l.turn.rest = nil
 		if rest != nil {
 			l.mu.Unlock()
-			if err := l.pipeNow.finish(rest); err != nil {
+			if err := l.pipe.Finish(rest); err != nil {
 				l.failed()
 				return
 			}
@@ -137,7 +135,7 @@ func (l *Link) dropOut() { l.out, l.cuts, l.cut, l.frames = nil, l.cuts[:0], 0, 
 func (l *Link) writeNow() {
 	l.parked = false
 	buf, _ := l.takeOut()
-	rest, err := l.pipeNow.tryWrite(buf)
+	rest, err := l.pipe.TryWrite(buf)
 	l.mu.Lock()
 	l.turn.spare = buf
 	if err != nil {
@@ -158,7 +156,7 @@ func (l *Link) writeNow() {
 
 // canNow reports whether writeNow may be called. mu is held.
 func (l *Link) canNow() bool {
-	return l.pipeNow != nil && l.parked && !l.closed && len(l.cuts) == 0 && len(l.out) <= maxNow
+	return l.canTry && l.parked && !l.closed && len(l.cuts) == 0 && len(l.out) <= maxNow
 }
 
 // rouse sees to it that what has gathered is being written, corked or not:
@@ -228,10 +226,7 @@ func (l *Link) write(buf []byte, cuts []int) error {
 		if i < len(cuts) {
 			to = cuts[i]
 		}
-		m := mangos.NewMessage(0)
-		m.Body = buf[from:to]
-		if err := l.pipe.SendMsg(m); err != nil {
-			m.Free()
+		if err := l.pipe.Send(buf[from:to]); err != nil {
 			return err
 		}
 		from = to

@@ -16,7 +16,7 @@ type row struct {
 //	registry, httpmsg   documents and payloads: data, and nothing else
 //	metrics             figures of a process, and where they go
 //	internal/...        what is shared and is no API: of what is public it knows these alone
-//	nanobus             messages; alone knows mangos
+//	nanobus             messages; with its nanobus/sp alone knows mangos
 //	etcd                discovery; alone knows etcd, and etcd/embedded alone its server
 //	terminator          the front; it and handlers know each other by the bus alone, and
 //	handlers            either declares the discovery that it wants
@@ -51,8 +51,9 @@ var mayImport = []row{
 	{"internal/uri", "", ""},
 	{"internal/wholefile", "", ""},
 
-	{"nanobus", "internal/logging internal/rawsock internal/tasks internal/tlsfiles internal/unixpath metrics nanobus/wire github.com/cespare/xxhash/v2 github.com/rs/zerolog go.nanomsg.org/mangos/v3", ""},
+	{"nanobus", "internal/logging internal/tasks internal/tlsfiles metrics nanobus/sp nanobus/wire github.com/cespare/xxhash/v2 github.com/rs/zerolog go.nanomsg.org/mangos/v3", ""},
 	{"nanobus/busflags", "internal/cli internal/logging nanobus github.com/rs/zerolog", "the flags that all who have a bus share"},
+	{"nanobus/sp", "internal/rawsock internal/tasks internal/tlsfiles internal/unixpath go.nanomsg.org/mangos/v3", "connections; knows no frames"},
 	{"nanobus/wire", "", "bytes alone: no socket, no clock, no link"},
 
 	{"etcd", "internal/tlsfiles metrics registry github.com/rs/zerolog go.etcd.io/etcd/api/v3 go.etcd.io/etcd/client/v3 go.uber.org/zap google.golang.org/grpc", ""},

@@ -1,4 +1,4 @@
-package nanobus
+package sp
 
 import (
 	"bufio"
@@ -20,6 +20,10 @@ import (
 )
 
 const (
+	// MaxMessage is the largest message in bytes: libnanomsg closes the
+	// connection on anything larger.
+	MaxMessage = 1 << 20
+
 	// strangerMessage is the largest message in bytes for which memory is taken
 	// at its header, from a peer that is not known yet: a hello is smaller.
 	strangerMessage = 8<<10 - 1
@@ -28,14 +32,14 @@ const (
 	tlsRecord = 16 << 10
 
 	// A peer may fall behind the pace of slowByte per byte (1 MB/s) by
-	// writeTimeout, over however many writes: else one that takes a little of
+	// WriteTimeout, over however many writes: else one that takes a little of
 	// each, just in time, could hold up for ever who answers it.
 	slowByte = time.Microsecond
 )
 
 var (
 	errNotSP   = errors.New("nanobus: the peer doesn't speak SP with the BUS protocol")
-	errCrowded = fmt.Errorf("nanobus: more than %d connections in the handshake", maxHandshakes)
+	errCrowded = fmt.Errorf("nanobus: more than %d connections in the handshake", MaxHandshakes)
 )
 
 // tlsError tells what went wrong in a TLS handshake from the rest.
@@ -59,17 +63,17 @@ func handshakeReason(err error) string {
 	}
 }
 
-// busPipe is one connection after its handshake. Send is called by one
+// conn is one connection after its handshake. Send is called by one
 // goroutine and Recv by one other.
-type busPipe struct {
-	c    net.Conn // what is read and written: raw, or a *tls.Conn on it
-	raw  net.Conn
-	sock *rawsock.Socket // raw without the scheduler; nil over TLS, and where there is none
-	r    *bufio.Reader
-	wire *connOptions
-	ipc  bool
-	tls  bool
-	once sync.Once
+type conn struct {
+	c      net.Conn // what is read and written: raw, or a *tls.Conn on it
+	raw    net.Conn
+	sock   *rawsock.Socket // raw without the scheduler; nil over TLS, and where there is none
+	r      *bufio.Reader
+	config *Config
+	ipc    bool
+	tls    bool
+	once   sync.Once
 
 	known atomic.Bool // the peer has introduced itself, and proven it
 
@@ -85,16 +89,16 @@ type busPipe struct {
 	lag   time.Duration // how far the peer is behind slowByte's pace
 }
 
-// spGreeting is what each side of an SP connection says first: "\0SP\0", the
+// Greeting is what each side of an SP connection says first: "\0SP\0", the
 // protocol number, two reserved bytes.
-func spGreeting(proto uint16) [8]byte {
+func Greeting(proto uint16) [8]byte {
 	return [8]byte{0, 'S', 'P', 0, byte(proto >> 8), byte(proto), 0, 0}
 }
 
-// newBusPipe shakes hands, within handshakeTimeout all together. dialled is the
+// newConn shakes hands, within handshakeTimeout all together. dialled is the
 // address that was dialled; "" if the connection was accepted.
-func newBusPipe(c net.Conn, t busTransport, proto transport.ProtocolInfo, w *connOptions, dialled string) (*busPipe, error) {
-	p := &busPipe{c: c, raw: c, wire: w, ipc: t.ipc(), tls: t.tls}
+func newConn(c net.Conn, t transportOf, proto transport.ProtocolInfo, cf *Config, dialled string) (*conn, error) {
+	p := &conn{c: c, raw: c, config: cf, ipc: t.ipc(), tls: t.tls}
 	err := c.SetDeadline(time.Now().Add(handshakeTimeout))
 	if err == nil && p.tls {
 		err = p.secure(dialled)
@@ -115,7 +119,7 @@ func newBusPipe(c net.Conn, t busTransport, proto transport.ProtocolInfo, w *con
 
 // source is what messages are read from: where that can be, the socket by raw
 // calls, which wake nobody else. See package rawsock.
-func (p *busPipe) source() io.Reader {
+func (p *conn) source() io.Reader {
 	if p.tls {
 		return p.c // has state of its own, and reads what it wants
 	}
@@ -126,12 +130,12 @@ func (p *busPipe) source() io.Reader {
 }
 
 // secure puts TLS on the connection.
-func (p *busPipe) secure(dialled string) error {
+func (p *conn) secure(dialled string) error {
 	var tc *tls.Conn
 	if dialled == "" {
-		tc = tls.Server(p.raw, p.wire.tls.server())
+		tc = tls.Server(p.raw, p.config.Credentials.server())
 	} else {
-		tc = tls.Client(p.raw, p.wire.tls.client(dialled))
+		tc = tls.Client(p.raw, p.config.Credentials.client(dialled))
 	}
 	if err := tc.Handshake(); err != nil {
 		return &tlsError{err}
@@ -141,8 +145,8 @@ func (p *busPipe) secure(dialled string) error {
 	return nil
 }
 
-func (p *busPipe) handshake(proto transport.ProtocolInfo) error {
-	mine := spGreeting(proto.Self)
+func (p *conn) handshake(proto transport.ProtocolInfo) error {
+	mine := Greeting(proto.Self)
 	if _, err := p.c.Write(mine[:]); err != nil {
 		return err
 	}
@@ -153,13 +157,13 @@ func (p *busPipe) handshake(proto transport.ProtocolInfo) error {
 		}
 		return err
 	}
-	if theirs != spGreeting(proto.Peer) {
+	if theirs != Greeting(proto.Peer) {
 		return fmt.Errorf("%w: it began with %x", errNotSP, theirs)
 	}
 	return nil
 }
 
-func (p *busPipe) Send(m *mangos.Message) error {
+func (p *conn) Send(m *mangos.Message) error {
 	if len(m.Header) != 0 {
 		return mangos.ErrProtoOp // BUS has no header; nanobus sets none
 	}
@@ -184,7 +188,7 @@ func (p *busPipe) Send(m *mangos.Message) error {
 
 // writeParts writes size and body. What the socket takes at once goes without
 // the scheduler; only the rest waits.
-func (p *busPipe) writeParts(head, body []byte) error {
+func (p *conn) writeParts(head, body []byte) error {
 	n := 0
 	if p.sock != nil {
 		var err error
@@ -200,7 +204,7 @@ func (p *busPipe) writeParts(head, body []byte) error {
 
 // setHead makes what stands before a message of size bytes, and returns where
 // in head it begins.
-func (p *busPipe) setHead(size int) int {
+func (p *conn) setHead(size int) int {
 	binary.BigEndian.PutUint64(p.head[1:], uint64(size))
 	if p.ipc {
 		p.head[0] = 1
@@ -209,8 +213,27 @@ func (p *busPipe) setHead(size int) int {
 	return 1
 }
 
+// tryWrite sends body as a message and returns what the system didn't take of
+// it, which must be finished before anything else is sent.
+func (p *conn) tryWrite(body []byte) (rest []byte, err error) {
+	head := p.head[p.setHead(len(body)):]
+	if err := p.arm(0); err != nil {
+		return nil, err
+	}
+	n, err := p.sock.TryWrite(head, body)
+	if err != nil {
+		return nil, err
+	}
+	p.settle(0)
+	if n == len(head)+len(body) {
+		return nil, nil
+	}
+	rest = append([]byte(nil), head[min(n, len(head)):]...)
+	return append(rest, body[max(0, n-len(head)):]...), nil
+}
+
 // finish sends the rest of a message that tryWrite began.
-func (p *busPipe) finish(rest []byte) error {
+func (p *conn) finish(rest []byte) error {
 	allowed := time.Duration(len(rest)) * slowByte
 	if err := p.arm(allowed); err != nil {
 		return err
@@ -223,7 +246,7 @@ func (p *busPipe) finish(rest []byte) error {
 }
 
 // ended notes that it was a write's deadline that ended the connection, if so.
-func (p *busPipe) ended(err error) error {
+func (p *conn) ended(err error) error {
 	var network net.Error
 	if errors.As(err, &network) && network.Timeout() {
 		p.end.CompareAndSwap(nil, ptr("write"))
@@ -233,11 +256,11 @@ func (p *busPipe) ended(err error) error {
 
 // arm sets the deadline of a write that begins now. Most writes find one that
 // does, set a second ago at most: setting it costs more than reading the clock.
-func (p *busPipe) arm(allowed time.Duration) error {
+func (p *conn) arm(allowed time.Duration) error {
 	now := time.Now()
 	p.lag = max(p.lag-now.Sub(p.wrote), 0)
 	p.wrote = now
-	due := now.Add(writeTimeout - p.lag + allowed)
+	due := now.Add(WriteTimeout - p.lag + allowed)
 	if early := p.armed.Sub(due); early >= 0 && early <= time.Second {
 		return nil
 	}
@@ -246,14 +269,14 @@ func (p *busPipe) arm(allowed time.Duration) error {
 }
 
 // settle notes how long the write took that arm was called for.
-func (p *busPipe) settle(allowed time.Duration) {
+func (p *conn) settle(allowed time.Duration) {
 	now := time.Now()
-	p.lag = min(max(p.lag+now.Sub(p.wrote)-allowed, 0), writeTimeout)
+	p.lag = min(max(p.lag+now.Sub(p.wrote)-allowed, 0), WriteTimeout)
 	p.wrote = now
 }
 
 // writeRecords writes size and body so that they share their first record.
-func (p *busPipe) writeRecords(head, body []byte) error {
+func (p *conn) writeRecords(head, body []byte) error {
 	first := min(len(body), tlsRecord-len(head))
 	p.buf = append(append(p.buf[:0], head...), body[:first]...)
 	if _, err := p.c.Write(p.buf); err != nil {
@@ -266,7 +289,7 @@ func (p *busPipe) writeRecords(head, body []byte) error {
 	return err
 }
 
-func (p *busPipe) Recv() (*mangos.Message, error) {
+func (p *conn) Recv() (*mangos.Message, error) {
 	n := 8
 	if p.ipc {
 		n = 9
@@ -278,7 +301,7 @@ func (p *busPipe) Recv() (*mangos.Message, error) {
 	size := binary.BigEndian.Uint64(head[n-8:])
 	if size > MaxMessage || (p.ipc && head[0] != 1) {
 		p.end.CompareAndSwap(nil, ptr("malformed"))
-		p.wire.broken(p.remote(), fmt.Errorf("%w: message header %x: want a size of at most %d", ErrMalformed, head, MaxMessage))
+		p.config.Broken(p.remote(), fmt.Errorf("message header %x: want a size of at most %d", head, MaxMessage))
 		return nil, mangos.ErrTooLong
 	}
 	if _, err := p.r.Discard(n); err != nil {
@@ -298,7 +321,7 @@ func (p *busPipe) Recv() (*mangos.Message, error) {
 
 // gather reads a message for which memory is taken as its bytes come: never
 // more than twice as much as the peer has sent, whatever size it has announced.
-func (p *busPipe) gather(size int) (*mangos.Message, error) {
+func (p *conn) gather(size int) (*mangos.Message, error) {
 	m := mangos.NewMessage(strangerMessage)
 	for have := 0; have < size; have = len(m.Body) {
 		n := min(size-have, max(have, strangerMessage))
@@ -311,32 +334,21 @@ func (p *busPipe) gather(size int) (*mangos.Message, error) {
 	return m, nil
 }
 
-func (p *busPipe) remote() string { return p.raw.RemoteAddr().String() }
+func (p *conn) remote() string { return p.raw.RemoteAddr().String() }
 
 // Close closes the connection without TLS's goodbye, which would wait for a
 // peer that doesn't read. Messages have their own ends.
-func (p *busPipe) Close() error {
+func (p *conn) Close() error {
 	var err error
 	p.once.Do(func() { err = p.raw.Close() })
 	return err
 }
 
-func (p *busPipe) option(name string) (any, error) {
-	switch name {
-	case optionPipe:
-		return p, nil
-	case optionEnd:
-		if r := p.end.Load(); r != nil {
-			return *r, nil
-		}
-		return nil, mangos.ErrBadOption
-	case mangos.OptionLocalAddr:
-		return p.raw.LocalAddr(), nil
-	case mangos.OptionRemoteAddr:
-		return p.raw.RemoteAddr(), nil
-	case mangos.OptionMaxRecvSize:
-		return MaxMessage, nil
-	default:
+func (p *conn) GetOption(name string) (any, error) {
+	if name != optionPipe {
 		return nil, mangos.ErrBadOption
 	}
+	return p, nil
 }
+
+func ptr[T any](v T) *T { return &v }

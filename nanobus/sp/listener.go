@@ -1,4 +1,4 @@
-package nanobus
+package sp
 
 import (
 	"net"
@@ -10,13 +10,13 @@ import (
 	"go.nanomsg.org/mangos/v3/transport"
 )
 
-// busListener accepts connections and shakes hands with each on a goroutine
+// listener accepts connections and shakes hands with each on a goroutine
 // of its own, which ends with the handshake or its deadline.
-type busListener struct {
-	t     busTransport
+type listener struct {
+	t     transportOf
 	addr  string
 	proto transport.ProtocolInfo
-	wire  *connOptions
+	s     *Socket
 	ready chan transport.Pipe
 
 	mu      sync.Mutex
@@ -27,7 +27,7 @@ type busListener struct {
 	workers sync.WaitGroup // what accepts, and handshakes
 }
 
-func (l *busListener) Listen() error {
+func (l *listener) Listen() error {
 	if l.t.ipc() {
 		removeStaleSocket(l.addr)
 	}
@@ -63,7 +63,7 @@ func removeStaleSocket(path string) {
 }
 
 // acceptLoop ends when Close closes the listener.
-func (l *busListener) acceptLoop(nl net.Listener) {
+func (l *listener) acceptLoop(nl net.Listener) {
 	for {
 		c, err := nl.Accept()
 		if err != nil {
@@ -81,14 +81,14 @@ func (l *busListener) acceptLoop(nl net.Listener) {
 			continue
 		}
 		var crowded net.Conn
-		if len(l.pending) >= maxHandshakes {
+		if len(l.pending) >= MaxHandshakes {
 			crowded = l.evict()
 		}
 		l.pending[c] = time.Now()
 		l.workers.Go(func() { l.handshake(c) })
 		l.mu.Unlock()
 		if crowded != nil {
-			l.wire.refused("crowded", l.remote(crowded), false, errCrowded)
+			l.s.config.Refused("crowded", l.remote(crowded), false, errCrowded)
 		}
 	}
 }
@@ -96,7 +96,7 @@ func (l *busListener) acceptLoop(nl net.Listener) {
 // evict gives the place of the connection that has been in its handshake for
 // longest to the next. An honest peer is through in a few round trips: however
 // many connections say nothing, it is not among the oldest. mu is held.
-func (l *busListener) evict() net.Conn {
+func (l *listener) evict() net.Conn {
 	var oldest net.Conn
 	for c, since := range l.pending {
 		if oldest == nil || since.Before(l.pending[oldest]) {
@@ -108,8 +108,8 @@ func (l *busListener) evict() net.Conn {
 	return oldest
 }
 
-func (l *busListener) handshake(c net.Conn) {
-	p, err := newBusPipe(c, l.t, l.proto, l.wire, "")
+func (l *listener) handshake(c net.Conn) {
+	p, err := newConn(c, l.t, l.proto, l.s.config, "")
 	if err == nil {
 		select {
 		case l.ready <- p:
@@ -124,22 +124,22 @@ func (l *busListener) handshake(c net.Conn) {
 	done := l.done
 	l.mu.Unlock()
 	if err != nil && mine && !done { // else it was evicted, and counted then
-		l.wire.refused(handshakeReason(err), l.remote(c), false, err)
+		l.s.config.Refused(handshakeReason(err), l.remote(c), false, err)
 	}
 }
 
 // remote is where an accepted connection comes from.
-func (l *busListener) remote(c net.Conn) string {
+func (l *listener) remote(c net.Conn) string {
 	if l.t.ipc() {
 		return l.t.public(l.addr) // clients of a Unix socket have no address
 	}
 	return c.RemoteAddr().String()
 }
 
-func (l *busListener) Accept() (transport.Pipe, error) {
+func (l *listener) Accept() (transport.Pipe, error) {
 	select {
 	case p := <-l.ready:
-		if !l.wire.transit.begin() {
+		if !l.s.transit.begin() {
 			_ = p.Close()
 			return nil, mangos.ErrClosed
 		}
@@ -149,7 +149,7 @@ func (l *busListener) Accept() (transport.Pipe, error) {
 	}
 }
 
-func (l *busListener) Address() string {
+func (l *listener) Address() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	addr := l.addr
@@ -160,7 +160,7 @@ func (l *busListener) Address() string {
 }
 
 // Close waits for the listener's goroutines.
-func (l *busListener) Close() error {
+func (l *listener) Close() error {
 	l.mu.Lock()
 	if !l.done {
 		l.done = true

@@ -1,0 +1,115 @@
+package sp
+
+import (
+	"errors"
+
+	"go.nanomsg.org/mangos/v3"
+	"go.nanomsg.org/mangos/v3/protocol"
+)
+
+// optionPipe is how a Pipe gets at its connection, through mangos' own.
+const optionPipe = "NANOBUS-PIPE"
+
+// Pipe is one connection after its handshake. Send is called by one goroutine,
+// and Recv by one other.
+type Pipe struct {
+	mangos protocol.Pipe
+	conn   *conn // mangos' is around it; nil in tests, which have none
+}
+
+// NewPipe makes a Pipe of one of mangos'. Attach gets them made already.
+func NewPipe(p protocol.Pipe) *Pipe {
+	pipe := &Pipe{mangos: p}
+	if mp, ok := p.(mangos.Pipe); ok {
+		if v, err := mp.GetOption(optionPipe); err == nil {
+			pipe.conn = v.(*conn) //nolint:forcetypeassert // our own
+		}
+	}
+	return pipe
+}
+
+// Send sends body as a message. It blocks while the peer doesn't read, for some
+// seconds at most.
+func (p *Pipe) Send(body []byte) error {
+	m := mangos.NewMessage(0)
+	m.Body = body
+	err := p.mangos.SendMsg(m)
+	if err != nil {
+		m.Free()
+	}
+	return err
+}
+
+// Recv returns the next message; nil when the connection has gone.
+func (p *Pipe) Recv() *mangos.Message { return p.mangos.RecvMsg() }
+
+// Close closes the connection.
+func (p *Pipe) Close() error { return p.mangos.Close() }
+
+// SetOwner says what Detach is called with. To be called within Attach; without
+// it there is no Detach.
+func (p *Pipe) SetOwner(v any) { p.mangos.SetPrivate(v) }
+
+// Remote is the address of the far end.
+func (p *Pipe) Remote() string {
+	if p.conn == nil {
+		return ""
+	}
+	return p.conn.remote()
+}
+
+// Know says that the peer has introduced itself: memory for what it sends is
+// taken at the size that it announces.
+func (p *Pipe) Know() {
+	if p.conn != nil {
+		p.conn.known.Store(true)
+	}
+}
+
+// Known reports whether Know was called.
+func (p *Pipe) Known() bool { return p.conn != nil && p.conn.known.Load() }
+
+// Ending is why the connection has ended, in one word, if that was found here:
+// "write" or "malformed". Else it is "".
+func (p *Pipe) Ending() string {
+	if p.conn == nil {
+		return ""
+	}
+	if r := p.conn.end.Load(); r != nil {
+		return *r
+	}
+	return ""
+}
+
+// CanTry reports whether TryWrite can be used: TLS has state that half a write
+// would spoil.
+func (p *Pipe) CanTry() bool { return p.conn != nil && p.conn.sock != nil }
+
+// TryWrite sends body as a message, without blocking, and returns what the
+// system didn't take of it, which must be finished before anything else is
+// sent. It is in place of Send: no two at once.
+func (p *Pipe) TryWrite(body []byte) (rest []byte, err error) { return p.conn.tryWrite(body) }
+
+// Finish sends the rest of a message that TryWrite began. It may block.
+func (p *Pipe) Finish(rest []byte) error { return p.conn.finish(rest) }
+
+// CloseWrite tells the peer that nothing more comes; what it sends is still
+// read. errors.ErrUnsupported where one direction can't be closed.
+func (p *Pipe) CloseWrite() error {
+	if !p.CanCloseWrite() {
+		return errors.ErrUnsupported
+	}
+	// Below TLS, whose own goodbye isn't needed: messages have their ends.
+	return p.conn.raw.(halfCloser).CloseWrite()
+}
+
+// CanCloseWrite reports whether CloseWrite can be used.
+func (p *Pipe) CanCloseWrite() bool {
+	if p.conn == nil {
+		return false
+	}
+	_, ok := p.conn.raw.(halfCloser)
+	return ok
+}
+
+type halfCloser interface{ CloseWrite() error }
