@@ -121,7 +121,7 @@ func (l *Link) expect(r *BodyReader) bool {
 			r.err = ErrLinkDown
 		}
 		return true
-	case l.readers[r.key] != nil, r.key.response && l.owed >= int(l.inFlight.Load()):
+	case l.readers[r.key] != nil, r.key.response && l.owed >= l.target.InFlight():
 		l.bus.metrics.droppedStray.Inc()
 		return false
 	case r.key.response:
@@ -421,7 +421,7 @@ func (r *BodyReader) gone() {
 	if !r.key.response {
 		return
 	}
-	l.refund()
+	l.target.Refund()
 	l.mu.Lock()
 	if w := l.writers[bodyKey{id: r.key.id}]; w != nil {
 		w.halt(ErrAnswered)

@@ -15,6 +15,7 @@ import (
 	"nanofront/internal/logging"
 	"nanofront/internal/tasks"
 	"nanofront/metrics"
+	"nanofront/nanobus/balance"
 	"nanofront/nanobus/sp"
 	"nanofront/nanobus/wire"
 )
@@ -151,7 +152,7 @@ func (b *Bus) service(name string) *Service {
 	s := b.services[name]
 	if s == nil {
 		s = &Service{bus: b, name: name}
-		s.live.Store(&live{})
+		s.live.Store(&balance.View{})
 		b.services[name] = s
 	}
 	return s

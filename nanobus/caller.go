@@ -30,14 +30,14 @@ func (b *Bus) start(l *Link, c *Call, p Payload, budget time.Duration, when send
 	flags := uint8(0)
 	if c.SendMore {
 		if h := l.hello.Load(); h == nil || !h.Bodies {
-			l.refund()
+			l.target.Refund()
 			return ErrNoBodies
 		}
 		flags = wire.FlagMore
 	}
 	s, id := b.table.take()
 	if s == nil {
-		l.refund()
+		l.target.Refund()
 		return ErrNoCredit
 	}
 	now := b.now()
@@ -63,7 +63,7 @@ func (b *Bus) start(l *Link, c *Call, p Payload, budget time.Duration, when send
 	}
 	if err != nil {
 		b.table.give(s, id)
-		l.refund()
+		l.target.Refund()
 		return err
 	}
 	if c.SendMore {
@@ -82,7 +82,7 @@ func (b *Bus) start(l *Link, c *Call, p Payload, budget time.Duration, when send
 	switch {
 	case when == sendHeld:
 		return l.hold(start)
-	case when == sendNow && l.inFlight.Load() == 1:
+	case when == sendNow && l.target.InFlight() == 1:
 		return l.commitNow(start)
 	default:
 		return l.commit(start)
@@ -119,7 +119,7 @@ func (b *Bus) abort(id uint64, err error) bool {
 	if err == ErrTimeout { //nolint:errorlint // ours, never wrapped
 		b.metrics.expired.Inc()
 		if c.Upload == nil {
-			l.observe(int64(c.Timing.Total))
+			l.target.Observe(c.Timing.Total)
 		}
 	}
 	b.metrics.cancelsOut.Inc()

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"nanofront/nanobus/balance"
 	"nanofront/nanobus/wire"
 )
 
@@ -11,10 +12,10 @@ import (
 var (
 	// ErrNoInstance: no live instance of the service is linked. Nothing
 	// was sent.
-	ErrNoInstance = errors.New("nanobus: no live instance")
+	ErrNoInstance = balance.ErrNoInstance
 	// ErrNoCredit: every live instance has its whole window under way, or
 	// the bus has no free correlation slot. Nothing was sent.
-	ErrNoCredit = errors.New("nanobus: every instance is at its window")
+	ErrNoCredit = balance.ErrNoCredit
 	// ErrTimeout: the budget ran out before a reply came. A cancel was sent.
 	ErrTimeout = errors.New("nanobus: deadline passed")
 	// ErrCancelled: the caller gave up. A cancel was sent.

@@ -73,7 +73,7 @@ func (l *Link) holding(f wire.Frame, msg *mangos.Message, now int64) error {
 	case b.opts.Holder == nil:
 		b.metrics.droppedUnknown.Inc() // we have not said that we take those
 		return nil
-	case !l.refund():
+	case !l.target.Refund():
 		b.metrics.droppedStray.Inc() // a reply too many
 		return nil
 	}
@@ -84,8 +84,8 @@ func (l *Link) holding(f wire.Frame, msg *mangos.Message, now int64) error {
 	}
 	c.Received = time.Duration(now)
 	l.timing(c, f.Body, now)
-	l.observe(int64(c.Timing.Total))
-	l.replies.Add(1)
+	l.target.Observe(c.Timing.Total)
+	l.target.Replied()
 	c.Held = true
 	c.HoldFor = time.Duration(binary.BigEndian.Uint32(f.Body[wire.ResponseFixed:])) * time.Millisecond
 	c.Payload = f.Body[wire.HoldFixed:]

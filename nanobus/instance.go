@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"nanofront/nanobus/balance"
 	"nanofront/nanobus/sp"
 )
 
@@ -13,6 +14,18 @@ import (
 // so an instance that is only missing from the list is most likely alive and
 // about to register again, as after etcd has lost its data.
 const removeGrace = 10 * time.Second
+
+// What Instance.Weight may be, besides 1 to MaxWeight.
+const (
+	// DefaultWeight is the weight of an instance that has none of its own.
+	DefaultWeight = balance.DefaultWeight
+	// MaxWeight is the largest weight.
+	MaxWeight = balance.MaxWeight
+	// NoWeight takes an instance out: it gets no new requests. Its link stays,
+	// so that what is under way ends as usual and taking it back in costs
+	// nothing.
+	NoWeight = balance.NoWeight
+)
 
 // Instance is a process to be linked with.
 type Instance struct {

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"nanofront/nanobus/balance"
 	"nanofront/nanobus/sp"
 	"nanofront/nanobus/wire"
 )
@@ -71,12 +72,7 @@ type Link struct {
 	writing sync.WaitGroup
 
 	// Caller's side: credit and what choosing needs.
-	window   atomic.Int32
-	inFlight atomic.Int32
-	latency  atomic.Int64 // moving average in ns, see observe
-	replies  atomic.Uint64
-
-	repliesSeen uint64 // replies at the last look of tend; the sweep's alone
+	target balance.Target
 
 	// Clock of the peer against ours, in µs, from the pings. Unknown until
 	// offsetKnown.
@@ -134,6 +130,7 @@ func newLink(b *Bus, p *sp.Pipe, in *instance) *Link {
 		wake:     make(chan struct{}, 1),
 	}
 	l.space.L = &l.mu
+	l.target.Owner = l
 	if in != nil {
 		l.remote = in.Address
 	}
@@ -144,7 +141,7 @@ func newLink(b *Bus, p *sp.Pipe, in *instance) *Link {
 func (l *Link) Peer() *wire.Hello { return l.hello.Load() }
 
 // InFlight is the number of our requests under way on the link.
-func (l *Link) InFlight() int { return int(l.inFlight.Load()) }
+func (l *Link) InFlight() int { return l.target.InFlight() }
 
 // String names the link in logs: the peer and its address.
 func (l *Link) String() string {
@@ -305,38 +302,6 @@ func (l *Link) reason() string {
 		return found
 	}
 	return "peer"
-}
-
-// observe folds the latency of one reply into the moving average that choosing
-// goes by. A worse value counts at once, a better one by an eighth, so that an
-// instance that got slow is avoided with the first sign of it and trusted
-// again only slowly ("peak EWMA", as in Finagle).
-func (l *Link) observe(ns int64) {
-	old := l.latency.Load()
-	if ns > old {
-		l.latency.Store(old + (ns-old)/2)
-	} else {
-		l.latency.Store(old - (old-ns)/8)
-	}
-}
-
-// credit takes one credit if there is one.
-func (l *Link) credit() bool {
-	if l.inFlight.Add(1) > l.window.Load() {
-		l.inFlight.Add(-1)
-		return false
-	}
-	return true
-}
-
-// refund gives a credit back. A peer that replies more often than it was asked
-// doesn't get us to send more than its window.
-func (l *Link) refund() bool {
-	if l.inFlight.Add(-1) < 0 {
-		l.inFlight.Add(1)
-		return false
-	}
-	return true
 }
 
 func (l *Link) stateIs(s linkState) bool { return l.state.Load() == int32(s) }

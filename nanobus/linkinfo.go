@@ -1,5 +1,7 @@
 package nanobus
 
+import "nanofront/nanobus/balance"
+
 // LinkInfo is the state of one link, for display.
 type LinkInfo struct {
 	Service   string  `json:"service"`
@@ -31,9 +33,9 @@ func (b *Bus) Links() []LinkInfo {
 		infos = append(infos, LinkInfo{
 			Service: in.Service, Instance: in.ID, Version: in.Version, Address: in.Address,
 			State:  [...]string{"greeting", "live", "draining", "down"}[l.state.Load()],
-			Weight: effectiveWeight(in.Weight),
-			Window: int(l.window.Load()), InFlight: l.InFlight(), Replies: l.replies.Load(),
-			LatencyMS: float64(l.latency.Load()) / 1e6, ClockKnown: l.offsetKnown.Load(),
+			Weight: balance.Effective(in.Weight),
+			Window: l.target.Window(), InFlight: l.InFlight(), Replies: l.target.Replies(),
+			LatencyMS: l.target.Latency().Seconds() * 1e3, ClockKnown: l.offsetKnown.Load(),
 		})
 	}
 	return infos

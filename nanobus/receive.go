@@ -136,7 +136,7 @@ func (l *Link) act(msg *mangos.Message, now int64, arrived []*Request) ([]*Reque
 				}
 				continue
 			}
-			l.window.Store(clampWindow(n))
+			l.target.SetWindow(clampWindow(n))
 		case wire.KindData:
 			if f.Flags&(wire.FlagResponse|wire.FlagEnd) == wire.FlagEnd {
 				l.admit(arrived) // its request may be in this very message
@@ -212,7 +212,7 @@ func (l *Link) greeted(h *wire.Hello) error {
 // accept believes a hello.
 func (l *Link) accept(h *wire.Hello) {
 	before := l.hello.Swap(h)
-	l.window.Store(clampWindow(h.Window))
+	l.target.SetWindow(clampWindow(h.Window))
 	if before == nil {
 		l.ping(l.bus.now())
 		l.listenIn()
@@ -314,7 +314,7 @@ func (l *Link) response(f wire.Frame, msg *mangos.Message, now int64) error {
 		return nil
 	}
 	more := f.Flags&(wire.FlagMore|wire.FlagError) == wire.FlagMore
-	if !more && !l.refund() { // else the end of the body gives the credit back
+	if !more && !l.target.Refund() { // else the end of the body gives the credit back
 		b.metrics.droppedStray.Inc() // a reply too many
 		return nil
 	}
@@ -329,7 +329,7 @@ func (l *Link) response(f wire.Frame, msg *mangos.Message, now int64) error {
 	if more {
 		if c.Download = newBodyReader(l, bodyKey{f.ID, true}, now); c.Download == nil {
 			if !l.discard(f.ID, now) {
-				l.refund()
+				l.target.Refund()
 			}
 			b.metrics.cancelsOut.Inc()
 			l.control(wire.KindCancel, 0, f.ID)
@@ -344,15 +344,14 @@ func (l *Link) response(f wire.Frame, msg *mangos.Message, now int64) error {
 	if f.Flags&wire.FlagError == 0 {
 		c.Payload = body
 		if c.Upload == nil { // else it is the caller's pace that was measured
-			l.observe(int64(c.Timing.Total))
+			l.target.Observe(c.Timing.Total)
 		}
-		l.replies.Add(1)
+		l.target.Replied()
 		c.finish(msg)
 		return nil
 	}
 	remote := decodeRemoteError(body)
-	// An instance that fails quickly must not look like the fastest one.
-	l.observe(min(max(2*l.latency.Load(), int64(c.Timing.Total), int64(10*time.Millisecond)), int64(5*time.Second)))
+	l.target.ObserveError(c.Timing.Total)
 	c.Err = remote
 	c.finish(nil)
 	return nil

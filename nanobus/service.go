@@ -2,9 +2,10 @@ package nanobus
 
 import (
 	"errors"
-	"math/rand/v2"
 	"sync/atomic"
 	"time"
+
+	"nanofront/nanobus/balance"
 )
 
 // Service is a handle on the live instances of one service. It stays valid,
@@ -12,7 +13,7 @@ import (
 type Service struct {
 	bus   *Bus
 	name  string
-	live  atomic.Pointer[live]
+	live  atomic.Pointer[balance.View]
 	lost  atomic.Int64 // bus time when the last live instance went
 	keyed bool         // guarded by Bus.mu: views have a table of keys
 }
@@ -22,17 +23,17 @@ func (s *Service) Name() string { return s.name }
 
 // Live returns how many instances can take requests now: linked, not
 // draining, and not taken out by their weight.
-func (s *Service) Live() int { return len(s.live.Load().members) }
+func (s *Service) Live() int { return s.live.Load().Len() }
 
 // TakesBodies reports whether every instance that can take requests takes bodies in chunks, and there is one.
 func (s *Service) TakesBodies() bool {
-	members := s.live.Load().members
-	for i := range members {
-		if h := members[i].link.hello.Load(); h == nil || !h.Bodies {
+	v := s.live.Load()
+	for i := range v.Len() {
+		if h := linkOf(v.Target(i)).hello.Load(); h == nil || !h.Bodies {
 			return false
 		}
 	}
-	return len(members) > 0
+	return v.Len() > 0
 }
 
 // Gone returns for how long there has been no instance that can take requests:
@@ -61,121 +62,52 @@ func (s *Service) UseKeys() {
 // one that the key belongs to, or without a key (0) by weight, load and
 // latency. avoid, if not nil, is used only when there is no other.
 func (s *Service) pick(key uint64, avoid *Link) (*Link, error) {
+	var not *balance.Target
+	if avoid != nil {
+		not = &avoid.target
+	}
 	v := s.live.Load()
 	if key == 0 {
-		return v.pick(avoid)
+		t, err := v.Pick(not)
+		return linkOf(t), err
 	}
-	if v.keys == nil && len(v.members) > 0 {
+	if !v.Keyed() {
 		s.UseKeys()
 		v = s.live.Load()
 	}
-	l, moved, err := v.pickKey(key, avoid)
+	t, moved, err := v.PickKey(key, not)
 	if err == nil {
 		s.bus.metrics.keyed.Inc()
 		if moved {
 			s.bus.metrics.keyMoved.Inc()
 		}
 	}
-	return l, err
+	return linkOf(t), err
 }
 
-// pick chooses by the power of two choices (Mitzenmacher 2001): of two
-// members, drawn at random in proportion to their weights, the one where a
-// request is expected to wait less. If neither has credit, any other that has.
-func (v *live) pick(avoid *Link) (*Link, error) {
-	n := len(v.members)
-	switch n {
-	case 0:
-		return nil, ErrNoInstance
-	case 1:
-		if l := v.members[0].link; l.take() {
-			return l, nil
+// linkOf is the link that was picked by its target; nil for none.
+func linkOf(t *balance.Target) *Link {
+	if t == nil {
+		return nil
+	}
+	return t.Owner.(*Link) //nolint:forcetypeassert // newLink has set it
+}
+
+// rebuild makes the view of a service anew. Bus.mu is held.
+func (s *Service) rebuild() {
+	before := s.live.Load()
+	instances := make([]balance.Instance, 0, before.Len()+1)
+	for l := range s.bus.links {
+		in := l.instance
+		if in == nil || in.EventsOnly || in.Service != s.name || !l.stateIs(linkLive) || l.target.Window() <= 0 || balance.Effective(in.Weight) == 0 {
+			continue
 		}
-		return nil, ErrNoCredit
+		instances = append(instances, balance.Instance{Target: &l.target, ID: in.ID, Address: in.Address, Since: l.attached, Weight: in.Weight})
 	}
-	i, j := v.two(rand.Uint64())
-	a, b := &v.members[i], &v.members[j]
-	if a.link == avoid || (b.link != avoid && v.better(b, a)) {
-		a, b = b, a
+	if len(instances) == 0 && before.Len() > 0 {
+		s.lost.Store(int64(s.bus.Now()))
 	}
-	if a.link.take() {
-		return a.link, nil
-	}
-	if b.link != avoid && b.link.take() {
-		return b.link, nil
-	}
-	for k := range n {
-		if l := v.members[(i+k)%n].link; l != avoid && l.take() {
-			return l, nil
-		}
-	}
-	if v.has(avoid) && avoid.take() {
-		return avoid, nil
-	}
-	return nil, ErrNoCredit
-}
-
-// two draws two different members. There are two at least.
-func (v *live) two(r uint64) (i, j int) {
-	n := len(v.members)
-	hi, lo := uint32(r>>32), uint32(r) // its halves
-	if v.alias == nil {
-		i, j = int(uint64(hi)*uint64(n)>>32), int(uint64(lo)*uint64(n-1)>>32) // below n
-		if j >= i {
-			j++
-		}
-		return i, j
-	}
-	i = v.alias.draw(hi)
-	if n == 2 {
-		return i, 1 - i
-	}
-	j = v.alias.draw(lo)
-	if j == i {
-		// One that outweighs all others would be drawn again and again: any
-		// other, then. It gets the request only if it is clearly better.
-		j = (i + 1 + int(uint64(uint32(r*golden>>32))*uint64(n-1)>>32)) % n // below n
-	}
-	return i, j
-}
-
-// better reports whether b is clearly better than a, which was drawn first:
-// whether a request is expected to wait less than four fifths as long there.
-//
-// Among about equals the first one is to stay, for its weight has drawn it:
-// else the slightly faster of two would get everything from a caller that never
-// has more than one request under way. For the same reason, loads count as
-// equal if one request more would make the lesser the greater: with weights
-// 300 and 100, one request at the first is no reason to go to the second. And
-// then, if the weights differ, b has to be twice as fast: a recent latency
-// varies by as much where single requests do, and a heavy instance, asked more
-// often, has more chances of looking slow (TestSim_SharesFollowWeights).
-func (v *live) better(b, a *member) bool {
-	na, nb := int64(a.link.inFlight.Load()), int64(b.link.inFlight.Load())
-	ca, cb := a.link.cost(), b.link.cost()
-	if (nb+1)*a.weight <= na*b.weight || (na+1)*b.weight <= nb*a.weight {
-		ca *= float64(na)*v.scale/float64(a.weight) + 1
-		cb *= float64(nb)*v.scale/float64(b.weight) + 1
-	} else if a.weight != b.weight {
-		return 2*cb < ca
-	}
-	return 5*cb < 4*ca
-}
-
-// cost is what a request on the link is expected to take, in ns. The constant
-// keeps a link without history comparable with the others, and differences of
-// some microseconds from deciding.
-func (l *Link) cost() float64 { return float64(l.latency.Load() + int64(200*time.Microsecond)) }
-
-// forgive is called once a second. An instance that looks slow gets no
-// requests, and so no chance to look otherwise: a link without replies is
-// forgiven half of its latency each time, until it gets one again.
-func (l *Link) forgive() {
-	if n := l.replies.Load(); n == l.repliesSeen {
-		l.latency.Store(l.latency.Load() / 2)
-	} else {
-		l.repliesSeen = n
-	}
+	s.live.Store(balance.NewView(instances, before, s.keyed))
 }
 
 // Go sends a request to one instance of the service. The call ends within
@@ -217,7 +149,7 @@ func (s *Service) send(c *Call, p Payload, budget time.Duration, when sendWhen) 
 func (s *Service) GoAll(calls []*Call, payloads []Payload, budget time.Duration) {
 	var l *Link
 	for i, c := range calls {
-		if c.Key == 0 && l != nil && l.stateIs(linkLive) && l.credit() {
+		if c.Key == 0 && l != nil && l.stateIs(linkLive) && l.target.Credit() {
 			err := s.bus.start(l, c, payloads[i], budget, sendSoon)
 			if err == nil {
 				continue

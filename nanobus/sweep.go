@@ -148,11 +148,11 @@ func (b *Bus) sweepBodies(now int64) (earliest int64) {
 	return earliest
 }
 
-// tend pings the links, ends those that are silent, and forgives those that
-// are not asked.
+// tend pings the links, ends those that are silent, and has those that are not
+// asked recover.
 func (b *Bus) tend(now int64) {
 	for _, l := range b.snapshotLinks() {
-		l.forgive()
+		l.target.Recover()
 		l.endStalled(now)
 		l.chores.Store(0)
 		switch {

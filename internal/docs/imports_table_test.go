@@ -51,8 +51,9 @@ var mayImport = []row{
 	{"internal/uri", "", ""},
 	{"internal/wholefile", "", ""},
 
-	{"nanobus", "internal/logging internal/tasks internal/tlsfiles metrics nanobus/sp nanobus/wire github.com/cespare/xxhash/v2 github.com/rs/zerolog go.nanomsg.org/mangos/v3", ""},
+	{"nanobus", "internal/logging internal/tasks internal/tlsfiles metrics nanobus/balance nanobus/sp nanobus/wire github.com/rs/zerolog go.nanomsg.org/mangos/v3", ""},
 	{"nanobus/busflags", "internal/cli internal/logging nanobus github.com/rs/zerolog", "the flags that all who have a bus share"},
+	{"nanobus/balance", "github.com/cespare/xxhash/v2", "which instance; pure"},
 	{"nanobus/sp", "internal/rawsock internal/tasks internal/tlsfiles internal/unixpath go.nanomsg.org/mangos/v3", "connections; knows no frames"},
 	{"nanobus/wire", "", "bytes alone: no socket, no clock, no link"},
 

@@ -1,4 +1,4 @@
-package nanobus
+package balance
 
 // Weights of instances. An instance's share of the requests is its weight
 // among the weights of all, as long as it is as fast as the others.
@@ -13,8 +13,8 @@ const (
 	NoWeight = -1
 )
 
-// effectiveWeight is what Instance.Weight stands for: 0..MaxWeight.
-func effectiveWeight(w int) int {
+// Effective is what Instance.Weight stands for: 0..MaxWeight.
+func Effective(w int) int {
 	switch {
 	case w == 0:
 		return DefaultWeight

@@ -1,4 +1,4 @@
-package nanobus
+package balance
 
 import "math"
 
@@ -38,7 +38,7 @@ const (
 // 500 and more the ring is the more even one, but there the bound on loads has
 // to see to that anyway (BenchmarkKeyTable).
 type keyTable struct {
-	owner []uint16  // by slot: index in live.members
+	owner []uint16  // by slot: index in View.members
 	bid   []float32 // the owner's
 }
 
@@ -71,7 +71,7 @@ func slotHash(slot int) uint64 { return mix(uint64(slot)*golden + golden) }
 // newKeyTable makes the table for members. What before has of it is taken
 // over: when one of n instances comes or goes, that leaves one bid for each
 // slot, instead of n.
-func newKeyTable(members []member, before *live) *keyTable {
+func newKeyTable(members []member, before *View) *keyTable {
 	t := &keyTable{owner: make([]uint16, keySlots), bid: make([]float32, keySlots)}
 	type node struct {
 		hash   uint64
@@ -129,24 +129,24 @@ func newKeyTable(members []member, before *live) *keyTable {
 
 // below reports whether a member with so many requests under way, of total at
 // all, may get one more: whether n + 1 ≤ ⌈c · (total + 1) · its share⌉.
-func (v *live) below(m *member, n, total int64) bool {
+func (v *View) below(m *member, n, total int64) bool {
 	return boundDen*n*v.weight < boundNum*(total+1)*m.weight
 }
 
-// pickKey chooses the instance that the key belongs to and takes one of its
+// PickKey chooses the instance that the key belongs to and takes one of its
 // credits, unless it has more than its bounded load under way, or no credit:
 // then the next place that the key's own sequence names (consistent hashing
 // with bounded loads: Mirrokni, Thorup, Zadimoghaddam 2016). The sequence
 // jumps instead of going round a ring, so that the overflow of one instance
 // goes to all others and not to its neighbour alone (Chen, Coleman,
 // Shrivastava 2021). moved: it was not the key's own instance.
-func (v *live) pickKey(key uint64, avoid *Link) (l *Link, moved bool, err error) {
+func (v *View) PickKey(key uint64, avoid *Target) (l *Target, moved bool, err error) {
 	n := len(v.members)
 	switch n {
 	case 0:
 		return nil, false, ErrNoInstance
 	case 1:
-		if l := v.members[0].link; l.take() {
+		if l := v.members[0].target; l.Take() {
 			return l, false, nil
 		}
 		return nil, false, ErrNoCredit
@@ -161,10 +161,10 @@ func (v *live) pickKey(key uint64, avoid *Link) (l *Link, moved bool, err error)
 			start = i
 		}
 		m := &v.members[i]
-		if m.link == avoid {
+		if m.target == avoid {
 			continue
 		}
-		if under := int64(m.link.inFlight.Load()); under > 0 {
+		if under := int64(m.target.inFlight.Load()); under > 0 {
 			if total < 0 {
 				total = v.sum()
 			}
@@ -172,8 +172,8 @@ func (v *live) pickKey(key uint64, avoid *Link) (l *Link, moved bool, err error)
 				continue
 			}
 		}
-		if m.link.take() {
-			return m.link, i != start, nil
+		if m.target.Take() {
+			return m.target, i != start, nil
 		}
 	}
 	if total < 0 {
@@ -184,16 +184,16 @@ func (v *live) pickKey(key uint64, avoid *Link) (l *Link, moved bool, err error)
 	for _, bounded := range [2]bool{true, false} {
 		for k := range n {
 			m := &v.members[(start+k)%n]
-			if m.link == avoid || bounded && !v.below(m, int64(m.link.inFlight.Load()), total) {
+			if m.target == avoid || bounded && !v.below(m, int64(m.target.inFlight.Load()), total) {
 				continue
 			}
-			if m.link.take() {
-				return m.link, true, nil
+			if m.target.Take() {
+				return m.target, true, nil
 			}
 		}
 	}
-	if v.has(avoid) && avoid.take() {
-		return avoid, v.members[start].link != avoid, nil
+	if v.has(avoid) && avoid.Take() {
+		return avoid, v.members[start].target != avoid, nil
 	}
 	return nil, false, ErrNoCredit
 }

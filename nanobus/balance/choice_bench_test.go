@@ -1,4 +1,4 @@
-package nanobus
+package balance
 
 import (
 	"cmp"
@@ -10,14 +10,14 @@ import (
 
 // pickServices are services of n instances with some requests under way, to
 // be asked without key, without key by unequal weights, and by key.
-func pickServices(n int) map[string]*Service {
-	services := make(map[string]*Service)
+func pickServices(n int) map[string]*service {
+	services := make(map[string]*service)
 	for _, how := range []string{"p2c", "weighted", "key"} {
 		links := simLinks(n)
 		for i, l := range links {
 			l.inFlight.Store(int32(10 + i%3))
 			if how == "weighted" {
-				l.instance.Weight = 50 + 50*(i%4)
+				l.Weight = 50 + 50*(i%4)
 			}
 		}
 		services[how] = simService(how == "key", links...)
@@ -25,9 +25,9 @@ func pickServices(n int) map[string]*Service {
 	return services
 }
 
-// BenchmarkService_Pick is the choice of an instance and the two ends of its
+// BenchmarkPick is the choice of an instance and the two ends of its
 // credit.
-func BenchmarkService_Pick(b *testing.B) {
+func BenchmarkPick(b *testing.B) {
 	for _, how := range []string{"p2c", "weighted", "key"} {
 		for _, n := range []int{1, 3, 16, 256} {
 			b.Run(fmt.Sprintf("%s/instances=%d", how, n), func(b *testing.B) {
@@ -42,7 +42,7 @@ func BenchmarkService_Pick(b *testing.B) {
 					if err != nil {
 						b.Fatal(err)
 					}
-					l.refund()
+					l.Refund()
 				}
 			})
 		}
@@ -54,11 +54,7 @@ func BenchmarkService_Pick(b *testing.B) {
 // the most loaded instance has more than its share.
 func BenchmarkKeyTable(b *testing.B) {
 	for _, n := range []int{3, 16, 256, 1024} {
-		members := make([]member, 0, n)
-		for _, l := range simLinks(n) {
-			members = append(members, member{link: l, weight: DefaultWeight})
-		}
-		v := newLive(members, nil, true)
+		v := simService(true, simLinks(n)...).live
 		lookups := map[string]func(h uint64) int{
 			"slots":   func(h uint64) int { return int(v.keys.owner[h>>(64-keySlotBits)]) },
 			"ring":    newRing(v.members).lookup,

@@ -1,4 +1,4 @@
-package nanobus
+package balance
 
 import (
 	"container/heap"
@@ -7,11 +7,9 @@ import (
 	"math/rand/v2"
 	"testing"
 	"time"
-
-	"nanofront/metrics"
 )
 
-// A simulation of choosing: the real views and links, without wires, in virtual
+// A simulation of choosing: the real views and targets, without wires, in virtual
 // time. Nothing in it depends on how busy the machine is.
 
 // simInstance is an instance that is simulated.
@@ -22,7 +20,7 @@ type simInstance struct {
 	servers int                  // that work at once; 0: as many as there are requests
 	takes   func() time.Duration // one request's work
 
-	link *Link
+	link *link
 	busy int
 	line []simJob
 	got  int
@@ -55,7 +53,7 @@ func (e *simEvents) Pop() any {
 // sim is a caller with some callers in it, each of whom sends its next request
 // when the one before is answered.
 type sim struct {
-	service   *Service
+	service   *service
 	instances []*simInstance
 	callers   int
 	think     time.Duration // between an answer and the next request
@@ -75,34 +73,76 @@ func uneven(d time.Duration) func() time.Duration {
 	return func() time.Duration { return time.Duration(rand.ExpFloat64() * float64(d)) }
 }
 
-// simLink is a link that is up, without a wire.
-func simLink(b *Bus, id string, weight, window int) *Link {
-	l := &Link{bus: b, instance: &instance{Instance: Instance{Service: "s", ID: id, Weight: weight}}}
-	l.state.Store(int32(linkLive))
-	l.window.Store(int32(window))
+// link is an instance that is linked, without a wire.
+type link struct {
+	Target
+	ID, Address string
+	Weight      int
+	attached    int64
+}
+
+func simLink(id string, weight, window int) *link {
+	l := &link{ID: id, Weight: weight}
+	l.Owner = l
+	l.SetWindow(int32(window))
 	return l
 }
 
+// service is who picks among links, as nanobus' does.
+type service struct {
+	links           map[*link]struct{}
+	keyed           bool
+	live            *View
+	picks, keyMoved int // by key
+}
+
 // simService puts the links into a service, as when all are linked.
-func simService(keyed bool, links ...*Link) *Service {
-	b := &Bus{links: make(map[*Link]struct{}), metrics: newBusMetrics(metrics.New(metrics.Handler, ""))}
+func simService(keyed bool, links ...*link) *service {
+	s := &service{links: make(map[*link]struct{}), keyed: keyed, live: &View{}}
 	for _, l := range links {
-		l.bus = b
-		b.links[l] = struct{}{}
+		s.links[l] = struct{}{}
 	}
-	s := &Service{bus: b, name: "s", keyed: keyed}
-	s.live.Store(&live{})
 	s.rebuild()
 	return s
 }
 
+func (s *service) rebuild() {
+	var instances []Instance
+	for l := range s.links {
+		instances = append(instances, Instance{Target: &l.Target, ID: l.ID, Address: l.Address, Since: l.attached, Weight: l.Weight})
+	}
+	s.live = NewView(instances, s.live, s.keyed)
+}
+
+func (s *service) pick(key uint64, avoid *link) (*link, error) {
+	var not, t *Target
+	var moved bool
+	var err error
+	if avoid != nil {
+		not = &avoid.Target
+	}
+	if key == 0 {
+		t, err = s.live.Pick(not)
+	} else {
+		t, moved, err = s.live.PickKey(key, not)
+		s.picks++
+	}
+	if moved {
+		s.keyMoved++
+	}
+	if err != nil {
+		return nil, err
+	}
+	return t.Owner.(*link), nil //nolint:forcetypeassert // simLink has set it
+}
+
 func (s *sim) start() {
-	var links []*Link
+	var links []*link
 	for _, in := range s.instances {
 		if in.window == 0 {
 			in.window = 1024
 		}
-		in.link = simLink(nil, in.id, in.weight, in.window)
+		in.link = simLink(in.id, in.weight, in.window)
 		links = append(links, in.link)
 	}
 	s.service = simService(s.key != nil, links...)
@@ -122,7 +162,7 @@ func (s *sim) run(d time.Duration) {
 		for s.second+time.Second <= e.at {
 			s.second += time.Second
 			for _, in := range s.instances {
-				in.link.forgive()
+				in.link.Recover()
 			}
 		}
 		s.now = e.at
@@ -165,9 +205,9 @@ func (s *sim) work(in *simInstance) {
 
 func (s *sim) answered(e simEvent) {
 	l := e.in.link
-	l.refund()
-	l.observe(int64(s.now - e.job.begun))
-	l.replies.Add(1)
+	l.Refund()
+	l.Observe(s.now - e.job.begun)
+	l.Replied()
 	e.in.busy--
 	s.work(e.in)
 	heap.Push(&s.events, simEvent{at: s.now + s.think})
@@ -309,14 +349,14 @@ func TestSim_HotKeyIsBounded(t *testing.T) {
 			for i, w := range weights {
 				s.instances = append(s.instances, &simInstance{id: fmt.Sprint(i), weight: w, takes: uneven(2 * time.Millisecond)})
 			}
-			v := func() *live { return s.service.live.Load() }
+			v := func() *View { return s.service.live }
 			worst := 0.0
 			for range 500 {
 				s.run(time.Millisecond)
 				for i := range v().members {
 					m := &v().members[i]
 					share := float64(m.weight) / float64(v().weight) * callers
-					worst = max(worst, (float64(m.link.inFlight.Load())-1)/share)
+					worst = max(worst, (float64(m.target.inFlight.Load())-1)/share)
 				}
 			}
 			// The count of more than 16 instances is some picks old.
@@ -330,7 +370,7 @@ func TestSim_HotKeyIsBounded(t *testing.T) {
 			if s.refused > 0 {
 				t.Errorf("%d refused", s.refused)
 			}
-			if moved := s.service.bus.metrics.keyMoved.Value(); moved == 0 {
+			if moved := s.service.keyMoved; moved == 0 {
 				t.Error("no call was passed on")
 			}
 		})
@@ -344,8 +384,8 @@ func TestSim_KeysStayWhereTheyBelong(t *testing.T) {
 		s.instances = append(s.instances, &simInstance{id: fmt.Sprint(i), takes: uneven(time.Millisecond)})
 	}
 	s.run(5 * time.Second)
-	m := s.service.bus.metrics
-	if m.keyed.Value() < 1000 || m.keyMoved.Value() != 0 {
-		t.Errorf("of %d calls %d were passed on", m.keyed.Value(), m.keyMoved.Value())
+	m := s.service
+	if m.picks < 1000 || m.keyMoved != 0 {
+		t.Errorf("of %d calls %d were passed on", m.picks, m.keyMoved)
 	}
 }
