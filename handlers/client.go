@@ -26,7 +26,8 @@ type Client struct {
 	waiting waiting
 }
 
-// Call is one request to another service and its answer.
+// Call is one request to another service and its answer. The zero Call is ready for use;
+// [AcquireCall] saves its allocations.
 type Call struct {
 	// Request is what is asked; its bytes are the caller's, and are encoded
 	// before Go returns.
@@ -64,11 +65,18 @@ type Call struct {
 
 var callPool = sync.Pool{New: func() any {
 	c := &Call{}
-	c.bus = nanobus.NewCall()
-	c.bus.User = c
-	c.bus.Done = callDone
+	c.prepare()
 	return c
 }}
+
+// prepare makes a zero Call ready for the bus.
+func (c *Call) prepare() {
+	if c.bus == nil {
+		c.bus = nanobus.NewCall()
+		c.bus.User = c
+		c.bus.Done = callDone
+	}
+}
 
 // AcquireCall returns an empty Call.
 func AcquireCall() *Call {
@@ -79,7 +87,7 @@ func AcquireCall() *Call {
 // than Response.Body, which is its beginning then; reading blocks while the
 // rest comes. For calls of Do, until Release.
 func (c *Call) Body() io.Reader {
-	if c.bus.Download == nil {
+	if c.bus == nil || c.bus.Download == nil {
 		return bytes.NewReader(c.Response.Body)
 	}
 	return io.MultiReader(bytes.NewReader(c.Response.Body), c.bus.Download)
@@ -88,6 +96,7 @@ func (c *Call) Body() io.Reader {
 // Release makes the Call reusable. It and its Response must not be used
 // afterwards.
 func (c *Call) Release() {
+	c.prepare()
 	c.bus.Release()
 	c.Request.wire().Reset()
 	c.Response.release()
@@ -129,6 +138,7 @@ func (cl *Client) GoAll(calls []*Call, budget time.Duration) {
 
 // begin notes what the call's end needs.
 func (cl *Client) begin(c *Call) {
+	c.prepare()
 	c.client, c.bus.Key = cl, c.Key
 	if x := c.exchange(); x != nil {
 		c.turn = x.state.Load()

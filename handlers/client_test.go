@@ -26,6 +26,9 @@ func caller(t *testing.T, d *handlertest.Discovery, h handlers.BatchFunc) (*hand
 	if err != nil {
 		t.Fatal(err)
 	}
+	if h == nil {
+		h = func([]*handlers.Exchange) {} // it is asked nothing
+	}
 	testutil.Start(t, "front", func(ctx context.Context) error { return rt.RunBatch(ctx, h) })
 	return rt, set
 }

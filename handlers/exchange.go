@@ -3,6 +3,7 @@ package handlers
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -138,6 +139,9 @@ func isTimeout(err error) bool {
 
 func (x *Exchange) fail(err error) {
 	rt := x.rt
+	if isNil(err) { // none of its methods may be called
+		err = fmt.Errorf("a nil %T was returned as an error: return nil instead", err)
+	}
 	x.resp.Reset()
 	x.resp.Set("content-type", "application/json")
 	answer := x.AnswerTo(err)

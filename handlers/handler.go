@@ -8,8 +8,8 @@ import (
 
 // Handler answers one request at a time. Serve runs on a goroutine of a
 // bounded pool and may block. An error of [Status] becomes a response with
-// that status; any other error, and a panic, becomes a 500 that says nothing
-// of it, and is logged.
+// that status; any other error, a nil pointer in an error, and a panic become a 500 that says
+// nothing of it, and are logged.
 type Handler interface {
 	Serve(ctx context.Context, req *Request, resp *Response) error
 }
@@ -39,14 +39,16 @@ type BatchFunc func(batch []*Exchange)
 // ServeBatch implements BatchHandler.
 func (f BatchFunc) ServeBatch(batch []*Exchange) { f(batch) }
 
-// StatusError is an error that the client is to see.
+// StatusError is an error that the client is to see. [Status] makes one.
 type StatusError struct {
 	Status int
 	Text   string
 }
 
 // Error implements error.
-func (e *StatusError) Error() string { return fmt.Sprintf("%d %s", e.Status, e.Text) }
+func (e *StatusError) Error() string {
+	return fmt.Sprintf("%d %s", e.Status, e.Text)
+}
 
 // Status returns an error that answers the request with that status (400 to
 // 599) and a short text for the client.

@@ -3,6 +3,7 @@ package handlers
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -109,9 +110,15 @@ type Options struct {
 // one each time: its service, the host's name, and a random part.
 func DefaultInstance(service string) string { return registry.NewID(service) }
 
+// isNil tells that nothing is in an interface, or a nil pointer or function.
+func isNil(v any) bool {
+	r := reflect.ValueOf(v)
+	return !r.IsValid() || (r.Kind() == reflect.Pointer || r.Kind() == reflect.Func) && r.IsNil()
+}
+
 func (o *Options) setDefaults() error {
-	if o.Discovery == nil {
-		return fmt.Errorf("handlers: Options.Discovery is missing: use etcd.Open or static.Open")
+	if isNil(o.Discovery) {
+		return fmt.Errorf("handlers: Options.Discovery is missing: use what etcd.Open or static.Open returned without an error")
 	}
 	if o.Instance == "" {
 		o.Instance = DefaultInstance(o.Service)

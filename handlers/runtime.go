@@ -45,6 +45,7 @@ func Run(ctx context.Context, opts Options, h Handler) error {
 	if err != nil {
 		return err
 	}
+	defer func() { _ = rt.Close() }() // of one that h doesn't suit
 	return rt.Run(ctx, h)
 }
 
@@ -125,8 +126,8 @@ func (rt *Runtime) Links() []nanobus.LinkInfo { return rt.bus.Links() }
 // its callers, answers what is at work (within DrainTimeout), and returns. A
 // Runtime can be run once.
 func (rt *Runtime) Run(ctx context.Context, h Handler) error {
-	if rt.opts.Bodies {
-		return errNotBodies
+	if err := rt.takes(h, false); err != nil {
+		return err
 	}
 	rt.pool = newPool(rt.opts.Workers, 1, func(batch []*Exchange) { rt.runOne(h, batch[0]) })
 	return rt.run(ctx, rt.pool.submit)
@@ -134,8 +135,8 @@ func (rt *Runtime) Run(ctx context.Context, h Handler) error {
 
 // RunBatch is Run for a BatchHandler.
 func (rt *Runtime) RunBatch(ctx context.Context, h BatchHandler) error {
-	if rt.opts.Bodies {
-		return errNotBodies
+	if err := rt.takes(h, false); err != nil {
+		return err
 	}
 	run := func(batch []*Exchange) { rt.runBatch(h, batch) }
 	if rt.opts.Inline {
@@ -149,6 +150,17 @@ func (rt *Runtime) RunBatch(ctx context.Context, h BatchHandler) error {
 	}
 	rt.pool = newPool(rt.opts.Workers, rt.opts.MaxBatch, run)
 	return rt.run(ctx, rt.pool.submit)
+}
+
+// takes reports why the runtime can't be run with h, which streams or doesn't.
+func (rt *Runtime) takes(h any, streams bool) error {
+	if rt.opts.Bodies != streams {
+		return errNotBodies
+	}
+	if isNil(h) {
+		return errors.New("handlers: the handler is nil: pass one to Run, RunBatch or RunStream")
+	}
+	return nil
 }
 
 func (rt *Runtime) run(ctx context.Context, serve func([]*Exchange)) error {

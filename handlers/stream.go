@@ -39,8 +39,8 @@ var errNotBodies = errors.New("handlers: RunStream needs Options.Bodies, and Run
 
 // RunStream is Run for a StreamHandler. Options.Bodies must be set.
 func (rt *Runtime) RunStream(ctx context.Context, h StreamHandler) error {
-	if !rt.opts.Bodies {
-		return errNotBodies
+	if err := rt.takes(h, true); err != nil {
+		return err
 	}
 	rt.pool = newPool(rt.opts.Workers, 1, func(batch []*Exchange) { rt.runStream(h, batch[0]) })
 	return rt.run(ctx, rt.pool.submit)

@@ -1,6 +1,8 @@
 package metrics
 
 import (
+	"bytes"
+	"context"
 	"testing"
 	"time"
 )
@@ -40,5 +42,31 @@ func TestDesc_SeriesNameIsTheSets(t *testing.T) {
 	}
 	if HTTPRequests.SeriesName() != "http.requests" {
 		t.Error("a name without placeholders")
+	}
+}
+
+// A variable *Set that nobody has filled is a Meter all the same, and so is the zero Set.
+func TestSet_NilAndZeroCountNowhere(t *testing.T) {
+	for name, s := range map[string]*Set{"nil": nil, "zero": {}} {
+		var m Meter = s
+		m.Counter(HTTPStatus, "5xx").Inc()
+		m.Gauge(HTTPLimit).Set(1)
+		m.GaugeFunc(HTTPLimit, func() float64 { return 1 })
+		m.Timer(StageTotal).Observe(time.Second)
+		s.AddProcess()
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		s.Run(ctx)
+		r := s.Report()
+		if len(r.Counters)+len(r.Gauges)+len(r.Timers) != 0 || s.Program() != "" || s.Instance() != "" {
+			t.Errorf("%s: %q %q %+v", name, s.Program(), s.Instance(), r)
+		}
+		var b bytes.Buffer
+		if err := s.WriteJSON(&b); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := s.WriteBuckets(&b); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

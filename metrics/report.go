@@ -84,6 +84,11 @@ func (s *Set) Report() Report { return s.report(false) }
 func (s *Set) ReportBuckets() Report { return s.report(true) }
 
 func (s *Set) report(buckets bool) Report {
+	if s.nowhere() {
+		return Report{
+			PID: os.Getpid(), Counters: map[string]CounterReport{}, Gauges: map[string]float64{}, Timers: map[string]TimerReport{},
+		}
+	}
 	list := s.all()
 	gauges := make(map[string]float64)
 	for _, sr := range list {

@@ -22,6 +22,9 @@ const otherDetail = "other"
 // Set is the metrics of one program. All its methods may be called from any
 // goroutine.
 //
+// A nil *Set and the zero Set count nowhere: what their methods return can be used as ever, nobody
+// reports it, and their own report is empty. So a *Set that may be nil can be passed as a [Meter].
+//
 // Locks: windowMu before mu. No function of GaugeFunc is called under either.
 type Set struct {
 	program  string
@@ -65,10 +68,23 @@ func New(program, instance string) *Set {
 }
 
 // Program is the program's name, as given to [New].
-func (s *Set) Program() string { return s.program }
+func (s *Set) Program() string {
+	if s.nowhere() {
+		return ""
+	}
+	return s.program
+}
 
 // Instance is the instance's name, as given to [New].
-func (s *Set) Instance() string { return s.instance }
+func (s *Set) Instance() string {
+	if s.nowhere() {
+		return ""
+	}
+	return s.instance
+}
+
+// nowhere tells that [New] didn't make the set.
+func (s *Set) nowhere() bool { return s == nil || s.families == nil }
 
 // Counter returns the counter of d with the details that fill the placeholders
 // of its name. The same d and details give the same handle. Characters of a
@@ -117,6 +133,9 @@ func (s *Set) lookup(d *Desc, kind Kind, details []string) (sr *series, shared b
 		panic(fmt.Sprintf("metrics: %s takes %d details, not %d: %q", d.Name, d.Details(), len(details), details))
 	}
 	key := cleanKey(details)
+	if s.nowhere() {
+		return newSeries(d, key), false
+	}
 	s.mu.RLock()
 	sr = s.families[d.index][key]
 	s.mu.RUnlock()
@@ -227,6 +246,10 @@ func (s *Set) all() []*series {
 // in a goroutine of its own; without it, what is reported for the last 10 s is
 // for all the time since the start.
 func (s *Set) Run(ctx context.Context) {
+	if s.nowhere() {
+		<-ctx.Done()
+		return
+	}
 	tick := time.NewTicker(markEvery)
 	defer tick.Stop()
 	for {

@@ -80,7 +80,8 @@ type Options struct {
 	// Logger gets a line when a link comes or goes. The zero Logger is silent.
 	Logger zerolog.Logger
 
-	// Metrics is where the bus counts. nil: nowhere that anyone sees.
+	// Metrics is where the bus counts: metrics.New makes one that reports. nil, or a nil
+	// *metrics.Set: nowhere that anyone sees.
 	Metrics metrics.Meter
 
 	noYield bool // for BenchmarkLink_Yield
@@ -97,9 +98,12 @@ func (o *Options) validate() error {
 	if len(o.Subscriptions) > wire.MaxTopics {
 		return fmt.Errorf("nanobus: %d subscriptions, %d allowed", len(o.Subscriptions), wire.MaxTopics)
 	}
-	for topic := range o.Subscriptions {
+	for topic, fn := range o.Subscriptions {
 		if err := checkTopic(topic); err != nil {
 			return err
+		}
+		if fn == nil {
+			return fmt.Errorf("nanobus: the subscription to %q has no function to take its events", topic)
 		}
 	}
 	for _, f := range []struct {

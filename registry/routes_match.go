@@ -32,6 +32,8 @@ const (
 //	                 │
 //	                 ├─ exact["/api/users"]
 //	                 └─ prefix, longest first: "/api/users/" "/api/users" "/api/" …
+//
+// The zero Router has no routes.
 type Router struct {
 	hosts  map[string]*table // by lower-case host
 	wild   map[string]*table // by the domain after "*."
@@ -53,8 +55,12 @@ type table struct {
 type cell []*Route
 
 // Compile makes the document ready for matching, with all defaults filled in.
-// The document must be valid (Validate); it isn't referred to afterwards.
+// The document must be valid (Validate); it isn't referred to afterwards. nil and the zero Routes
+// make a Router that finds nothing.
 func (r *Routes) Compile() *Router {
+	if r == nil {
+		r = &Routes{}
+	}
 	rt := &Router{
 		hosts:  make(map[string]*table),
 		wild:   make(map[string]*table),
@@ -238,6 +244,9 @@ func (rt *Router) Match(method, host, path []byte) (*Route, MatchResult) {
 // match returns the table's best route. Where only the method doesn't fit, it
 // sets result to MethodNotAllowed.
 func (t *table) match(method, path []byte, result *MatchResult) *Route {
+	if t == nil { // of the zero Router
+		return nil
+	}
 	if c := t.exact[string(path)]; c != nil {
 		if r := c.pick(method); r != nil {
 			return r

@@ -372,3 +372,14 @@ func BenchmarkRouterMatch(b *testing.B) {
 		}
 	}
 }
+
+// A Router of nothing finds nothing.
+func TestRouter_ZeroFindsNothing(t *testing.T) {
+	var none *Routes
+	for name, rt := range map[string]*Router{"zero": {}, "of nil": none.Compile(), "of zero routes": (&Routes{}).Compile()} {
+		r, result := rt.Match([]byte("GET"), []byte("example.com"), []byte("/"))
+		if r != nil || result != NotFound || len(rt.Routes()) != 0 || len(rt.Allow(nil, []byte("example.com"), []byte("/"))) != 0 {
+			t.Errorf("%s: %v, %v", name, r, result)
+		}
+	}
+}

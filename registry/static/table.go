@@ -23,7 +23,7 @@ const DefaultPoll = time.Second
 // ErrFile is wrapped by the errors of Open.
 var ErrFile = errors.New("static: bad table file")
 
-// Options configure a Table.
+// Options configure a Table. File is required, the zero values of the others are the defaults.
 type Options struct {
 	// File is the table's path.
 	File string
@@ -62,8 +62,11 @@ func Open(ctx context.Context, o Options) (*Table, error) {
 	if o.Poll == 0 {
 		o.Poll = DefaultPoll
 	}
-	if o.File == "" || o.Poll < time.Millisecond {
-		return nil, fmt.Errorf("%w: --static: file %q, looked at every %v: want a file, and at least 1ms", ErrFile, o.File, o.Poll)
+	if o.File == "" {
+		return nil, fmt.Errorf("%w: none was given: name one in Options.File (--static)", ErrFile)
+	}
+	if o.Poll < time.Millisecond {
+		return nil, fmt.Errorf("%w: Options.Poll is %v: want at least 1ms", ErrFile, o.Poll)
 	}
 	if o.Metrics == nil {
 		o.Metrics = metrics.New(metrics.Handler, "")
