@@ -2,6 +2,7 @@ package terminator
 
 import (
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -47,6 +48,63 @@ func testAdmissionSheds(t *testing.T) {
 	}
 	if r := c.ask("GET", "/", ""); r.StatusCode != 200 {
 		t.Errorf("afterwards: %d", r.StatusCode)
+	}
+}
+
+// A body is gathered when there is a place for it, and takes none meanwhile: a client that sends slowly keeps nobody out,
+// and how long it takes is no latency of the handlers'.
+func TestAdmission_SlowUpload(t *testing.T) { bothWays(t, testAdmissionSlowUpload) }
+
+func testAdmissionSlowUpload(t *testing.T) {
+	const long = 150 * time.Millisecond
+	f := startFront(t, Options{MaxInFlight: 1, MinInFlight: 1})
+	var gate atomic.Pointer[chan struct{}]
+	// One that takes whole bodies only: to others a body that pauses goes as far as it has come.
+	n := startPlainNode(t, "work", "w1", 0, func(req *httpmsg.Request, r *nanobus.Request) {
+		if string(req.Path) == "/gate" {
+			<-*gate.Load()
+		}
+		respond(r, &httpmsg.Response{Body: req.Body})
+	})
+	f.link(t, "work", "w1", n.address)
+	begin := func() *client {
+		c := f.dial(t)
+		c.send("POST / HTTP/1.1\nHost: h\nContent-Length: 6\n\nabc")
+		eventually(t, "its bytes are held", func() bool { return f.memory.Held() > 0 })
+		return c
+	}
+	slow, began := begin(), time.Now()
+	for served := 0; served < 3 || time.Since(began) < long; served++ {
+		if got := f.admission.InFlight(); got != 0 {
+			t.Fatalf("%d in flight while a body is gathered", got)
+		}
+		if r := f.ask(t, "GET", "/", ""); r.StatusCode != 200 {
+			t.Fatalf("another got %d while a body is gathered", r.StatusCode)
+		}
+		eventually(t, "its place is free", func() bool { return f.admission.InFlight() == 0 })
+	}
+	slow.send("def")
+	if r := slow.read("POST"); r.StatusCode != 200 || r.body != "abcdef" {
+		t.Errorf("the slow one got %d %q", r.StatusCode, r.body)
+	}
+	if d := f.set.Timer(metrics.StageQueue).Distribution(); d.Max >= float64(long.Milliseconds()) {
+		t.Errorf("the time that its body took counts as time in the queue: %+v", d)
+	}
+	gone := begin()
+	_ = gone.Close()
+	eventually(t, "nothing is held for one that left", func() bool { return f.memory.Held() == 0 && f.admission.InFlight() == 0 })
+	// With no place left, a body isn't waited for.
+	open := make(chan struct{})
+	gate.Store(&open)
+	held := f.dial(t)
+	held.send("GET /gate HTTP/1.1\nHost: h\n\n")
+	eventually(t, "the place to be taken", func() bool { return f.admission.InFlight() == 1 })
+	c := f.dial(t)
+	c.send("POST / HTTP/1.1\nHost: h\nContent-Length: 6\n\n")
+	refused(t, c.read("POST"), 503)
+	close(open)
+	if r := held.read("GET"); r.StatusCode != 200 {
+		t.Errorf("the one that was admitted got %d", r.StatusCode)
 	}
 }
 

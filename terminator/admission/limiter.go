@@ -55,12 +55,22 @@ func New(minimum, maximum int, target time.Duration) *Limiter {
 }
 
 // Enter takes a place, or returns false.
-func (a *Limiter) Enter() bool {
+func (a *Limiter) Enter() bool { return a.enter(a.limit.Load()) }
+
+// EnterGathered is Enter for a request that found the limiter not Full, and whose body has been gathered since. The
+// limit may have been reached meanwhile: it is let in all the same up to an eighth above, though never above the
+// maximum, so that a body that has come is thrown away only if very many have come together.
+func (a *Limiter) EnterGathered() bool {
+	limit := a.limit.Load()
+	return a.enter(max(min(limit+limit/8, a.max), limit))
+}
+
+func (a *Limiter) enter(limit int64) bool {
 	n := a.inFlight.Add(1)
 	if n == 1 {
 		a.rouse()
 	}
-	if n > a.limit.Load() {
+	if n > limit {
 		a.inFlight.Add(-1)
 		a.notePeak(n)
 		return false
@@ -75,7 +85,10 @@ func (a *Limiter) InFlight() int64 { return a.inFlight.Load() }
 // Limit is how many there are at present.
 func (a *Limiter) Limit() int64 { return a.limit.Load() }
 
-// Full reports whether there is no place left, without taking one: for callers that must wait for a body first.
+// Full reports whether there is no place left. It is asked before a body is gathered, so that whoever is to be refused
+// is so before sending it, and takes no place: a place is one with the handlers, and how long a body takes is its
+// client's choice, who could keep others out by sending slowly. What a body that is being gathered does need is memory,
+// which has a budget of its own. So there is nothing to give back when its client gives up.
 func (a *Limiter) Full() bool { return a.inFlight.Load() >= a.limit.Load() }
 
 func (a *Limiter) notePeak(n int64) {

@@ -36,6 +36,33 @@ func TestAdmission_EnterLeave(t *testing.T) {
 	}
 }
 
+// A body that has been gathered is worth a place a little above the limit, never above the maximum.
+func TestAdmission_EnterGathered(t *testing.T) {
+	a := New(1, 20, 50*time.Millisecond)
+	a.limit.Store(16)
+	for range 16 {
+		a.Enter()
+	}
+	if !a.Full() || a.Enter() {
+		t.Fatal("the limit isn't reached by 16")
+	}
+	for i, want := range []bool{true, true, false} {
+		if got := a.EnterGathered(); got != want {
+			t.Errorf("%d above the limit of 16: %v", i+1, got)
+		}
+	}
+	a.limit.Store(20)
+	for range 2 {
+		a.Enter()
+	}
+	if a.EnterGathered() {
+		t.Error("let in above the maximum")
+	}
+	if n := a.InFlight(); n != 20 {
+		t.Errorf("%d in flight", n)
+	}
+}
+
 func TestAdmission_Concurrent(t *testing.T) {
 	const limit = 7
 	a := New(1, limit, 50*time.Millisecond)

@@ -13,7 +13,7 @@ import (
 // body reads the body of a request that was routed, and sends the request with it: whole, if it goes on the bus in
 // one piece, else in pieces. length is -1 if it isn't known.
 func (c *conn) body(x *exchange.Exchange, length int64) (goesOn bool) {
-	if !x.Expected() {
+	if !x.Expected() { // asked before the body is gathered: see admission.Limiter.Full
 		return c.refuse(x)
 	}
 	streams := x.TakesStreams()

@@ -70,6 +70,7 @@ func (c *conn) serve() {
 	defer func() {
 		if p := recover(); p != nil {
 			c.d.Front.Panicked(p)
+			c.d.Memory.Give(c.held)
 			c.Abort()
 		}
 	}()

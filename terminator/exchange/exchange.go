@@ -64,6 +64,7 @@ type Exchange struct {
 	tries     int
 	admitted  bool
 	counted   bool // as a request
+	expected  bool // there was a place when its body began to come
 	normal    bool // msg.Path and msg.Query are in the form by which routes are matched
 	streams   bool // its body, or its reply's, goes in chunks
 	responded bool // the Responder was called
@@ -105,7 +106,7 @@ func (x *Exchange) release() {
 	x.requestID, x.instance, x.allow, x.reason, x.early = nil, "", nil, "", false
 	x.outcome, x.tries = answered, 0
 	x.stop.Store(0)
-	x.counted, x.streams, x.responded = false, false, false
+	x.counted, x.expected, x.streams, x.responded = false, false, false, false
 	if cap(x.Out) > 2*keepRequest {
 		x.Out = nil
 	}

@@ -75,9 +75,9 @@ func (x *Exchange) Expected() bool {
 	case x.front.admission.Full():
 		x.outcome = shed
 	default:
-		return true
+		x.expected = true
 	}
-	return false
+	return x.expected
 }
 
 // TakesStreams reports whether the service takes bodies that are only begun. Valid after Route.

@@ -28,11 +28,22 @@ func (x *Exchange) Serve(b *nanobus.Batch, request []byte, at *http1.Head, body 
 func (x *Exchange) Start(body []byte) (goesOn bool) {
 	defer x.contain(&goesOn)
 	x.msg.Body = body
+	if x.expected {
+		x.start = x.front.bus.Now() // how long the body took is its client's affair, and none of the handlers'
+	}
 	return x.start1(nil)
 }
 
+// enter takes a place with the handlers.
+func (x *Exchange) enter() bool {
+	if x.expected {
+		return x.front.admission.EnterGathered()
+	}
+	return x.front.admission.Enter()
+}
+
 func (x *Exchange) start1(b *nanobus.Batch) (goesOn bool) {
-	if !x.front.admission.Enter() {
+	if !x.enter() {
 		return x.refuse(shed)
 	}
 	x.admitted = true
@@ -48,7 +59,7 @@ func (x *Exchange) start1(b *nanobus.Batch) (goesOn bool) {
 // Start. The request is not tried again, for its body is gone.
 func (x *Exchange) Upload(begin []byte, length int64) (w *nanobus.BodyWriter, goesOn bool) {
 	defer x.contain(&goesOn)
-	if !x.front.admission.Enter() {
+	if !x.enter() {
 		return nil, x.refuse(shed)
 	}
 	x.front.admission.Leave(0) // it may be under way for hours: the bus' own limits bound those
