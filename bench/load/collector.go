@@ -151,20 +151,19 @@ func (c *collector) finish(second int64, v *interval) {
 
 // tally is what a worker counts over the whole run. Run adds the workers' up.
 type tally struct {
-	sent, late, ok, answered  uint64
-	clipped, maxBacklog       uint64
-	unsent                    uint64
-	errors                    Errors
-	examples                  [causes]string
-	statuses                  [600]uint64
-	bytesIn, bytesOut         uint64
-	opened, reopened, stray   uint64
-	latency, service          *hdrhistogram.Histogram
-	delay, failed             *hdrhistogram.Histogram
-	entries                   []Entry
-	steps                     []Step
-	at                        int // the step that was looked up last
-	threadStart, threadFinish float64
+	sent, late, ok, answered uint64
+	clipped                  uint64
+	unsent                   uint64
+	errors                   Errors
+	examples                 [causes]string
+	statuses                 [600]uint64
+	bytesIn, bytesOut        uint64
+	opened, reopened, stray  uint64
+	latency, service         *hdrhistogram.Histogram
+	delay, failed            *hdrhistogram.Histogram
+	entries                  []Entry
+	steps                    []Step
+	at                       int // the step that was looked up last
 }
 
 func newTally(m *compiledMix, stages []Stage) *tally {
@@ -183,7 +182,6 @@ func (t *tally) addTo(r *Result) {
 	r.OK += t.ok
 	r.Answered += t.answered
 	r.Clipped += t.clipped
-	r.MaxBacklog += t.maxBacklog
 	r.Errors.add(&t.errors)
 	for c, text := range t.examples {
 		if _, ok := r.Examples[Cause(c)]; text != "" && !ok {
@@ -204,7 +202,6 @@ func (t *tally) addTo(r *Result) {
 	r.Service.Merge(t.service)
 	r.Delay.Merge(t.delay)
 	r.Failed.Merge(t.failed)
-	r.CPU.Workers += t.threadFinish - t.threadStart
 	for i := range t.steps {
 		r.Steps[i].add(&t.steps[i])
 	}

@@ -30,7 +30,7 @@
 // is a loop around epoll_pwait2 with requests formatted beforehand, a parser that doesn't
 // allocate, and no goroutine, timer or lock for a request: on a machine that
 // it shares with what it measures, that is a question of being right, not only of being fast.
-// Elsewhere, and with Options.Portable, the same worker runs on package net.
+// Elsewhere, and with Options.Portable, the same worker runs on poll(2).
 //
 // # Pitfalls
 //

@@ -77,7 +77,7 @@ type Options struct {
 	// Workers is the number of threads. 0 means as many as there are cores in a closed
 	// loop, and one for each 60,000 requests per second in an open one, if there are as many cores.
 	Workers int
-	// Portable uses package net where epoll would be used. It costs several times as much.
+	// Portable uses poll(2) where epoll would be used, as other systems do. It costs more.
 	Portable bool
 }
 

@@ -45,7 +45,7 @@ var errAgain = errors.New("load: nothing to read")
 // newPoller returns the cheapest poller that there is.
 func newPoller(conns int, addr *net.TCPAddr, portable bool) (poller, error) {
 	if portable {
-		return newNetPoller(conns, addr), nil
+		return newPoll2(conns, addr)
 	}
 	return newNativePoller(conns, addr)
 }

@@ -31,8 +31,6 @@ func record(h *hdrhistogram.Histogram, ns int64) bool {
 type CPU struct {
 	// User and System are of the whole process: runtime, collector, and whatever runs in it besides.
 	User, System float64
-	// Workers is what the workers' threads used of it. 0 where the system doesn't tell (not Linux).
-	Workers float64
 }
 
 // Total is User and System.
@@ -67,8 +65,6 @@ type Result struct {
 	Unsent uint64
 	// Late is how many left more than Options.LateAfter after their planned time.
 	Late uint64
-	// MaxBacklog is the most requests that waited for a connection at once, summed over workers.
-	MaxBacklog uint64
 
 	// OK is how many were answered as expected.
 	OK uint64

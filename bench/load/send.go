@@ -67,9 +67,6 @@ func (w *worker) countOffered(now int64) {
 		w.backlog++
 		w.offered.advance()
 	}
-	if w.backlog > w.tally.maxBacklog {
-		w.tally.maxBacklog = w.backlog
-	}
 }
 
 // assign gives a connection a request. planned is never in a closed loop,

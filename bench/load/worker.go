@@ -223,13 +223,11 @@ func (w *worker) wakeAt() int64 {
 // begin starts the counted time.
 func (w *worker) begin() {
 	w.counting = true
-	w.tally.threadStart = threadUsage()
 }
 
 // finish ends sending at the end of the counted time, and counts what was not sent.
 func (w *worker) finish(end int64) {
 	w.ended, w.counting = true, false
-	w.tally.threadFinish = threadUsage()
 	w.end = end
 	if w.planner == nil {
 		return

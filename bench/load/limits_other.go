@@ -1,9 +1,0 @@
-//go:build !unix
-
-package load
-
-import "math"
-
-func descriptors() int { return math.MaxInt32 }
-
-func usage() CPU { return CPU{} }

@@ -1,0 +1,123 @@
+package load
+
+import (
+	"io"
+	"net"
+
+	"golang.org/x/sys/unix"
+)
+
+// sockets are those of a worker's connections: what pollers have in common.
+type sockets struct {
+	addr   unix.Sockaddr
+	family int
+	fds    []int32  // by connection; -1 is closed
+	gens   []uint32 // by connection: tells events of its last socket from those of this one
+}
+
+func newSockets(conns int, addr *net.TCPAddr) (sockets, error) {
+	s := sockets{fds: make([]int32, conns), gens: make([]uint32, conns)}
+	for i := range s.fds {
+		s.fds[i] = -1
+	}
+	if ip := addr.IP.To4(); ip != nil {
+		s.family, s.addr = unix.AF_INET, &unix.SockaddrInet4{Port: addr.Port, Addr: [4]byte(ip)}
+		return s, nil
+	}
+	sa := &unix.SockaddrInet6{Port: addr.Port, Addr: [16]byte(addr.IP.To16())}
+	if addr.Zone != "" {
+		ifc, err := net.InterfaceByName(addr.Zone)
+		if err != nil {
+			return s, err
+		}
+		sa.ZoneId = uint32(ifc.Index)
+	}
+	s.family, s.addr = unix.AF_INET6, sa
+	return s, nil
+}
+
+// connect begins to connect. The caller closes the socket if it has no use for it.
+func (s *sockets) connect(i int) error {
+	fd, err := unix.Socket(s.family, unix.SOCK_STREAM|socketFlags, 0)
+	if err != nil {
+		return err
+	}
+	s.fds[i] = int32(fd)
+	s.gens[i]++
+	if socketFlags == 0 {
+		unix.CloseOnExec(fd)
+		err = unix.SetNonblock(fd, true)
+	}
+	if err == nil {
+		err = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+	}
+	if err == nil {
+		err = unix.Connect(fd, s.addr)
+		if err == unix.EINPROGRESS || err == unix.EINTR {
+			err = nil
+		}
+	}
+	if err != nil {
+		s.close(i)
+	}
+	return err
+}
+
+func (s *sockets) connected(i int) error {
+	v, err := unix.GetsockoptInt(int(s.fds[i]), unix.SOL_SOCKET, unix.SO_ERROR)
+	if err != nil {
+		return err
+	}
+	if v != 0 {
+		return unix.Errno(v)
+	}
+	return nil
+}
+
+func (s *sockets) write(i int, b []byte) (int, error) {
+	for {
+		n, err := send(s.fds[i], b)
+		switch err {
+		case nil:
+			return n, nil
+		case unix.EINTR:
+			continue
+		case unix.EAGAIN:
+			return 0, nil
+		}
+		return 0, err
+	}
+}
+
+func (s *sockets) read(i int, b []byte) (int, error) {
+	for {
+		n, err := receive(s.fds[i], b)
+		switch err {
+		case nil:
+			if n == 0 {
+				return 0, io.EOF
+			}
+			return n, nil
+		case unix.EINTR:
+			continue
+		case unix.EAGAIN:
+			return 0, errAgain
+		}
+		return 0, err
+	}
+}
+
+func (s *sockets) close(i int) {
+	if s.fds[i] >= 0 {
+		_ = unix.Close(int(s.fds[i])) // what can be lost with it was counted
+		s.fds[i] = -1
+	}
+}
+
+func (s *sockets) current(e *event) bool { return s.fds[e.conn] >= 0 && s.gens[e.conn] == e.generation }
+
+func (s *sockets) shutdown() {
+	for i := range s.fds {
+		s.close(i)
+	}
+}

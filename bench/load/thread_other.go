@@ -1,5 +1,0 @@
-//go:build !linux
-
-package load
-
-func threadUsage() float64 { return 0 }
