@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os/exec"
 	"runtime"
 	"slices"
@@ -147,7 +148,7 @@ func simple(m *load.Mix) error {
 			return fmt.Errorf("%s is sent, and it can do GET only", r.Method)
 		case r.Body != "" || r.BodySize > 0:
 			return errors.New("it sends no bodies")
-		case i > 0 && !sameHeaders(r.Headers, m.Requests[0].Headers):
+		case i > 0 && !maps.Equal(r.Headers, m.Requests[0].Headers):
 			return errors.New("it sends the same headers always")
 		}
 		for _, v := range r.Headers {
@@ -157,16 +158,4 @@ func simple(m *load.Mix) error {
 		}
 	}
 	return nil
-}
-
-func sameHeaders(a, b map[string]string) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for k, v := range a {
-		if b[k] != v {
-			return false
-		}
-	}
-	return true
 }

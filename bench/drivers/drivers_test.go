@@ -130,7 +130,11 @@ func TestLuaString_IsWhatItWas(t *testing.T) {
 func TestURLs_DrawFromTheMix(t *testing.T) {
 	l := &Load{URL: "http://h", Mix: &load.Mix{Requests: []load.Request{{Path: "/r/{rand:5-9}", Weight: 3}, {Path: "/s/{seq:1-2}"}}}}
 	counted := map[string]int{}
-	for _, u := range urls(l, 4000) {
+	list, err := urls(l, 4000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, u := range list {
 		counted[u]++
 	}
 	rand, seq := 0, 0

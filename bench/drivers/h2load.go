@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -29,7 +28,11 @@ func h2loadCan(l *Load) error {
 
 func h2loadCommand(l *Load) ([]string, error) {
 	name := filepath.Join(l.Dir, "h2load.txt")
-	if err := os.WriteFile(name, []byte(strings.Join(urls(l, h2loadPaths), "\n")+"\n"), 0o600); err != nil {
+	list, err := urls(l, h2loadPaths)
+	if err == nil {
+		err = os.WriteFile(name, []byte(strings.Join(list, "\n")+"\n"), 0o600)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("drivers: %w", err)
 	}
 	args := []string{
@@ -46,47 +49,13 @@ func headerArgs(m *load.Mix) []string {
 	return args
 }
 
-var fields = regexp.MustCompile(`\{(rand|seq):(\d+)-(\d+)\}`)
-
-// urls draws n URLs from the mix; one if it has no other.
-func urls(l *Load, n int) []string {
-	if len(l.Mix.Requests) == 1 && !fields.MatchString(l.Mix.Requests[0].Path) {
-		return []string{l.URL + l.Mix.Requests[0].Path}
+// urls are those of n requests of the mix.
+func urls(l *Load, n int) ([]string, error) {
+	targets, err := l.Mix.Targets(n)
+	for i, t := range targets {
+		targets[i] = l.URL + t
 	}
-	rng := rand.New(rand.NewPCG(1, 1)) // the same each time
-	total := 0.0
-	for _, r := range l.Mix.Requests {
-		total += max(r.Weight, 0)
-		if r.Weight == 0 {
-			total++
-		}
-	}
-	list := make([]string, n)
-	for i := range list {
-		x := rng.Float64() * total
-		r := l.Mix.Requests[len(l.Mix.Requests)-1]
-		for _, c := range l.Mix.Requests {
-			w := c.Weight
-			if w == 0 {
-				w = 1
-			}
-			if x -= w; x < 0 {
-				r = c
-				break
-			}
-		}
-		list[i] = l.URL + fields.ReplaceAllStringFunc(r.Path, func(f string) string {
-			m := fields.FindStringSubmatch(f)
-			low, _ := strconv.ParseUint(m[2], 10, 63)  // digits; what is too long was refused with the mix
-			high, _ := strconv.ParseUint(m[3], 10, 63) // as above
-			span := high - min(high, low) + 1
-			if m[1] == "seq" {
-				return strconv.FormatUint(low+uint64(i)%span, 10)
-			}
-			return strconv.FormatUint(low+rng.Uint64N(span), 10)
-		})
-	}
-	return list
+	return targets, err
 }
 
 var (

@@ -22,7 +22,7 @@ func weighttpCan(l *Load) error {
 	if err := simple(l.Mix); err != nil {
 		return err
 	}
-	if len(l.Mix.Requests) > 1 || fields.MatchString(l.Mix.Requests[0].Path) {
+	if len(l.Mix.Requests) > 1 || strings.Contains(l.Mix.Requests[0].Path, "{") {
 		return errors.New("it sends one request only, always the same")
 	}
 	return nil

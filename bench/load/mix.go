@@ -92,6 +92,22 @@ func ParseMix(raw []byte) (*Mix, error) {
 	return &m, err
 }
 
+// Targets are those of n requests drawn from a mix, the same each time.
+func (m *Mix) Targets(n int) ([]string, error) {
+	c, err := compileMix(m, "localhost", "/", false)
+	if err != nil {
+		return nil, err
+	}
+	var request, scratch []byte
+	d := newDraws(1, 0, 1, c.seqs)
+	targets := make([]string, n)
+	for i := range targets {
+		request, _ = c.entries[c.pick(d)].append(request[:0], &scratch, d)
+		targets[i] = string(bytes.SplitN(request, []byte(" "), 3)[1])
+	}
+	return targets, nil
+}
+
 // compiledMix is a mix as workers use it. It doesn't change.
 type compiledMix struct {
 	entries []*entry

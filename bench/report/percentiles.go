@@ -39,7 +39,7 @@ func percentilesPlot(g *group) *plot {
 		if step == "" {
 			step = s.Step
 		}
-		total := float64(s.Latency.Digest().Count)
+		total := float64(s.Answered)
 		for _, p := range curvePercentiles {
 			// What the table and the titles have, not what all rounds together
 			// would give.

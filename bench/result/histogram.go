@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
@@ -108,64 +107,6 @@ func (h Histogram) Percentile(p float64) (float64, bool) {
 		v = h.digest.Max
 	}
 	return v, v > 0
-}
-
-// Merge adds histograms up. Where one of them is a digest only, the result is a digest
-// of medians, since percentiles can't be added.
-func Merge(hs []Histogram) Histogram {
-	var known []Histogram
-	whole := true
-	for _, h := range hs {
-		if h.IsZero() {
-			continue
-		}
-		known = append(known, h)
-		whole = whole && h.hdr != nil
-	}
-	switch {
-	case len(known) == 0:
-		return Histogram{}
-	case !whole:
-		return mergeDigests(known)
-	}
-	var limit, digits int64 = HistogramMax, HistogramDigits
-	for _, h := range known {
-		limit = max(limit, h.hdr.HighestTrackableValue())
-		digits = max(digits, h.hdr.SignificantFigures())
-	}
-	sum := hdrhistogram.New(HistogramMin, limit, int(digits))
-	for _, h := range known {
-		sum.Merge(h.hdr)
-	}
-	return FromHDR(sum)
-}
-
-func mergeDigests(hs []Histogram) Histogram {
-	median := func(field func(Digest) float64) float64 {
-		var values []float64
-		for _, h := range hs {
-			if v := field(h.digest); v > 0 {
-				values = append(values, v)
-			}
-		}
-		return Median(values)
-	}
-	d := Digest{
-		Mean:  median(func(d Digest) float64 { return d.Mean }),
-		P50:   median(func(d Digest) float64 { return d.P50 }),
-		P75:   median(func(d Digest) float64 { return d.P75 }),
-		P90:   median(func(d Digest) float64 { return d.P90 }),
-		P99:   median(func(d Digest) float64 { return d.P99 }),
-		P999:  median(func(d Digest) float64 { return d.P999 }),
-		P9999: median(func(d Digest) float64 { return d.P9999 }),
-		Min:   math.Inf(1),
-	}
-	for _, h := range hs {
-		d.Count += h.digest.Count
-		d.Max = max(d.Max, h.digest.Max)
-		d.Min = min(d.Min, h.digest.Min)
-	}
-	return Histogram{digest: d}
 }
 
 // histogramJSON is a Histogram in a file: figures for people and other programs, and the whole for

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"gonum.org/v1/gonum/stat"
 )
 
 const (
@@ -51,15 +53,15 @@ func noiseOf(took []float64) Noise {
 		return Noise{}
 	}
 	slices.Sort(took)
-	undisturbed := quantile(took, spinBest)
+	undisturbed := stat.Quantile(spinBest, stat.Empirical, took, nil)
 	var total, lost float64
 	for _, t := range took {
 		total += t
 		lost += max(t-undisturbed, 0)
 	}
 	return Noise{
-		SpinP50:     quantile(took, 0.5),
-		SpinP99:     quantile(took, 0.99),
+		SpinP50:     stat.Quantile(0.5, stat.Empirical, took, nil),
+		SpinP99:     stat.Quantile(0.99, stat.Empirical, took, nil),
 		SpinMax:     took[len(took)-1],
 		LostPercent: lost / total * 100,
 	}

@@ -1,6 +1,9 @@
 package result
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Format is the version of the file that this package writes, and the only one that it reads so far.
 // It rises when a field changes its meaning; a field that is added doesn't change it.
@@ -24,6 +27,25 @@ type Report struct {
 	Runs []Run `json:"runs"`
 	// Notes are sentences for the reader: what was skipped and why, what was odd.
 	Notes []string `json:"notes,omitempty"`
+}
+
+// Add adds what was measured anew, after what there is: its rounds follow, so that they are never mistaken for
+// neighbours in time.
+func (rep *Report) Add(more *Report) {
+	rounds := 0
+	for i := range rep.Runs {
+		rounds = max(rounds, rep.Runs[i].Round)
+	}
+	for _, r := range more.Runs {
+		r.Round += rounds
+		rep.Runs = append(rep.Runs, r)
+	}
+	rep.Elapsed += more.Elapsed
+	for _, n := range more.Notes {
+		if !slices.Contains(rep.Notes, n) {
+			rep.Notes = append(rep.Notes, n)
+		}
+	}
 }
 
 // Environment is where a report was made. What isn't known is zero.

@@ -42,12 +42,3 @@ func Median(values []float64) float64 {
 	}
 	return v[len(v)/2]
 }
-
-// quantile of sorted values, q of 0 to 1, without interpolation (the nearest rank).
-func quantile(sorted []float64, q float64) float64 {
-	if len(sorted) == 0 {
-		return 0
-	}
-	i := int(math.Ceil(q*float64(len(sorted)))) - 1
-	return sorted[min(max(i, 0), len(sorted)-1)]
-}

@@ -33,8 +33,8 @@ type Summary struct {
 	CPU, CPURatio Stat
 	// Roles are microseconds of CPU per request by role, greatest first, the load generator last.
 	Roles []RoleCPU
-	// Latency and Service are those of all rounds together.
-	Latency, Service Histogram
+	// Answered is how many latencies are known.
+	Answered uint64
 
 	// Sums over the rounds, see [Run].
 	Planned, Sent, SentLate, NotSent, Completed uint64
@@ -114,10 +114,9 @@ func (s *Summary) derive(plain plainIndex) {
 	s.CPURatio = perRun(plain.cpuRatio)
 	s.Roles = rolesOf(s.Runs)
 
-	latencies, services := make([]Histogram, len(s.Runs)), make([]Histogram, len(s.Runs))
 	s.Failed = make(map[string]uint64)
-	for i, r := range s.Runs {
-		latencies[i], services[i] = r.Latency, r.Service
+	for _, r := range s.Runs {
+		s.Answered += r.Latency.digest.Count
 		s.Planned += r.Planned
 		s.Sent += r.Sent
 		s.SentLate += r.SentLate
@@ -129,7 +128,6 @@ func (s *Summary) derive(plain plainIndex) {
 			s.Failed[why] += n
 		}
 	}
-	s.Latency, s.Service = Merge(latencies), Merge(services)
 	s.Typical = slices.MinFunc(s.Runs, func(a, b *Run) int { return cmp.Compare(s.distance(a), s.distance(b)) })
 }
 

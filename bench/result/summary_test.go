@@ -95,26 +95,10 @@ func TestNewStat(t *testing.T) {
 	}
 }
 
-func TestMerge(t *testing.T) {
-	a, b := histogram(t, 1000, 2000), histogram(t, 3000, 90_000)
-	m := result.Merge([]result.Histogram{a, {}, b})
-	if d := m.Digest(); m.HDR() == nil || d.Count != 4 || math.Abs(d.Max-90) > 0.1 || math.Abs(d.Min-1) > 0.01 {
-		t.Errorf("merged %+v", d)
-	}
-	if a.Digest().Count != 2 {
-		t.Error("merging changed what was merged")
-	}
-	// With a digest among them only medians can be told.
-	m = result.Merge([]result.Histogram{result.FromDigest(result.Digest{Count: 1, P99: 4, Max: 9}), result.FromDigest(result.Digest{Count: 2, P99: 6, Max: 7}), a})
-	if d := m.Digest(); m.HDR() != nil || d.Count != 5 || d.P99 != 4 || d.Max != 9 {
-		t.Errorf("merged %+v", d)
-	}
-	if !result.Merge(nil).IsZero() || !result.FromHDR(nil).IsZero() {
+func TestHistogram_Percentile(t *testing.T) {
+	if !result.FromHDR(nil).IsZero() {
 		t.Error("nothing isn't empty")
 	}
-}
-
-func TestHistogram_Percentile(t *testing.T) {
 	h := result.FromDigest(result.Digest{P50: 1, P99: 5})
 	for p, want := range map[float64]float64{50: 1, 99: 5} {
 		if v, ok := h.Percentile(p); !ok || v != want {
@@ -153,22 +137,16 @@ func TestKnee_IsTheLastStepThatIsFollowed(t *testing.T) {
 	}
 }
 
-func TestJoin_KeepsRoundsApart(t *testing.T) {
-	a := &result.Report{Name: "a", Headline: "of a", Notes: []string{"n"}, Runs: []result.Run{closedRun("hello", result.Plain, 1, 1000, 1), closedRun("hello", result.Nanofront, 1, 500, 1)}}
+func TestReport_AddKeepsRoundsApart(t *testing.T) {
+	a := &result.Report{Name: "a", Headline: "of a", Notes: []string{"n"}, Elapsed: 1, Runs: []result.Run{closedRun("hello", result.Plain, 1, 1000, 1), closedRun("hello", result.Nanofront, 1, 500, 1)}}
 	// The machine was twice as fast for the second one.
-	b := &result.Report{Name: "b", Notes: []string{"n"}, Environment: result.Environment{Commit: "c"}, Runs: []result.Run{closedRun("hello", result.Plain, 1, 2000, 1), closedRun("hello", result.Nanofront, 1, 1000, 1)}}
-	sum := result.Join(a, b)
-	s := summaryOf(t, result.Summarize(sum.Runs), "hello", result.Nanofront)
-	if s.Ratio.N != 2 || s.Ratio.Low != 0.5 || s.Ratio.High != 0.5 || s.Runs[1].Round != 2 {
-		t.Errorf("ratio %+v, rounds %d and %d", s.Ratio, s.Runs[0].Round, s.Runs[1].Round)
+	b := &result.Report{Name: "b", Notes: []string{"n", "m"}, Elapsed: 2, Runs: []result.Run{closedRun("hello", result.Plain, 1, 2000, 1), closedRun("hello", result.Nanofront, 1, 1000, 1)}}
+	a.Add(b)
+	s := summaryOf(t, result.Summarize(a.Runs), "hello", result.Nanofront)
+	if s.Ratio.N != 2 || s.Ratio.Low != 0.5 || s.Ratio.High != 0.5 || s.Runs[1].Round != 2 || b.Runs[0].Round != 1 {
+		t.Errorf("ratio %+v, rounds %d and %d; %d in what was added", s.Ratio, s.Runs[0].Round, s.Runs[1].Round, b.Runs[0].Round)
 	}
-	if a.Runs[0].Round != 1 || b.Runs[0].Round != 1 {
-		t.Error("joining changed what was joined")
-	}
-	if sum.Name != "a" || sum.Headline != "" || len(sum.Notes) != 2 {
-		t.Errorf("joined: name %q, headline %q, notes %q", sum.Name, sum.Headline, sum.Notes)
-	}
-	if result.Join() != nil || result.Join(a) != a {
-		t.Error("joining none or one")
+	if a.Name != "a" || a.Headline != "of a" || len(a.Notes) != 2 || a.Elapsed != 3 {
+		t.Errorf("sum: name %q, headline %q, notes %q, elapsed %d", a.Name, a.Headline, a.Notes, a.Elapsed)
 	}
 }

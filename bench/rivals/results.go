@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	stats "nanofront/bench/result"
 )
 
 // baseline is the peer that the others are held against.
@@ -88,13 +90,7 @@ func (r *results) write(w io.Writer) error {
 	scenarios := slices.SortedFunc(maps.Keys(r.runs), func(a, b scenario) int {
 		return cmp.Or(cmp.Compare(a.callers, b.callers), cmp.Compare(a.body, b.body))
 	})
-	skipped := maps.Collect(func(yield func(string, bool) bool) {
-		for _, p := range r.peers {
-			if !yield(p, true) {
-				return
-			}
-		}
-	})
+	seen := make(map[string]bool)
 	var b strings.Builder
 	for _, s := range scenarios {
 		fmt.Fprintf(&b, "\n%d callers, %d bytes\n\n", s.callers, s.body)
@@ -102,12 +98,12 @@ func (r *results) write(w io.Writer) error {
 		b.WriteString("| --- | --- | --- | --- | --- | --- | --- |\n")
 		for _, p := range r.peers {
 			if runs := r.runs[s][p]; len(runs) > 0 {
-				delete(skipped, p)
+				seen[p] = true
 				b.WriteString(r.row(s, p, runs))
 			}
 		}
 	}
-	for _, p := range slices.Sorted(maps.Keys(skipped)) {
+	for _, p := range slices.DeleteFunc(slices.Sorted(slices.Values(r.peers)), func(p string) bool { return seen[p] }) {
 		fmt.Fprintf(&b, "\n%s: no result; go test ./bench/rivals -run '^$' -v -bench peer=%s says why\n", p, p)
 	}
 	_, err := io.WriteString(w, b.String())
@@ -133,17 +129,9 @@ func (r *results) row(s scenario, peer string, runs map[int]result) string {
 	}
 	ratio := "unknown"
 	if len(ratios) > 0 {
-		ratio = fmt.Sprintf("%.2f × (%.2f–%.2f)", median(ratios), slices.Min(ratios), slices.Max(ratios))
+		ratio = fmt.Sprintf("%.2f × (%.2f–%.2f)", stats.Median(ratios), slices.Min(ratios), slices.Max(ratios))
 	}
 	return fmt.Sprintf("| %s | %.0f | %.0f–%.0f | %.0f | %.0f | %.0f | %s |\n", peer,
-		1e9/median(ns), 1e9/slices.Max(ns), 1e9/slices.Min(ns),
-		median(column("p50-ns"))/1000, median(column("p99-ns"))/1000, median(column("allocs/op")), ratio)
-}
-
-// median returns the middle value, or the mean of the two in the middle. There
-// must be one.
-func median(vs []float64) float64 {
-	vs = slices.Sorted(slices.Values(vs))
-	n := len(vs)
-	return (vs[(n-1)/2] + vs[n/2]) / 2
+		1e9/stats.Median(ns), 1e9/slices.Max(ns), 1e9/slices.Min(ns),
+		stats.Median(column("p50-ns"))/1000, stats.Median(column("p99-ns"))/1000, stats.Median(column("allocs/op")), ratio)
 }

@@ -39,9 +39,7 @@ func RunBounded(ctx context.Context, p *Plan, o Options) (*result.Report, error)
 				verdicts[i] = v
 			}
 		}
-		headline := rep.Headline
-		rep = result.Join(rep, more)
-		rep.Headline = headline
+		rep.Add(more)
 	}
 	for _, v := range verdicts {
 		rep.Notes = append(rep.Notes, v.String())

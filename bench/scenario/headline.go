@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"nanofront/bench/result"
+	"nanofront/internal/terminal"
 )
 
 // headline says in plain words what came out of a plan whose scenarios are the known ones; it is empty for others, for
@@ -85,14 +86,7 @@ func bestPeer(all []*result.Summary) *result.Summary {
 	return best
 }
 
-// grouped is a whole number with commas.
-func grouped(v float64) string {
-	s := fmt.Sprintf("%.0f", v)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
-}
+func grouped(v float64) string { return terminal.Grouped(int64(v + 0.5)) }
 
 // digits is a number with three digits that count.
 func digits(v float64) string {

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"gonum.org/v1/gonum/stat"
+
 	"nanofront/bench/result"
 	"nanofront/metrics"
 )
@@ -248,25 +250,11 @@ func newDistribution(counts map[float64]float64) distribution {
 	return t
 }
 
-func (t distribution) mean() float64 {
-	var sum float64
-	for i, ms := range t.durations {
-		sum += ms * t.counts[i]
-	}
-	if t.count == 0 {
-		return 0
-	}
-	return sum / t.count
-}
+// mean and quantile are of a distribution that isn't empty.
+func (t distribution) mean() float64 { return stat.Mean(t.durations, t.counts) }
 
 func (t distribution) quantile(q float64) float64 {
-	var seen float64
-	for i, n := range t.counts {
-		if seen += n; seen >= q*t.count {
-			return t.durations[i]
-		}
-	}
-	return 0
+	return stat.Quantile(q, stat.Empirical, t.durations, t.counts)
 }
 
 // RoleOf asks an admin port what role its process has: that of its program, or of its instance's name, as in web-1.

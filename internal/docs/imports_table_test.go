@@ -83,11 +83,11 @@ var mayImport = []row{
 	{"bench/load", "github.com/HdrHistogram/hdrhistogram-go go.yaml.in/yaml/v3 golang.org/x/sys", ""},
 	{"bench/peers", "bench/result bench/system github.com/nats-io/nats.go github.com/valyala/fasthttp", "fasthttp is a peer of the benchmark; the front reads HTTP itself"},
 	{"bench/report", "bench/result internal/terminal internal/wholefile", ""},
-	{"bench/result", "internal/buildinfo internal/terminal internal/wholefile github.com/HdrHistogram/hdrhistogram-go", ""},
+	{"bench/result", "internal/buildinfo internal/terminal internal/wholefile github.com/HdrHistogram/hdrhistogram-go gonum.org/v1/gonum", ""},
 	{"bench/result/resulttest", "bench/result github.com/HdrHistogram/hdrhistogram-go", ""},
-	{"bench/rivals", "internal/wholefile", "its tests import nanobus and mangos: what they compare are libraries"},
-	{"bench/scenario", "bench/drivers bench/load bench/peers bench/result bench/system go.yaml.in/yaml/v3", ""},
-	{"bench/system", "bench/result internal/freeport metrics golang.org/x/sys", "reads the form in which a program shows its metrics"},
+	{"bench/rivals", "bench/result internal/wholefile", "its tests import nanobus and mangos: what they compare are libraries"},
+	{"bench/scenario", "bench/drivers bench/load bench/peers bench/result bench/system internal/terminal go.yaml.in/yaml/v3", ""},
+	{"bench/system", "bench/result internal/freeport metrics golang.org/x/sys gonum.org/v1/gonum", "reads the form in which a program shows its metrics"},
 
 	{"examples", "", "what nanofront new writes"},
 
