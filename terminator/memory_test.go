@@ -17,7 +17,7 @@ func testMemoryBounded(t *testing.T) {
 	const budget, large = 1 << 20, 800_000
 	route := prefix("/", "work")
 	route.MaxBody = large
-	f := startFront(t, Options{ClientMemory: budget, AccessLog: 1000}, route)
+	f := startFront(t, Options{ClientMemory: 2 * budget, AccessLog: 1000}, route)
 	// One that takes whole bodies only: to others a body that pauses goes as far as it has come.
 	n := startPlainNode(t, "work", "w1", 0, func(req *httpmsg.Request, r *nanobus.Request) {
 		n := len(req.Body)
@@ -56,7 +56,7 @@ func testMemoryBounded(t *testing.T) {
 // What has been given back is there again.
 func TestMemory_IsGivenBack(t *testing.T) {
 	bothWays(t, func(t *testing.T) {
-		f := startFront(t, Options{ClientMemory: 1 << 20})
+		f := startFront(t, Options{ClientMemory: 2 << 20})
 		f.work(t, "w1", text(strings.Repeat("x", 700_000)))
 		nothing := func() { eventually(t, "nothing is held", func() bool { return f.memory.Held() == 0 }) }
 		for range 5 {

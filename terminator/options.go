@@ -73,8 +73,9 @@ type Options struct {
 	MaxFields int // header fields of a request, and trailer fields
 	MaxConns  int // open client connections
 
-	// ClientMemory is how many bytes the front holds at most for clients that are slow: of bodies that are being
-	// gathered, and of responses that they have yet to take.
+	// ClientMemory is the most memory that the front is to have, in bytes, however many of its clients are slow. Half of
+	// it is for bodies that are being gathered and for responses that clients have yet to take; the other is left to
+	// what comes with them: answers on their way, buffers, stacks, garbage.
 	ClientMemory int
 
 	// EventLoops is how many event loops look after the client connections, on

@@ -70,7 +70,7 @@ func New(opts Options) (*Terminator, error) {
 	}
 	t := &Terminator{
 		opts: opts, log: opts.Logger, trusted: trusted,
-		memory:    conns.NewMemory(int64(opts.ClientMemory)),
+		memory:    conns.NewMemory(int64(opts.ClientMemory) / 2),
 		admission: admission.New(opts.MinInFlight, opts.MaxInFlight, opts.LatencyTarget),
 	}
 	t.bus, err = nanobus.New(nanobus.Options{

@@ -26,7 +26,7 @@ type flags struct {
 	MaxHeader       int           `group:"Clients" default:"16384" range:"1024..61440" placeholder:"BYTES" help:"Largest request line and header section in bytes."`
 	MaxHeaderFields int           `group:"Clients" default:"100" range:"1..250" placeholder:"N" help:"Most header fields, and most trailer fields, of a request, 1 to 250."`
 	MaxConnections  int           `group:"Clients" default:"20000" range:"1..1048576" placeholder:"N" help:"Most open client connections."`
-	ClientMemory    int           `group:"Clients" default:"536870912" range:"1048576..1099511627776" placeholder:"BYTES" help:"Most bytes held for slow clients: bodies being gathered, responses not yet taken."`
+	ClientMemory    int           `group:"Clients" default:"536870912" range:"1048576..1099511627776" placeholder:"BYTES" help:"Most memory of the process, however many clients are slow. Bodies being gathered and responses not yet taken may have half of it."`
 	EventLoops      int           `group:"Clients" default:"0" range:"-1..1024" placeholder:"N" help:"Event loops for client connections (Linux). 0: half the number of cores. -1 (written --event-loops=-1): none, a goroutine per connection instead."`
 	MaxInFlight     int           `group:"Overload" default:"4096" range:"1..131072" placeholder:"N" help:"Upper bound of the adaptive limit on requests in flight."`
 	MinInFlight     int           `group:"Overload" default:"64" range:"1..131072" placeholder:"N" help:"Lower bound of the adaptive limit."`
@@ -42,6 +42,9 @@ type flags struct {
 	cli.Version
 }
 
+// leastMemory is what the collector leaves a terminator at least: less would only cost time.
+const leastMemory = 64 << 20
+
 func main() { cli.Main("terminator", run) }
 
 func run(ctx context.Context, args []string, std cli.IO) error {
@@ -53,6 +56,7 @@ func run(ctx context.Context, args []string, std cli.IO) error {
 		return err
 	}
 	tuning.Apply()
+	tuning.Within(max(int64(f.ClientMemory)/16*15, leastMemory)) // the rest is the program's code
 	if f.Instance == "" {
 		f.Instance = registry.NewID("terminator")
 	}

@@ -146,6 +146,15 @@ func (g *goodClient) stop() {
 	slices.Sort(g.times)
 }
 
+// String says how long answers took, after stop.
+func (g *goodClient) String() string {
+	n := len(g.times)
+	if n == 0 {
+		return "no answers"
+	}
+	return fmt.Sprintf("%d answers, p50 %v, p99 %v, max %v", n, g.times[n/2], g.times[n*99/100], g.times[n-1])
+}
+
 // TestSlowReader_Thousand: a thousand clients that pipeline large requests and read six
 // bytes a second don't take the machine's memory for sockets, and nothing from others.
 func TestSlowReader_Thousand(t *testing.T) {
@@ -188,8 +197,8 @@ func TestSlowReader_Thousand(t *testing.T) {
 			took := time.Since(lastCame)
 			good.stop()
 			p.end(t)
-			t.Logf("%s: %d answers to a good client, p50 %v, p99 %v, max %v; at most %.0f connections, %d MB of TCP memory; the last slow client ended %v after it came; %d by the write timeout",
-				w.name, len(good.times), good.times[len(good.times)/2], good.times[len(good.times)*99/100], good.times[len(good.times)-1], open, memory>>20,
+			t.Logf("%s: a good client: %v; at most %.0f connections, %d MB of TCP memory; the last slow client ended %v after it came; %d by the write timeout",
+				w.name, good, open, memory>>20,
 				took.Round(time.Millisecond), counter(t, f.admin, "http.closed.write_timeout"))
 			if len(good.wrong) > 0 {
 				t.Errorf("the good client lost %d of %d, such as %q", len(good.wrong), len(good.times), good.wrong[:min(len(good.wrong), 3)])

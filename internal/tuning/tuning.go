@@ -29,3 +29,11 @@ func Apply() {
 		debug.SetMemoryLimit(memoryLimit)
 	}
 }
+
+// Within makes the collector keep the process' memory under so many bytes while there is less
+// than that to keep, in place of the limit of Apply, unless GOMEMLIMIT says otherwise.
+func Within(bytes int64) {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(bytes)
+	}
+}
