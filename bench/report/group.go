@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"nanofront/bench/result"
+	"nanofront/internal/terminal"
 )
 
 // group is what is comparable: the subjects and steps of a scenario under one driver and loop.
@@ -33,10 +34,10 @@ func groupsOf(all []*result.Summary) []*group {
 
 // title is a group's line above its rows.
 func (g *group) title() string {
-	parts := []string{g.scenario, g.loop + " loop", "by " + g.driver, plural(g.rounds, "round")}
+	parts := []string{g.scenario, g.loop + " loop", "by " + g.driver, terminal.Count(g.rounds, "round")}
 	r := g.rows[0].Runs[0]
 	if r.Connections > 0 {
-		parts = append(parts, plural(r.Connections, "connection"))
+		parts = append(parts, terminal.Count(r.Connections, "connection"))
 	}
 	return strings.Join(append(parts, span(r.Duration)+" each"), " · ")
 }
@@ -82,11 +83,11 @@ func failures(s *result.Summary) string {
 			n -= min(n, s.Refused)
 		}
 		if n > 0 {
-			parts = append(parts, why+" "+count(n))
+			parts = append(parts, why+" "+terminal.Grouped(n))
 		}
 	}
 	if s.NotSent > 0 {
-		parts = append(parts, "not sent "+count(s.NotSent))
+		parts = append(parts, "not sent "+terminal.Grouped(s.NotSent))
 	}
 	return strings.Join(parts, ", ")
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"nanofront/bench/result"
+	"nanofront/internal/terminal"
 )
 
 //go:embed page.tmpl
@@ -225,14 +226,22 @@ func processRows(all []*result.Summary) []processRow {
 			p := &run.Processes[i]
 			row := processRow{
 				Name: p.Name, Role: p.Role,
-				CPU:         fmt.Sprintf("%.1f s", p.CPUSeconds),
-				Busy:        percent(p.CPUSeconds / run.Duration.Seconds()),
-				Memory:      mebibytes(p.PeakRSSBytes),
-				Voluntary:   grouped(float64(p.VoluntarySwitches)),
-				Involuntary: grouped(float64(p.InvoluntarySwitches)),
-				PerRequest:  "–",
+				CPU: unmeasured, Busy: unmeasured, PerRequest: unmeasured,
+				Memory: unmeasured, Voluntary: unmeasured, Involuntary: unmeasured,
 			}
-			if n := run.Succeeded(); n > 0 {
+			if p.CPUSeconds > 0 {
+				row.CPU = fmt.Sprintf("%.1f s", p.CPUSeconds)
+			}
+			if p.CPUSeconds > 0 && run.Duration > 0 {
+				row.Busy = percent(p.CPUSeconds / run.Duration.Seconds())
+			}
+			if p.PeakRSSBytes > 0 {
+				row.Memory = mebibytes(p.PeakRSSBytes)
+			}
+			if p.VoluntarySwitches+p.InvoluntarySwitches > 0 { // nothing runs without one
+				row.Voluntary, row.Involuntary = terminal.Grouped(p.VoluntarySwitches), terminal.Grouped(p.InvoluntarySwitches)
+			}
+			if n := run.Succeeded(); n > 0 && p.CPUSeconds > 0 {
 				row.PerRequest = fmt.Sprintf("%.1f µs", p.CPUSeconds*1e6/n)
 			}
 			if i == 0 {
@@ -287,7 +296,7 @@ func environmentRows(rep *result.Report) [][2]string {
 		add("cores", grouped(float64(e.Cores)))
 	}
 	if e.MemoryMB > 0 {
-		add("memory", grouped(float64(e.MemoryMB))+" MB")
+		add("memory", grouped(float64(e.MemoryMB))+" MiB")
 	}
 	add("system", e.OS)
 	add("kernel", e.Kernel)

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"nanofront/bench/result"
+	"nanofront/internal/terminal"
 )
 
 // nines is how far up the distribution a percentile is: 1 for 90, 2 for 99, 3 for 99.9.
@@ -65,7 +66,7 @@ func percentilesPlot(g *group) *plot {
 	}
 	caption := "Read upwards: of 100 requests, so many as the lower axis says were answered within the time at the left; both axes stretch the slow end (logarithmic)."
 	if g.rounds > 1 {
-		caption += fmt.Sprintf(" Each point is the median of %s, as in the table.", plural(g.rounds, "round"))
+		caption += fmt.Sprintf(" Each point is the median of %s, as in the table.", terminal.Count(g.rounds, "round"))
 	}
 	if g.loop == result.Closed {
 		caption += " Closed loop: what a stall does to those who would have come meanwhile isn't in it."

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"nanofront/bench/result"
+	"nanofront/internal/terminal"
 )
 
 // stagesPlot shows which part of its way costs a request its time, hop by hop. Each stage is timed by
@@ -86,7 +87,7 @@ func fittedNames(rows []bar, width float64) []bar {
 	out := slices.Clone(rows)
 	for i := range out {
 		for textWidth(out[i].name, sizeText, out[i].bold) > room && letters(out[i].name) > 1 {
-			out[i].name = shortened(out[i].name, letters(out[i].name)-1)
+			out[i].name = terminal.Clip(out[i].name, letters(out[i].name)-1)
 		}
 	}
 	return out

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"nanofront/bench/result"
+	"nanofront/internal/terminal"
 )
 
 // tone is how a cell is to be shown where that can be.
@@ -64,9 +65,9 @@ func columnsFor(g *group) []column {
 		columns = append(columns, column{head: "× plain", help: "req/s in that of plain fasthttp in the same round, median", cell: func(s *result.Summary) cell { return known(s.Ratio, "%.2f") }})
 	}
 	columns = append(columns,
-		column{head: "p50 ms", rank: 3, help: "half of the requests were answered within this", cell: func(s *result.Summary) cell { return milliCell(s.P50) }},
-		column{head: "p99 ms", help: "99 of 100 requests were answered within this", cell: func(s *result.Summary) cell { return milliCell(s.P99) }},
-		column{head: "p99.9 ms", rank: 5, help: "999 of 1000 requests were answered within this", cell: func(s *result.Summary) cell { return milliCell(s.P999) }},
+		column{head: "p50", rank: 3, help: "half of the requests were answered within this", cell: func(s *result.Summary) cell { return latencyCell(s.P50) }},
+		column{head: "p99", help: "99 of 100 requests were answered within this", cell: func(s *result.Summary) cell { return latencyCell(s.P99) }},
+		column{head: "p99.9", rank: 5, help: "999 of 1,000 requests were answered within this", cell: func(s *result.Summary) cell { return latencyCell(s.P999) }},
 		column{head: "CPU µs", rank: 2, help: "CPU time per request of all processes of the subject, in microseconds", cell: func(s *result.Summary) cell { return known(s.CPU, "%.1f") }},
 		column{head: "CPU × plain", rank: 6, help: "CPU time per request in that of plain fasthttp in the same round, median", cell: func(s *result.Summary) cell { return known(s.CPURatio, "%.2f") }},
 	)
@@ -90,7 +91,7 @@ func strongIf(s *result.Summary) tone {
 	return toneNone
 }
 
-var nothing = cell{"–", toneFaint}
+var nothing = cell{unmeasured, toneFaint}
 
 func spread(s result.Stat) cell {
 	if s.N < 2 {
@@ -106,18 +107,18 @@ func known(s result.Stat, format string) cell {
 	return cell{text: fmt.Sprintf(format, s.Median)}
 }
 
-func milliCell(s result.Stat) cell {
+func latencyCell(s result.Stat) cell {
 	if s.N == 0 {
 		return nothing
 	}
-	return cell{text: millis(s.Median)}
+	return cell{text: latency(s.Median)}
 }
 
 func countCell(n uint64, t tone) cell {
 	if n == 0 {
 		return cell{"0", toneFaint}
 	}
-	return cell{count(n), t}
+	return cell{terminal.Grouped(n), t}
 }
 
 // sortedKeys returns the reasons of failures, most frequent first.

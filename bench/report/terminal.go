@@ -8,29 +8,29 @@ import (
 	"unicode/utf8"
 
 	"nanofront/bench/result"
+	"nanofront/internal/terminal"
 )
 
 // MinWidth is the least number of columns that [Terminal] lays out for.
 const MinWidth = 60
 
 const (
-	tableIndent = "  "
-	tableGap    = "  "
-	narrowName  = 8 // letters of a name that are always shown
+	indent    = "  "
+	leastName = 8 // letters of a name that are always shown
 )
 
 // Terminal writes a report as text for a terminal of that many columns. Fewer than [MinWidth] are taken as
 // MinWidth. Where there is no room, columns are left out, those first that say least; refused and failed
 // requests are always there. Colour is used only if colour is true.
 func Terminal(w io.Writer, rep *result.Report, width int, colour bool) error {
-	t := &terminal{width: max(width, MinWidth), colour: colour}
+	t := &screen{width: max(width, MinWidth), colours: terminal.Palette(colour)}
 	tone := toneStrong
 	if doubts := result.Doubts(rep); len(doubts) > 0 {
 		tone = toneFaint
 		t.banner(doubts)
 	}
 	t.paragraph(Headline(rep), "", tone)
-	t.line()
+	t.line("")
 	explained := make(map[string]string)
 	for _, g := range groupsOf(result.Summarize(rep.Runs)) {
 		t.group(g)
@@ -41,20 +41,20 @@ func Terminal(w io.Writer, rep *result.Report, width int, colour bool) error {
 	}
 	t.paragraph(environmentLine(rep), "", toneFaint)
 	for _, n := range rep.Notes {
-		t.paragraph("note: "+n, tableIndent, toneNone)
+		t.paragraph("note: "+n, indent, toneNone)
 	}
 	_, err := w.Write(t.out.Bytes())
 	return err
 }
 
 // banner says why the figures aren't to be relied on.
-func (t *terminal) banner(doubts []result.Doubt) {
+func (t *screen) banner(doubts []result.Doubt) {
 	t.paragraph(BannerTitle, "", toneBad)
 	for _, d := range doubts {
-		t.paragraph("- "+d.Reason, tableIndent, toneWarn)
+		t.paragraph("- "+d.Reason, indent, toneWarn)
 	}
-	t.paragraph(result.Advice(doubts), tableIndent, toneNone)
-	t.line()
+	t.paragraph(result.Advice(doubts), indent, toneNone)
+	t.line("")
 }
 
 // environmentLine says in a line where a report was made.
@@ -68,10 +68,10 @@ func environmentLine(rep *result.Report) string {
 	}
 	add(e.CPU)
 	if e.Cores > 0 {
-		parts = append(parts, plural(e.Cores, "core"))
+		parts = append(parts, terminal.Count(e.Cores, "core"))
 	}
 	if e.MemoryMB > 0 {
-		parts = append(parts, grouped(float64(e.MemoryMB))+" MB")
+		parts = append(parts, grouped(float64(e.MemoryMB))+" MiB")
 	}
 	if e.Kernel != "" {
 		parts = append(parts, "kernel "+e.Kernel)
@@ -104,146 +104,55 @@ func clockWords(runs []result.Run) string {
 	return "CPU time by the " + clock + "'s clock"
 }
 
-type terminal struct {
-	out    bytes.Buffer
-	width  int
-	colour bool
+// screen is what is written to a terminal.
+type screen struct {
+	out     bytes.Buffer
+	width   int
+	colours terminal.Palette
 }
 
-func (t *terminal) line(parts ...string) {
-	t.out.WriteString(strings.TrimRight(strings.Join(parts, ""), " "))
+func (t *screen) line(text string) {
+	t.out.WriteString(strings.TrimRight(text, " "))
 	t.out.WriteByte('\n')
 }
 
-// paint adds a tone to a text, by ECMA-48 sequences.
-func (t *terminal) paint(s string, tn tone) string {
-	if !t.colour || s == "" {
-		return s
-	}
-	switch tn {
-	case toneStrong:
-		return "\x1b[1m" + s + "\x1b[0m"
-	case toneFaint:
-		return "\x1b[2m" + s + "\x1b[0m"
-	case toneWarn:
-		return "\x1b[33m" + s + "\x1b[0m"
-	case toneBad:
-		return "\x1b[1;31m" + s + "\x1b[0m"
-	}
-	return s
-}
+// toneStyle is how a terminal shows a tone.
+var toneStyle = map[tone]terminal.Style{toneStrong: terminal.Bold, toneFaint: terminal.Faint, toneWarn: terminal.Yellow, toneBad: terminal.Red}
 
 // paragraph writes text in lines that fit.
-func (t *terminal) paragraph(text, indent string, tn tone) {
-	for _, l := range wrapped(printable(text), t.width-len(indent), letters) {
-		t.line(indent, t.paint(l, tn))
+func (t *screen) paragraph(text, indent string, tn tone) {
+	for _, l := range wrapped(unbroken(terminal.Printable(text)), t.width-len(indent), letters) {
+		t.line(indent + t.colours.Paint(toneStyle[tn], strings.ReplaceAll(l, "\u00a0", " ")))
 	}
 }
 
-func (t *terminal) group(g *group) {
-	t.paragraph(printable(g.title()), "", toneStrong)
-	columns, cells, widths := t.fit(g)
-	var head strings.Builder
-	for i, c := range columns {
-		head.WriteString(padded(c.head, widths[i], c.left, i))
-	}
-	t.line(tableIndent, t.paint(strings.TrimRight(head.String(), " "), toneFaint))
-	for r, row := range cells {
-		var b strings.Builder
-		for i, c := range row {
-			text := padded(c.text, widths[i], columns[i].left, i)
-			b.WriteString(t.paint(text, c.tone))
-		}
-		t.line(tableIndent, b.String())
-		if why := failures(g.rows[r]); why != "" {
-			t.paragraph("failed: "+why, tableIndent+tableIndent, toneWarn)
-		}
-	}
-	t.line()
-}
-
-// fit chooses the columns for which there is room, and their widths.
-func (t *terminal) fit(g *group) ([]column, [][]cell, []int) {
+func (t *screen) group(g *group) {
+	t.paragraph(g.title(), "", toneStrong)
 	columns := columnsFor(g)
-	for {
-		cells := make([][]cell, len(g.rows))
-		widths := make([]int, len(columns))
-		total := len(tableIndent) + len(tableGap)*(len(columns)-1)
+	var table terminal.Table
+	for _, c := range columns {
+		column := terminal.Column{Head: c.head, Right: !c.left, Drop: c.rank}
+		if c.left {
+			column.Least = leastName
+		}
+		table.Columns = append(table.Columns, column)
+	}
+	for _, s := range g.rows {
+		row := make([]terminal.Cell, len(columns))
 		for i, c := range columns {
-			widths[i] = letters(c.head)
+			v := c.cell(s)
+			row[i] = terminal.Cell{Text: terminal.Printable(v.text), Style: toneStyle[v.tone]}
 		}
-		for r, s := range g.rows {
-			cells[r] = make([]cell, len(columns))
-			for i, c := range columns {
-				cells[r][i] = c.cell(s)
-				cells[r][i].text = printable(cells[r][i].text)
-				widths[i] = max(widths[i], letters(cells[r][i].text))
-			}
+		table.AddCells(row...)
+		if why := failures(s); why != "" {
+			table.Note("failed: "+terminal.Printable(why), terminal.Yellow)
 		}
-		for _, w := range widths {
-			total += w
-		}
-		if total <= t.width {
-			return columns, cells, widths
-		}
-		drop := 0
-		for i, c := range columns {
-			if c.rank > columns[drop].rank {
-				drop = i
-			}
-		}
-		if columns[drop].rank == 0 {
-			// Nothing is left to drop: names get shorter.
-			for i := range columns {
-				if columns[i].left {
-					cut := min(total-t.width, max(widths[i]-narrowName, 0))
-					widths[i] -= cut
-					total -= cut
-				}
-			}
-			for r := range cells {
-				for i := range cells[r] {
-					cells[r][i].text = shortened(cells[r][i].text, widths[i])
-				}
-			}
-			return columns, cells, widths
-		}
-		columns = append(columns[:drop:drop], columns[drop+1:]...)
 	}
-}
-
-// padded fills a cell up to its width; the i-th of its row.
-func padded(s string, width int, left bool, i int) string {
-	gap := ""
-	if i > 0 {
-		gap = tableGap
-	}
-	space := strings.Repeat(" ", max(0, width-letters(s)))
-	if left {
-		return gap + s + space
-	}
-	return gap + space + s
+	table.Print(&t.out, t.width, bool(t.colours))
+	t.line("")
 }
 
 func letters(s string) int { return utf8.RuneCountInString(s) }
-
-// shortened cuts a text to n letters.
-func shortened(s string, n int) string {
-	if letters(s) <= n {
-		return s
-	}
-	return string([]rune(s)[:max(0, n-1)]) + "…"
-}
-
-// printable replaces what would do something to a terminal.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 {
-			return ' '
-		}
-		return r
-	}, s)
-}
 
 // wrapped breaks a text at spaces, though not at those that bind, into lines of at most width, measured by measure. A word
 // that is longer has a line of its own.

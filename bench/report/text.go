@@ -4,25 +4,16 @@ import (
 	"fmt"
 	"math"
 	"strconv"
-	"strings"
 	"time"
+
+	"nanofront/internal/terminal"
 )
 
+// unmeasured stands where nothing was measured.
+const unmeasured = "–"
+
 // grouped writes a whole number with commas between thousands.
-func grouped(v float64) string {
-	s := strconv.FormatFloat(math.Abs(v), 'f', 0, 64)
-	var b strings.Builder
-	if v < 0 && s != "0" {
-		b.WriteByte('-')
-	}
-	for i, c := range []byte(s) {
-		if i > 0 && (len(s)-i)%3 == 0 {
-			b.WriteByte(',')
-		}
-		b.WriteByte(c)
-	}
-	return b.String()
-}
+func grouped(v float64) string { return terminal.Grouped(int64(math.Round(v))) }
 
 // rounded rounds to three significant digits, as no rate is known better.
 func rounded(v float64) float64 {
@@ -71,30 +62,12 @@ func rounded3(v float64) float64 {
 	return f
 }
 
-// millis is a latency in milliseconds without its unit, for columns.
-func millis(v float64) string {
-	switch {
-	case v < 10:
-		return fmt.Sprintf("%.2f", v)
-	case v < 100:
-		return fmt.Sprintf("%.1f", v)
-	}
-	return grouped(v)
-}
-
-// latency is the same with its unit, for sentences: "224 µs", "6.1 ms", "1.2 s".
+// latency is milliseconds with a unit: "224 µs", "6.12 ms", "1.20 s".
 func latency(v float64) string {
-	switch {
-	case v <= 0:
-		return "0"
-	case v < 0.9995:
-		return trimZero(v*1e3) + " µs"
-	case v < 9.95:
-		return fmt.Sprintf("%.1f ms", v)
-	case v < 999.5:
-		return fmt.Sprintf("%.0f ms", v)
+	if !(v > 0) {
+		return unmeasured
 	}
-	return trimZero(v/1e3) + " s"
+	return terminal.Duration(time.Duration(v * float64(time.Millisecond)))
 }
 
 // latencyTick is the same for an axis, of round values: "5 ms".
@@ -106,14 +79,6 @@ func latencyTick(v float64) string {
 		return trimZero(v) + " ms"
 	}
 	return trimZero(v/1e3) + " s"
-}
-
-// count is a number of requests: exact where that is short.
-func count(n uint64) string {
-	if n < 100_000 {
-		return grouped(float64(n))
-	}
-	return shortRate(float64(n))
 }
 
 // percent is a share of 0 to 1, with as many digits as it needs to be told from nothing and from all.
@@ -145,12 +110,4 @@ func span(d time.Duration) string {
 		return d.Round(time.Second).String()
 	}
 	return d.Round(100 * time.Millisecond).String()
-}
-
-// plural is "1 round", "3 rounds".
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return strconv.Itoa(n) + " " + noun + "s"
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"nanofront/bench/result"
+	"nanofront/internal/terminal"
 )
 
 // throughputPlots show how much each subject answered in closed loops, one plot for each driver.
@@ -49,7 +50,7 @@ func throughputPlot(driver string, groups []*group) *plot {
 		claims = append(claims, throughputTitle(rows))
 		rounds = max(rounds, g.rounds)
 	}
-	caption := fmt.Sprintf("Requests that succeeded per second with all connections always busy (closed loop, %s): the bar is the median, the whisker goes from the slowest to the fastest of %s.", driver, plural(rounds, "round"))
+	caption := fmt.Sprintf("Requests that succeeded per second with all connections always busy (closed loop, %s): the bar is the median, the whisker goes from the slowest to the fastest of %s.", driver, terminal.Count(rounds, "round"))
 	if rounds == 1 {
 		caption = fmt.Sprintf("Requests that succeeded per second with all connections always busy (closed loop, %s), in one round: how much of a difference is chance can't be told.", driver)
 	}
@@ -79,7 +80,7 @@ func throughputBar(s *result.Summary, p paint) bar {
 		b.low, b.high = s.Rate.Low, s.Rate.High
 	}
 	if lost := s.Refused + s.Broken; lost > 0 {
-		b.note += ", " + count(lost) + " failed"
+		b.note += ", " + terminal.Grouped(lost) + " failed"
 	}
 	b.parts = []part{{value: s.Rate.Median, paint: p, tip: fmt.Sprintf("%s: %s req/s, rounds from %s to %s", b.name, rate(s.Rate.Median), rate(s.Rate.Low), rate(s.Rate.High))}}
 	return b

@@ -30,10 +30,25 @@ func (s Style) Paint(text string) string {
 	return fmt.Sprintf("\x1b[%dm%s\x1b[0m", int(s), text)
 }
 
+// Palette colours text, or doesn't.
+type Palette bool
+
+// Paint is text in a style, if it may have one.
+func (p Palette) Paint(s Style, text string) string {
+	if !p {
+		return text
+	}
+	return s.Paint(text)
+}
+
 // Column is one column of a Table.
 type Column struct {
+	// Head is in lower case, as units are. What has no text in a column with a head is shown as a dash.
 	Head  string
 	Right bool // numbers
+	// Least is how many characters stay where the table is too wide and no column is left to be left
+	// out; 0: all.
+	Least int
 	// Drop says how soon the column is left out where the table is too wide: the
 	// highest first, and 0 never.
 	Drop int
@@ -49,6 +64,7 @@ type Cell struct {
 type Table struct {
 	Columns []Column
 	rows    [][]Cell
+	notes   map[int][]Cell // by how many rows stand above
 }
 
 // Add adds a row. Columns that it doesn't reach stay empty.
@@ -62,6 +78,14 @@ func (t *Table) Add(cells ...string) {
 
 // AddCells is Add with styles.
 func (t *Table) AddCells(cells ...Cell) { t.rows = append(t.rows, cells) }
+
+// Note adds a line below the last row, which goes across the columns.
+func (t *Table) Note(text string, style Style) {
+	if t.notes == nil {
+		t.notes = make(map[int][]Cell)
+	}
+	t.notes[len(t.rows)] = append(t.notes[len(t.rows)], Cell{text, style})
+}
 
 // Print writes the table, with styles only if colours. It leaves out columns until
 // it fits into width, as far as it may, and returns their heads; 0 is any width. A column
@@ -79,22 +103,28 @@ func (t *Table) Print(w io.Writer, width int, colours bool) (dropped []string) {
 		}
 	}
 	empty := t.empty()
+	for _, row := range t.rows {
+		for i := range row {
+			if row[i].Text == "" && t.Columns[i].Head != "" && !empty[i] {
+				row[i] = Cell{dash, Faint}
+				widths[i] = max(widths[i], 1)
+			}
+		}
+	}
 	shown := t.fit(widths, empty, width)
 	for i, c := range t.Columns {
 		if !shown[i] && !empty[i] {
 			dropped = append(dropped, c.Head)
 		}
 	}
-	for _, row := range all {
+	for n, row := range all {
 		var line strings.Builder
 		for i, c := range row {
 			if !shown[i] {
 				continue
 			}
-			text := c.Text
-			if colours {
-				text = c.Style.Paint(text)
-			}
+			c.Text = Clip(c.Text, widths[i])
+			text := Palette(colours).Paint(c.Style, c.Text)
 			pad := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(c.Text))
 			if t.Columns[i].Right {
 				text = pad + text
@@ -107,12 +137,24 @@ func (t *Table) Print(w io.Writer, width int, colours bool) (dropped []string) {
 			line.WriteString(text)
 		}
 		_, _ = fmt.Fprintln(w, strings.TrimRight(line.String(), " ")) // as all output of a command
+		for _, note := range t.notes[n] {
+			lines := []string{note.Text}
+			if width > 0 {
+				lines = Wrap(note.Text, width-len(noteIndent))
+			}
+			for _, l := range lines {
+				_, _ = fmt.Fprintln(w, noteIndent+Palette(colours).Paint(note.Style, l)) // as above
+			}
+		}
 	}
 	return dropped
 }
 
-// gap stands between columns.
-const gap = "  "
+const (
+	gap        = "  " // between columns
+	noteIndent = "  "
+	dash       = "–" // where there is nothing to show
+)
 
 // empty tells the columns that have nothing in any row.
 func (t *Table) empty() []bool {
@@ -141,10 +183,22 @@ func (t *Table) fit(widths []int, empty []bool, width int) (shown []bool) {
 			}
 		}
 		if next < 0 {
+			t.narrow(widths, shown, total-width)
 			break
 		}
 		shown[next] = false
 		total -= widths[next] + len(gap)
 	}
 	return shown
+}
+
+// narrow takes so many characters from the columns that may be cut.
+func (t *Table) narrow(widths []int, shown []bool, over int) {
+	for i, c := range t.Columns {
+		if shown[i] && c.Least > 0 && over > 0 {
+			cut := min(over, max(widths[i]-c.Least, 0))
+			widths[i] -= cut
+			over -= cut
+		}
+	}
 }

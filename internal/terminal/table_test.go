@@ -32,6 +32,31 @@ func TestTable_FitsTheWidth(t *testing.T) {
 	}
 }
 
+// What isn't known is a dash, names are cut last, and a note goes below its row.
+func TestTable_DashesNotesAndNames(t *testing.T) {
+	table := Table{Columns: []Column{{Head: "name", Least: 4}, {Head: "rate", Right: true}, {}}}
+	table.Add("a long name", "", "")
+	table.Note("failed: for reasons that take more than a line", Yellow)
+	table.Add("b", "1,024", "more")
+	for width, want := range map[int]string{
+		0:  "name          rate\na long name      –\n  failed: for reasons that take more than a line\nb            1,024  more\n",
+		18: "name    rate\na lo…      –\n  failed: for\n  reasons that\n  take more than a\n  line\nb      1,024  more\n",
+	} {
+		var out bytes.Buffer
+		table.Print(&out, width, false)
+		if out.String() != want {
+			t.Errorf("in %d columns:\n%s\nwant\n%s", width, out.String(), want)
+		}
+	}
+	var out bytes.Buffer
+	table.Print(&out, 0, true)
+	for _, want := range []string{"\x1b[2m–\x1b[0m", "  \x1b[33mfailed: "} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in %q", want, out.String())
+		}
+	}
+}
+
 func TestTerminal_NotOne(t *testing.T) {
 	f, err := os.CreateTemp(t.TempDir(), "out")
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -18,7 +19,7 @@ func Grouped[T int | int64 | uint64](n T) string {
 }
 
 // Count is how many there are of something, in the plural if that isn't one: "1 route", "2 routes".
-func Count(n int, noun string) string {
+func Count[T int | uint64](n T, noun string) string {
 	if n != 1 {
 		noun += "s"
 	}
@@ -42,19 +43,46 @@ func Size(n int) string {
 
 // Duration is a time with three figures that matter.
 func Duration(d time.Duration) string {
-	in := func(unit time.Duration, decimals int) string {
-		return strconv.FormatFloat(float64(d)/float64(unit), 'f', decimals, 64)
-	}
-	switch {
+	switch d = d.Round(time.Microsecond); {
 	case d < time.Millisecond:
-		return in(time.Microsecond, 0) + " µs"
-	case d < 10*time.Millisecond:
-		return in(time.Millisecond, 2) + " ms"
-	case d < time.Second:
-		return in(time.Millisecond, 1) + " ms"
+		return strconv.FormatInt(d.Microseconds(), 10) + " µs"
+	case d < 999_500*time.Microsecond:
+		return figures(float64(d)/float64(time.Millisecond)) + " ms"
 	default:
-		return in(time.Second, 2) + " s"
+		return figures(d.Seconds()) + " s"
 	}
+}
+
+// figures writes v, 1 or more, with three figures.
+func figures(v float64) string {
+	switch {
+	case v < 9.995:
+		return strconv.FormatFloat(v, 'f', 2, 64)
+	case v < 99.95:
+		return strconv.FormatFloat(v, 'f', 1, 64)
+	}
+	return Grouped(int64(v + 0.5))
+}
+
+// Printable is text that can be shown on a terminal: one line, without control characters or what turns
+// the direction of writing; these are shown as Go writes them in a string.
+func Printable(text string) string {
+	odd := func(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) }
+	if !strings.ContainsFunc(text, odd) {
+		return text
+	}
+	var b strings.Builder
+	for len(text) > 0 {
+		r, n := utf8.DecodeRuneInString(text)
+		if odd(r) {
+			quoted := strconv.Quote(text[:n])
+			b.WriteString(quoted[1 : len(quoted)-1])
+		} else {
+			b.WriteString(text[:n])
+		}
+		text = text[n:]
+	}
+	return b.String()
 }
 
 // Pad fills text with spaces up to a width in characters: on the right, or on the left if
@@ -72,7 +100,7 @@ func Clip(text string, n int) string {
 	if utf8.RuneCountInString(text) <= n {
 		return text
 	}
-	return string([]rune(text)[:n-1]) + "…"
+	return string([]rune(text)[:max(n, 1)-1]) + "…"
 }
 
 // Wrap cuts text into lines of at most width columns, at spaces; a word that is

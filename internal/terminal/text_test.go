@@ -25,6 +25,7 @@ func TestSize(t *testing.T) {
 func TestDuration(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		0: "0 µs", 412 * time.Microsecond: "412 µs", 1239 * time.Microsecond: "1.24 ms", 12_340 * time.Microsecond: "12.3 ms", 3 * time.Second: "3.00 s",
+		123_400 * time.Microsecond: "123 ms", 999_600 * time.Nanosecond: "1.00 ms", 9_996 * time.Microsecond: "10.0 ms", 999_600 * time.Microsecond: "1.00 s", 60 * time.Second: "60.0 s",
 	} {
 		if got := Duration(d); got != want {
 			t.Errorf("Duration(%v) = %q, want %q", d, got, want)
@@ -48,6 +49,14 @@ func TestWrap(t *testing.T) {
 	}
 	if got := Wrap(" ", 9); len(got) != 0 {
 		t.Errorf("of nothing: %q", got)
+	}
+}
+
+func TestPrintable(t *testing.T) {
+	for in, want := range map[string]string{"größe": "größe", "a\x1b[2Jb\n": `a\x1b[2Jb\n`, "\u202e": `\u202e`, "\xff": `\xff`} {
+		if got := Printable(in); got != want {
+			t.Errorf("Printable(%q) = %q, want %q", in, got, want)
+		}
 	}
 }
 
