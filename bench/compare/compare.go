@@ -107,6 +107,8 @@ type Outcome struct {
 	Changes []Change
 	// OnlyOld and OnlyNew are measurements that the other side doesn't have.
 	OnlyOld, OnlyNew []result.Key
+	// OldDoubts and NewDoubts are why a side isn't to be relied on.
+	OldDoubts, NewDoubts []result.Doubt
 
 	opts Options
 }
@@ -126,7 +128,7 @@ func Run(before, after []*result.Report, opts Options) (*Outcome, error) {
 		}
 	}
 	oldSide, newSide := collect(before, opts.Subject), collect(after, opts.Subject)
-	out := &Outcome{opts: opts}
+	out := &Outcome{opts: opts, OldDoubts: doubts(before), NewDoubts: doubts(after)}
 	for _, k := range oldSide.order {
 		if newSide.figures[k] == nil {
 			out.OnlyOld = append(out.OnlyOld, k)
@@ -148,6 +150,14 @@ func Run(before, after []*result.Report, opts Options) (*Outcome, error) {
 	}
 	out.judge()
 	return out, nil
+}
+
+func doubts(reports []*result.Report) []result.Doubt {
+	var all []result.Doubt
+	for _, rep := range reports {
+		all = append(all, result.Doubts(rep)...)
+	}
+	return all
 }
 
 // figures are the values of a measurement by metric, one for each round.

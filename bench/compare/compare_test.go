@@ -272,6 +272,36 @@ func TestOutcome_PrintFits(t *testing.T) {
 	}
 }
 
+// A side that isn't to be relied on is named above the headline, which is then no bold claim.
+func TestOutcome_PrintsDoubts(t *testing.T) {
+	quiet, noisy := resulttest.Report(resulttest.Options{Seed: 1}), resulttest.Report(resulttest.Options{Seed: 2})
+	noisy.Environment.Noise.LostPercent = 44
+	for name, tc := range map[string]struct {
+		old, new *result.Report
+		want     string // empty: no banner
+	}{
+		"none": {quiet, quiet, ""},
+		"old":  {noisy, quiet, "don't rely on the old result"},
+		"new":  {quiet, noisy, "don't rely on the new result"},
+	} {
+		out := run(t, tc.old, tc.new, Options{})
+		var b bytes.Buffer
+		if err := out.Print(&b, 100, true); err != nil {
+			t.Fatal(err)
+		}
+		text := b.String()
+		if tc.want == "" {
+			if strings.Contains(text, "Noisy") || !strings.HasPrefix(text, "\x1b[1m"+out.Headline()[:10]) {
+				t.Errorf("%s:\n%.600s", name, text)
+			}
+			continue
+		}
+		if at := strings.Index(text, tc.want); at < 0 || at > strings.Index(text, out.Headline()[:10]) || !strings.Contains(text, "44 % of the CPU") || strings.Contains(text, "\x1b[1m"+out.Headline()[:10]) {
+			t.Errorf("%s:\n%.600s", name, text)
+		}
+	}
+}
+
 func find(t *testing.T, out *Outcome, subject string, m Metric) Change {
 	t.Helper()
 	for _, c := range out.Changes {

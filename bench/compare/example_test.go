@@ -32,6 +32,6 @@ func ExampleRun() {
 	fmt.Println("exit code", out.ExitCode())
 	// Output:
 	// Of 1 figure: 1 worse.
-	// regression: hello, nanofront (wrk, closed loop): req/s got 20 % worse (100200/s before, 80050/s now), more than the 10 % that are allowed
+	// regression: hello, nanofront (wrk, closed loop): req/s got 20 % worse (100,200/s before, 80,050/s now), more than the 10 % that are allowed
 	// exit code 1
 }

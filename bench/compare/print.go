@@ -4,44 +4,52 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
-	"unicode/utf8"
+	"time"
 
 	"nanofront/bench/result"
+	"nanofront/internal/terminal"
 )
 
 // minWidth is the least number of columns that Print lays out for.
 const minWidth = 60
 
-// Print writes what was found, for a terminal of that many columns: a sentence on top, a block for each measurement, and
-// what regressed at the end. Below roomyWidth, verdicts have lines of their own. Colour is used only if colour is true.
+// Print writes what was found, for a terminal of that many columns: a sentence on top, a table for each measurement, and
+// what regressed at the end. What there is no room for is left out, never a verdict. Colour is used only if colour is true.
 func (o *Outcome) Print(w io.Writer, width int, colour bool) error {
-	p := printer{width: max(width, minWidth), colour: colour}
-	p.paragraph("", o.Headline())
-	var last result.Key
-	for i := range o.Changes {
-		c := &o.Changes[i]
-		if c.Key != last || i == 0 {
-			p.line("")
-			p.paragraph("", p.bold(name(c.Key)))
-			last = c.Key
+	p := printer{width: max(width, minWidth), colours: terminal.Palette(colour)}
+	p.banner("old", o.OldDoubts)
+	p.banner("new", o.NewDoubts)
+	style := terminal.Bold
+	if len(o.OldDoubts)+len(o.NewDoubts) > 0 {
+		style = terminal.Faint
+	}
+	p.paragraph("", o.Headline(), style)
+	for rest := o.Changes; len(rest) > 0; {
+		n := slices.IndexFunc(rest, func(c Change) bool { return c.Key != rest[0].Key })
+		if n < 0 {
+			n = len(rest)
 		}
-		p.change(c)
+		p.line("")
+		p.paragraph("", name(rest[0].Key), terminal.Bold)
+		p.changes(rest[:n])
+		rest = rest[n:]
 	}
 	p.line("")
 	for _, k := range o.OnlyOld {
-		p.paragraph("  ", "only in the old one: "+name(k))
+		p.paragraph("  ", "only in the old one: "+name(k), terminal.Plain)
 	}
 	for _, k := range o.OnlyNew {
-		p.paragraph("  ", "only in the new one: "+name(k))
+		p.paragraph("  ", "only in the new one: "+name(k), terminal.Plain)
 	}
 	p.paragraph("", fmt.Sprintf("Intervals: 95 %%, Welch's t on the logarithms of rounds. A verdict holds for all %d figures together (Holm), "+
-		"and for changes of %s or more. “× plain”: in proportion to plain fasthttp in the same round.", len(o.Changes), percent(o.opts.MinEffect)))
+		"and for changes of %s or more. “× plain”: in proportion to plain fasthttp in the same round.", len(o.Changes), percent(o.opts.MinEffect)), terminal.Faint)
 	if n := o.count(Unclear); n > 0 {
-		p.paragraph("", fmt.Sprintf("Of %d figures nothing can be told: at least %d rounds are needed on each side (--rounds).", n, MinRounds))
+		p.paragraph("", fmt.Sprintf("Of %d figures nothing can be told: at least %d rounds are needed on each side (--rounds).", n, MinRounds), terminal.Plain)
 	}
 	for _, s := range o.Sentences() {
-		p.paragraph("", p.paint(s, red))
+		p.paragraph("", s, terminal.Red)
 	}
 	_, err := io.WriteString(w, p.out.String())
 	return err
@@ -61,7 +69,7 @@ func (o *Outcome) Headline() string {
 		parts = append(parts, fmt.Sprintf("%d better", better))
 	}
 	if len(parts) == 0 {
-		s := fmt.Sprintf("No difference beyond the noise in %s.", figureCount(len(o.Changes)-unclear))
+		s := fmt.Sprintf("No difference beyond the noise in %s.", terminal.Count(len(o.Changes)-unclear, "figure"))
 		if unclear > 0 {
 			s += fmt.Sprintf(" Of %d more nothing can be told, for too few rounds.", unclear)
 		}
@@ -73,14 +81,7 @@ func (o *Outcome) Headline() string {
 	if unclear > 0 {
 		parts = append(parts, fmt.Sprintf("%d with too few rounds to tell", unclear))
 	}
-	return fmt.Sprintf("Of %s: %s.", figureCount(len(o.Changes)), strings.Join(parts, ", "))
-}
-
-func figureCount(n int) string {
-	if n == 1 {
-		return "1 figure"
-	}
-	return fmt.Sprintf("%d figures", n)
+	return fmt.Sprintf("Of %s: %s.", terminal.Count(len(o.Changes), "figure"), strings.Join(parts, ", "))
 }
 
 // Sentences name each regression past MaxRegression.
@@ -104,19 +105,19 @@ func name(k result.Key) string {
 	return s + " (" + k.Driver + ", " + k.Loop + " loop)"
 }
 
+// timesPlain is the unit of a figure in proportion to plain fasthttp's.
+const timesPlain = " × plain"
+
 // value writes a figure with its unit.
 func (c *Change) value(v float64) string {
 	if c.Relative {
-		return fmt.Sprintf("%.3g × plain", v)
+		return fmt.Sprintf("%.3f", v) + timesPlain
 	}
 	switch c.Metric {
 	case Rate:
-		return fmt.Sprintf("%.0f/s", v)
+		return terminal.Grouped(int64(math.Round(v))) + "/s"
 	case P99:
-		if v >= 1 {
-			return fmt.Sprintf("%.3g ms", v)
-		}
-		return fmt.Sprintf("%.0f µs", v*1e3)
+		return terminal.Duration(time.Duration(v * float64(time.Millisecond)))
 	}
 	return fmt.Sprintf("%.3g µs", v)
 }
@@ -140,27 +141,10 @@ func signed(share float64) string {
 }
 
 type printer struct {
-	out    strings.Builder
-	width  int
-	colour bool
+	out     strings.Builder
+	width   int
+	colours terminal.Palette
 }
-
-const (
-	red   = "\x1b[31m"
-	green = "\x1b[32m"
-	faint = "\x1b[2m"
-	bold  = "\x1b[1m"
-	reset = "\x1b[0m"
-)
-
-func (p *printer) paint(s, how string) string {
-	if !p.colour {
-		return s
-	}
-	return how + s + reset
-}
-
-func (p *printer) bold(s string) string { return p.paint(printable(s), bold) }
 
 func (p *printer) line(s string) {
 	p.out.WriteString(strings.TrimRight(s, " "))
@@ -168,55 +152,55 @@ func (p *printer) line(s string) {
 }
 
 // paragraph breaks a text into lines that fit.
-func (p *printer) paragraph(indent, text string) {
-	line := indent
-	n := len(indent)
-	for word := range strings.FieldsSeq(text) {
-		w := utf8.RuneCountInString(word)
-		if n+1+w > p.width && n > len(indent) {
-			p.line(line)
-			line, n = indent, len(indent)
-		}
-		if n > len(indent) {
-			line += " "
-			n++
-		}
-		line += word
-		n += w
+func (p *printer) paragraph(indent, text string, style terminal.Style) {
+	for _, l := range terminal.Wrap(terminal.Printable(text), p.width-len(indent)) {
+		p.line(indent + p.colours.Paint(style, l))
 	}
-	p.line(line)
 }
 
-// roomyWidth has room for the interval in the line of its figure.
-const roomyWidth = 110
-
-func (p *printer) change(c *Change) {
-	how := faint
-	switch c.Verdict {
-	case Worse:
-		how = red
-	case Better:
-		how = green
-	}
-	interval := fmt.Sprintf("%d and %d rounds", c.OldRounds, c.NewRounds)
-	if !math.IsNaN(c.Low) {
-		interval = fmt.Sprintf("%s … %s", signed(c.Low), signed(c.High))
-	}
-	figures := fmt.Sprintf("  %-16s%14s → %-14s%10s", c.Metric, c.value(c.Old), c.value(c.New), signed(c.Delta))
-	if p.width >= roomyWidth {
-		p.line(fmt.Sprintf("%s  %-22s %s", figures, "("+interval+")", p.paint(c.Verdict.String(), how)))
+// banner says why a side isn't to be relied on.
+func (p *printer) banner(side string, doubts []result.Doubt) {
+	if len(doubts) == 0 {
 		return
 	}
-	p.line(figures)
-	p.line(fmt.Sprintf("  %-16s%s  (%s)", "", p.paint(c.Verdict.String(), how), interval))
+	p.paragraph("", "Noisy run: don't rely on the "+side+" result", terminal.Red)
+	for _, d := range doubts {
+		p.paragraph("  ", "- "+d.Reason, terminal.Yellow)
+	}
+	p.paragraph("  ", result.Advice(doubts), terminal.Plain)
+	p.line("")
 }
 
-// printable replaces what would do something to a terminal.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 {
-			return ' '
+// verdictStyle is how a verdict is shown; what isn't in it is faint.
+var verdictStyle = map[Verdict]terminal.Style{Worse: terminal.Red, Better: terminal.Green}
+
+// changes writes those of one measurement.
+func (p *printer) changes(all []Change) {
+	t := terminal.Table{Columns: []terminal.Column{
+		{Head: "figure"}, {Head: "old", Right: true}, {Head: "new", Right: true}, {Head: "change", Right: true}, {Head: "interval", Drop: 1}, {Head: "rounds", Right: true, Drop: 2}, {Head: "verdict"},
+	}}
+	for i := range all {
+		c := &all[i]
+		interval := ""
+		if !math.IsNaN(c.Low) {
+			interval = fmt.Sprintf("%s … %s", signed(c.Low), signed(c.High))
 		}
-		return r
-	}, s)
+		figure := string(c.Metric)
+		if c.Relative {
+			figure = strings.TrimSuffix(figure, " per request") + timesPlain
+		}
+		verdict := c.Verdict.String()
+		if c.Verdict == NoDifference {
+			verdict = "no difference" // beyond the noise, as is said on top and below
+		}
+		style, ok := verdictStyle[c.Verdict]
+		if !ok {
+			style = terminal.Faint
+		}
+		t.AddCells(
+			terminal.Cell{Text: figure}, terminal.Cell{Text: strings.TrimSuffix(c.value(c.Old), timesPlain)}, terminal.Cell{Text: strings.TrimSuffix(c.value(c.New), timesPlain)}, terminal.Cell{Text: signed(c.Delta)},
+			terminal.Cell{Text: interval}, terminal.Cell{Text: fmt.Sprintf("%d, %d", c.OldRounds, c.NewRounds)}, terminal.Cell{Text: verdict, Style: style},
+		)
+	}
+	t.Print(&p.out, p.width, bool(p.colours))
 }

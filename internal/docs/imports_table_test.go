@@ -41,7 +41,7 @@ var mayImport = []row{
 	{"internal/lastknown", "internal/logging metrics registry github.com/rs/zerolog", ""},
 	{"internal/logging", "internal/terminal github.com/rs/zerolog", ""},
 	{"internal/rawsock", "golang.org/x/sys", ""},
-	{"internal/supervisor", "", ""},
+	{"internal/supervisor", "internal/terminal", ""},
 	{"internal/tasks", "", ""},
 	{"internal/terminal", "github.com/mattn/go-isatty golang.org/x/sys", ""},
 	{"internal/testutil", "internal/freeport", ""},

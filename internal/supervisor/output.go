@@ -6,13 +6,15 @@ import (
 	"io"
 	"strings"
 	"sync"
+
+	"nanofront/internal/terminal"
 )
 
 // maxLine is how much of a line without an end is held back.
 const maxLine = 64 << 10
 
 // colors tell children apart on a terminal.
-var colors = []int{36, 32, 35, 33, 34, 96, 92, 95, 93, 94}
+var colors = []terminal.Style{36, 32, 35, 33, 34, 96, 92, 95, 93, 94}
 
 // own is the colour of the supervisor's own lines.
 const own = -1
@@ -53,11 +55,11 @@ func (p *prefixWriter) format(name string, color int, text string) []byte {
 	defer p.mu.Unlock()
 	name += strings.Repeat(" ", max(p.width-len(name), 0))
 	if p.color {
-		code := 1
+		style := terminal.Bold
 		if color >= 0 {
-			code = colors[color%len(colors)]
+			style = colors[color%len(colors)]
 		}
-		name = fmt.Sprintf("\x1b[%dm%s\x1b[0m", code, name)
+		name = style.Paint(name)
 	}
 	return fmt.Appendf(nil, "%s │ %s\n", name, text)
 }

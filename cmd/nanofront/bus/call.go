@@ -10,6 +10,7 @@ import (
 
 	"nanofront/httpmsg"
 	"nanofront/internal/buildinfo"
+	"nanofront/internal/terminal"
 	"nanofront/nanobus"
 	"nanofront/registry"
 )
@@ -224,7 +225,7 @@ func (r *reply) fail(err error, o *CallOptions) {
 		}
 		text := remote.Code.String()
 		if remote.Text != "" {
-			text += " (" + printable(remote.Text) + ")"
+			text += " (" + terminal.Printable(remote.Text) + ")"
 		}
 		r.failed = fmt.Errorf("%s answered with error %s%s", r.where(), text, hint)
 	case errors.Is(err, nanobus.ErrTimeout):

@@ -37,7 +37,7 @@ var stages = []stage{
 // summary.
 type callPrinter struct {
 	w        io.Writer
-	color    palette
+	color    terminal.Palette
 	json     bool
 	many     bool
 	terminal bool
@@ -50,7 +50,7 @@ type callPrinter struct {
 
 func newCallPrinter(o *CallOptions) *callPrinter {
 	return &callPrinter{
-		w: o.Out, color: palette(o.Color), json: o.JSON, many: o.Count > 1, clockKnown: true,
+		w: o.Out, color: terminal.Palette(o.Color), json: o.JSON, many: o.Count > 1, clockKnown: true,
 		terminal: terminal.Is(o.Out),
 	}
 }
@@ -102,9 +102,9 @@ func statusText(status int) string {
 }
 
 func (p *callPrinter) printWhole(r *reply) {
-	p.linef("%s  from %s at %s", p.color.status(r.response.Status, statusText(r.response.Status)), printable(r.where()), r.address)
+	p.linef("%s  from %s at %s", p.color.Paint(statusStyle(r.response.Status), statusText(r.response.Status)), terminal.Printable(r.where()), r.address)
 	for _, f := range r.response.Header {
-		p.linef("%s: %s", p.color.paint(terminal.Cyan, printable(string(f.Name))), printable(string(f.Value)))
+		p.linef("%s: %s", p.color.Paint(terminal.Cyan, terminal.Printable(string(f.Name))), terminal.Printable(string(f.Value)))
 	}
 	p.linef("")
 	if body := r.response.Body; len(body) > 0 {
@@ -121,7 +121,7 @@ func (p *callPrinter) printWhole(r *reply) {
 		if s.name == "total" {
 			offset = 0
 		}
-		p.linef("%s  %s  %s", terminal.Pad(s.name, width), terminal.Pad(terminal.Duration(d), -8), p.color.paint(terminal.Cyan, bar(offset, d, r.timing.Total)))
+		p.linef("%s  %s  %s", terminal.Pad(s.name, width), terminal.Pad(terminal.Duration(d), -8), p.color.Paint(terminal.Cyan, bar(offset, d, r.timing.Total)))
 		offset += d
 	}
 	p.clockNote()
@@ -149,7 +149,7 @@ func bar(offset, d, total time.Duration) string {
 // body shows a body as it is, unless a terminal would not take it well.
 func (p *callPrinter) body(body []byte) {
 	if p.terminal && !isText(body) {
-		p.linef("(%s that are no text: --json has them as base64)", plural(len(body), "byte"))
+		p.linef("(%s that are no text: --json has them as base64)", terminal.Count(len(body), "byte"))
 		return
 	}
 	_, _ = p.w.Write(body) // nowhere to report a failure
@@ -160,17 +160,17 @@ func (p *callPrinter) body(body []byte) {
 
 func (p *callPrinter) printLine(r *reply) {
 	if r.failed != nil {
-		p.linef("%d  %s", p.n, p.color.paint(terminal.Red, r.failed.Error()))
+		p.linef("%d  %s", p.n, p.color.Paint(terminal.Red, r.failed.Error()))
 		return
 	}
-	p.linef("%d  %s  %s  %s  from %s", p.n, p.color.status(r.response.Status, statusText(r.response.Status)),
-		terminal.Duration(r.timing.Total), plural(len(r.response.Body), "byte"), printable(r.where()))
+	p.linef("%d  %s  %s  %s  from %s", p.n, p.color.Paint(statusStyle(r.response.Status), statusText(r.response.Status)),
+		terminal.Duration(r.timing.Total), terminal.Count(len(r.response.Body), "byte"), terminal.Printable(r.where()))
 }
 
 // printSummary is a table of the stages of all that were answered.
 func (p *callPrinter) printSummary() {
 	p.linef("")
-	p.linef("%s, %d of them failed or were answered with 400 and more", plural(p.n, "request"), p.bad)
+	p.linef("%s, %d of them failed or were answered with 400 and more", terminal.Count(p.n, "request"), p.bad)
 	if len(p.timings) == 0 {
 		return
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"nanofront/httpmsg"
+	"nanofront/internal/terminal"
 	"nanofront/nanobus"
 )
 
@@ -216,11 +217,11 @@ func TestText(t *testing.T) {
 	for text, want := range map[string]string{
 		"plain ä €": "plain ä €", "a\nb": `a\nb`, "\x1b[0m": `\x1b[0m`, "\xff": `\xff`, "\u202e": `\u202e`, "": "",
 	} {
-		if got := printable(text); got != want {
-			t.Errorf("printable(%q) = %q, want %q", text, got, want)
+		if got := terminal.Printable(text); got != want {
+			t.Errorf("terminal.Printable(%q) = %q, want %q", text, got, want)
 		}
 	}
-	if plural(1, "frame") != "1 frame" || plural(1000, "frame") != "1,000 frames" {
+	if terminal.Count(1, "frame") != "1 frame" || terminal.Count(1000, "frame") != "1,000 frames" {
 		t.Error("numbers")
 	}
 	if got := bar(50, 50, 100); got != strings.Repeat(" ", 20)+strings.Repeat("█", 20) {

@@ -22,14 +22,14 @@ const maxHexDump = 256
 type printer struct {
 	w     *bufio.Writer
 	json  *json.Encoder // nil: for people
-	color palette
+	color terminal.Palette
 
 	// Columns grow with what they have to hold, so that lines stay aligned.
 	instance, peer, kind int
 }
 
 func newPrinter(w io.Writer, asJSON, color bool) *printer {
-	p := &printer{w: bufio.NewWriter(w), color: palette(color), kind: len("response")}
+	p := &printer{w: bufio.NewWriter(w), color: terminal.Palette(color), kind: len("response")}
 	if asJSON {
 		p.json = json.NewEncoder(p.w)
 		p.json.SetEscapeHTML(false)
@@ -45,7 +45,7 @@ func (p *printer) print(r *record) {
 		_ = p.json.Encode(r) // flush says it
 		return
 	}
-	instance, peer := printable(r.Instance), printable(r.Peer)
+	instance, peer := terminal.Printable(r.Instance), terminal.Printable(r.Peer)
 	p.instance = max(p.instance, utf8.RuneCountInString(instance))
 	p.peer = max(p.peer, utf8.RuneCountInString(peer))
 	p.kind = max(p.kind, len(r.Kind))
@@ -54,9 +54,9 @@ func (p *printer) print(r *record) {
 		arrow = "→"
 	}
 	var line strings.Builder
-	line.WriteString(p.color.paint(terminal.Faint, r.Time.Local().Format("15:04:05.000000")))
+	line.WriteString(p.color.Paint(terminal.Faint, r.Time.Local().Format("15:04:05.000000")))
 	line.WriteString("  " + terminal.Pad(instance, p.instance) + " " + arrow + " " + terminal.Pad(peer, p.peer))
-	line.WriteString("  " + terminal.Pad(r.Kind, p.kind) + "  " + p.color.paint(terminal.Faint, terminal.Pad(r.ID, 16)))
+	line.WriteString("  " + terminal.Pad(r.Kind, p.kind) + "  " + p.color.Paint(terminal.Faint, terminal.Pad(r.ID, 16)))
 	line.WriteString("  " + terminal.Pad(terminal.Grouped(r.Length)+" B", -11))
 	if detail := p.detail(r); detail != "" {
 		line.WriteString("  " + detail)
@@ -69,12 +69,12 @@ func (p *printer) print(r *record) {
 func (p *printer) detail(r *record) string {
 	var parts []string
 	if r.Status != 0 {
-		parts = append(parts, p.color.status(r.Status, strconv.Itoa(r.Status)))
+		parts = append(parts, p.color.Paint(statusStyle(r.Status), strconv.Itoa(r.Status)))
 	}
 	if r.Code != "" {
-		parts = append(parts, p.color.paint(terminal.Red, "error "+r.Code))
+		parts = append(parts, p.color.Paint(terminal.Red, "error "+r.Code))
 		if r.Text != "" {
-			parts = append(parts, printable(r.Text))
+			parts = append(parts, terminal.Printable(r.Text))
 		}
 	}
 	if r.Method != "" || r.Path != "" {
@@ -85,20 +85,20 @@ func (p *printer) detail(r *record) string {
 		if target == "" && r.Kind == "request" {
 			target = "…" // longer than what was copied
 		}
-		parts = append(parts, printable(r.Method)+" "+printable(target))
+		parts = append(parts, terminal.Printable(r.Method)+" "+terminal.Printable(target))
 	}
 	if r.NotHTTP {
 		parts = append(parts, "payload is not HTTP")
 	}
 	if r.Topic != "" {
-		parts = append(parts, printable(r.Topic))
+		parts = append(parts, terminal.Printable(r.Topic))
 	}
 	for _, t := range []struct {
 		name string
 		us   *int64
 	}{{"budget", r.Budget}, {"queue", r.Queue}, {"work", r.Work}, {"latency", r.Latency}} {
 		if t.us != nil {
-			parts = append(parts, p.color.paint(terminal.Faint, t.name)+" "+terminal.Duration(time.Duration(*t.us)*time.Microsecond))
+			parts = append(parts, p.color.Paint(terminal.Faint, t.name)+" "+terminal.Duration(time.Duration(*t.us)*time.Microsecond))
 		}
 	}
 	return strings.Join(parts, "  ")
@@ -107,13 +107,13 @@ func (p *printer) detail(r *record) string {
 // payload prints header and body, if they were asked for.
 func (p *printer) payload(r *record) {
 	for _, f := range r.fields {
-		p.indented(printable(string(f.Name)) + ": " + printable(string(f.Value)))
+		p.indented(terminal.Printable(string(f.Name)) + ": " + terminal.Printable(string(f.Value)))
 	}
 	switch {
 	case len(r.body) == 0:
 	case isText(r.body):
 		for line := range strings.Lines(string(r.body)) {
-			p.indented(printable(strings.TrimRight(line, "\r\n")))
+			p.indented(terminal.Printable(strings.TrimRight(line, "\r\n")))
 		}
 	default:
 		shown := r.body[:min(len(r.body), maxHexDump)]
@@ -121,11 +121,11 @@ func (p *printer) payload(r *record) {
 			p.indented(strings.TrimRight(line, "\n"))
 		}
 		if n := len(r.body) - len(shown); n > 0 {
-			p.indented("and " + plural(n, "byte") + " more")
+			p.indented("and " + terminal.Count(n, "byte") + " more")
 		}
 	}
 	if r.Cut && r.fields != nil {
-		p.indented("(cut: a frame of " + plural(r.Length, "byte") + " was not copied whole)")
+		p.indented("(cut: a frame of " + terminal.Count(r.Length, "byte") + " was not copied whole)")
 	}
 }
 

@@ -70,12 +70,12 @@ func (s *summary) print(w io.Writer, lost uint64) {
 	if len(kinds) > 0 {
 		what = " (" + strings.Join(kinds, ", ") + ")"
 	}
-	_, _ = fmt.Fprintf(w, "%s in %s%s\n", plural(s.seen, "frame"), terminal.Duration(time.Since(s.began)), what)
+	_, _ = fmt.Fprintf(w, "%s in %s%s\n", terminal.Count(s.seen, "frame"), terminal.Duration(time.Since(s.began)), what)
 	if s.shown != s.seen {
 		_, _ = fmt.Fprintf(w, "%s shown, the others don't match\n", terminal.Grouped(s.shown))
 	}
 	if s.paired > 0 {
-		_, _ = fmt.Fprintf(w, "mean latency %s, of %s whose request was seen\n", terminal.Duration(s.latency/time.Duration(s.paired)), plural(s.paired, "response"))
+		_, _ = fmt.Fprintf(w, "mean latency %s, of %s whose request was seen\n", terminal.Duration(s.latency/time.Duration(s.paired)), terminal.Count(s.paired, "response"))
 	}
 	_, _ = fmt.Fprintf(w, "%s dropped by the instances, %s here", terminal.Grouped(s.droppedThere()), terminal.Grouped(lost))
 	if s.droppedThere()+lost > 0 {

@@ -2,7 +2,6 @@ package bus
 
 import (
 	"encoding/base64"
-	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -11,50 +10,18 @@ import (
 	"nanofront/internal/terminal"
 )
 
-// palette colours text, or doesn't.
-type palette bool
-
-func (p palette) paint(style terminal.Style, text string) string {
-	if !p {
-		return text
-	}
-	return style.Paint(text)
-}
-
-// status is the colour of an HTTP status.
-func (p palette) status(status int, text string) string {
+// statusStyle is the colour of an HTTP status.
+func statusStyle(status int) terminal.Style {
 	switch {
 	case status >= 500:
-		return p.paint(terminal.Red, text)
+		return terminal.Red
 	case status >= 400:
-		return p.paint(terminal.Yellow, text)
+		return terminal.Yellow
 	case status >= 300:
-		return p.paint(terminal.Cyan, text)
+		return terminal.Cyan
 	default:
-		return p.paint(terminal.Green, text)
+		return terminal.Green
 	}
-}
-
-// printable is text that can be shown on a terminal: one line, without control
-// characters or what turns the direction of writing; these are shown as Go
-// writes them in a string.
-func printable(text string) string {
-	odd := func(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) }
-	if !strings.ContainsFunc(text, odd) {
-		return text
-	}
-	var b strings.Builder
-	for len(text) > 0 {
-		r, n := utf8.DecodeRuneInString(text)
-		if odd(r) {
-			quoted := strconv.Quote(text[:n])
-			b.WriteString(quoted[1 : len(quoted)-1])
-		} else {
-			b.WriteString(text[:n])
-		}
-		text = text[n:]
-	}
-	return b.String()
 }
 
 // isText reports whether a body can be shown as text.
@@ -82,12 +49,4 @@ func headerMap(fields httpmsg.Fields) map[string][]string {
 		m[string(f.Name)] = append(m[string(f.Name)], string(f.Value))
 	}
 	return m
-}
-
-// plural is "1 frame", "2 frames".
-func plural[T int | uint64](n T, noun string) string {
-	if n != 1 {
-		noun += "s"
-	}
-	return terminal.Grouped(n) + " " + noun
 }

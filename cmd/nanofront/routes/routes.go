@@ -52,7 +52,7 @@ func (c *getCommand) Run(ctx context.Context, std cli.IO) error {
 	out.Line("revision %d; of several that match a request, the first here is taken", rev)
 	out.Line("")
 	t := terminal.Table{Columns: []terminal.Column{
-		{Head: "MATCH"}, {Head: "SERVICE"}, {Head: "TIMEOUT", Right: true}, {Head: "MAX BODY", Right: true, Drop: 1}, {Head: "HASH", Drop: 2}, {Head: "NAME", Drop: 3},
+		{Head: "match"}, {Head: "service"}, {Head: "timeout", Right: true}, {Head: "max body", Right: true, Drop: 1}, {Head: "hash", Drop: 2}, {Head: "name", Drop: 3},
 	}}
 	for _, r := range doc.ByPrecedence() {
 		timeout, maxBody := r.Timeout, r.MaxBody

@@ -25,24 +25,24 @@ func printOn(s terminal.Screen, from place, terminators []terminatorStatus, inst
 
 func printTerminators(s terminal.Screen, terminators []terminatorStatus) (dropped []string) {
 	t := terminal.Table{Columns: []terminal.Column{
-		{Head: "TERMINATOR"},
-		{Head: "STATE"},
-		{Head: "REQ/S", Right: true},
-		{Head: "P50", Right: true},
-		{Head: "P99", Right: true},
-		{Head: "5XX/S", Right: true},
-		{Head: "SHED/S", Right: true, Drop: 1},
-		{Head: "IN FLIGHT", Right: true, Drop: 2},
-		{Head: "LIMIT", Right: true, Drop: 3},
-		{Head: "CONNS", Right: true},
-		{Head: "UPTIME", Right: true, Drop: 4},
+		{Head: "terminator"},
+		{Head: "state"},
+		{Head: "req/s", Right: true},
+		{Head: "p50", Right: true},
+		{Head: "p99", Right: true},
+		{Head: "5xx/s", Right: true},
+		{Head: "shed/s", Right: true, Drop: 1},
+		{Head: "in flight", Right: true, Drop: 2},
+		{Head: "limit", Right: true, Drop: 3},
+		{Head: "conns", Right: true},
+		{Head: "uptime", Right: true, Drop: 4},
 	}}
 	for _, ts := range terminators {
 		state, style := ts.state()
 		row := []terminal.Cell{{Text: ts.name()}, {Text: state, Style: style}}
 		if ts.Error != "" {
 			for range len(t.Columns) - len(row) {
-				row = append(row, terminal.Cell{Text: "–"})
+				row = append(row, terminal.Cell{Text: nothing})
 			}
 			t.AddCells(row...)
 			continue
@@ -88,28 +88,24 @@ func printInstances(s terminal.Screen, instances []instanceStatus) (dropped []st
 		return nil
 	}
 	t := terminal.Table{Columns: []terminal.Column{
-		{Head: "SERVICE"},
-		{Head: "INSTANCE"},
-		{Head: "STATE"},
-		{Head: "REQ/S", Right: true},
-		{Head: "P50", Right: true},
-		{Head: "P99", Right: true},
-		{Head: "IN FLIGHT", Right: true, Drop: 1},
-		{Head: "WEIGHT", Right: true, Drop: 4},
-		{Head: "WINDOW", Right: true, Drop: 5},
-		{Head: "UPTIME", Right: true, Drop: 2},
-		{Head: "VERSION", Drop: 3},
-		{Head: "ADDRESS", Drop: 6},
+		{Head: "service"},
+		{Head: "instance"},
+		{Head: "state"},
+		{Head: "req/s", Right: true},
+		{Head: "p50", Right: true},
+		{Head: "p99", Right: true},
+		{Head: "in flight", Right: true, Drop: 1},
+		{Head: "weight", Right: true, Drop: 4},
+		{Head: "window", Right: true, Drop: 5},
+		{Head: "uptime", Right: true, Drop: 2},
+		{Head: "version", Drop: 3},
+		{Head: "address", Drop: 6},
 	}}
 	for _, in := range instances {
-		version := in.Version
-		if version == "" {
-			version = "–"
-		}
 		row := []terminal.Cell{{Text: in.Service}, {Text: in.ID}, {Text: string(in.State), Style: in.State.style()}}
 		for _, text := range []string{
-			orDash(in.Rate, count), orDash(in.P50, millis), orDash(in.P99, millis), orDash(in.InFlight, count),
-			in.Weight.String(), fmt.Sprint(in.Window), uptime(in.Uptime), version, in.Address,
+			orNothing(in.Rate, count), orNothing(in.P50, millis), orNothing(in.P99, millis), orNothing(in.InFlight, count),
+			in.Weight.String(), terminal.Grouped(in.Window), uptime(in.Uptime), in.Version, in.Address,
 		} {
 			row = append(row, terminal.Cell{Text: text})
 		}
@@ -125,9 +121,12 @@ func printInstances(s terminal.Screen, instances []instanceStatus) (dropped []st
 	return dropped
 }
 
-func orDash(v *float64, format func(float64) string) string {
+// nothing is shown where nothing was measured, even if that is so in all of a column.
+const nothing = "–"
+
+func orNothing(v *float64, format func(float64) string) string {
 	if v == nil {
-		return "–"
+		return nothing
 	}
 	return format(*v)
 }
@@ -135,10 +134,10 @@ func orDash(v *float64, format func(float64) string) string {
 // count is a whole number.
 func count(v float64) string { return terminal.Grouped(int64(math.RoundToEven(v))) }
 
-// millis is a time in ms; a dash where none was measured.
+// millis is a time in ms; nothing where none was measured.
 func millis(ms float64) string {
 	if ms == 0 {
-		return "–"
+		return nothing
 	}
 	return terminal.Duration(time.Duration(ms * float64(time.Millisecond)))
 }
@@ -147,7 +146,7 @@ func uptime(s float64) string {
 	d := time.Duration(s) * time.Second
 	switch {
 	case s < 0:
-		return "–"
+		return nothing
 	case d >= 48*time.Hour:
 		return fmt.Sprintf("%dd", int(d.Hours())/24)
 	default:
