@@ -281,8 +281,8 @@ func TestOutcome_PrintsDoubts(t *testing.T) {
 		want     string // empty: no banner
 	}{
 		"none": {quiet, quiet, ""},
-		"old":  {noisy, quiet, "don't rely on the old result"},
-		"new":  {quiet, noisy, "don't rely on the new result"},
+		"old":  {noisy, quiet, "don't build on the old result"},
+		"new":  {quiet, noisy, "don't build on the new result"},
 	} {
 		out := run(t, tc.old, tc.new, Options{})
 		var b bytes.Buffer
@@ -291,7 +291,7 @@ func TestOutcome_PrintsDoubts(t *testing.T) {
 		}
 		text := b.String()
 		if tc.want == "" {
-			if strings.Contains(text, "Noisy") || !strings.HasPrefix(text, "\x1b[1m"+out.Headline()[:10]) {
+			if strings.Contains(text, "Unreliable") || !strings.HasPrefix(text, "\x1b[1m"+out.Headline()[:10]) {
 				t.Errorf("%s:\n%.600s", name, text)
 			}
 			continue

@@ -163,7 +163,7 @@ func (p *printer) banner(side string, doubts []result.Doubt) {
 	if len(doubts) == 0 {
 		return
 	}
-	p.paragraph("", "Noisy run: don't rely on the "+side+" result", terminal.Red)
+	p.paragraph("", "Unreliable run: don't build on the "+side+" result", terminal.Red)
 	for _, d := range doubts {
 		p.paragraph("  ", "- "+d.Reason, terminal.Yellow)
 	}

@@ -29,7 +29,7 @@ func TestBanner(t *testing.T) {
 	said := []string{BannerTitle, "took 31 % of the CPU", "5 % of the requests left late", "What to do: end other programs", "offer less"}
 
 	loud := terminalText(t, noisy(), 100, true)
-	for _, want := range append(said, "Provisional, from a noisy run: knee at 6,200 req/s") {
+	for _, want := range append(said, "Provisional: knee at 6,200 req/s") {
 		if !strings.Contains(loud, want) {
 			t.Errorf("the terminal has no %q:\n%.1500s", want, loud)
 		}
@@ -48,7 +48,7 @@ func TestBanner(t *testing.T) {
 		return strings.ReplaceAll(html.UnescapeString(page(t, rep)), "\u00a0", " ")
 	}
 	loud = words(noisy())
-	for _, want := range append(said, `<aside class="banner"`, `<h1 class="provisional">Provisional, from a noisy run: knee`, `<ul class="tiles provisional">`) {
+	for _, want := range append(said, `<aside class="banner"`, `<h1 class="provisional">Provisional: knee`, `<ul class="tiles provisional">`) {
 		if !strings.Contains(loud, want) {
 			t.Errorf("the page has no %q", want)
 		}

@@ -11,7 +11,7 @@ import (
 // there are [result.Doubts] it says first that it is no result.
 func Headline(rep *result.Report) string {
 	if len(result.Doubts(rep)) > 0 {
-		return "Provisional, from a noisy run: " + claim(rep)
+		return "Provisional: " + claim(rep)
 	}
 	return claim(rep)
 }
@@ -78,4 +78,4 @@ func mainScenario(all []*result.Summary) string {
 }
 
 // BannerTitle stands above the reasons not to rely on a report.
-const BannerTitle = "Noisy run: don't rely on these figures"
+const BannerTitle = "Unreliable run: don't build on these figures"

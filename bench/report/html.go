@@ -226,8 +226,8 @@ func processRows(all []*result.Summary) []processRow {
 			p := &run.Processes[i]
 			row := processRow{
 				Name: p.Name, Role: p.Role,
-				CPU: unmeasured, Busy: unmeasured, PerRequest: unmeasured,
-				Memory: unmeasured, Voluntary: unmeasured, Involuntary: unmeasured,
+				CPU: terminal.Nothing, Busy: terminal.Nothing, PerRequest: terminal.Nothing,
+				Memory: terminal.Nothing, Voluntary: terminal.Nothing, Involuntary: terminal.Nothing,
 			}
 			if p.CPUSeconds > 0 {
 				row.CPU = fmt.Sprintf("%.1f s", p.CPUSeconds)

@@ -67,7 +67,7 @@ func plotsOf(rep *result.Report) []plot {
 	for i := range plots {
 		p := &plots[i]
 		if noisy {
-			p.claim = "from a noisy run"
+			p.claim = "provisional"
 		}
 		p.title = p.topic + ": " + p.claim
 	}

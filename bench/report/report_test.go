@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"nanofront/bench/result"
 	"nanofront/bench/result/resulttest"
@@ -149,6 +150,54 @@ func TestHTML_ShowsAll(t *testing.T) {
 				t.Errorf("something refers to %q, which isn't there", id)
 			}
 		}
+	}
+}
+
+// The appendices are folded, each table scrolls in a box of its own, and nothing else is wider than a phone.
+func TestHTML_FitsAPhone(t *testing.T) {
+	for name, rep := range reports() {
+		text := page(t, rep)
+		for _, id := range []string{"processes", "counters", "environment", "words"} {
+			if _, section, ok := strings.Cut(text, `<section id="`+id+`">`); ok && !strings.HasPrefix(section, "\n<details><summary>") {
+				t.Errorf("%s: section %s isn't folded", name, id)
+			}
+		}
+		if n, boxes := strings.Count(text, "<table>"), strings.Count(text, `<div class="scroll" tabindex="0" role="region"`); n != boxes {
+			t.Errorf("%s: %d tables in %d boxes that scroll", name, n, boxes)
+		}
+		if open, closed := strings.Count(text, "<details>"), strings.Count(text, "</details>"); open != closed {
+			t.Errorf("%s: %d details begin and %d end", name, open, closed)
+		}
+		for _, want := range []string{".scroll{overflow-x:auto", "pre{overflow-x:auto", "svg{display:block;width:100%", "overflow-wrap:anywhere"} {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s: no %q in the style", name, want)
+			}
+		}
+	}
+}
+
+// What wasn't measured is a dash, neither 0 nor nothing at all.
+func TestReport_DashesWhereNothingWasMeasured(t *testing.T) {
+	rep := &result.Report{Runs: []result.Run{{
+		Scenario: "hello", Subject: result.Nanofront, Driver: "bench", Loop: result.Closed, Round: 1, Duration: time.Second, Planned: 5,
+		Failed: map[string]uint64{"timeout": 5}, Processes: []result.Process{{Name: "terminator-1", Role: "terminator"}},
+	}}}
+	cells := regexp.MustCompile(`<td[^>]*>([^<]*)</td>`).FindAllStringSubmatch(page(t, rep), -1)
+	dashes := 0
+	for _, c := range cells {
+		if c[1] == "" {
+			t.Error("an empty cell")
+		}
+		if c[1] == "–" {
+			dashes++
+		}
+	}
+	if dashes != 7+6 { // ±, × plain, three latencies, CPU, CPU × plain; and all of the process but its name
+		t.Errorf("%d dashes in %v", dashes, cells)
+	}
+	text := terminalText(t, rep, 140, false)
+	if !regexp.MustCompile(`(?m)^nanofront +0 +– +– +– +– +– +– +– +0 +5$`).MatchString(text) {
+		t.Errorf("the terminal has\n%s", text)
 	}
 }
 

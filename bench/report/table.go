@@ -91,7 +91,7 @@ func strongIf(s *result.Summary) tone {
 	return toneNone
 }
 
-var nothing = cell{unmeasured, toneFaint}
+var nothing = cell{terminal.Nothing, toneFaint}
 
 func spread(s result.Stat) cell {
 	if s.N < 2 {

@@ -47,7 +47,17 @@ func Terminal(w io.Writer, rep *result.Report, width int, colour bool) error {
 	return err
 }
 
-// banner says why the figures aren't to be relied on.
+// Banner writes for a terminal why figures aren't to be relied on; nothing if there are no doubts.
+func Banner(w io.Writer, doubts []result.Doubt, width int, colour bool) error {
+	if len(doubts) == 0 {
+		return nil
+	}
+	t := &screen{width: max(width, MinWidth), colours: terminal.Palette(colour)}
+	t.banner(doubts)
+	_, err := w.Write(t.out.Bytes())
+	return err
+}
+
 func (t *screen) banner(doubts []result.Doubt) {
 	t.paragraph(BannerTitle, "", toneBad)
 	for _, d := range doubts {

@@ -9,9 +9,6 @@ import (
 	"nanofront/internal/terminal"
 )
 
-// unmeasured stands where nothing was measured.
-const unmeasured = "–"
-
 // grouped writes a whole number with commas between thousands.
 func grouped(v float64) string { return terminal.Grouped(int64(math.Round(v))) }
 
@@ -65,7 +62,7 @@ func rounded3(v float64) float64 {
 // latency is milliseconds with a unit: "224 µs", "6.12 ms", "1.20 s".
 func latency(v float64) string {
 	if !(v > 0) {
-		return unmeasured
+		return terminal.Nothing
 	}
 	return terminal.Duration(time.Duration(v * float64(time.Millisecond)))
 }

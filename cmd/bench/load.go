@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"nanofront/bench/load"
+	"nanofront/bench/report"
 	"nanofront/bench/result"
 	"nanofront/bench/scenario"
 	"nanofront/internal/cli"
@@ -99,8 +100,12 @@ func (c *loadCommand) Run(ctx context.Context, std cli.IO) error {
 		}
 		return err
 	}
-	printSummary(out, r, c.LateAfter)
 	rep := c.report(r)
+	width, colour := look(out)
+	if err := report.Banner(out, result.Doubts(rep), width, colour); err != nil {
+		return err
+	}
+	printSummary(out, r, c.LateAfter)
 	if c.JSON != "" {
 		err := result.Write(file, rep)
 		if err == nil {

@@ -17,6 +17,7 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 
 	"nanofront/bench/load"
+	"nanofront/bench/report"
 	"nanofront/bench/result"
 	"nanofront/internal/cli"
 )
@@ -264,7 +265,7 @@ func TestProgressLine(t *testing.T) {
 }
 
 func TestFigures(t *testing.T) {
-	for us, want := range map[int64]string{0: "–", 999: "999 µs", 1000: "1.00 ms", 12_345: "12.3 ms", 1_000_000: "1.00 s", 60_000_000: "60.00 s"} {
+	for us, want := range map[int64]string{0: "–", 999: "999 µs", 1000: "1.00 ms", 12_345: "12.3 ms", 1_000_000: "1.00 s", 60_000_000: "60.0 s"} {
 		if got := micros(us); got != want {
 			t.Errorf("micros(%d) = %q, want %q", us, got, want)
 		}
@@ -301,6 +302,17 @@ func TestLoad_OverTime(t *testing.T) {
 		if !regexp.MustCompile(want).MatchString(out.String()) {
 			t.Errorf("no %s in\n%s", want, out.String())
 		}
+	}
+}
+
+// TestLoad_SaysThatRequestsWereLate above all figures: two connections to a server that takes 300 ms
+// can't carry 50 requests a second.
+func TestLoad_SaysThatRequestsWereLate(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { time.Sleep(300 * time.Millisecond) }))
+	t.Cleanup(s.Close)
+	out, _, _ := bench(t, "load", s.URL, "--rate", "50", "--duration", "1s", "--warmup", "0s", "--connections", "2", "--timeout", "20s", "--max-errors", "1")
+	if !strings.HasPrefix(out, report.BannerTitle) || !strings.Contains(out, "% of the requests left late (limit: 1 %)") || !strings.Contains(out, "What to do: offer less") {
+		t.Errorf("printed\n%s", out)
 	}
 }
 

@@ -86,7 +86,7 @@ func newTable(heads ...string) *terminal.Table {
 
 func printTable(w io.Writer, t *terminal.Table) {
 	_, _ = fmt.Fprintln(w) // as all output of a command
-	t.Print(w, 0, false)
+	t.Print(w, 0, terminal.Colours(w))
 }
 
 func printLatencies(w io.Writer, r *load.Result) {

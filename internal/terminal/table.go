@@ -106,7 +106,7 @@ func (t *Table) Print(w io.Writer, width int, colours bool) (dropped []string) {
 	for _, row := range t.rows {
 		for i := range row {
 			if row[i].Text == "" && t.Columns[i].Head != "" && !empty[i] {
-				row[i] = Cell{dash, Faint}
+				row[i] = Cell{Nothing, Faint}
 				widths[i] = max(widths[i], 1)
 			}
 		}
@@ -153,7 +153,6 @@ func (t *Table) Print(w io.Writer, width int, colours bool) (dropped []string) {
 const (
 	gap        = "  " // between columns
 	noteIndent = "  "
-	dash       = "–" // where there is nothing to show
 )
 
 // empty tells the columns that have nothing in any row.

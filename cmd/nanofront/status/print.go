@@ -42,7 +42,7 @@ func printTerminators(s terminal.Screen, terminators []terminatorStatus) (droppe
 		row := []terminal.Cell{{Text: ts.name()}, {Text: state, Style: style}}
 		if ts.Error != "" {
 			for range len(t.Columns) - len(row) {
-				row = append(row, terminal.Cell{Text: nothing})
+				row = append(row, terminal.Cell{Text: terminal.Nothing})
 			}
 			t.AddCells(row...)
 			continue
@@ -121,12 +121,9 @@ func printInstances(s terminal.Screen, instances []instanceStatus) (dropped []st
 	return dropped
 }
 
-// nothing is shown where nothing was measured, even if that is so in all of a column.
-const nothing = "–"
-
 func orNothing(v *float64, format func(float64) string) string {
 	if v == nil {
-		return nothing
+		return terminal.Nothing
 	}
 	return format(*v)
 }
@@ -137,7 +134,7 @@ func count(v float64) string { return terminal.Grouped(int64(math.RoundToEven(v)
 // millis is a time in ms; nothing where none was measured.
 func millis(ms float64) string {
 	if ms == 0 {
-		return nothing
+		return terminal.Nothing
 	}
 	return terminal.Duration(time.Duration(ms * float64(time.Millisecond)))
 }
@@ -146,7 +143,7 @@ func uptime(s float64) string {
 	d := time.Duration(s) * time.Second
 	switch {
 	case s < 0:
-		return nothing
+		return terminal.Nothing
 	case d >= 48*time.Hour:
 		return fmt.Sprintf("%dd", int(d.Hours())/24)
 	default:
