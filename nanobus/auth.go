@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"nanofront/nanobus/wire"
 )
@@ -54,29 +55,31 @@ func newProcess() []byte {
 }
 
 // challenge is a link's part in the exchange of proofs. The reader's alone,
-// but for mine, which doesn't change.
+// but for ours, which doesn't change.
 type challenge struct {
-	mine   *wire.Hello // our hello on this link
+	link   *Link
+	ours   *wire.Hello // our hello on this link
 	theirs *wire.Hello // the peer's, until it is proven; nil before and after
+	owed   atomic.Bool // the peer has said hello and owes its proof
 }
 
 // role is what our side does on the link.
-func (l *Link) role() byte {
-	if l.instance != nil {
+func (c *challenge) role() byte {
+	if c.link.instance != nil {
 		return wire.RoleConnecting
 	}
 	return wire.RoleAccepting
 }
 
 // prove sends our proof.
-func (l *Link) prove(peer *wire.Hello) {
-	l.control(wire.KindProof, 0, 0, wire.Proof(l.bus.opts.Security.Secret, l.role(), l.challenge.mine, peer)...)
+func (c *challenge) prove(peer *wire.Hello) {
+	c.link.control(wire.KindProof, 0, 0, wire.Proof(c.link.bus.opts.Security.Secret, c.role(), c.ours, peer)...)
 }
 
 // introduced is called with each hello. It reports whether the peer is to be
 // greeted now, and not only after its proof.
-func (l *Link) introduced(h *wire.Hello) (bool, error) {
-	secret := l.bus.opts.Security.Secret
+func (c *challenge) introduced(h *wire.Hello) (bool, error) {
+	secret := c.link.bus.opts.Security.Secret
 	switch {
 	case len(secret) == 0 && h.Nonce == nil:
 		return true, nil
@@ -84,50 +87,50 @@ func (l *Link) introduced(h *wire.Hello) (bool, error) {
 		return false, fmt.Errorf("%w: the peer wants the shared secret and this process has none: start it with the peer's --bus-secret-file", errUnproven)
 	case h.Nonce == nil:
 		return false, fmt.Errorf("%w: the peer has no shared secret: start it with the --bus-secret-file that this process has", errUnproven)
-	case string(h.Nonce) == string(l.challenge.mine.Nonce):
+	case string(h.Nonce) == string(c.ours.Nonce):
 		return false, fmt.Errorf("%w: the peer sends our own nonce back", errUnproven)
 	}
-	for _, before := range []*wire.Hello{l.hello.Load(), l.challenge.theirs} {
+	for _, before := range []*wire.Hello{c.link.hello.Load(), c.theirs} {
 		if before != nil && (string(h.Nonce) != string(before.Nonce) || h.Service != before.Service || h.Instance != before.Instance) {
 			return false, fmt.Errorf("%w: a later hello has another nonce, service or instance than the first", errUnproven)
 		}
 	}
-	if l.hello.Load() != nil {
+	if c.link.hello.Load() != nil {
 		return true, nil // proven before
 	}
-	first := l.challenge.theirs == nil
-	l.challenge.theirs = h
-	l.unproven.Store(true)
+	first := c.theirs == nil
+	c.theirs = h
+	c.owed.Store(true)
 	// The connecting side proves first: a stranger who only knocks gets nothing
 	// from which to guess the secret.
-	if first && l.role() == wire.RoleConnecting {
-		l.prove(h)
+	if first && c.role() == wire.RoleConnecting {
+		c.prove(h)
 	}
 	return false, nil
 }
 
 // proven is called with each proof. It returns the hello of a peer that is to
 // be greeted now; nil if there is none.
-func (l *Link) proven(body []byte) (*wire.Hello, error) {
-	h := l.challenge.theirs
+func (c *challenge) proven(body []byte) (*wire.Hello, error) {
+	h := c.theirs
 	if h == nil {
-		l.bus.metrics.droppedStray.Inc() // before its hello, or a second one
+		c.link.bus.metrics.droppedStray.Inc() // before its hello, or a second one
 		return nil, nil
 	}
 	if len(body) < wire.ProofSize {
 		return nil, fmt.Errorf("%w: proof of %d bytes", ErrMalformed, len(body))
 	}
 	theirs := wire.RoleConnecting
-	if l.role() == wire.RoleConnecting {
+	if c.role() == wire.RoleConnecting {
 		theirs = wire.RoleAccepting
 	}
-	if !hmac.Equal(body[:wire.ProofSize], wire.Proof(l.bus.opts.Security.Secret, theirs, h, l.challenge.mine)) {
+	if !hmac.Equal(body[:wire.ProofSize], wire.Proof(c.link.bus.opts.Security.Secret, theirs, h, c.ours)) {
 		return nil, fmt.Errorf("%w: the peer's proof is wrong: most likely its --bus-secret-file has another content", errUnproven)
 	}
-	l.challenge.theirs = nil
-	l.unproven.Store(false)
-	if l.role() == wire.RoleAccepting {
-		l.prove(h)
+	c.theirs = nil
+	c.owed.Store(false)
+	if c.role() == wire.RoleAccepting {
+		c.prove(h)
 	}
 	return h, nil
 }

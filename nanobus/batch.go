@@ -16,7 +16,7 @@ type Batch struct {
 // Go is Service.Go, but what it sends may wait until Flush, which must follow
 // soon: the call's budget is running.
 func (b *Batch) Go(s *Service, c *Call, p Payload, budget time.Duration) error {
-	l, err := s.send(c, p, budget, sendHeld)
+	l, err := s.send(c, p, budget, sendLater)
 	if err != nil {
 		return err
 	}

@@ -225,7 +225,7 @@ func TestBatch_AmongOthers(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if n := b.table.used.Load(); n != 0 {
+	if n := b.calls.table.used.Load(); n != 0 {
 		t.Errorf("%d slots are in use", n)
 	}
 }
@@ -280,7 +280,7 @@ func TestBatch_RetryFromDone(t *testing.T) {
 			if ends.Load() != 2*n {
 				t.Errorf("%d calls ended, want %d: each twice", ends.Load(), 2*n)
 			}
-			if used := b.table.used.Load(); used != 0 {
+			if used := b.calls.table.used.Load(); used != 0 {
 				t.Errorf("%d slots are in use", used)
 			}
 		})

@@ -54,7 +54,7 @@ func (w *BodyWriter) Write(p []byte) (int, error) {
 	for done < len(p) {
 		l.mu.Lock()
 		for w.err == nil && !w.ended && !l.closed && (w.credit == 0 || len(l.out) > bulkGathered) {
-			l.rouse()
+			l.wakeUp()
 			l.space.Wait() // ended by credit, by the link's writer, by the sweep, and with the link
 		}
 		if err := w.failed(); err != nil {
@@ -149,7 +149,7 @@ func (w *BodyWriter) finish(broken *errorPayload) error {
 		w.request.release()
 	case broken != nil && err == nil:
 		// The peer will answer; nobody waits for it.
-		l.bus.abort(w.key.id, ErrCancelled)
+		l.bus.calls.abort(w.key.id, ErrCancelled)
 	default:
 		l.bus.sweeper.due(now+w.budget, now) // from here on the reply's time runs
 	}

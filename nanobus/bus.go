@@ -9,10 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/rs/zerolog"
 	"go.nanomsg.org/mangos/v3"
 
-	"nanofront/internal/logging"
 	"nanofront/internal/tasks"
 	"nanofront/metrics"
 	"nanofront/nanobus/balance"
@@ -23,21 +21,18 @@ import (
 // Bus is a process' end of all its links. It is made by New and ended by
 // Close; its methods may be called from any goroutine.
 type Bus struct {
-	opts    Options
-	log     zerolog.Logger
-	limit   *logging.Limiter
-	metrics *busMetrics
+	opts Options
+	reporter
 	sockets sp.Config
 	undial  context.CancelFunc // ends what is being dialled
-	table   *table
-	events  chan Event
+	calls   calls
+	events  eventQueue
 	served  atomic.Int64 // peers' requests that are not answered yet
 	held    atomic.Int64 // peers' requests that are held
 	taps    tapSet
 
 	process []byte // Hello.Process
 
-	eventsQueued        atomic.Int32 // by Event.cost
 	bodiesIn, bodiesOut atomic.Int64 // bodies under way in chunks
 
 	epoch       time.Time
@@ -49,16 +44,7 @@ type Bus struct {
 	workers sync.WaitGroup // sweep, dispatch, readers and writers
 	tasks   tasks.Group    // what closes links and sockets
 
-	// mu guards what follows. Link.mu may be taken under it, not the other
-	// way round. Nothing is logged under it: what a logger does is up to
-	// the one who supplied it.
-	mu        sync.Mutex
-	closed    bool
-	draining  bool
-	listeners []*sp.Socket
-	links     map[*Link]struct{}
-	instances map[instanceKey]*instance
-	services  map[string]*Service
+	linkSet
 }
 
 // New makes a bus. It is linked with nobody until Listen or SetInstances.
@@ -67,22 +53,23 @@ func New(opts Options) (*Bus, error) {
 		return nil, err
 	}
 	b := &Bus{
-		opts:      opts,
-		log:       opts.Logger,
-		limit:     newLimiter(opts.Logger),
-		metrics:   newBusMetrics(opts.Metrics),
-		table:     newTable(opts.Slots, uint16(rand.Uint32())),
-		events:    make(chan Event, eventQueue),
-		epoch:     time.Now(),
-		done:      make(chan struct{}),
-		ended:     make(chan struct{}),
-		process:   newProcess(),
-		links:     make(map[*Link]struct{}),
-		instances: make(map[instanceKey]*instance),
-		services:  make(map[string]*Service),
+		opts:     opts,
+		reporter: newReporter(&opts),
+		calls:    calls{table: newTable(opts.Slots, uint16(rand.Uint32()))},
+		events:   eventQueue{c: make(chan Event, maxEvents)},
+		epoch:    time.Now(),
+		done:     make(chan struct{}),
+		ended:    make(chan struct{}),
+		process:  newProcess(),
+		linkSet: linkSet{
+			links:     make(map[*Link]struct{}),
+			instances: make(map[instanceKey]*instance),
+			services:  make(map[string]*Service),
+		},
 	}
 	b.epochMicros = b.epoch.UnixMicro()
 	b.sweeper.kick = make(chan struct{}, 1)
+	b.linkSet.bus, b.taps.bus, b.calls.bus, b.sweeper.bus, b.events.bus = b, b, b, b, b
 	ctx, undial := context.WithCancel(context.Background())
 	var err error
 	if b.sockets, err = b.socketConfig(ctx); err != nil {
@@ -95,11 +82,11 @@ func New(opts Options) (*Bus, error) {
 		defer b.mu.Unlock()
 		return float64(len(b.links))
 	})
-	opts.Metrics.GaugeFunc(metrics.BusSlotsInUse, func() float64 { return float64(b.table.used.Load()) })
+	opts.Metrics.GaugeFunc(metrics.BusSlotsInUse, func() float64 { return float64(b.calls.table.used.Load()) })
 	opts.Metrics.GaugeFunc(metrics.BusTaps, func() float64 { return float64(len(b.taps.list())) })
 	b.workers.Add(2)
-	go b.sweep()
-	go b.dispatch()
+	go b.sweeper.run()
+	go b.events.dispatch()
 	return b, nil
 }
 
@@ -178,7 +165,7 @@ func (b *Bus) admitLink(l *Link) error {
 	if b.closed || (in != nil && b.instances[in.key()] != in) {
 		return mangos.ErrClosed
 	}
-	if !b.room(in) {
+	if !b.admits(in) {
 		return fmt.Errorf("nanobus: more than %d links", b.opts.MaxLinks)
 	}
 	p.SetOwner(l)
@@ -188,13 +175,13 @@ func (b *Bus) admitLink(l *Link) error {
 	b.links[l] = struct{}{}
 	b.metrics.opened.Inc()
 	if in == nil && b.opts.Serve != nil {
-		l.granted = b.part(b.callers() + 1)
+		l.granted = b.windowShare(b.callers() + 1)
 	}
 	hello := b.helloFor(l)
 	if len(b.opts.Security.Secret) > 0 {
 		hello.Nonce = newNonce()
 	}
-	l.challenge.mine = hello
+	l.challenge.ours = hello
 	l.out = hello.AppendTo(l.out)
 	l.frames = 1
 	if b.draining && hello.Nonce == nil {
@@ -204,10 +191,9 @@ func (b *Bus) admitLink(l *Link) error {
 		l.frames++
 	}
 	b.workers.Add(2)
-	l.writing.Add(1)
 	go func() {
 		defer b.workers.Done()
-		l.writer()
+		l.run()
 	}()
 	go l.reader()
 	return nil
@@ -235,47 +221,10 @@ func (b *Bus) greeted(l *Link, first bool) {
 	up, duplicate := b.join(l, first)
 	switch {
 	case duplicate:
-		b.warn("duplicate").Stringer("link", l).Int("max", maxSame).Msg("refusing a link: the process has too many already; does it connect again and again?")
+		b.warn("duplicate").Stringer("link", l).Int("max", maxPeerLinks).Msg("refusing a link: the process has too many already; does it connect again and again?")
 		l.close("duplicate")
 	case up:
 		l.event("up").Stringer("link", l).Str("version", l.hello.Load().CodeVersion).Msg("link up")
-	}
-}
-
-func (b *Bus) join(l *Link, first bool) (up, duplicate bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if first && b.same(l) > maxSame {
-		return false, true
-	}
-	if first && l.state.CompareAndSwap(int32(linkGreeting), int32(linkLive)) {
-		up = true
-		l.pipe.Know()
-		if b.draining && l.challenge.mine.Nonce != nil {
-			l.control(wire.KindDraining, 0, 0) // before the proof it would have been dropped
-		}
-	}
-	b.share()
-	b.refresh(l)
-	return up, false
-}
-
-func (b *Bus) setDraining(l *Link) {
-	b.mu.Lock()
-	was := l.state.CompareAndSwap(int32(linkLive), int32(linkDraining))
-	if was {
-		b.refresh(l)
-	}
-	b.mu.Unlock()
-	if was {
-		l.event("draining").Stringer("link", l).Msg("peer is draining")
-	}
-}
-
-// refresh makes the view of the service behind l anew. mu is held.
-func (b *Bus) refresh(l *Link) {
-	if l.instance != nil {
-		b.service(l.instance.Service).rebuild()
 	}
 }
 
@@ -284,7 +233,7 @@ func (b *Bus) refresh(l *Link) {
 func (b *Bus) detach(owner any) {
 	l := owner.(*Link) //nolint:forcetypeassert // attach has set it
 	l.detached()
-	b.endTap(l)
+	b.taps.end(l)
 	b.mu.Lock()
 	delete(b.links, l)
 	if l.instance != nil {
@@ -292,11 +241,11 @@ func (b *Bus) detach(owner any) {
 	}
 	if l.hello.Load() != nil { // else nobody has known it
 		b.refresh(l)
-		b.share()
+		b.shareWindow()
 	}
 	closed := b.closed
 	b.mu.Unlock()
-	l.judge(l.reason())
+	l.backOff(l.reason())
 	b.metrics.set.Counter(metrics.BusLinkClosed, l.reason()).Inc()
 	if !closed {
 		l.event("down").Stringer("link", l).Str("reason", l.reason()).Int("in_flight", l.InFlight()).Msg("link down")
@@ -305,20 +254,10 @@ func (b *Bus) detach(owner any) {
 	if closed {
 		err = ErrClosed
 	}
-	b.failAll(l, err)
+	b.calls.failAll(l, err)
 	if b.opts.Holder != nil {
 		b.opts.Holder.LinkDown(l)
 	}
-}
-
-func (b *Bus) snapshotLinks() []*Link {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	ls := make([]*Link, 0, len(b.links))
-	for l := range b.links {
-		ls = append(ls, l)
-	}
-	return ls
 }
 
 // Close ends all links and all calls under way (ErrClosed), and waits for the
@@ -350,7 +289,7 @@ func (b *Bus) Close() error {
 	}
 	b.workers.Wait()
 	b.tasks.Wait()
-	b.failAll(nil, ErrClosed)
+	b.calls.failAll(nil, ErrClosed)
 	b.limit.Close()
 	return nil
 }

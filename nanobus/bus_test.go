@@ -80,7 +80,7 @@ func TestBus_ManyConcurrentCallers(t *testing.T) {
 	if replies != 64*200 {
 		t.Errorf("%d replies counted, %d sent", replies, 64*200)
 	}
-	if n := b.table.used.Load(); n != 0 {
+	if n := b.calls.table.used.Load(); n != 0 {
 		t.Errorf("%d slots lost", n)
 	}
 }
@@ -325,7 +325,7 @@ func TestBus_TimingAddsUp(t *testing.T) {
 	b := caller(t, in)
 	waitFor(t, "clock offset", func() bool {
 		for _, l := range b.snapshotLinks() {
-			if !l.offsetKnown.Load() {
+			if !l.clock.known.Load() {
 				return false
 			}
 		}

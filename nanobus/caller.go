@@ -7,17 +7,23 @@ import (
 	"nanofront/nanobus/wire"
 )
 
+// calls are the calls of a bus that are under way.
+type calls struct {
+	bus   *Bus
+	table *table
+}
+
 // failAll ends all calls under way on a link, or on any if l is nil.
-func (b *Bus) failAll(l *Link, err error) {
-	slots := b.table.inUse()
+func (q *calls) failAll(l *Link, err error) {
+	slots := q.table.inUse()
 	for i := range slots {
 		s := &slots[i]
 		id := s.id.Load()
 		if id == 0 || (l != nil && s.link.Load() != l) {
 			continue
 		}
-		if c := b.table.claim(id); c != nil {
-			b.metrics.droppedLinkDown.Inc()
+		if c := q.table.claim(id); c != nil {
+			q.bus.metrics.droppedLinkDown.Inc()
 			c.Err = err
 			c.finish(nil)
 		}
@@ -26,7 +32,7 @@ func (b *Bus) failAll(l *Link, err error) {
 
 // start sends a request on a link one of whose credits the caller has taken.
 // On error the credit is given back and nothing was sent.
-func (b *Bus) start(l *Link, c *Call, p Payload, budget time.Duration, when sendWhen) error {
+func (q *calls) start(l *Link, c *Call, p Payload, budget time.Duration, when sendWhen) error {
 	flags := uint8(0)
 	if c.SendMore {
 		if h := l.hello.Load(); h == nil || !h.Bodies {
@@ -35,11 +41,12 @@ func (b *Bus) start(l *Link, c *Call, p Payload, budget time.Duration, when send
 		}
 		flags = wire.FlagMore
 	}
-	s, id := b.table.take()
+	s, id := q.table.take()
 	if s == nil {
 		l.target.Refund()
 		return ErrNoCredit
 	}
+	b := q.bus
 	now := b.now()
 	c.Link, c.id, c.sent, c.Err = l, id, now, nil
 	s.call = c
@@ -62,7 +69,7 @@ func (b *Bus) start(l *Link, c *Call, p Payload, budget time.Duration, when send
 		err = l.encode(start, p)
 	}
 	if err != nil {
-		b.table.give(s, id)
+		q.table.give(s, id)
 		l.target.Refund()
 		return err
 	}
@@ -74,14 +81,14 @@ func (b *Bus) start(l *Link, c *Call, p Payload, budget time.Duration, when send
 	}
 	// Armed before the frame can leave, and while the link is known to be
 	// open: whoever closes it looks for armed calls after that.
-	b.table.arm(s, id)
+	q.table.arm(s, id)
 	if !c.SendMore {
 		b.sweeper.due(now+int64(budget), now)
 	}
 	b.metrics.calls.Inc()
 	switch {
-	case when == sendHeld:
-		return l.hold(start)
+	case when == sendLater:
+		return l.commitLater(start)
 	case when == sendNow && l.target.InFlight() == 1:
 		return l.commitNow(start)
 	default:
@@ -93,9 +100,9 @@ func (b *Bus) start(l *Link, c *Call, p Payload, budget time.Duration, when send
 type sendWhen uint8
 
 const (
-	sendNow  sendWhen = iota // at once, if it is the only one under way
-	sendSoon                 // further ones follow at once: with them, when the writer comes
-	sendHeld                 // at push
+	sendNow   sendWhen = iota // at once, if it is the only one under way
+	sendSoon                  // further ones follow at once: with them, when the writer comes
+	sendLater                 // at push
 )
 
 // noDeadline is that of a request whose body is under way.
@@ -103,17 +110,17 @@ const noDeadline = math.MaxInt64 / 2
 
 // Abort gives up the call with this id, if it is still under way: it ends with
 // ErrCancelled and the peer is told. It reports whether it was.
-func (b *Bus) Abort(id uint64) bool { return b.abort(id, ErrCancelled) }
+func (b *Bus) Abort(id uint64) bool { return b.calls.abort(id, ErrCancelled) }
 
-func (b *Bus) abort(id uint64, err error) bool {
-	if !b.table.mine(id) {
+func (q *calls) abort(id uint64, err error) bool {
+	if !q.table.issued(id) {
 		return false
 	}
-	c := b.table.claim(id)
+	c := q.table.claim(id)
 	if c == nil {
 		return false
 	}
-	l := c.Link
+	b, l := q.bus, c.Link
 	c.Err = err
 	c.Timing.Total = time.Duration(b.now() - c.sent)
 	if err == ErrTimeout { //nolint:errorlint // ours, never wrapped

@@ -4,13 +4,14 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"nanofront/nanobus/wire"
 )
 
 const (
-	// eventQueue is how many received events may wait for their subscribers.
-	eventQueue = 1024
+	// maxEvents is how many received events may wait for their subscribers.
+	maxEvents = 1024
 	// maxTopic is the longest topic in bytes.
 	maxTopic = 255
 )
@@ -72,7 +73,7 @@ func (b *Bus) Publish(topic string, payload []byte) (int, error) {
 			sent++
 		}
 	}
-	if b.deliver(topic, payload, nil) {
+	if b.events.deliver(topic, payload, nil) {
 		sent++
 	}
 	return sent, nil
@@ -85,43 +86,50 @@ func checkTopic(topic string) error {
 	return nil
 }
 
+// eventQueue is the events that wait for this process' subscribers.
+type eventQueue struct {
+	bus    *Bus
+	c      chan Event
+	queued atomic.Int32 // by Event.cost
+}
+
 // deliver queues an event that came on a link, or is our own (nil), for this
 // process's subscribers. It reports whether there is one and there was room.
-func (b *Bus) deliver(topic string, payload []byte, from *Link) bool {
-	if b.opts.Subscriptions[topic] == nil {
+func (q *eventQueue) deliver(topic string, payload []byte, from *Link) bool {
+	if q.bus.opts.Subscriptions[topic] == nil {
 		return false
 	}
 	e := Event{Topic: topic, Payload: payload, from: from}
-	if b.takeEvent(&e) {
+	if q.take(&e) {
 		e.Payload = append([]byte(nil), payload...)
 		select {
-		case b.events <- e:
+		case q.c <- e:
 			return true
 		default:
-			b.giveEvent(&e)
+			q.give(&e)
 		}
 	}
-	b.metrics.droppedEvents.Inc()
+	q.bus.metrics.droppedEvents.Inc()
 	return false
 }
 
-// takeEvent takes room for an event, giveEvent gives it back.
-func (b *Bus) takeEvent(e *Event) bool {
+// take takes a place for an event, give gives it back.
+func (q *eventQueue) take(e *Event) bool {
 	n := e.cost()
 	if e.from != nil && e.from.events.Add(n) > maxLinkEvents {
 		e.from.events.Add(-n)
 		return false
 	}
-	if b.eventsQueued.Add(n) > eventQueue {
-		b.giveEvent(e)
+	if q.queued.Add(n) > maxEvents {
+		q.give(e)
 		return false
 	}
 	return true
 }
 
-func (b *Bus) giveEvent(e *Event) {
+func (q *eventQueue) give(e *Event) {
 	n := e.cost()
-	b.eventsQueued.Add(-n)
+	q.queued.Add(-n)
 	if e.from != nil {
 		e.from.events.Add(-n)
 	}
@@ -129,25 +137,25 @@ func (b *Bus) giveEvent(e *Event) {
 
 // dispatch runs the subscribers, one event after the other. It ends with the
 // bus.
-func (b *Bus) dispatch() {
-	defer b.workers.Done()
+func (q *eventQueue) dispatch() {
+	defer q.bus.workers.Done()
 	for {
 		select {
-		case e := <-b.events:
-			b.giveEvent(&e)
+		case e := <-q.c:
+			q.give(&e)
 			e.from = nil
-			b.runSubscriber(e)
-		case <-b.done:
+			q.run(e)
+		case <-q.bus.done:
 			return
 		}
 	}
 }
 
-func (b *Bus) runSubscriber(e Event) {
+func (q *eventQueue) run(e Event) {
 	defer func() {
 		if p := recover(); p != nil {
-			b.log.Error().Str("topic", e.Topic).Interface("panic", p).Msg("subscriber panicked")
+			q.bus.log.Error().Str("topic", e.Topic).Interface("panic", p).Msg("subscriber panicked")
 		}
 	}()
-	b.opts.Subscriptions[e.Topic](e)
+	q.bus.opts.Subscriptions[e.Topic](e)
 }

@@ -138,7 +138,7 @@ func (h *Held) send(flags uint8, p Payload, block bool) error {
 	l := h.link
 	l.mu.Lock()
 	for block && len(l.out) > maxGathered && !l.closed {
-		l.rouse()
+		l.wakeUp()
 		l.space.Wait() // the writer's deadline ends this at the latest
 	}
 	switch {
@@ -162,7 +162,8 @@ func (h *Held) send(flags uint8, p Payload, block bool) error {
 }
 
 // heldCancelled ends the held request with this id, if there is one: its caller waits no longer.
-func (l *Link) heldCancelled(id uint64) bool {
+func (r *responder) heldCancelled(id uint64) bool {
+	l := r.link
 	l.mu.Lock()
 	h := l.held[id]
 	if h != nil {
@@ -177,7 +178,8 @@ func (l *Link) heldCancelled(id uint64) bool {
 }
 
 // endHeld ends all that is held on a link that has gone.
-func (l *Link) endHeld() {
+func (r *responder) endHeld() {
+	l := r.link
 	l.mu.Lock()
 	held := l.held
 	l.held = nil

@@ -114,8 +114,8 @@ func TestHold_GivesCreditAndSlotBack(t *testing.T) {
 		t.Errorf("%d requests are at work", got)
 	}
 	for l := range b.links {
-		if l.InFlight() != 0 || b.table.used.Load() != 0 {
-			t.Errorf("%d in flight, %d slots", l.InFlight(), b.table.used.Load())
+		if l.InFlight() != 0 || b.calls.table.used.Load() != 0 {
+			t.Errorf("%d in flight, %d slots", l.InFlight(), b.calls.table.used.Load())
 		}
 	}
 	for i, held := range h.all() {

@@ -61,13 +61,14 @@ func (l *Link) Down() bool { return l.stateIs(linkDown) }
 
 // holding ends the call that the frame says is held: slot, credit and what tells of the service's latency are as if
 // it had been answered.
-func (l *Link) holding(f wire.Frame, msg *mangos.Message, now int64) error {
+func (q *requester) holding(f wire.Frame, msg *mangos.Message, now int64) error {
+	l := q.link
 	if len(f.Body) < wire.HoldFixed {
 		return fmt.Errorf("%w: hold of %d bytes", ErrMalformed, len(f.Body))
 	}
 	b := l.bus
 	switch {
-	case !b.table.mine(f.ID):
+	case !b.calls.table.issued(f.ID):
 		b.metrics.droppedStray.Inc()
 		return nil
 	case b.opts.Holder == nil:
@@ -77,7 +78,7 @@ func (l *Link) holding(f wire.Frame, msg *mangos.Message, now int64) error {
 		b.metrics.droppedStray.Inc() // a reply too many
 		return nil
 	}
-	c := b.table.claimOn(f.ID, l)
+	c := b.calls.table.claimOn(f.ID, l)
 	if c == nil {
 		b.metrics.droppedLate.Inc() // it was cancelled, and so is what is held
 		return nil
@@ -94,13 +95,14 @@ func (l *Link) holding(f wire.Frame, msg *mangos.Message, now int64) error {
 }
 
 // late takes the answer to a held call. It goes to the holder at the end of the message, or earlier if there are many.
-func (l *Link) late(f wire.Frame, msg *mangos.Message, now int64) error {
+func (q *requester) late(f wire.Frame, msg *mangos.Message, now int64) error {
+	l := q.link
 	if len(f.Body) < wire.ResponseFixed || f.Flags&wire.FlagMore != 0 {
 		return fmt.Errorf("%w: answer to a held request of %d bytes, flags %#x", ErrMalformed, len(f.Body), f.Flags)
 	}
 	b := l.bus
 	switch {
-	case !b.table.mine(f.ID):
+	case !b.calls.table.issued(f.ID):
 		b.metrics.droppedStray.Inc()
 		return nil
 	case b.opts.Holder == nil:
@@ -118,8 +120,8 @@ func (l *Link) late(f wire.Frame, msg *mangos.Message, now int64) error {
 }
 
 // handAnswers hands over the answers that have come.
-func (l *Link) handAnswers() {
-	l.bus.opts.Holder.Answered(l.answers)
-	clear(l.answers)
-	l.answers = l.answers[:0]
+func (q *requester) handAnswers() {
+	q.link.bus.opts.Holder.Answered(q.answers)
+	clear(q.answers)
+	q.answers = q.answers[:0]
 }

@@ -307,7 +307,7 @@ func TestHostile_CreditIsClamped(t *testing.T) {
 	waitFor(t, "silly credit clamped", func() bool { return b.Links()[0].Window == MaxWindow })
 	// Replies to what was never asked give no credit back.
 	for range 10 {
-		_ = s.say(frameOf(wire.KindResponse, 0, b.table.origin<<48|5, make([]byte, wire.ResponseFixed)...))
+		_ = s.say(frameOf(wire.KindResponse, 0, b.calls.table.origin<<48|5, make([]byte, wire.ResponseFixed)...))
 	}
 	waitFor(t, "strays counted", func() bool { return b.metrics.droppedStray.Value() == 10 })
 	if n := b.Links()[0].InFlight; n != 0 {
@@ -389,7 +389,7 @@ func TestHostile_TimingsOfAReplyAreBounded(t *testing.T) {
 
 // One peer's events don't push out another's.
 func TestHostile_EventsOfOneLinkLeaveRoomForOthers(t *testing.T) {
-	block, got := make(chan struct{}), make(chan string, eventQueue+1)
+	block, got := make(chan struct{}), make(chan string, maxEvents+1)
 	b, in := server(t, "1", Options{Serve: echo, Subscriptions: map[string]func(Event){"t": func(e Event) {
 		<-block
 		if string(e.Payload) == "honest" {
@@ -400,13 +400,13 @@ func TestHostile_EventsOfOneLinkLeaveRoomForOthers(t *testing.T) {
 	s := knock(t, in.Address)
 	_ = s.say(helloOf("stranger", "s-1"))
 	noise := frameOf(wire.KindEvent, 0, 0, append(wire.AppendString8(nil, "t"), "noise"...)...)
-	for range 2 * eventQueue {
+	for range 2 * maxEvents {
 		_ = s.say(noise)
 	}
-	waitFor(t, "what is too much dropped", func() bool { return b.metrics.droppedEvents.Value() >= 2*eventQueue-maxLinkEvents-1 })
+	waitFor(t, "what is too much dropped", func() bool { return b.metrics.droppedEvents.Value() >= 2*maxEvents-maxLinkEvents-1 })
 	honest := knock(t, in.Address)
 	_ = honest.say(helloOf("honest", "h-1"), frameOf(wire.KindEvent, 0, 0, append(wire.AppendString8(nil, "t"), "honest"...)...))
-	waitFor(t, "all events read", func() bool { return b.metrics.eventsIn.Value() == 2*eventQueue+1 })
+	waitFor(t, "all events read", func() bool { return b.metrics.eventsIn.Value() == 2*maxEvents+1 })
 	close(block)
 	select {
 	case <-got:

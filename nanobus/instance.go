@@ -56,7 +56,7 @@ type instance struct {
 	link    atomic.Pointer[Link]
 	missing int64 // bus time since which discovery doesn't list it; 0: it does
 
-	useless   atomic.Int32 // links in a row that were of no use
+	failures  atomic.Int32 // links in a row that were of no use
 	holdUntil atomic.Int64 // bus time before which it is not dialled again
 }
 
@@ -123,27 +123,3 @@ func (b *Bus) dial(i Instance) error {
 	b.instances[i.key()] = in
 	return nil
 }
-
-// prune lets go of instances that are listed no longer. mu is held.
-func (b *Bus) prune(now int64) {
-	for k, in := range b.instances {
-		if in.missing == 0 {
-			continue
-		}
-		l := in.link.Load()
-		alive := l != nil && !l.stateIs(linkDown) && !l.stateIs(linkDraining)
-		if alive && now-in.missing < int64(removeGrace) {
-			continue
-		}
-		if l != nil && l.InFlight() > 0 && now-in.missing < int64(2*removeGrace) {
-			continue // draining: let it answer
-		}
-		delete(b.instances, k)
-		if l != nil {
-			l.closeReason.CompareAndSwap(nil, ptr("removed"))
-		}
-		b.tasks.Go(func() { _ = in.socket.Close() })
-	}
-}
-
-func ptr[T any](v T) *T { return &v }

@@ -100,13 +100,13 @@ func TestHostile_TooManyLinks(t *testing.T) {
 func TestHostile_TheSameInstanceManyTimes(t *testing.T) {
 	b, in := server(t, "1", Options{Serve: echo}, tcp)
 	n := neighbourOf(t, in)
-	for range maxSame {
+	for range maxPeerLinks {
 		_ = knock(t, in.Address).say(helloOf("stranger", "twin"))
 	}
 	waitFor(t, "all linked", func() bool {
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		return b.callers() == maxSame+1
+		return b.callers() == maxPeerLinks+1
 	})
 	s := knock(t, in.Address)
 	_ = s.say(helloOf("stranger", "twin"))
@@ -116,13 +116,13 @@ func TestHostile_TheSameInstanceManyTimes(t *testing.T) {
 
 	// A process, whatever its name, is known by what it has drawn.
 	one := (&wire.Hello{Version: wire.ProtocolVersion, Service: "stranger", Instance: "other", Process: newProcess()}).AppendTo(nil)
-	for range maxSame {
+	for range maxPeerLinks {
 		_ = knock(t, in.Address).say(one)
 	}
 	waitFor(t, "all linked", func() bool {
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		return b.callers() == 2*maxSame+1
+		return b.callers() == 2*maxPeerLinks+1
 	})
 	s = knock(t, in.Address)
 	_ = s.say(one)
@@ -135,7 +135,7 @@ func TestHostile_TheSameInstanceManyTimes(t *testing.T) {
 // processes.
 func TestLimits_ManyProcessesOfOneName(t *testing.T) {
 	_, in := server(t, "1", Options{Serve: echo}, tcp)
-	const n = 2*maxSame + 1
+	const n = 2*maxPeerLinks + 1
 	var all []*Bus
 	for range n {
 		b := newBus(t, Options{Service: "terminator", Instance: "terminator-1"})

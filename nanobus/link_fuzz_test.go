@@ -158,7 +158,7 @@ func FuzzLink(f *testing.F) {
 			t.Fatal("the reader hangs")
 		}
 		waitFor(t, "all answered", func() bool { return b.Served() == 0 })
-		if n := b.table.used.Load(); n != 0 {
+		if n := b.calls.table.used.Load(); n != 0 {
 			t.Errorf("%d slots in use", n)
 		}
 		waitFor(t, "no body under way", func() bool { return b.bodiesIn.Load() == 0 && b.bodiesOut.Load() == 0 })

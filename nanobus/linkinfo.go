@@ -35,7 +35,7 @@ func (b *Bus) Links() []LinkInfo {
 			State:  [...]string{"greeting", "live", "draining", "down"}[l.state.Load()],
 			Weight: balance.Effective(in.Weight),
 			Window: l.target.Window(), InFlight: l.InFlight(), Replies: l.target.Replies(),
-			LatencyMS: l.target.Latency().Seconds() * 1e3, ClockKnown: l.offsetKnown.Load(),
+			LatencyMS: l.target.Latency().Seconds() * 1e3, ClockKnown: l.clock.known.Load(),
 		})
 	}
 	return infos

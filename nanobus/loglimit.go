@@ -12,16 +12,25 @@ import (
 // out is counted, and said in a line of its own at the interval's end.
 const logInterval = time.Second
 
-func newLimiter(log zerolog.Logger) *logging.Limiter { return logging.NewLimiter(log, 1, logInterval) }
+// reporter says and counts what has gone wrong.
+type reporter struct {
+	log     zerolog.Logger
+	limit   *logging.Limiter
+	metrics *busMetrics
+}
+
+func newReporter(o *Options) reporter {
+	return reporter{log: o.Logger, limit: logging.NewLimiter(o.Logger, 1, logInterval), metrics: newBusMetrics(o.Metrics)}
+}
 
 // warn begins a warning that a peer can bring about as often as it likes. It
 // returns nil, on which an event's methods do nothing, when there was one of
 // the kind a moment ago.
-func (b *Bus) warn(kind string) *zerolog.Event {
-	if !b.limit.Allow(kind) {
+func (r *reporter) warn(kind string) *zerolog.Event {
+	if !r.limit.Allow(kind) {
 		return nil
 	}
-	return b.log.Warn()
+	return r.log.Warn()
 }
 
 // event begins a log line about what has become of the link. The caller is told

@@ -39,7 +39,7 @@ func TestHostile_LargeEvents(t *testing.T) {
 		_ = s.say(big)
 	}
 	waitFor(t, "all read", func() bool { return b.metrics.eventsIn.Value() == sent })
-	if bytes := len(b.events) * 1_000_000; bytes > maxLinkEvents*eventUnit {
+	if bytes := len(b.events.c) * 1_000_000; bytes > maxLinkEvents*eventUnit {
 		t.Errorf("%d bytes of one link's events wait, want %d at most", bytes, maxLinkEvents*eventUnit)
 	}
 	if b.metrics.droppedEvents.Value() == 0 {

@@ -147,7 +147,7 @@ func TestBus_LogsOutsideItsLocks(t *testing.T) {
 	log := &intruder{t: t}
 	b, in := server(t, "1", Options{Serve: echo, Logger: zerolog.New(log)}, tcp)
 	log.bus.Store(b)
-	for range maxSame + 2 { // the last two are too many
+	for range maxPeerLinks + 2 { // the last two are too many
 		_ = knock(t, in.Address).say(helloOf("stranger", "s-1"))
 	}
 	log.hears("the process has too many already")

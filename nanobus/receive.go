@@ -3,7 +3,6 @@ package nanobus
 import (
 	"encoding/binary"
 	"fmt"
-	"time"
 
 	"go.nanomsg.org/mangos/v3"
 
@@ -22,7 +21,7 @@ func (l *Link) reader() {
 			return // the pipe is closed
 		}
 		now := l.bus.now()
-		l.unanswered.Store(0)
+		l.clock.unanswered.Store(0)
 		m.messagesIn.Inc()
 		m.bytesIn.Add(uint64(len(msg.Body)))
 		var err error
@@ -53,11 +52,11 @@ func (l *Link) receive(msg *mangos.Message, now int64, arrived []*Request) ([]*R
 // admitted.
 func (l *Link) act(msg *mangos.Message, now int64, arrived []*Request) ([]*Request, error) {
 	m := l.bus.metrics
-	taps := l.taps()
+	taps := l.bus.taps.of(l)
 	frames := uint64(0)
 	defer func() { m.framesIn.Add(frames) }()
 	if len(msg.Body) == 0 {
-		return arrived, l.chore(1)
+		return arrived, l.controls.add(1)
 	}
 	for rest := msg.Body; len(rest) > 0; {
 		f, more, err := wire.Next(rest)
@@ -69,8 +68,8 @@ func (l *Link) act(msg *mangos.Message, now int64, arrived []*Request) ([]*Reque
 		}
 		rest = more
 		frames++
-		if cost := chores[f.Kind]; cost != 0 {
-			if err := l.chore(cost); err != nil {
+		if cost := controlCost[f.Kind]; cost != 0 {
+			if err := l.controls.add(cost); err != nil {
 				return arrived, err
 			}
 		}
@@ -118,7 +117,7 @@ func (l *Link) act(msg *mangos.Message, now int64, arrived []*Request) ([]*Reque
 				return arrived, err
 			}
 		case wire.KindProof:
-			h, err := l.proven(f.Body)
+			h, err := l.challenge.proven(f.Body)
 			if err != nil {
 				return arrived, err
 			}
@@ -151,7 +150,7 @@ func (l *Link) act(msg *mangos.Message, now int64, arrived []*Request) ([]*Reque
 				return arrived, fmt.Errorf("%w: event ends inside its topic", ErrMalformed)
 			}
 			m.eventsIn.Inc()
-			l.bus.deliver(string(topic), payload, l)
+			l.bus.events.deliver(string(topic), payload, l)
 		case wire.KindDraining:
 			if f.Flags&wire.FlagAck != 0 {
 				// The requests before it first: with the ack of all and
@@ -174,12 +173,12 @@ func (l *Link) act(msg *mangos.Message, now int64, arrived []*Request) ([]*Reque
 			if len(f.Body) < 16 {
 				return arrived, fmt.Errorf("%w: pong of %d bytes", ErrMalformed, len(f.Body))
 			}
-			if binary.BigEndian.Uint64(f.Body) != l.pinged.Load() {
+			if binary.BigEndian.Uint64(f.Body) != l.clock.pinged.Load() {
 				continue // a stock peer's to another, or too late to be of use
 			}
-			l.pong(int64(binary.BigEndian.Uint64(f.Body)), int64(binary.BigEndian.Uint64(f.Body[8:])), now) // clocks
+			l.clock.pong(int64(binary.BigEndian.Uint64(f.Body)), int64(binary.BigEndian.Uint64(f.Body[8:])), int64(l.bus.wallMicros(now)), now)
 		case wire.KindTap:
-			if err := l.tapFrame(f.Body); err != nil {
+			if err := l.bus.taps.frame(l, f.Body); err != nil {
 				return arrived, err
 			}
 		default:
@@ -202,7 +201,7 @@ func (l *Link) greeted(h *wire.Hello) error {
 		return fmt.Errorf("%w: wanted service %q, found %q: is the address of instance %q out of date?",
 			ErrMalformed, l.instance.Service, h.Service, l.instance.ID)
 	}
-	ready, err := l.introduced(h)
+	ready, err := l.challenge.introduced(h)
 	if ready {
 		l.accept(h)
 	}
@@ -214,173 +213,11 @@ func (l *Link) accept(h *wire.Hello) {
 	before := l.hello.Swap(h)
 	l.target.SetWindow(clampWindow(h.Window))
 	if before == nil {
-		l.ping(l.bus.now())
-		l.listenIn()
+		l.clock.ping(l, l.bus.now())
+		l.bus.taps.listenIn(l)
 	}
 	// The lock of the bus only for what matters to others.
 	if before == nil || before.EventsOnly != h.EventsOnly || (before.Window == 0) != (h.Window == 0) {
 		l.bus.greeted(l, before == nil)
-	}
-}
-
-// request makes a Request of a frame.
-func (l *Link) request(f wire.Frame, msg *mangos.Message, now int64) (*Request, error) {
-	if len(f.Body) < wire.RequestFixed {
-		return nil, fmt.Errorf("%w: request of %d bytes", ErrMalformed, len(f.Body))
-	}
-	msg.Clone()
-	r := requestPool.Get().(*Request) //nolint:forcetypeassert // the pool has nothing else
-	r.link, r.msg, r.id = l, msg, f.ID
-	r.payload = f.Body[wire.RequestFixed:]
-	r.received = now
-	r.budget = int64(binary.BigEndian.Uint32(f.Body)) * 1000
-	r.deadline.Store(now + r.budget)
-	return r, nil
-}
-
-// takeBody makes the request one whose body goes on in data frames. It returns
-// 0, or why it is to be refused.
-func (r *Request) takeBody(now int64) Code {
-	if !r.link.bus.opts.Bodies {
-		r.link.bus.metrics.droppedMalformed.Inc()
-		return CodeMalformed // we have not said that we take those
-	}
-	if r.body = newBodyReader(r.link, bodyKey{id: r.id}, now); r.body == nil {
-		return CodeOverWindow
-	}
-	r.deadline.Store(noDeadline)
-	return 0
-}
-
-// bodyComplete starts the budget of the peer's request with this id, if it is
-// still at work: all of it is here.
-func (l *Link) bodyComplete(id uint64, now int64) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, r := range l.active { // a scan, as for a cancel
-		if r != nil && r.id == id {
-			r.deadline.Store(now + r.budget)
-			r.ctx.moved()
-			return
-		}
-	}
-}
-
-// admit takes the requests that arrived into the link's table, refuses what
-// is over the window, and hands the rest to Serve.
-func (l *Link) admit(arrived []*Request) {
-	if len(arrived) == 0 {
-		return
-	}
-	b := l.bus
-	b.served.Add(int64(len(arrived)))
-	n := 0
-	l.mu.Lock()
-	l.cancels += len(arrived)
-	for i, r := range arrived {
-		if !l.remember(r) {
-			break
-		}
-		n = i + 1
-	}
-	l.mu.Unlock()
-	for _, r := range arrived[n:] {
-		b.metrics.droppedWindow.Inc()
-		r.refuse(CodeOverWindow)
-	}
-	if b.opts.Serve == nil {
-		for _, r := range arrived[:n] {
-			b.metrics.droppedNoHandler.Inc()
-			r.ReplyError(CodeNoHandler, "this process takes no requests")
-		}
-		return
-	}
-	if n > 0 {
-		b.opts.Serve(arrived[:n])
-	}
-}
-
-// response ends the call that the frame answers.
-func (l *Link) response(f wire.Frame, msg *mangos.Message, now int64) error {
-	if f.Flags&wire.FlagHeld != 0 {
-		return l.late(f, msg, now)
-	}
-	if len(f.Body) < wire.ResponseFixed {
-		return fmt.Errorf("%w: response of %d bytes", ErrMalformed, len(f.Body))
-	}
-	b := l.bus
-	if !b.table.mine(f.ID) {
-		b.metrics.droppedStray.Inc()
-		return nil
-	}
-	more := f.Flags&(wire.FlagMore|wire.FlagError) == wire.FlagMore
-	if !more && !l.target.Refund() { // else the end of the body gives the credit back
-		b.metrics.droppedStray.Inc() // a reply too many
-		return nil
-	}
-	c := b.table.claimOn(f.ID, l)
-	if c == nil {
-		b.metrics.droppedLate.Inc()
-		if more {
-			l.discard(f.ID, now)
-		}
-		return nil
-	}
-	if more {
-		if c.Download = newBodyReader(l, bodyKey{f.ID, true}, now); c.Download == nil {
-			if !l.discard(f.ID, now) {
-				l.target.Refund()
-			}
-			b.metrics.cancelsOut.Inc()
-			l.control(wire.KindCancel, 0, f.ID)
-			c.Err = ErrTooManyBodies
-			c.finish(nil)
-			return nil
-		}
-	}
-	c.Received = time.Duration(now)
-	l.timing(c, f.Body, now)
-	body := f.Body[wire.ResponseFixed:]
-	if f.Flags&wire.FlagError == 0 {
-		c.Payload = body
-		if c.Upload == nil { // else it is the caller's pace that was measured
-			l.target.Observe(c.Timing.Total)
-		}
-		l.target.Replied()
-		c.finish(msg)
-		return nil
-	}
-	remote := decodeRemoteError(body)
-	l.target.ObserveError(c.Timing.Total)
-	c.Err = remote
-	c.finish(nil)
-	return nil
-}
-
-// cancelled marks the peer's request with this id, if it is still at work.
-func (l *Link) cancelled(id uint64) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.closed {
-		return // what is answered from here on stays in active, and is used anew
-	}
-	if l.cancels == 0 {
-		l.bus.metrics.droppedStray.Inc() // more of them than requests
-		return
-	}
-	l.cancels--
-	// A scan: cancels are rare, and an index would cost every request.
-	for _, r := range l.active {
-		if r != nil && r.id == id {
-			r.cancel()
-			break
-		}
-	}
-	if w := l.writers[bodyKey{id, true}]; w != nil {
-		w.halt(ErrCancelled)
-		l.space.Broadcast()
-	}
-	if r := l.readers[bodyKey{id: id}]; r != nil {
-		r.end(ErrCancelled)
 	}
 }

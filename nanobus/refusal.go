@@ -57,9 +57,9 @@ func (b *Bus) refusedConnection(reason, remote string, dialled bool, err error) 
 
 // unreadable notes that the bytes of a link can't be taken apart any more. The
 // connection is being closed.
-func (b *Bus) unreadable(remote string, err error) {
-	b.metrics.droppedMalformed.Inc()
-	b.warn("unreadable").Err(fmt.Errorf("%w: %w", ErrMalformed, err)).Str(logging.Peer, remote).Msg("closing a link whose peer doesn't keep to the protocol")
+func (r *reporter) unreadable(remote string, err error) {
+	r.metrics.droppedMalformed.Inc()
+	r.warn("unreadable").Err(fmt.Errorf("%w: %w", ErrMalformed, err)).Str(logging.Peer, remote).Msg("closing a link whose peer doesn't keep to the protocol")
 }
 
 // fail ends the link for what its peer has sent.
@@ -79,36 +79,36 @@ func (l *Link) fail(err error) {
 }
 
 // payloadFailed notes that a payload of this process could not be encoded.
-func (b *Bus) payloadFailed(p Payload, cause any, stack []byte) error {
-	b.metrics.droppedPayload.Inc()
-	if e := b.warn("payload"); e != nil {
+func (r *reporter) payloadFailed(p Payload, cause any, stack []byte) error {
+	r.metrics.droppedPayload.Inc()
+	if e := r.warn("payload"); e != nil {
 		e.Str("payload", fmt.Sprintf("%T", p)).Str("panic", fmt.Sprint(cause)).Bytes("stack", stack).
 			Msg("a payload could not be encoded: what it was for has failed")
 	}
 	return ErrPayload
 }
 
-// judge decides, when a link that we dialled has ended, how long to wait
+// backOff decides, when a link that we dialled has ended, how long to wait
 // before the next: one that is refused each time must not be tried, and
 // logged, twenty times a second for ever.
-func (l *Link) judge(reason string) {
+func (l *Link) backOff(reason string) {
 	in := l.instance
 	if in == nil {
 		return
 	}
 	now := l.bus.now()
-	useless := l.hello.Load() == nil
+	failed := l.hello.Load() == nil
 	switch reason {
 	case "malformed", "auth", "flood", "duplicate":
-		useless = true
+		failed = true
 	}
-	if !useless || now-l.attached > int64(provenGood) {
-		in.useless.Store(0)
+	if !failed || now-l.attached > int64(provenGood) {
+		in.failures.Store(0)
 		return
 	}
-	n := min(in.useless.Add(1), 16)
+	n := min(in.failures.Add(1), 16)
 	in.holdUntil.Store(now + min(int64(minRedial)<<n, int64(maxRedial)))
-	if l.unproven.Load() && reason == "peer" {
+	if l.challenge.owed.Load() && reason == "peer" {
 		l.bus.warn("proof refused").Stringer(logging.Link, l).
 			Msg("the peer has ended the link instead of proving the shared secret: most likely its --bus-secret-file has another content")
 	}

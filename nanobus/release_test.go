@@ -19,11 +19,7 @@ func atWork(l *Link) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	n := 0
-	for _, r := range l.active {
-		if r != nil {
-			n++
-		}
-	}
+	l.active.each(func(*Request) { n++ })
 	return n
 }
 
@@ -215,7 +211,7 @@ func TestReceive_RequestsBeforeWhatEndsTheLink(t *testing.T) {
 		"ping":            {nil, frameOf(wire.KindPing, 0, 0, 1), 2},
 		"pong":            {nil, frameOf(wire.KindPong, 0, 0, 1), 2},
 		"tap":             {nil, frameOf(wire.KindTap, 0, 0), 2},
-		"flood":           {nil, bytes.Repeat(helloOf("stranger", "s-1"), maxChores/int(chores[wire.KindHello])+1), 2},
+		"flood":           {nil, bytes.Repeat(helloOf("stranger", "s-1"), maxControl/int(controlCost[wire.KindHello])+1), 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var h held

@@ -26,18 +26,18 @@ type Request struct {
 	body     *BodyReader  // what follows the payload; nil: nothing does
 	received int64        // bus time in ns
 	started  int64        // bus time in ns; 0 until Start
-	index    int32        // in link.active; outside when it is not there
 	left     bool         // see Leave
+
+	// In the link's table; its lock guards them.
+	next, prev *Request
+	listed     bool
 
 	cancelled atomic.Bool
 	ctx       requestContext
 }
 
-// outside is the index of a request that is not in its link's table.
-const outside = -1
-
 var requestPool = sync.Pool{New: func() any {
-	r := &Request{index: outside}
+	r := new(Request)
 	r.ctx.r = r
 	return r
 }}
@@ -198,7 +198,7 @@ func (r *Request) sendBody(flags uint8, p Payload, block bool, more *BodyWriter)
 		}
 		l.out = l.out[:start]
 		for len(l.out) > maxGathered && !l.closed {
-			l.rouse()
+			l.wakeUp()
 			l.space.Wait() // the writer's deadline ends this at the latest
 		}
 		if l.closed {
@@ -247,7 +247,7 @@ func micros32(ns int64) uint32 {
 // will be another link's.
 func (r *Request) release() {
 	l := r.link
-	if r.index != outside { // it could not be answered: the link is closed, or about to be
+	if r.listed { // it could not be answered: the link is closed, or about to be
 		l.mu.Lock()
 		l.forget(r)
 		l.mu.Unlock()
@@ -280,33 +280,6 @@ func (r *Request) cancel() {
 	r.cancelled.Store(true)
 	r.ctx.end(context.Canceled)
 }
-
-// remember puts the request into the link's table. Called with link.mu held.
-// It returns false if the peer has more requests under way than it may.
-func (l *Link) remember(r *Request) bool {
-	if len(l.active)-len(l.freeSlot) >= l.limit(r.received) {
-		return false
-	}
-	if n := len(l.freeSlot); n > 0 {
-		r.index = l.freeSlot[n-1]
-		l.freeSlot = l.freeSlot[:n-1]
-		l.active[r.index] = r
-		return true
-	}
-	r.index = int32(len(l.active)) // bounded by the window
-	l.active = append(l.active, r)
-	return true
-}
-
-// forget takes the request off the link's table. Called with link.mu held.
-func (l *Link) forget(r *Request) {
-	l.active[r.index] = nil
-	l.freeSlot = append(l.freeSlot, r.index)
-	r.index = outside
-}
-
-// idle reports whether none of the peer's requests is under way. mu is held.
-func (l *Link) idle() bool { return len(l.active) == len(l.freeSlot) }
 
 // refuse answers a request that was not admitted to the link's table.
 func (r *Request) refuse(code Code) {

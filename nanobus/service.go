@@ -132,7 +132,7 @@ func (s *Service) send(c *Call, p Payload, budget time.Duration, when sendWhen) 
 		if err != nil {
 			return nil, err
 		}
-		err = s.bus.start(l, c, p, budget, when)
+		err = s.bus.calls.start(l, c, p, budget, when)
 		if err != ErrLinkDown { //nolint:errorlint // ours, never wrapped
 			return l, err
 		}
@@ -150,7 +150,7 @@ func (s *Service) GoAll(calls []*Call, payloads []Payload, budget time.Duration)
 	var l *Link
 	for i, c := range calls {
 		if c.Key == 0 && l != nil && l.stateIs(linkLive) && l.target.Credit() {
-			err := s.bus.start(l, c, payloads[i], budget, sendSoon)
+			err := s.bus.calls.start(l, c, payloads[i], budget, sendSoon)
 			if err == nil {
 				continue
 			}

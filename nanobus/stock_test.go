@@ -38,8 +38,8 @@ func TestLink_PassesOverAnswersToOthers(t *testing.T) {
 	for l = range srv.links {
 	}
 	srv.mu.Unlock()
-	if l.offsetKnown.Load() {
-		t.Errorf("a pong to another's ping is taken for the clock's offset: %v", time.Duration(l.offset.Load())*time.Microsecond)
+	if l.clock.known.Load() {
+		t.Errorf("a pong to another's ping is taken for the clock's offset: %v", time.Duration(l.clock.offset.Load())*time.Microsecond)
 	}
 	l.mu.Lock()
 	if l.drainAck {
@@ -49,8 +49,8 @@ func TestLink_PassesOverAnswersToOthers(t *testing.T) {
 
 	// The same when they are asked for. A further ping may have come meanwhile.
 	waitFor(t, "the offset is known", func() bool {
-		send(t, s, pong(l.pinged.Load()))
-		return l.offsetKnown.Load()
+		send(t, s, pong(l.clock.pinged.Load()))
+		return l.clock.known.Load()
 	})
 	drained := make(chan error, 1)
 	go func() { // ends with the ack

@@ -18,6 +18,7 @@ const sweepMost = 64
 // a body under way, and once a second. A process that ticks while nothing can
 // end switches threads some hundred times a second for nothing.
 type sweeper struct {
+	bus   *Bus
 	at    atomic.Int64  // bus time of the next look
 	kick  chan struct{} // at has come nearer
 	looks atomic.Uint64
@@ -48,11 +49,11 @@ func (s *sweeper) nearer(at int64) bool {
 	}
 }
 
-// sweep ends the calls whose time is up and looks after the links. It ends
+// run ends the calls whose time is up and looks after the links. It ends
 // with the bus.
-func (b *Bus) sweep() {
+func (s *sweeper) run() {
+	b := s.bus
 	defer b.workers.Done()
-	s := &b.sweeper
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	nextSecond := b.now()
@@ -75,26 +76,26 @@ func (b *Bus) sweep() {
 		// comes too late to be seen by it is too late to see the former time too,
 		// and brings the next look nearer itself.
 		s.at.Store(nextSecond)
-		earliest := b.sweepCalls(now)
+		earliest := b.calls.sweep(now)
 		if b.bodiesOut.Load() > 0 {
-			earliest = min(earliest, b.sweepBodies(now))
+			earliest = min(earliest, s.bodies(now))
 		}
 		if second {
-			b.table.trim()
-			b.tend(now)
+			b.calls.table.trim()
+			s.second(now)
 		}
 		s.nearer(max(earliest, now+int64(sweepInterval)))
 		timer.Reset(time.Duration(s.at.Load() - b.now()))
 	}
 }
 
-// sweepCalls ends the calls whose time is up, and returns when that of the next
+// sweep ends the calls whose time is up, and returns when that of the next
 // one is.
-func (b *Bus) sweepCalls(now int64) (earliest int64) {
+func (q *calls) sweep(now int64) (earliest int64) {
 	earliest = noDeadline
 	ended := 0
 	var rest []uint64
-	slots := b.table.inUse()
+	slots := q.table.inUse()
 	for i := range slots {
 		s := &slots[i]
 		// The id first: if the slot changes hands in between, the
@@ -106,25 +107,26 @@ func (b *Bus) sweepCalls(now int64) (earliest int64) {
 		if deadline := s.deadline.Load(); deadline > now {
 			earliest = min(earliest, deadline)
 		} else if ended++; ended <= sweepMost {
-			b.abort(id, ErrTimeout)
+			q.abort(id, ErrTimeout)
 		} else {
 			rest = append(rest, id)
 		}
 	}
 	if rest != nil {
-		b.tasks.Go(func() {
+		q.bus.tasks.Go(func() {
 			for _, id := range rest {
-				b.abort(id, ErrTimeout) // nothing, if it has ended meanwhile
+				q.abort(id, ErrTimeout) // nothing, if it has ended meanwhile
 			}
 		})
 	}
 	return earliest
 }
 
-// sweepBodies ends what is sent in chunks and stands still, and the calls
+// bodies ends what is sent in chunks and stands still, and the calls
 // whose request's body is complete and whose time is up. It returns when the
 // next of them would be.
-func (b *Bus) sweepBodies(now int64) (earliest int64) {
+func (s *sweeper) bodies(now int64) (earliest int64) {
+	b := s.bus
 	earliest = noDeadline
 	for _, l := range b.snapshotLinks() {
 		var overdue []*BodyWriter
@@ -141,32 +143,33 @@ func (b *Bus) sweepBodies(now int64) (earliest int64) {
 		l.space.Broadcast()
 		for _, w := range overdue {
 			if !w.key.response {
-				b.abort(w.key.id, ErrTimeout)
+				b.calls.abort(w.key.id, ErrTimeout)
 			}
 		}
 	}
 	return earliest
 }
 
-// tend pings the links, ends those that are silent, and has those that are not
+// second pings the links, ends those that are silent, and has those that are not
 // asked recover.
-func (b *Bus) tend(now int64) {
+func (s *sweeper) second(now int64) {
+	b := s.bus
 	for _, l := range b.snapshotLinks() {
 		l.target.Recover()
 		l.endStalled(now)
-		l.chores.Store(0)
+		l.controls.Store(0)
 		switch {
-		case l.unproven.Load() && now-l.attached > int64(helloTimeout):
+		case l.challenge.owed.Load() && now-l.attached > int64(helloTimeout):
 			l.close("no_proof")
 		case l.stateIs(linkGreeting) && now-l.attached > int64(helloTimeout):
 			l.close("no_hello")
-		case l.unanswered.Load() >= maxUnanswered:
+		case l.clock.unanswered.Load() >= maxUnanswered:
 			l.close("silent")
 		case !l.stateIs(linkGreeting):
-			l.ping(now)
+			l.clock.ping(l, now)
 		}
 	}
-	b.taps.tend()
+	b.taps.report()
 	b.mu.Lock()
 	b.prune(now)
 	b.mu.Unlock()

@@ -129,7 +129,7 @@ func TestSweep_NoDeadlineIsOverlooked(t *testing.T) {
 				}
 				// A look under way has to end first. What stays so was overlooked.
 				id, due, began := c.ID(), b.now()+int64(budget+sweepInterval), time.Now()
-				for b.sweeper.at.Load() > due && b.table.slots[id&slotMask].id.Load() == id {
+				for b.sweeper.at.Load() > due && b.calls.table.slots[id&slotMask].id.Load() == id {
 					if time.Since(began) > pingInterval/3 {
 						missed.Add(1)
 						break

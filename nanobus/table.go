@@ -139,8 +139,8 @@ func (t *table) claimOn(id uint64, l *Link) *Call {
 	return t.claim(id)
 }
 
-// mine reports whether the id was issued by this table's process.
-func (t *table) mine(id uint64) bool { return id>>48 == t.origin }
+// issued reports whether the id was issued by this table's process.
+func (t *table) issued(id uint64) bool { return id>>48 == t.origin }
 
 // inUse returns the slots that may hold a call.
 func (t *table) inUse() []slot { return t.slots[:t.high.Load()] }

@@ -46,13 +46,14 @@ type tap struct {
 	kinds   uint32 // bit n: frames of kind n
 	payload int    // bytes of each payload
 
-	dropped atomic.Uint64
-	told    uint64 // what of dropped the peer knows; the sweep's alone
+	dropped  atomic.Uint64
+	reported uint64 // what of dropped the peer knows; the sweep's alone
 }
 
 // tapSet is the taps of a bus. Its lock is taken when one comes or goes, and
 // no other lock under it.
 type tapSet struct {
+	bus    *Bus
 	mu     sync.Mutex
 	active atomic.Pointer[[]*tap] // nil when nobody listens in
 	logged atomic.Int64           // bus time of the last line about taps
@@ -95,48 +96,48 @@ func (s *tapSet) put(l *Link, t *tap) (was *tap, full bool) {
 	return was, false
 }
 
-// endTap ends the tap of the link, if it is one, and returns how many copies
+// end ends the tap of the link, if it is one, and returns how many copies
 // it has lost.
-func (b *Bus) endTap(l *Link) (dropped uint64) {
-	if b.taps.active.Load() == nil {
+func (s *tapSet) end(l *Link) (dropped uint64) {
+	if s.active.Load() == nil {
 		return 0
 	}
-	was, _ := b.taps.put(l, nil)
+	was, _ := s.put(l, nil)
 	if was == nil {
 		return 0
 	}
 	dropped = was.dropped.Load()
-	b.tapLog(zerolog.InfoLevel, l).Uint64("dropped", dropped).Msg("tap ended")
+	s.log(zerolog.InfoLevel, l).Uint64("dropped", dropped).Msg("tap ended")
 	return dropped
 }
 
-// tapLog begins a log line about the link's tap: one a second at most, as peers
+// log begins a log line about the link's tap: one a second at most, as peers
 // can make us say something as often as they like. nil, which is silent, else.
-func (b *Bus) tapLog(level zerolog.Level, l *Link) *zerolog.Event {
-	now, last := b.now(), b.taps.logged.Load()
-	if last != 0 && now-last < int64(time.Second) || !b.taps.logged.CompareAndSwap(last, now) {
+func (s *tapSet) log(level zerolog.Level, l *Link) *zerolog.Event {
+	now, last := s.bus.now(), s.logged.Load()
+	if last != 0 && now-last < int64(time.Second) || !s.logged.CompareAndSwap(last, now) {
 		return nil
 	}
-	return b.log.WithLevel(level).Stringer("link", l)
+	return s.bus.log.WithLevel(level).Stringer("link", l)
 }
 
-// tend tells each tap how many copies it has lost, if that has changed. The
+// report tells each tap how many copies it has lost, if that has changed. The
 // sweep calls it once a second.
-func (s *tapSet) tend() {
+func (s *tapSet) report() {
 	for _, t := range s.list() {
-		if n := t.dropped.Load(); n != t.told {
-			t.told = n
-			t.link.tapState(TapOn, n)
+		if n := t.dropped.Load(); n != t.reported {
+			t.reported = n
+			sendTapState(t.link, TapOn, n)
 		}
 	}
 }
 
-// taps are who gets copies of the link's frames: nobody, most of the time,
+// of is who gets copies of the link's frames: nobody, most of the time,
 // which costs one atomic load. Links that this process dialled carry its own
 // calls and are not listened to; nor are the taps' own links, or each copy
 // would be copied.
-func (l *Link) taps() []*tap {
-	p := l.bus.taps.active.Load()
+func (s *tapSet) of(l *Link) []*tap {
+	p := s.active.Load()
 	if p == nil || l.instance != nil {
 		return nil
 	}
@@ -148,8 +149,8 @@ func (l *Link) taps() []*tap {
 	return *p
 }
 
-// tapFrame acts on a frame of kind tap.
-func (l *Link) tapFrame(body []byte) error {
+// frame acts on a frame of kind tap.
+func (s *tapSet) frame(l *Link, body []byte) error {
 	if len(body) == 0 {
 		return fmt.Errorf("%w: tap without a body", ErrMalformed)
 	}
@@ -158,20 +159,20 @@ func (l *Link) tapFrame(body []byte) error {
 		if len(body) < wire.TapStartFixed {
 			return fmt.Errorf("%w: start of a tap in %d bytes", ErrMalformed, len(body))
 		}
-		l.startedTap(body)
+		s.start(l, body)
 		return nil
 	case wire.TapOpState, wire.TapOpCopy:
-		return l.heard(body)
+		return s.heard(l, body)
 	default:
-		l.bus.metrics.droppedUnknown.Inc()
+		s.bus.metrics.droppedUnknown.Inc()
 		return nil
 	}
 }
 
-// startedTap makes the peer a tap, changes what it gets, or ends it if it wants
+// start makes the peer a tap, changes what it gets, or ends it if it wants
 // no kind at all; and says what has come of that.
-func (l *Link) startedTap(body []byte) {
-	b := l.bus
+func (s *tapSet) start(l *Link, body []byte) {
+	b := s.bus
 	t := &tap{
 		link:    l,
 		sample:  binary.BigEndian.Uint32(body[1:]),
@@ -183,38 +184,38 @@ func (l *Link) startedTap(body []byte) {
 		b.metrics.droppedStray.Inc() // we called this peer, it doesn't listen to us
 		return
 	case t.kinds == 0:
-		l.tapState(TapOff, b.endTap(l))
+		sendTapState(l, TapOff, s.end(l))
 		return
 	case b.opts.NoTap:
-		b.tapLog(zerolog.WarnLevel, l).Msg("refusing a tap: forbidden here")
-		l.tapState(TapForbidden, 0)
+		s.log(zerolog.WarnLevel, l).Msg("refusing a tap: forbidden here")
+		sendTapState(l, TapForbidden, 0)
 		return
 	}
-	was, full := b.taps.put(l, t)
+	was, full := s.put(l, t)
 	if full {
-		b.tapLog(zerolog.WarnLevel, l).Int("max", maxTaps).Msg("refusing a tap: too many")
-		l.tapState(TapTooMany, 0)
+		s.log(zerolog.WarnLevel, l).Int("max", maxTaps).Msg("refusing a tap: too many")
+		sendTapState(l, TapTooMany, 0)
 		return
 	}
 	// Its end may have passed by before it was in the set.
 	if l.stateIs(linkDown) {
-		b.endTap(l)
+		s.end(l)
 		return
 	}
 	if was == nil {
-		b.tapLog(zerolog.InfoLevel, l).Float64("sample", float64(t.sample)/tapMillion).Int("payload", t.payload).Msg("tap listens in")
+		s.log(zerolog.InfoLevel, l).Float64("sample", float64(t.sample)/tapMillion).Int("payload", t.payload).Msg("tap listens in")
 	}
-	l.tapState(TapOn, t.dropped.Load())
+	sendTapState(l, TapOn, t.dropped.Load())
 }
 
-// tapState sends the state of the peer's tap.
-func (l *Link) tapState(s TapStatus, dropped uint64) {
+// sendTapState sends the state of the peer's tap.
+func sendTapState(l *Link, s TapStatus, dropped uint64) {
 	body := append(make([]byte, 0, wire.TapStateFixed), wire.TapOpState, byte(s))
 	l.control(wire.KindTap, 0, 0, binary.BigEndian.AppendUint64(body, dropped)...)
 }
 
 // tapMessage copies the frames of a batch that is about to be written.
-func (l *Link) tapMessage(taps []*tap, batch []byte) {
+func tapMessage(taps []*tap, l *Link, batch []byte) {
 	now := l.bus.now()
 	for len(batch) > 0 {
 		n := binary.BigEndian.Uint32(batch) // made by us: whole

@@ -274,14 +274,14 @@ func TestTap_OnlyOfAcceptedLinks(t *testing.T) {
 	b := newBus(t, Options{Service: "caller", Instance: "c", Metrics: set})
 	link(t, b, in)
 	l := b.snapshotLinks()[0]
-	if err := l.tapFrame(wire.TapStart(tapMillion, math.MaxUint32, 1)); err != nil {
+	if err := l.bus.taps.frame(l, wire.TapStart(tapMillion, math.MaxUint32, 1)); err != nil {
 		t.Fatal(err)
 	}
 	if b.taps.list() != nil || set.Counter(metrics.BusDropped, "stray").Value() != 1 {
 		t.Error("a tap of a caller")
 	}
 	// Nor is a copy taken by who asked for none.
-	if err := l.tapFrame(vector("tap-copy")[wire.HeaderSize:]); err != nil || set.Counter(metrics.BusDropped, "stray").Value() != 2 {
+	if err := l.bus.taps.frame(l, vector("tap-copy")[wire.HeaderSize:]); err != nil || set.Counter(metrics.BusDropped, "stray").Value() != 2 {
 		t.Errorf("a copy nobody asked for: %v", err)
 	}
 }
@@ -363,11 +363,11 @@ func TestTapFrame_Malformed(t *testing.T) {
 		"no body": {}, "short start": {wire.TapOpStart}, "short state": state[:len(state)-1], "short copy": copied[:5],
 		"cut peer": copied[:wire.TapCopyFixed+3], "cut header": copied[:wire.TapCopyFixed+1+12+15], "longer than itself": long,
 	} {
-		if err := l.tapFrame(body); !errors.Is(err, ErrMalformed) {
+		if err := l.bus.taps.frame(l, body); !errors.Is(err, ErrMalformed) {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
-	if err := l.tapFrame([]byte{200}); err != nil {
+	if err := l.bus.taps.frame(l, []byte{200}); err != nil {
 		t.Errorf("an unknown one: %v", err)
 	}
 }
@@ -471,7 +471,7 @@ func BenchmarkTap(b *testing.B) {
 func BenchmarkTap_NobodyListens(b *testing.B) {
 	l := &Link{bus: &Bus{}}
 	for b.Loop() {
-		if l.taps() != nil {
+		if l.bus.taps.of(l) != nil {
 			b.Fatal("somebody does")
 		}
 	}

@@ -108,8 +108,8 @@ func (o *TapOptions) mask() (kinds uint32) {
 
 // listenIn asks the instance that was dialled for copies, if that is what the
 // bus is for.
-func (l *Link) listenIn() {
-	o := l.bus.opts.Tap
+func (s *tapSet) listenIn(l *Link) {
+	o := s.bus.opts.Tap
 	if o == nil || l.instance == nil {
 		return
 	}
@@ -135,20 +135,20 @@ func (b *Bus) StopTap() {
 }
 
 // heard passes on what an instance says to the listener.
-func (l *Link) heard(body []byte) error {
-	o := l.bus.opts.Tap
+func (s *tapSet) heard(l *Link, body []byte) error {
+	o := s.bus.opts.Tap
 	if o == nil || l.instance == nil {
 		l.bus.metrics.droppedStray.Inc()
 		return nil
 	}
 	if body[0] == wire.TapOpState {
-		s, err := decodeTapState(body)
+		state, err := decodeTapState(body)
 		if err != nil {
 			return err
 		}
-		s.Service, s.Instance = l.instance.Service, l.instance.ID
+		state.Service, state.Instance = l.instance.Service, l.instance.ID
 		if o.State != nil {
-			o.State(s)
+			o.State(state)
 		}
 		return nil
 	}

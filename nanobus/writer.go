@@ -2,10 +2,33 @@ package nanobus
 
 import (
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"time"
 
+	"nanofront/nanobus/sp"
 	"nanofront/nanobus/wire"
+)
+
+const (
+	// maxGathered is how many bytes may wait for a link's writer before
+	// senders feel it: requests go elsewhere, replies wait.
+	maxGathered = 4 << 20
+
+	// batchSize is where a batch is cut into messages; only a frame that is
+	// larger by itself makes a larger message. mangos' pool has nothing for
+	// messages of 64 KiB and more: batches of 1 MiB cost five times as much
+	// per request, for their garbage
+	// (BenchmarkRequestReply/peer=nanobus/callers=256/body=4096).
+	batchSize = 60 << 10
+
+	// smallBuffer is what each of a link's two buffers may always keep. A
+	// larger one goes when it was not even a quarter full for so many writes.
+	smallBuffer = 64 << 10
+	shrinkAfter = 256
+
+	// sentRing is for how many writes back a link remembers the time.
+	sentRing = 256
 )
 
 // maxNow is how much is sent at once by the goroutine that has it, without the writer: more
@@ -19,42 +42,76 @@ const (
 	yieldTry  = 16
 )
 
-// turn is what writing needs. It belongs to whoever has cleared Link.parked:
+// writer is what a link sends: frames gather under its lock, and leave as a
+// message by its goroutine, or by whoever has the last of them.
+//
+// The lock is held when a frame is appended, so that it can hold for more: a
+// call is awaited before its request can leave and while the link is known to
+// be open; a reply is appended as its request is forgotten; a body is known as
+// its first frame is appended; and no request stands behind our ack of the
+// peer's draining.
+type writer struct {
+	link   *Link
+	pipe   *sp.Pipe
+	canTry bool // the pipe can be written to without blocking
+
+	sentAt [sentRing]int64 // bus time of the writes, atomically accessed
+	writes atomic.Uint32   // number of the write that will take what gathers now
+
+	// mu guards what follows, and what of the link's halves says so. It is held
+	// for one append of a frame, never over a system call. Only the locks of
+	// one of the link's requests or bodies are taken under it.
+	mu     sync.Mutex
+	space  sync.Cond // gathered bytes have shrunk
+	out    []byte    // frames gathered for the next message
+	cuts   []int     // where out is cut into messages
+	cut    int       // where the current message began in out
+	frames int       // frames in out
+	parked bool      // the goroutine waits for wake, and nobody writes
+	corked bool      // the reader is at a message, and sends what comes of it afterwards
+	closed bool
+	waits  int // for all to be written; see flushed
+
+	wake    chan struct{}
+	sending sending
+}
+
+// sending is what writing needs. It belongs to whoever has cleared writer.parked:
 // the writer, or for one message who writes in its place.
-type turn struct {
+type sending struct {
 	spare []byte // becomes out
 	cuts  []int
 	loose int    // writes in a row that needed little of their buffer
-	rest  []byte // of a message that the system didn't take at once; guarded by Link.mu
+	rest  []byte // of a message that the system didn't take at once; guarded by writer.mu
 }
 
 // takeOut takes all that has gathered. mu is held, and released.
-func (l *Link) takeOut() (buf []byte, frames int) {
-	t := &l.turn
-	buf, frames = l.out, l.frames
-	t.cuts = append(t.cuts[:0], l.cuts...)
-	if t.loose++; cap(buf) <= smallBuffer || len(buf) > cap(buf)/4 {
-		t.loose = 0
+func (w *writer) takeOut() (buf []byte, frames int) {
+	s := &w.sending
+	buf, frames = w.out, w.frames
+	s.cuts = append(s.cuts[:0], w.cuts...)
+	if s.loose++; cap(buf) <= smallBuffer || len(buf) > cap(buf)/4 {
+		s.loose = 0
 	}
-	if t.loose > shrinkAfter {
-		t.spare, t.loose = nil, 0
+	if s.loose > shrinkAfter {
+		s.spare, s.loose = nil, 0
 	}
-	l.out, l.cuts, l.cut, l.frames = t.spare[:0], l.cuts[:0], 0, 0
-	n := l.writes.Load()
-	atomic.StoreInt64(&l.sentAt[n%sentRing], l.bus.now())
-	l.writes.Store(n + 1)
-	l.mu.Unlock()
-	if taps := l.taps(); taps != nil {
-		l.tapMessage(taps, buf)
+	w.out, w.cuts, w.cut, w.frames = s.spare[:0], w.cuts[:0], 0, 0
+	n := w.writes.Load()
+	atomic.StoreInt64(&w.sentAt[n%sentRing], w.link.bus.now())
+	w.writes.Store(n + 1)
+	w.mu.Unlock()
+	if taps := w.link.bus.taps.of(w.link); taps != nil {
+		tapMessage(taps, w.link, buf)
 	}
-	m := l.bus.metrics
-	m.messagesOut.Add(uint64(len(t.cuts) + 1))
+	m := w.link.bus.metrics
+	m.messagesOut.Add(uint64(len(s.cuts) + 1))
 	m.framesOut.Add(uint64(frames))
 	m.bytesOut.Add(uint64(len(buf)))
 	return buf, frames
 }
 
-// writer sends what has gathered, again and again, until the link closes.
+// run sends what has gathered, again and again, until the link closes.
 //
 // It yields once before it takes the gathered frames. The sender that woke it
 // put it next in line, ahead of everybody who is about to send too; after the
@@ -63,41 +120,40 @@ func (l *Link) takeOut() (buf []byte, frames int) {
 // (BenchmarkLink_Yield). Where nobody is about to send, a yield wakes a thread
 // for nothing: after some messages of one frame it is left out, but for a
 // try now and then, until there are several again.
-func (l *Link) writer() {
-	defer l.writing.Done()
+func (w *writer) run() {
 	var yield yielding
 	for {
-		l.mu.Lock()
-		for len(l.out) == 0 && l.turn.rest == nil {
-			if l.closed {
-				l.mu.Unlock()
+		w.mu.Lock()
+		for len(w.out) == 0 && w.sending.rest == nil {
+			if w.closed {
+				w.mu.Unlock()
 				return
 			}
-			l.parked = true
-			l.mu.Unlock()
-			<-l.wake
-			if !l.bus.opts.noYield && yield.pays() {
+			w.park()
+			w.mu.Unlock()
+			<-w.wake
+			if !w.link.bus.opts.noYield && yield.pays() {
 				runtime.Gosched()
 			}
-			l.mu.Lock()
+			w.mu.Lock()
 		}
-		rest := l.turn.rest
-		l.turn.rest = nil
+		rest := w.sending.rest
+		w.sending.rest = nil
 		if rest != nil {
-			l.mu.Unlock()
-			if err := l.pipe.Finish(rest); err != nil {
-				l.failed()
+			w.mu.Unlock()
+			if err := w.pipe.Finish(rest); err != nil {
+				w.failed()
 				return
 			}
 			continue
 		}
-		buf, frames := l.takeOut()
+		buf, frames := w.takeOut()
 		yield.wrote(frames)
-		l.space.Broadcast()
-		err := l.write(buf, l.turn.cuts)
-		l.turn.spare = buf
+		w.space.Broadcast()
+		err := w.write(buf, w.sending.cuts)
+		w.sending.spare = buf
 		if err != nil {
-			l.failed()
+			w.failed()
 			return
 		}
 	}
@@ -116,117 +172,119 @@ func (y *yielding) wrote(frames int) {
 }
 
 // failed ends the link after a write that did.
-func (l *Link) failed() {
-	l.close("write")
-	l.mu.Lock()
-	l.dropOut()
-	l.turn.rest = nil
-	l.mu.Unlock()
+func (w *writer) failed() {
+	w.link.close("write")
+	w.mu.Lock()
+	w.dropOut()
+	w.sending.rest = nil
+	w.mu.Unlock()
 }
 
 // dropOut drops all that has gathered. mu is held.
-func (l *Link) dropOut() { l.out, l.cuts, l.cut, l.frames = nil, l.cuts[:0], 0, 0 }
+func (w *writer) dropOut() { w.out, w.cuts, w.cut, w.frames = nil, w.cuts[:0], 0, 0 }
 
 // writeNow sends what has gathered on the goroutine that calls it, which must
 // not block: what the system doesn't take at once is left to the writer. It
 // saves two changes of goroutine each way, which is most of what a hop between
 // otherwise idle processes costs (BenchmarkRequestReply/peer=nanobus/callers=1).
 // mu is held, and released.
-func (l *Link) writeNow() {
-	l.parked = false
-	buf, _ := l.takeOut()
-	rest, err := l.pipe.TryWrite(buf)
-	l.mu.Lock()
-	l.turn.spare = buf
+func (w *writer) writeNow() {
+	w.parked = false
+	buf, _ := w.takeOut()
+	rest, err := w.pipe.TryWrite(buf)
+	w.mu.Lock()
+	w.sending.spare = buf
 	if err != nil {
-		l.dropOut()
+		w.dropOut()
 	} else if rest != nil {
-		l.turn.rest = rest
+		w.sending.rest = rest
 	}
-	wake := l.closed || l.turn.rest != nil || len(l.out) > 0
-	l.parked = !wake
-	l.mu.Unlock()
+	wake := w.closed || w.sending.rest != nil || len(w.out) > 0
+	if !wake {
+		w.park()
+	}
+	w.mu.Unlock()
 	if err != nil {
-		l.close("write")
+		w.link.close("write")
 	}
 	if wake {
-		l.wake <- struct{}{}
+		w.wake <- struct{}{}
 	}
 }
 
 // canNow reports whether writeNow may be called. mu is held.
-func (l *Link) canNow() bool {
-	return l.canTry && l.parked && !l.closed && len(l.cuts) == 0 && len(l.out) <= maxNow
+func (w *writer) canNow() bool {
+	return w.canTry && w.parked && !w.closed && len(w.cuts) == 0 && len(w.out) <= maxNow
 }
 
-// rouse sees to it that what has gathered is being written, corked or not:
+// wakeUp sees to it that what has gathered is being written, corked or not:
 // the caller is about to wait for that. mu is held.
-func (l *Link) rouse() {
-	if l.parked && len(l.out) > 0 {
-		l.parked = false
-		l.wake <- struct{}{} // has room for one, and there is one for each clearing of parked
+func (w *writer) wakeUp() {
+	if w.parked && len(w.out) > 0 {
+		w.parked = false
+		w.wake <- struct{}{} // has room for one, and there is one for each clearing of parked
 	}
 }
 
 // cork has what is sent on the link wait until uncork. Called by the reader,
 // before it acts on a message: what comes of that goes out as one.
-func (l *Link) cork() {
-	l.mu.Lock()
-	l.corked = true
-	l.mu.Unlock()
+func (w *writer) cork() {
+	w.mu.Lock()
+	w.corked = true
+	w.mu.Unlock()
 }
 
 // uncork sends what has gathered since cork.
-func (l *Link) uncork() {
-	l.mu.Lock()
-	l.corked = false
-	l.pushLocked()
+func (w *writer) uncork() {
+	w.mu.Lock()
+	w.corked = false
+	w.pushLocked()
 }
 
 // push sends what has gathered, unless the reader is about to.
-func (l *Link) push() {
-	l.mu.Lock()
-	l.pushLocked()
+func (w *writer) push() {
+	w.mu.Lock()
+	w.pushLocked()
 }
 
 // pushLocked is push. mu is held, and released.
-func (l *Link) pushLocked() {
-	if len(l.out) == 0 || !l.parked || l.corked {
-		l.mu.Unlock()
+func (w *writer) pushLocked() {
+	if len(w.out) == 0 || !w.parked || w.corked {
+		w.mu.Unlock()
 		return
 	}
-	if l.canNow() {
-		l.writeNow()
+	if w.canNow() {
+		w.writeNow()
 		return
 	}
-	l.parked = false
-	l.mu.Unlock()
-	l.wake <- struct{}{}
+	w.parked = false
+	w.mu.Unlock()
+	w.wake <- struct{}{}
 }
 
 // commitNow is commit for the only request under way on the link, or the reply
 // to the last one: there is nobody whose frames would come too if it waited for
 // them.
-func (l *Link) commitNow(start int) error {
-	n := len(l.out) - start
-	if start != 0 || l.corked || n > maxNow || !l.canNow() {
-		return l.commit(start)
+func (w *writer) commitNow(start int) error {
+	n := len(w.out) - start
+	if start != 0 || w.corked || n > maxNow || !w.canNow() {
+		return w.commit(start)
 	}
-	wire.End(l.out, start)
-	l.frames++
-	l.writeNow()
+	wire.End(w.out, start)
+	w.frames++
+	w.writeNow()
 	return nil
 }
 
 // write sends buf as the messages that cuts say.
-func (l *Link) write(buf []byte, cuts []int) error {
+func (w *writer) write(buf []byte, cuts []int) error {
 	from := 0
 	for i := 0; i <= len(cuts); i++ {
 		to := len(buf)
 		if i < len(cuts) {
 			to = cuts[i]
 		}
-		if err := l.pipe.Send(buf[from:to]); err != nil {
+		if err := w.pipe.Send(buf[from:to]); err != nil {
 			return err
 		}
 		from = to
@@ -234,15 +292,54 @@ func (l *Link) write(buf []byte, cuts []int) error {
 	return nil
 }
 
-// flush waits until all that was gathered has been given to the system.
-func (l *Link) flush(deadline time.Time) {
-	for time.Now().Before(deadline) {
-		l.mu.Lock()
-		done := l.closed || (len(l.out) == 0 && l.parked)
-		l.mu.Unlock()
-		if done {
-			return
-		}
-		time.Sleep(time.Millisecond)
+// park notes that nobody writes. mu is held.
+func (w *writer) park() {
+	w.parked = true
+	if w.waits > 0 {
+		w.space.Broadcast()
 	}
+}
+
+// flush waits until all that was gathered has been given to the system.
+func (w *writer) flush(deadline time.Time) {
+	w.mu.Lock()
+	w.flushed(deadline)
+	w.mu.Unlock()
+}
+
+// flushed is flush; false: the link is closed, or it is too late. mu is held.
+func (w *writer) flushed(deadline time.Time) bool {
+	late := false
+	timer := time.AfterFunc(time.Until(deadline), func() {
+		w.mu.Lock()
+		late = true
+		w.mu.Unlock()
+		w.space.Broadcast()
+	})
+	defer timer.Stop()
+	w.waits++
+	for !w.closed && !late && (len(w.out) > 0 || !w.parked) {
+		w.space.Wait()
+	}
+	w.waits--
+	return !w.closed && !late
+}
+
+// endWriting tells the peer that nothing more comes, once all that was gathered
+// has been given to the system. It returns false if it can't.
+func (w *writer) endWriting(deadline time.Time) bool {
+	if !w.pipe.CanCloseWrite() {
+		return false
+	}
+	w.mu.Lock()
+	ok := w.flushed(deadline)
+	if ok {
+		w.closed, w.parked = true, false // for writers; the reader goes on
+	}
+	w.mu.Unlock()
+	if !ok {
+		return false
+	}
+	w.wake <- struct{}{} // the goroutine ends
+	return w.pipe.CloseWrite() == nil
 }

@@ -1,0 +1,168 @@
+package nanobus
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"go.nanomsg.org/mangos/v3"
+
+	"nanofront/nanobus/wire"
+)
+
+// responder is the half of a link that takes the peer's requests. The lock of
+// the link's writer guards it.
+type responder struct {
+	link *Link
+
+	active   requests         // not answered yet
+	held     map[uint64]*Held // answered by a hold
+	granted  int              // window announced to the peer
+	formerly int              // what it was before it shrank
+	shrunkAt int64            // bus time of that
+	cancels  int              // requests that the peer has not cancelled
+	drainAck bool             // the peer has said that it sends no more requests
+}
+
+// request makes a Request of a frame.
+func (h *responder) request(f wire.Frame, msg *mangos.Message, now int64) (*Request, error) {
+	if len(f.Body) < wire.RequestFixed {
+		return nil, fmt.Errorf("%w: request of %d bytes", ErrMalformed, len(f.Body))
+	}
+	msg.Clone()
+	r := requestPool.Get().(*Request) //nolint:forcetypeassert // the pool has nothing else
+	r.link, r.msg, r.id = h.link, msg, f.ID
+	r.payload = f.Body[wire.RequestFixed:]
+	r.received = now
+	r.budget = int64(binary.BigEndian.Uint32(f.Body)) * 1000
+	r.deadline.Store(now + r.budget)
+	return r, nil
+}
+
+// takeBody makes the request one whose body goes on in data frames. It returns
+// 0, or why it is to be refused.
+func (r *Request) takeBody(now int64) Code {
+	if !r.link.bus.opts.Bodies {
+		r.link.bus.metrics.droppedMalformed.Inc()
+		return CodeMalformed // we have not said that we take those
+	}
+	if r.body = newBodyReader(r.link, bodyKey{id: r.id}, now); r.body == nil {
+		return CodeOverWindow
+	}
+	r.deadline.Store(noDeadline)
+	return 0
+}
+
+// admit takes the requests that arrived into the link's table, refuses what
+// is over the window, and hands the rest to Serve.
+func (h *responder) admit(arrived []*Request) {
+	if len(arrived) == 0 {
+		return
+	}
+	b, w := h.link.bus, &h.link.writer
+	b.served.Add(int64(len(arrived)))
+	n := 0
+	w.mu.Lock()
+	h.cancels += len(arrived)
+	for i, r := range arrived {
+		if h.active.n >= h.limit(r.received) {
+			break
+		}
+		h.active.add(r)
+		n = i + 1
+	}
+	w.mu.Unlock()
+	for _, r := range arrived[n:] {
+		b.metrics.droppedWindow.Inc()
+		r.refuse(CodeOverWindow)
+	}
+	if b.opts.Serve == nil {
+		for _, r := range arrived[:n] {
+			b.metrics.droppedNoHandler.Inc()
+			r.ReplyError(CodeNoHandler, "this process takes no requests")
+		}
+		return
+	}
+	if n > 0 {
+		b.opts.Serve(arrived[:n])
+	}
+}
+
+// grant sets the window of the peer, and remembers the one it may still
+// believe in. mu is held.
+func (h *responder) grant(window int, now int64) {
+	if window < h.granted {
+		if now-h.shrunkAt > int64(windowGrace) {
+			h.formerly = 0
+		}
+		h.formerly = max(h.formerly, h.granted)
+		h.shrunkAt = now
+	}
+	h.granted = window
+}
+
+// limit is how many requests of the peer are held at once. mu is held.
+func (h *responder) limit(now int64) int {
+	if h.link.bus.opts.Serve == nil {
+		return h.link.bus.opts.Window // each is answered at once: there is no handler
+	}
+	if h.formerly > h.granted && now-h.shrunkAt <= int64(windowGrace) {
+		return h.formerly
+	}
+	return h.granted
+}
+
+// bodyComplete starts the budget of the peer's request with this id, if it is
+// still at work: all of it is here.
+func (h *responder) bodyComplete(id uint64, now int64) {
+	mu := &h.link.mu
+	mu.Lock()
+	defer mu.Unlock()
+	if r := h.active.find(id); r != nil {
+		r.deadline.Store(now + r.budget)
+		r.ctx.moved()
+	}
+}
+
+// cancelled marks the peer's request with this id, if it is still at work.
+func (h *responder) cancelled(id uint64) {
+	l := h.link
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return // what is answered from here on stays in active, and is used anew
+	}
+	if h.cancels == 0 {
+		l.bus.metrics.droppedStray.Inc() // more of them than requests
+		return
+	}
+	h.cancels--
+	if r := h.active.find(id); r != nil {
+		r.cancel()
+	}
+	if w := l.writers[bodyKey{id, true}]; w != nil {
+		w.halt(ErrCancelled)
+		l.space.Broadcast()
+	}
+	if r := l.readers[bodyKey{id: id}]; r != nil {
+		r.end(ErrCancelled)
+	}
+}
+
+// forget takes a request off the table. mu is held.
+func (h *responder) forget(r *Request) { h.active.remove(r) }
+
+// idle reports whether none of the peer's requests is under way. mu is held.
+func (h *responder) idle() bool { return h.active.n == 0 }
+
+// calls reports whether requests are to be expected on the link. A link that
+// we dialled carries ours; its peer would dial us to send its own. One that has
+// not introduced itself takes nothing from the others: its part is told in our
+// hello, and theirs shrink when it is known.
+func (h *responder) calls() bool {
+	l := h.link
+	if l.instance != nil {
+		return false
+	}
+	hello := l.hello.Load()
+	return hello != nil && !hello.EventsOnly
+}
