@@ -17,7 +17,7 @@ import (
 // its way.
 func TestLink_LimitFollowsTheWindow(t *testing.T) {
 	b := newBus(t, Options{Serve: echo, Window: 100})
-	l := &Link{bus: b}
+	l := newLink(b, sp.NewPipe(nil), nil)
 	const second = int64(time.Second)
 	l.grant(100, 0)
 	l.grant(50, 10*second)

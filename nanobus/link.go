@@ -66,7 +66,7 @@ func newLink(b *Bus, p *sp.Pipe, in *instance) *Link {
 		attached: b.now(),
 		down:     make(chan struct{}),
 	}
-	l.writer.link, l.requester.link, l.responder.link = l, l, l
+	l.writer.link, l.requester.link, l.responder.link, l.challenge.link = l, l, l, l
 	l.space.L = &l.mu
 	l.target.Owner = l
 	if in != nil {

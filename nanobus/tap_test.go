@@ -15,6 +15,7 @@ import (
 
 	"nanofront/internal/testutil"
 	"nanofront/metrics"
+	"nanofront/nanobus/sp"
 	"nanofront/nanobus/wire"
 )
 
@@ -469,7 +470,7 @@ func BenchmarkTap(b *testing.B) {
 
 // BenchmarkTap_NobodyListens is the hook itself, once for each message.
 func BenchmarkTap_NobodyListens(b *testing.B) {
-	l := &Link{bus: &Bus{}}
+	l := newLink(&Bus{}, sp.NewPipe(nil), nil)
 	for b.Loop() {
 		if l.bus.taps.of(l) != nil {
 			b.Fatal("somebody does")
