@@ -156,7 +156,7 @@ func (h *responder) idle() bool { return h.active.n == 0 }
 
 // calls reports whether requests are to be expected on the link. A link that
 // we dialled carries ours; its peer would dial us to send its own. One that has
-// not introduced itself takes nothing from the others: its part is told in our
+// not introduced itself takes nothing from the others: its share is in our
 // hello, and theirs shrink when it is known.
 func (h *responder) calls() bool {
 	l := h.link

@@ -47,11 +47,11 @@ func newAlias(members []member) *alias {
 		sum += members[i].weight
 	}
 	// In units of 1/(n·sum), so that a column is sum high and nothing is rounded.
-	part := make([]int64, n)
+	height := make([]int64, n)
 	var low, high []int
 	for i := range members {
-		part[i] = members[i].weight * int64(n)
-		if part[i] < sum {
+		height[i] = members[i].weight * int64(n)
+		if height[i] < sum {
 			low = append(low, i)
 		} else {
 			high = append(high, i)
@@ -60,10 +60,10 @@ func newAlias(members []member) *alias {
 	for len(low) > 0 && len(high) > 0 {
 		l, h := low[len(low)-1], high[len(high)-1]
 		low = low[:len(low)-1]
-		a.keep[l] = uint32(uint64(part[l]) << 32 / uint64(sum)) // part < sum, both small
+		a.keep[l] = uint32(uint64(height[l]) << 32 / uint64(sum)) // height < sum, both small
 		a.other[l] = uint16(h)                                  // MaxLinks at most
-		part[h] -= sum - part[l]
-		if part[h] < sum {
+		height[h] -= sum - height[l]
+		if height[h] < sum {
 			high = high[:len(high)-1]
 			low = append(low, h)
 		}

@@ -146,8 +146,8 @@ func (p *conn) secure(dialled string) error {
 }
 
 func (p *conn) handshake(proto transport.ProtocolInfo) error {
-	mine := Greeting(proto.Self)
-	if _, err := p.c.Write(mine[:]); err != nil {
+	ours := Greeting(proto.Self)
+	if _, err := p.c.Write(ours[:]); err != nil {
 		return err
 	}
 	var theirs [8]byte

@@ -119,11 +119,11 @@ func (l *listener) handshake(c net.Conn) {
 	}
 	// Not before it has been taken: what waits for that is bounded too.
 	l.mu.Lock()
-	_, mine := l.pending[c]
+	_, pending := l.pending[c]
 	delete(l.pending, c)
 	done := l.done
 	l.mu.Unlock()
-	if err != nil && mine && !done { // else it was evicted, and counted then
+	if err != nil && pending && !done { // else it was evicted, and counted then
 		l.s.config.Refused(handshakeReason(err), l.remote(c), false, err)
 	}
 }
