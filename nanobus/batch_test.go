@@ -233,7 +233,9 @@ func TestBatch_AmongOthers(t *testing.T) {
 // TestBatch_RetryFromDone: a call may be sent again from its Done, which is on
 // the goroutine that reads a link, or on that which ends it.
 func TestBatch_RetryFromDone(t *testing.T) {
+	both := make(chan struct{})
 	refuse := func(batch []*Request) {
+		<-both // a ping may take the requests along before they are flushed
 		for _, r := range batch {
 			r.ReplyError(CodeDraining, "")
 		}
@@ -272,7 +274,9 @@ func TestBatch_RetryFromDone(t *testing.T) {
 			}
 			waitFor(t, "both linked", func() bool { return b.Service("s").Live() == 2 })
 			batch.Flush()
-			if name == "link down" {
+			if name == "refused" {
+				close(both)
+			} else {
 				waitFor(t, "all at the first", func() bool { return h.count() == n })
 				_ = s1.Close()
 			}
