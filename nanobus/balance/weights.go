@@ -61,7 +61,7 @@ func newAlias(members []member) *alias {
 		l, h := low[len(low)-1], high[len(high)-1]
 		low = low[:len(low)-1]
 		a.keep[l] = uint32(uint64(height[l]) << 32 / uint64(sum)) // height < sum, both small
-		a.other[l] = uint16(h)                                  // MaxLinks at most
+		a.other[l] = uint16(h)                                    // MaxLinks at most
 		height[h] -= sum - height[l]
 		if height[h] < sum {
 			high = high[:len(high)-1]
