@@ -128,6 +128,7 @@ func (q *calls) abort(id uint64, err error) bool {
 		if c.Upload == nil {
 			l.target.Observe(c.Timing.Total)
 		}
+		l.target.Failed()
 	}
 	b.metrics.cancelsOut.Inc()
 	l.control(wire.KindCancel, 0, id)

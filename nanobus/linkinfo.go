@@ -15,6 +15,13 @@ type LinkInfo struct {
 	Replies   uint64  `json:"replies"`
 	LatencyMS float64 `json:"latency_ms"` // moving average
 
+	// What became of the requests of the last 10 s, as they look from here: with the way there and
+	// back.
+	Rate   float64 `json:"requests_per_s"`
+	Failed float64 `json:"errors_per_s"`
+	P50    float64 `json:"p50_ms"`
+	P99    float64 `json:"p99_ms"`
+
 	// ClockKnown says whether the peer's clock is known against ours, so that
 	// Timing can tell the way out from the way back.
 	ClockKnown bool `json:"-"`
@@ -30,12 +37,14 @@ func (b *Bus) Links() []LinkInfo {
 		if in == nil {
 			continue
 		}
+		recent := l.target.Recent()
 		infos = append(infos, LinkInfo{
 			Service: in.Service, Instance: in.ID, Version: in.Version, Address: in.Address,
 			State:  [...]string{"greeting", "live", "draining", "down"}[l.state.Load()],
 			Weight: balance.Effective(in.Weight),
 			Window: l.target.Window(), InFlight: l.InFlight(), Replies: l.target.Replies(),
 			LatencyMS: l.target.Latency().Seconds() * 1e3, ClockKnown: l.clock.known.Load(),
+			Rate: recent.Rate, Failed: recent.Failed, P50: recent.P50.Seconds() * 1e3, P99: recent.P99.Seconds() * 1e3,
 		})
 	}
 	return infos

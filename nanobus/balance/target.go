@@ -16,6 +16,8 @@ type Target struct {
 	latency  atomic.Int64 // moving average in ns, see observe
 	replies  atomic.Uint64
 
+	recent recent
+
 	repliesSeen uint64 // replies at the last Recover; its caller's alone
 }
 
@@ -65,6 +67,11 @@ func (t *Target) Replied() { t.replies.Add(1) }
 // instance that got slow is avoided with the first sign of it and trusted
 // again only slowly ("peak EWMA", as in Finagle).
 func (t *Target) Observe(took time.Duration) {
+	t.recent.times[bucketOf(took)].Add(1)
+	t.fold(took)
+}
+
+func (t *Target) fold(took time.Duration) {
 	old, ns := t.latency.Load(), int64(took)
 	if ns > old {
 		t.latency.Store(old + (ns-old)/2)
@@ -76,13 +83,18 @@ func (t *Target) Observe(took time.Duration) {
 // ObserveError is Observe for an error: an instance that fails quickly must not
 // look like the fastest one.
 func (t *Target) ObserveError(took time.Duration) {
-	t.Observe(min(max(2*t.Latency(), took, 10*time.Millisecond), 5*time.Second))
+	t.recent.failed.Add(1)
+	t.fold(min(max(2*t.Latency(), took, 10*time.Millisecond), 5*time.Second))
 }
+
+// Failed counts a request that got no answer in time.
+func (t *Target) Failed() { t.recent.failed.Add(1) }
 
 // Recover is to be called once a second. An instance that looks slow gets no
 // requests, and so no chance to look otherwise: without replies since the last
 // time its latency is halved, until it gets one again.
 func (t *Target) Recover() {
+	t.recent.mark(t.replies.Load(), time.Now())
 	if n := t.replies.Load(); n == t.repliesSeen {
 		t.latency.Store(t.latency.Load() / 2)
 	} else {

@@ -94,6 +94,7 @@ func printInstances(s terminal.Screen, instances []instanceStatus) (dropped []st
 		{Head: "req/s", Right: true},
 		{Head: "p50", Right: true},
 		{Head: "p99", Right: true},
+		{Head: "err/s", Right: true, Drop: 4},
 		{Head: "in flight", Right: true, Drop: 1},
 		{Head: "weight", Right: true, Drop: 4},
 		{Head: "window", Right: true, Drop: 5},
@@ -101,10 +102,18 @@ func printInstances(s terminal.Screen, instances []instanceStatus) (dropped []st
 		{Head: "version", Drop: 3},
 		{Head: "address", Drop: 6},
 	}}
+	marked := false
 	for _, in := range instances {
+		mark := func(text string) string { // of the callers' figures
+			if in.Callers {
+				marked = true
+				return text + "*"
+			}
+			return text
+		}
 		row := []terminal.Cell{{Text: in.Service}, {Text: in.ID}, {Text: string(in.State), Style: in.State.style()}}
 		for _, text := range []string{
-			orNothing(in.Rate, count), orNothing(in.P50, millis), orNothing(in.P99, millis), orNothing(in.InFlight, count),
+			mark(orNothing(in.Rate, count)), orNothing(in.P50, millis), orNothing(in.P99, millis), orNothing(in.Failed, count), orNothing(in.InFlight, count),
 			in.Weight.String(), terminal.Grouped(in.Window), uptime(in.Uptime), in.Version, in.Address,
 		} {
 			row = append(row, terminal.Cell{Text: text})
@@ -117,6 +126,9 @@ func printInstances(s terminal.Screen, instances []instanceStatus) (dropped []st
 		if slices.ContainsFunc(instances, func(in instanceStatus) bool { return in.State == st.state }) {
 			s.Explain(string(st.state), st.means)
 		}
+	}
+	if marked {
+		s.Explain("*", "as its callers see it, the way there and back included: it has no admin port that answers")
 	}
 	return dropped
 }

@@ -45,15 +45,20 @@ func (s state) style() terminal.Style {
 	return terminal.Plain
 }
 
-// setStates finds out from the links of all who were asked.
-func setStates(statuses []instanceStatus, terminators []terminatorStatus) {
-	var links []nanobus.LinkInfo
+// linksOf are the links of all processes that were asked.
+func linksOf(statuses []instanceStatus, terminators []terminatorStatus) (links []nanobus.LinkInfo) {
 	for _, t := range terminators {
 		links = append(links, t.Links...)
 	}
 	for _, s := range statuses {
 		links = append(links, s.links...)
 	}
+	return links
+}
+
+// setStates finds out from the links of all processes that were asked.
+func setStates(statuses []instanceStatus, terminators []terminatorStatus) {
+	links := linksOf(statuses, terminators)
 	for i := range statuses {
 		statuses[i].State = stateOf(&statuses[i], links)
 	}

@@ -26,8 +26,8 @@ type Command struct {
 	JSON        bool     `name:"json" help:"Print JSON."`
 }
 
-// instanceStatus is a line of the table. Figures are of the last 10 s; nil
-// where the admin port doesn't answer.
+// instanceStatus is a line of the table. Figures are of the last 10 s: the instance's own, or else
+// those of its callers' links; nil where nobody knows any.
 type instanceStatus struct {
 	registry.Instance
 	State    state    `json:"state"`
@@ -37,6 +37,9 @@ type instanceStatus struct {
 	Rate     *float64 `json:"requests_per_s"`
 	P50      *float64 `json:"p50_ms"`
 	P99      *float64 `json:"p99_ms"`
+	Failed   *float64 `json:"errors_per_s"`
+	// Callers says that the figures are of the callers' side: times are with the way there and back.
+	Callers bool `json:"from_callers,omitempty"`
 
 	links []nanobus.LinkInfo // to others
 	asked error              // why it doesn't answer
@@ -90,6 +93,7 @@ func (c *Command) Run(ctx context.Context, std cli.IO) error {
 	}
 	wg.Wait()
 	setStates(statuses, terminators)
+	setFigures(statuses, terminators)
 	if c.JSON {
 		enc := json.NewEncoder(std.Out)
 		enc.SetIndent("", "  ")
@@ -168,7 +172,7 @@ func lookAtInstance(ctx context.Context, in registry.Instance) instanceStatus {
 	}
 	_ = admin.GetJSON(ctx, in.Admin, "/links.json", &s.links) // without, there are none
 	work := r.Timers["service_time"].Last
-	inFlight, rate := r.Gauges["in_flight"], r.Counters["requests"].Rate
-	s.PID, s.InFlight, s.Rate, s.P50, s.P99 = r.PID, &inFlight, &rate, &work.P50, &work.P99
+	inFlight, rate, failed := r.Gauges["in_flight"], r.Counters["requests"].Rate, r.Counters["errors"].Rate
+	s.PID, s.InFlight, s.Rate, s.P50, s.P99, s.Failed = r.PID, &inFlight, &rate, &work.P50, &work.P99, &failed
 	return s
 }

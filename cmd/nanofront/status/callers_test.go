@@ -1,0 +1,44 @@
+package status
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"nanofront/internal/terminal"
+	"nanofront/nanobus"
+	"nanofront/registry"
+)
+
+// An instance that doesn't say its figures has those of its callers' links; one that does keeps its own.
+func TestFigures_FromCallers(t *testing.T) {
+	own := 5.0
+	link := func(id string, rate, p50, p99 float64) nanobus.LinkInfo {
+		return nanobus.LinkInfo{Service: "web", Instance: id, State: "live", InFlight: 2, Rate: rate, Failed: 1, P50: p50, P99: p99}
+	}
+	statuses := []instanceStatus{
+		{Instance: registry.Instance{Service: "web", ID: "silent"}},
+		{Instance: registry.Instance{Service: "web", ID: "says"}, Rate: &own},
+		{Instance: registry.Instance{Service: "web", ID: "unknown"}},
+	}
+	down := link("unknown", 1, 1, 1)
+	down.State = "down"
+	setFigures(statuses, []terminatorStatus{
+		{Links: []nanobus.LinkInfo{link("silent", 3000, 1, 5), link("says", 1, 1, 1), down}},
+		{Links: []nanobus.LinkInfo{link("silent", 1000, 5, 9)}},
+	})
+	s := statuses[0]
+	if !s.Callers || *s.Rate != 4000 || *s.Failed != 2 || *s.InFlight != 4 || *s.P50 != 2 || *s.P99 != 9 {
+		t.Errorf("from the callers: %+v", s)
+	}
+	if statuses[1].Callers || *statuses[1].Rate != own || statuses[2].Callers || statuses[2].Rate != nil {
+		t.Errorf("others: %+v", statuses[1:])
+	}
+	var out bytes.Buffer
+	printOn(terminal.Screen{Writer: &out, Width: 200}, place{Static: "t.yaml"}, nil, statuses)
+	for _, want := range []string{"4,000*", "err/s", "as its callers see it"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in\n%s", want, out.String())
+		}
+	}
+}
