@@ -61,21 +61,15 @@ func (p *epoller) open(i int) error {
 const socketFlags = unix.SOCK_NONBLOCK | unix.SOCK_CLOEXEC
 
 // send writes to a socket, as package unix does, without the scheduler.
-func send(fd int32, b []byte) (int, error) {
+func send(fd int32, b []byte) (int, unix.Errno) {
 	n, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), unix.MSG_NOSIGNAL, 0, 0)
-	if errno != 0 {
-		return 0, errno
-	}
-	return int(n), nil
+	return int(n), errno
 }
 
 // receive reads from a socket; 0 bytes are the end.
-func receive(fd int32, b []byte) (int, error) {
+func receive(fd int32, b []byte) (int, unix.Errno) {
 	n, _, errno := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), 0, 0, 0)
-	if errno != 0 {
-		return 0, errno
-	}
-	return int(n), nil
+	return int(n), errno
 }
 
 func (p *epoller) wait(d time.Duration) ([]event, error) {

@@ -76,24 +76,24 @@ func (s *sockets) connected(i int) error {
 
 func (s *sockets) write(i int, b []byte) (int, error) {
 	for {
-		n, err := send(s.fds[i], b)
-		switch err {
-		case nil:
+		n, errno := send(s.fds[i], b)
+		switch errno {
+		case 0:
 			return n, nil
 		case unix.EINTR:
 			continue
 		case unix.EAGAIN:
 			return 0, nil
 		}
-		return 0, err
+		return 0, errno
 	}
 }
 
 func (s *sockets) read(i int, b []byte) (int, error) {
 	for {
-		n, err := receive(s.fds[i], b)
-		switch err {
-		case nil:
+		n, errno := receive(s.fds[i], b)
+		switch errno {
+		case 0:
 			if n == 0 {
 				return 0, io.EOF
 			}
@@ -103,7 +103,7 @@ func (s *sockets) read(i int, b []byte) (int, error) {
 		case unix.EAGAIN:
 			return 0, errAgain
 		}
-		return 0, err
+		return 0, errno
 	}
 }
 
