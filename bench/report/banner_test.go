@@ -61,6 +61,13 @@ func TestBanner(t *testing.T) {
 			t.Errorf("a claim of a noisy run: %q", m[1])
 		}
 	}
+	titles := make(map[string]bool)
+	for _, p := range plotsOf(noisy()) {
+		if titles[p.title] || strings.Contains(p.title, ": ,") {
+			t.Errorf("two plots, or one of no known kind, are called %q", p.title)
+		}
+		titles[p.title] = true
+	}
 	if text := words(quiet); strings.Contains(text, "<aside") || strings.Contains(text, "provisional\"") || !strings.Contains(text, "follows up to") {
 		t.Error("the page of a quiet run has a banner, or no claims")
 	}

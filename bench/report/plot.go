@@ -31,6 +31,12 @@ const (
 	widthFile   = 860.0
 )
 
+// kindWords say what a plot shows that makes no claim, by the first word of its name.
+var kindWords = map[string]string{
+	"throughput": "rate", "latency": "latency", "rate": "latency against rate", "overload": "what becomes of requests",
+	"stages": "time by stage", "time": "latency over time", "cpu": "CPU per request",
+}
+
 // plotsOf returns the plots for which a report has figures.
 func plotsOf(rep *result.Report) []plot {
 	all := result.Summarize(rep.Runs)
@@ -67,7 +73,8 @@ func plotsOf(rep *result.Report) []plot {
 	for i := range plots {
 		p := &plots[i]
 		if noisy {
-			p.claim = "provisional"
+			kind, _, _ := strings.Cut(p.name, "-")
+			p.claim = kindWords[kind] + ", provisional"
 		}
 		p.title = p.topic + ": " + p.claim
 	}
