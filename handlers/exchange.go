@@ -20,6 +20,8 @@ type Exchange struct {
 	started time.Duration       // bus time
 	out     *nanobus.BodyWriter // of a response that was begun
 	gone    bool                // Begin has failed, and with it the exchange
+	serial  bool                // the runtime ends it, when the handler has returned
+	held    bool                // answered with a hold
 	state   atomic.Uint64       // which use of this Exchange it is, and the flags below
 
 	// User is the handler's own; nil for each new exchange.
@@ -221,6 +223,7 @@ func (x *Exchange) replied(status int, err error) {
 
 func (x *Exchange) recycle() {
 	x.rt, x.bus, x.User, x.out, x.gone = nil, nil, nil, nil, false
+	x.serial, x.held, x.resp.exchange = false, false, nil
 	x.req.wire().Reset()
 	x.resp.Reset()
 	exchangePool.Put(x)

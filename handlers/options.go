@@ -64,6 +64,8 @@ type Options struct {
 	// Window is how many requests the process takes at once, those that wait
 	// for a worker included. 0: nanobus.DefaultWindow.
 	Window int
+	// MaxHeld is how many requests the process holds at once (Response.Hold). 0: nanobus.DefaultHeld.
+	MaxHeld int
 	// Weight is the process' share of the requests among the instances of its
 	// service, 1 to registry.MaxWeight. 0: registry.DefaultWeight.
 	// registry.NoWeight: it gets none until Runtime.SetWeight.

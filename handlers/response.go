@@ -14,7 +14,8 @@ type Response struct {
 	// nothing is said. Exchange.Begin sets it.
 	Length int64
 
-	arena []byte // holds what Set was given
+	arena    []byte    // holds what Set was given
+	exchange *Exchange // whose response it is, for Hold; nil: nobody's
 }
 
 // Set adds a header field, or replaces the first of that name. name is to be
@@ -60,7 +61,7 @@ func (r *Response) Reset() {
 	if cap(body) > keepBody {
 		body = nil
 	}
-	*r = Response{Header: r.Header[:0], Body: body[:0], arena: r.arena[:0]}
+	*r = Response{Header: r.Header[:0], Body: body[:0], arena: r.arena[:0], exchange: r.exchange}
 }
 
 // wire is the response as the bus carries it.

@@ -63,13 +63,14 @@ func New(opts Options) (*Runtime, error) {
 	var err error
 	rt.bus, err = nanobus.New(nanobus.Options{
 		Service: opts.Service, Instance: opts.Instance, Version: opts.Version,
-		Serve: rt.arrived, Window: opts.Window, Bodies: opts.Bodies, Subscriptions: opts.Subscriptions,
+		Serve: rt.arrived, Window: opts.Window, MaxHeld: opts.MaxHeld, Bodies: opts.Bodies, Subscriptions: opts.Subscriptions,
 		Security: opts.Security, NoTap: opts.NoTap,
 		Logger: opts.Logger, Metrics: opts.Metrics,
 	})
 	if err != nil {
 		return nil, err
 	}
+	opts.Metrics.GaugeFunc(metrics.HandlerHeldNow, func() float64 { return float64(rt.bus.Held()) })
 	opts.Metrics.GaugeFunc(metrics.HandlerInFlight, func() float64 { return float64(rt.bus.Served()) })
 	return rt, nil
 }
@@ -354,11 +355,16 @@ func (rt *Runtime) runOne(h Handler, x *Exchange) {
 		return
 	}
 	defer rt.contain(one[:], turns[:])
-	if err := h.Serve(x.Context(), &x.req, &x.resp); err != nil {
+	x.serial, x.resp.exchange = true, x
+	err := h.Serve(x.Context(), &x.req, &x.resp)
+	switch {
+	case x.held:
+		x.recycle()
+	case err != nil:
 		x.Fail(err)
-		return
+	default:
+		x.Done()
 	}
-	x.Done()
 }
 
 func (rt *Runtime) runBatch(h BatchHandler, batch []*Exchange) {
@@ -407,6 +413,7 @@ func (rt *Runtime) logFailure(x *Exchange, err error) {
 // handlerMetrics are the handles of what the runtime counts.
 type handlerMetrics struct {
 	requests, panics, errors, expired, batches, waited *metrics.Counter
+	held                                               *metrics.Counter
 	classes                                            [6]*metrics.Counter
 	queue, serviceTime                                 *metrics.Timer
 }
@@ -416,6 +423,7 @@ func newHandlerMetrics(s metrics.Meter) *handlerMetrics {
 		requests: s.Counter(metrics.HandlerRequests), panics: s.Counter(metrics.HandlerPanics),
 		errors: s.Counter(metrics.HandlerErrors), expired: s.Counter(metrics.HandlerExpired),
 		batches: s.Counter(metrics.HandlerBatches), waited: s.Counter(metrics.HandlerWaited),
+		held:  s.Counter(metrics.HandlerHeld),
 		queue: s.Timer(metrics.HandlerQueue), serviceTime: s.Timer(metrics.HandlerServiceTime),
 	}
 	for i, class := range []string{"1xx", "2xx", "3xx", "4xx", "5xx"} {

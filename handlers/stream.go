@@ -53,8 +53,11 @@ func (rt *Runtime) runStream(h StreamHandler, x *Exchange) {
 		return
 	}
 	defer rt.containStream(x, turns[0])
+	x.serial = true
 	err := h.ServeStream(x)
 	switch {
+	case x.held:
+		x.recycle()
 	case x.out != nil:
 		x.endStream(err)
 	case x.gone:

@@ -41,6 +41,7 @@ func (a *asker) end(x *exchange.Exchange) bool {
 func (a *asker) Answer(x *exchange.Exchange) bool { return a.end(x) }
 func (a *asker) Begin(x *exchange.Exchange) bool  { return a.end(x) }
 func (a *asker) Drop(x *exchange.Exchange) bool   { return a.end(x) }
+func (*asker) Held(*exchange.Exchange)            {}
 func (*asker) Next()                              {}
 
 // asker returns a function that takes the request through all steps, over the bus and back, and returns the status.

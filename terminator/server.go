@@ -21,6 +21,7 @@ import (
 	"nanofront/terminator/eventloop"
 	"nanofront/terminator/exchange"
 	"nanofront/terminator/forwarded"
+	"nanofront/terminator/held"
 	"nanofront/terminator/http1"
 )
 
@@ -45,6 +46,7 @@ type Terminator struct {
 	trusted   *forwarded.Policy
 	table     *conns.Table // nil until Listen
 	memory    *conns.Memory
+	held      *held.Keeper
 	readiness readiness
 
 	listener *net.TCPListener
@@ -73,18 +75,21 @@ func New(opts Options) (*Terminator, error) {
 		memory:    conns.NewMemory(int64(opts.ClientMemory) / 2),
 		admission: admission.New(opts.MinInFlight, opts.MaxInFlight, opts.LatencyTarget),
 	}
+	t.held = held.New(held.Options{Most: opts.MaxConns, Memory: t.memory, Metrics: opts.Metrics})
 	t.bus, err = nanobus.New(nanobus.Options{
 		Service: "terminator", Instance: opts.Instance, Version: opts.Version,
 		Slots:    2 * opts.MaxInFlight,
 		Bodies:   true,
+		Holder:   t.held,
 		Security: opts.Security,
 		Logger:   opts.Logger, Metrics: opts.Metrics,
 	})
 	if err != nil {
 		return nil, err
 	}
+	t.held.Clock(t.bus.Now)
 	t.front = exchange.New(exchange.Options{
-		Bus: t.bus, Admission: t.admission, Trusted: trusted, AccessLog: opts.AccessLog,
+		Bus: t.bus, Holder: t.held, Admission: t.admission, Trusted: trusted, AccessLog: opts.AccessLog,
 		Draining: func() bool { return t.table.Draining() }, Observe: t.readiness.observe,
 		Logger: opts.Logger, Limit: logging.NewLimiter(opts.Logger, 5, time.Second), Metrics: opts.Metrics,
 	})
@@ -149,7 +154,9 @@ func (t *Terminator) Close() error {
 		t.table.AbortAll()
 		t.table.Close()
 	}
-	return t.bus.Close()
+	err := t.bus.Close()
+	t.held.Close()
+	return err
 }
 
 // acceptClients accepts connections until the listener is closed, or draining.
@@ -229,6 +236,7 @@ func (t *Terminator) drain(served <-chan error, serving bool) {
 	t.leaving.Store(true)
 	t.draining.Store(true)
 	t.table.StartDrain(idleGrace)
+	t.held.Drain(t.opts.DrainTimeout / 2)
 	// Connections that clients believe to be open may still wait to be
 	// accepted: take those, then stop.
 	if end := time.Now().Add(backlogGrace); t.loops != nil {

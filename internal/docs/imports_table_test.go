@@ -68,13 +68,14 @@ var mayImport = []row{
 	{"handlers/program", "etcd/discovery handlers internal/cli internal/tuning internal/unixpath nanobus nanobus/busflags registry", "the glue that all roles share"},
 	{"handlers/web", "handlers httpmsg metrics nanobus", ""},
 
-	{"terminator", "httpmsg internal/logging metrics nanobus registry terminator/admission terminator/blocking terminator/conns terminator/eventloop terminator/exchange terminator/forwarded terminator/http1 github.com/rs/zerolog", ""},
+	{"terminator", "httpmsg internal/logging metrics nanobus registry terminator/admission terminator/blocking terminator/conns terminator/eventloop terminator/exchange terminator/forwarded terminator/held terminator/http1 github.com/rs/zerolog", ""},
 	{"terminator/admission", "nanobus", ""},
 	{"terminator/blocking", "httpmsg nanobus terminator/conns terminator/exchange terminator/forwarded terminator/http1", ""},
 	{"terminator/conns", "metrics terminator/forwarded golang.org/x/sys", ""},
 	{"terminator/eventloop", "metrics nanobus terminator/blocking terminator/conns terminator/exchange terminator/http1 golang.org/x/sys", "hands what is unusual to the goroutines of terminator/blocking"},
 	{"terminator/exchange", "httpmsg internal/logging metrics nanobus registry terminator/admission terminator/forwarded terminator/http1 github.com/cespare/xxhash/v2 github.com/rs/zerolog", ""},
 	{"terminator/forwarded", "internal/uri terminator/http1", ""},
+	{"terminator/held", "internal/tasks metrics nanobus terminator/exchange", ""},
 	{"terminator/http1", "httpmsg internal/uri", ""},
 	{"terminator/http1/http1test", "", ""},
 

@@ -176,6 +176,9 @@ func (c *conn) Drop(x *exchange.Exchange) bool {
 	})
 }
 
+// Held implements exchange.Responder.
+func (c *conn) Held(*exchange.Exchange) { c.Enter(conns.Held) }
+
 // Next implements exchange.Responder.
 func (*conn) Next() {}
 

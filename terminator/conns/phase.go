@@ -11,6 +11,7 @@ const (
 	Streaming              // more of its response
 	Writing                // the client, to take the response: see Conn.Wrote
 	Lingering              // the client, to close its side, or to send on what is dropped
+	Held                   // its response, which a handler gives when it has one: no timeout here
 	phases
 )
 

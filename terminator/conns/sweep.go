@@ -75,14 +75,14 @@ func (t *Table) look(c *Conn, h Holder) {
 
 // leftAlone returns the id of the call under way if nothing was written for it since the look before: most are over
 // by the second. A client that has closed its sending side can't be told from one that has gone but by writing to it,
-// so one whose response streams is left alone for longer: what is written soon tells.
+// so one whose response streams, or is held, is left alone for longer: what is written soon tells.
 func (c *Conn) leftAlone(p Phase) uint64 {
 	call, wrote := c.Call.Load(), c.wrote.Load()
 	if call == 0 || call != c.watched || wrote != c.watchedWrote {
 		c.watched, c.watchedWrote, c.quiet = call, wrote, 0
 		return 0
 	}
-	if c.quiet++; p == Streaming && c.quiet < quietLooks {
+	if c.quiet++; (p == Streaming || p == Held) && c.quiet < quietLooks {
 		return 0
 	}
 	return call

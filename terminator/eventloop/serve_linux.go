@@ -6,6 +6,7 @@ import (
 
 	"nanofront/nanobus"
 	"nanofront/terminator/blocking"
+	"nanofront/terminator/conns"
 	"nanofront/terminator/exchange"
 	"nanofront/terminator/http1"
 )
@@ -170,6 +171,9 @@ func (c *conn) Drop(x *exchange.Exchange) (goesOn bool) {
 	c.close()
 	return false
 }
+
+// Held implements exchange.Responder.
+func (c *conn) Held(*exchange.Exchange) { c.Enter(conns.Held) }
 
 // Next implements exchange.Responder.
 func (c *conn) Next() {

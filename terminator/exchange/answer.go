@@ -40,15 +40,24 @@ func (x *Exchange) answer() (goesOn bool) {
 		x.up.latency.Observe(call.Timing.Total)
 		x.stages()
 	}
+	if call.Held {
+		return x.hold()
+	}
+	x.instance = call.Link.Peer().Instance
 	if call.Download == nil {
 		x.note.Store(0)
 	} else {
 		call.Keep() // the beginning of the body is in it
 	}
+	return x.replied()
+}
+
+// replied responds with the reply that the call has.
+func (x *Exchange) replied() (goesOn bool) {
+	f, call := x.front, x.call
 	if err := x.reply.Decode(call.Payload); err != nil {
 		return x.badReply(err)
 	}
-	x.instance = call.Link.Peer().Instance
 	if !x.respond() {
 		return x.badReply(errBadField)
 	}

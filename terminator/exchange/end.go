@@ -42,6 +42,9 @@ func (x *Exchange) Finish(head, body int64, end End) {
 		f.accessLog.write(x, status, body, now-began, end, n)
 	}
 	replied, firstByte := int64(x.call.Received), x.firstByte
+	if x.heldAt != 0 {
+		firstByte = 0 // its total would say for how long it was held
+	}
 	x.release()
 	if end == Complete && replied != 0 {
 		f.written(firstByte, replied)

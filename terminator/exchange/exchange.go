@@ -21,6 +21,8 @@ type Responder interface {
 	Begin(x *Exchange) (goesOn bool)
 	// Drop ends the connection without a response: the client has gone.
 	Drop(x *Exchange) (goesOn bool)
+	// Held says that the exchange is held: its answer comes when the handler has one.
+	Held(x *Exchange)
 	// Next is called when one of them has returned true after Start had returned false.
 	Next()
 }
@@ -70,6 +72,10 @@ type Exchange struct {
 	responded bool // the Responder was called
 	broken    bool // something has panicked: not to be used again
 
+	heldAt    time.Duration // bus time; 0: it wasn't held
+	fallback  []byte        // the answer when it was held for as long as was asked
+	wantsHTML bool          // a held one, whose header has gone
+
 	pathScratch, forwardedScratch []byte
 }
 
@@ -107,6 +113,7 @@ func (x *Exchange) release() {
 	x.outcome, x.tries = answered, 0
 	x.stop.Store(0)
 	x.counted, x.expected, x.streams, x.responded = false, false, false, false
+	x.heldAt, x.fallback, x.wantsHTML = 0, nil, false
 	if cap(x.Out) > 2*keepRequest {
 		x.Out = nil
 	}

@@ -15,13 +15,14 @@ import (
 	"nanofront/terminator/forwarded"
 )
 
-// Options is what a front is made of. All fields are required.
+// Options is what a front is made of. All fields but Holder are required.
 type Options struct {
 	Bus       *nanobus.Bus
 	Admission *admission.Limiter
 	Trusted   *forwarded.Policy
 	AccessLog int                      // lines per second at most; 0 or less: none
 	Draining  func() bool              // whether connections are to end with their responses
+	Holder    Holder                   // keeps what handlers hold; nil: they hold nothing
 	Observe   func([]nanobus.Instance) // told the known instances of the services that are routed to, when that changes
 	Logger    zerolog.Logger
 	Limit     *logging.Limiter
@@ -37,6 +38,7 @@ type Front struct {
 	accessLog *accessLog
 	draining  func() bool
 	observe   func([]nanobus.Instance)
+	holder    Holder
 	log       zerolog.Logger
 	limit     *logging.Limiter
 	set       *metrics.Set
@@ -47,7 +49,7 @@ type Front struct {
 // New makes a front that knows no routes yet.
 func New(o Options) *Front {
 	f := &Front{
-		bus: o.Bus, admission: o.Admission, trusted: o.Trusted, draining: o.Draining, observe: o.Observe,
+		bus: o.Bus, admission: o.Admission, trusted: o.Trusted, draining: o.Draining, observe: o.Observe, holder: o.Holder,
 		accessLog: newAccessLog(o.Logger, o.AccessLog),
 		log:       o.Logger, limit: o.Limit, set: o.Metrics, metrics: newFrontMetrics(o.Metrics),
 	}
@@ -58,8 +60,12 @@ func New(o Options) *Front {
 // Now is the time by which an exchange's stages are measured, in ns.
 func (f *Front) Now() int64 { return int64(f.bus.Now()) }
 
-// Abandon ends the call with that correlation id, whose client has gone, if it is still under way.
-func (f *Front) Abandon(call uint64) { f.bus.Abort(call) }
+// Abandon ends the call with that correlation id, whose client has gone, if it is still under way or held.
+func (f *Front) Abandon(call uint64) {
+	if !f.bus.Abort(call) && f.holder != nil {
+		f.holder.Abandon(call)
+	}
+}
 
 // Read counts n bytes that were read from a client.
 func (f *Front) Read(n int) { f.metrics.bytesIn.Add(uint64(n)) }

@@ -13,6 +13,7 @@ type frontMetrics struct {
 
 	stageRead, stageQueue, stageBusOut, stageHandlerQueue *metrics.Timer
 	stageHandler, stageBusBack, stageWrite, stageTotal    *metrics.Timer
+	stageHeld                                             *metrics.Timer
 }
 
 func newFrontMetrics(s *metrics.Set) *frontMetrics {
@@ -23,6 +24,7 @@ func newFrontMetrics(s *metrics.Set) *frontMetrics {
 		stageRead: s.Timer(metrics.StageRead), stageQueue: s.Timer(metrics.StageQueue),
 		stageBusOut: s.Timer(metrics.StageBusOut), stageHandlerQueue: s.Timer(metrics.StageHandlerQueue),
 		stageHandler: s.Timer(metrics.StageHandler), stageBusBack: s.Timer(metrics.StageBusBack),
+		stageHeld:  s.Timer(metrics.StageHeld),
 		stageWrite: s.Timer(metrics.StageWrite), stageTotal: s.Timer(metrics.StageTotal),
 	}
 	for i, class := range []string{"1xx", "2xx", "3xx", "4xx", "5xx"} {
@@ -45,6 +47,8 @@ func newFrontMetrics(s *metrics.Set) *frontMetrics {
 		timedOut:      s.Counter(metrics.HTTPTimeouts),
 		handlerFailed: upstreamErrors,
 		badReply:      upstreamErrors,
+		heldFull:      s.Counter(metrics.HTTPShed),
+		heldOver:      s.Counter(metrics.HTTPNoInstance),
 		clientGone:    s.Counter(metrics.HTTPCancelled),
 	}
 	return m

@@ -25,6 +25,8 @@ const (
 	timedOut
 	handlerFailed
 	badReply
+	heldFull
+	heldOver
 	clientGone
 )
 
@@ -52,6 +54,8 @@ var outcomes = [...]struct {
 	timedOut:      {504, "the service did not answer in time", false},
 	handlerFailed: {500, "the service failed on this request", false},
 	badReply:      {502, "the service gave an answer that can't be passed on", false},
+	heldFull:      {503, "too many clients wait for this already, try again in a moment", true},
+	heldOver:      {503, "there is no answer to this yet, try again in a moment", true},
 	clientGone:    {499, "", false},
 }
 

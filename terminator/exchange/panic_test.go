@@ -38,6 +38,7 @@ func (n *noter) note(x *Exchange, what string) bool {
 func (n *noter) Answer(x *Exchange) bool { return n.note(x, "answer") }
 func (n *noter) Begin(x *Exchange) bool  { return n.note(x, "begin") }
 func (n *noter) Drop(x *Exchange) bool   { return n.note(x, "drop") }
+func (*noter) Held(*Exchange)            {}
 func (*noter) Next()                     {}
 
 // A panic of the front's own costs one request and no more: it gets a 500, or, if it has been answered, is dropped.

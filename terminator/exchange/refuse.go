@@ -31,7 +31,7 @@ func (x *Exchange) refuse(o outcome) (goesOn bool) {
 	fields, body := x.reply.Header[:0], refusals[o]
 	switch {
 	case len(body) == 0:
-	case x.header.fields.PrefersHTML():
+	case x.wantsHTML || x.header.fields.PrefersHTML():
 		fields, body = append(fields, pageFields...), pages[o]
 	default:
 		fields = append(fields, fieldJSON)
