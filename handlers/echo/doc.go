@@ -14,6 +14,10 @@
 //	                      in place of the N-th piece
 //	/echo/digest          how many bytes of body came, and their SHA-256, as JSON.
 //	                      ?ms=N: with a pause before each 64 KiB (0..60000)
+//	/echo/hold?room=NAME&ms=N
+//	                      is held until somebody asks /echo/answer?room=NAME&text=TEXT,
+//	                      and gets TEXT then; or for N milliseconds (1..600000), and gets
+//	                      "nothing". /echo/held?room=NAME says how many are
 //	/echo/panic           panics: the client gets a 500, the process lives
 //	anything else         the request as JSON
 //

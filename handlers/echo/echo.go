@@ -36,6 +36,9 @@ var (
 	typeBytes  = []byte("application/octet-stream")
 
 	helloPath  = []byte("/hello")
+	holdPath   = []byte("/echo/hold")
+	heldPath   = []byte("/echo/held")
+	answerPath = []byte("/echo/answer")
 	bytesPath  = []byte("/echo/bytes")
 	digestPath = []byte("/echo/digest")
 	panicPath  = []byte("/echo/panic")
@@ -65,10 +68,10 @@ func makeHello() []byte {
 // handler is the role as a handlers.StreamHandler: each request has a
 // goroutine, so that one which sleeps, or whose body is long, keeps no other
 // waiting.
-type handler struct{}
+type handler struct{ rooms rooms }
 
 // ServeStream implements handlers.StreamHandler.
-func (handler) ServeStream(x *handlers.Exchange) error {
+func (h *handler) ServeStream(x *handlers.Exchange) error {
 	req, resp := x.Request(), x.Response()
 	switch {
 	case bytes.Equal(req.Path, helloPath):
@@ -83,6 +86,12 @@ func (handler) ServeStream(x *handlers.Exchange) error {
 		return sleep(x.Context(), req, resp)
 	case bytes.Equal(req.Path, streamPath):
 		return stream(x)
+	case bytes.Equal(req.Path, holdPath):
+		return h.rooms.hold(x)
+	case bytes.Equal(req.Path, heldPath):
+		return h.rooms.count(x)
+	case bytes.Equal(req.Path, answerPath):
+		return h.rooms.answer(x)
 	case bytes.Equal(req.Path, panicPath):
 		panic("echo: asked to")
 	case bytes.HasPrefix(req.Path, statusPath):

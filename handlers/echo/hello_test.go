@@ -11,7 +11,7 @@ func TestHello_NoAllocations(t *testing.T) {
 	x.Request().Method, x.Request().Path = []byte("GET"), []byte("/hello")
 	serve := func() {
 		x.Response().Reset()
-		if err := (handler{}).ServeStream(&x); err != nil {
+		if err := new(handler).ServeStream(&x); err != nil {
 			t.Error(err)
 		}
 	}

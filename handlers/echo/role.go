@@ -26,7 +26,7 @@ func New(ho handlers.Options) (*Role, error) {
 func (r *Role) Runtime() *handlers.Runtime { return r.rt }
 
 // Run serves until ctx ends and leaves as handlers.Runtime.Run does.
-func (r *Role) Run(ctx context.Context) error { return r.rt.RunStream(ctx, handler{}) }
+func (r *Role) Run(ctx context.Context) error { return r.rt.RunStream(ctx, new(handler)) }
 
 // Run makes the role and runs it.
 func Run(ctx context.Context, ho handlers.Options) error {
