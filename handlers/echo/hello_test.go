@@ -7,11 +7,12 @@ import (
 )
 
 func TestHello_NoAllocations(t *testing.T) {
+	h := new(handler)
 	var x handlers.Exchange
 	x.Request().Method, x.Request().Path = []byte("GET"), []byte("/hello")
 	serve := func() {
 		x.Response().Reset()
-		if err := new(handler).ServeStream(&x); err != nil {
+		if err := h.ServeStream(&x); err != nil {
 			t.Error(err)
 		}
 	}
