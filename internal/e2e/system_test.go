@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -153,6 +154,8 @@ type frontOptions struct {
 	handler    []string
 	routes     string   // YAML of the list
 	table      []string // further instances: "service id address"
+	programs   string   // where the terminator is; "": with all others
+	env        []string // more for the terminator's environment
 }
 
 const echoRoutes = "  - {name: all, match: {prefix: /}, service: echo, timeout: 10s}\n"
@@ -187,7 +190,7 @@ func startFront(t *testing.T, o frontOptions) *front {
 	for i := range wanted {
 		f.startEcho(t, i, o.handler...)
 	}
-	f.terminator = start(t, "terminator", append([]string{
+	f.terminator = startIn(t, cmp.Or(o.programs, programs), o.env, "terminator", append([]string{
 		"--http", f.http, "--admin", f.admin, "--static", f.table, "--statsd", "", "--access-log=0",
 	}, o.terminator...)...)
 	if wanted > 0 {
