@@ -6,6 +6,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"nanofront/metrics"
+	"nanofront/nanobus/tap"
 	"nanofront/nanobus/wire"
 )
 
@@ -52,12 +53,12 @@ type Options struct {
 	MaxLinks int
 
 	// NoTap forbids others to listen in on the process' requests; see
-	// TapOptions. A tap sees payloads.
+	// tap.Options. A tap sees payloads.
 	NoTap bool
 
 	// Tap makes the bus listen in on the instances that it is linked with. nil:
 	// it doesn't.
-	Tap *TapOptions
+	Tap *tap.Options
 
 	// Bodies says that the process takes bodies in chunks: as a responder, that
 	// Serve asks for Request.Body; as a caller, that it minds Call.Download.
@@ -130,7 +131,7 @@ func (o *Options) validate() error {
 	if o.Metrics == nil {
 		o.Metrics = metrics.New(metrics.Handler, "")
 	}
-	return o.Tap.validate()
+	return o.Tap.Validate()
 }
 
 // busMetrics are the handles of what the bus counts.

@@ -6,6 +6,7 @@ import (
 
 	"go.nanomsg.org/mangos/v3"
 
+	"nanofront/nanobus/tap"
 	"nanofront/nanobus/wire"
 )
 
@@ -64,7 +65,7 @@ func (l *Link) act(msg *mangos.Message, now int64, arrived []*Request) ([]*Reque
 			return arrived, err
 		}
 		if taps != nil {
-			tapFrames(taps, l, TapReceived, rest[:wire.HeaderSize+len(f.Body)], now)
+			tapFrames(taps, l, tap.Received, rest[:wire.HeaderSize+len(f.Body)], now)
 		}
 		rest = more
 		frames++

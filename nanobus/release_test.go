@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"nanofront/internal/testutil"
+	"nanofront/nanobus/tap"
 	"nanofront/nanobus/wire"
 )
 
@@ -263,16 +264,16 @@ func TestLink_FailedWriteLeavesNothing(t *testing.T) {
 		return len(ls) == 2 && ls[0].stateIs(linkLive) && ls[1].stateIs(linkLive)
 	})
 	ls := b.snapshotLinks()
-	l, listener := ls[0], ls[1]
+	l, ear := ls[0], ls[1]
 	if !l.canTry {
 		testutil.Skip(t, "there is no writing without waiting here")
 	}
-	// Copies for the listener hold the write up, after what gathered was taken.
-	b.taps.put(listener, &tap{link: listener, sample: tapMillion, kinds: 1 << wire.KindPing})
+	// Copies for the ear hold the write up, after what gathered was taken.
+	b.taps.put(ear, &listener{link: ear, asks: tap.Request{Sample: tap.Whole, Kinds: 1 << wire.KindPing}})
 	if err := l.pipe.CloseWrite(); err != nil { // so that it fails
 		t.Fatal(err)
 	}
-	listener.mu.Lock()
+	ear.mu.Lock()
 	wrote := make(chan struct{})
 	waitFor(t, "the writer to rest", func() bool {
 		l.mu.Lock()
@@ -296,7 +297,7 @@ func TestLink_FailedWriteLeavesNothing(t *testing.T) {
 	for range 3 {
 		l.control(wire.KindPing, 0, 0, make([]byte, batchSize-100)...)
 	}
-	listener.mu.Unlock()
+	ear.mu.Unlock()
 	<-wrote
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -9,11 +9,12 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"nanofront/nanobus/tap"
 	"nanofront/nanobus/wire"
 )
 
-// What a tap is, seen from the process that is listened to. The other end is
-// taplisten.go, the wire docs/protocol.md, "Tap".
+// What a tap is, seen from the process that is listened to; its other end is at
+// the end. The wire: docs/protocol.md, "Tap".
 //
 // Copies are made outside every lock of the traffic: of what comes in by the
 // goroutine that reads the link, of what goes out by the link's writer, from
@@ -27,24 +28,12 @@ const (
 	// tapBuffer is how many bytes of copies may wait for one tap to read
 	// them; what comes on top is dropped and counted.
 	tapBuffer = 1 << 20
-
-	// MaxTapPayload is the most of one frame's payload in bytes that a tap
-	// gets.
-	MaxTapPayload = 1 << 16
-
-	// tapMillion is the sample that stands for everything.
-	tapMillion = 1_000_000
-
-	// maxErrorText is what a tap gets of the text of an error response.
-	maxErrorText = 1024
 )
 
-// tap is one peer that listens in.
-type tap struct {
-	link    *Link
-	sample  uint32 // of a million correlation ids
-	kinds   uint32 // bit n: frames of kind n
-	payload int    // bytes of each payload
+// listener is one peer that listens in.
+type listener struct {
+	link *Link
+	asks tap.Request
 
 	dropped  atomic.Uint64
 	reported uint64 // what of dropped the peer knows; the sweep's alone
@@ -55,11 +44,11 @@ type tap struct {
 type tapSet struct {
 	bus    *Bus
 	mu     sync.Mutex
-	active atomic.Pointer[[]*tap] // nil when nobody listens in
-	logged atomic.Int64           // bus time of the last line about taps
+	active atomic.Pointer[[]*listener] // nil when nobody listens in
+	logged atomic.Int64                // bus time of the last line about taps
 }
 
-func (s *tapSet) list() []*tap {
+func (s *tapSet) list() []*listener {
 	if p := s.active.Load(); p != nil {
 		return *p
 	}
@@ -68,10 +57,10 @@ func (s *tapSet) list() []*tap {
 
 // put makes t the tap of its link, or takes that away if t is nil. What the
 // link's tap was before is returned. full: there are maxTaps others.
-func (s *tapSet) put(l *Link, t *tap) (was *tap, full bool) {
+func (s *tapSet) put(l *Link, t *listener) (was *listener, full bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var next []*tap
+	var next []*listener
 	for _, other := range s.list() {
 		if other.link == l {
 			was = other
@@ -127,7 +116,7 @@ func (s *tapSet) report() {
 	for _, t := range s.list() {
 		if n := t.dropped.Load(); n != t.reported {
 			t.reported = n
-			sendTapState(t.link, TapOn, n)
+			sendTapState(t.link, tap.On, n)
 		}
 	}
 }
@@ -136,7 +125,7 @@ func (s *tapSet) report() {
 // which costs one atomic load. Links that this process dialled carry its own
 // calls and are not listened to; nor are the taps' own links, or each copy
 // would be copied.
-func (s *tapSet) of(l *Link) []*tap {
+func (s *tapSet) of(l *Link) []*listener {
 	p := s.active.Load()
 	if p == nil || l.instance != nil {
 		return nil
@@ -156,11 +145,11 @@ func (s *tapSet) frame(l *Link, body []byte) error {
 	}
 	switch body[0] {
 	case wire.TapOpStart:
-		if len(body) < wire.TapStartFixed {
-			return fmt.Errorf("%w: start of a tap in %d bytes", ErrMalformed, len(body))
+		asks, err := tap.DecodeRequest(body)
+		if err == nil {
+			s.start(l, asks)
 		}
-		s.start(l, body)
-		return nil
+		return err
 	case wire.TapOpState, wire.TapOpCopy:
 		return s.heard(l, body)
 	default:
@@ -171,30 +160,25 @@ func (s *tapSet) frame(l *Link, body []byte) error {
 
 // start makes the peer a tap, changes what it gets, or ends it if it wants
 // no kind at all; and says what has come of that.
-func (s *tapSet) start(l *Link, body []byte) {
+func (s *tapSet) start(l *Link, asks tap.Request) {
 	b := s.bus
-	t := &tap{
-		link:    l,
-		sample:  binary.BigEndian.Uint32(body[1:]),
-		kinds:   binary.BigEndian.Uint32(body[5:]),
-		payload: int(min(binary.BigEndian.Uint32(body[9:]), MaxTapPayload)),
-	}
+	t := &listener{link: l, asks: asks}
 	switch {
 	case l.instance != nil:
 		b.metrics.droppedStray.Inc() // we called this peer, it doesn't listen to us
 		return
-	case t.kinds == 0:
-		sendTapState(l, TapOff, s.end(l))
+	case t.asks.Kinds == 0:
+		sendTapState(l, tap.Off, s.end(l))
 		return
 	case b.opts.NoTap:
 		s.log(zerolog.WarnLevel, l).Msg("refusing a tap: forbidden here")
-		sendTapState(l, TapForbidden, 0)
+		sendTapState(l, tap.Forbidden, 0)
 		return
 	}
 	was, full := s.put(l, t)
 	if full {
 		s.log(zerolog.WarnLevel, l).Int("max", maxTaps).Msg("refusing a tap: too many")
-		sendTapState(l, TapTooMany, 0)
+		sendTapState(l, tap.TooMany, 0)
 		return
 	}
 	// Its end may have passed by before it was in the set.
@@ -203,60 +187,38 @@ func (s *tapSet) start(l *Link, body []byte) {
 		return
 	}
 	if was == nil {
-		s.log(zerolog.InfoLevel, l).Float64("sample", float64(t.sample)/tapMillion).Int("payload", t.payload).Msg("tap listens in")
+		s.log(zerolog.InfoLevel, l).Float64("sample", float64(t.asks.Sample)/tap.Whole).Int("payload", t.asks.Payload).Msg("tap listens in")
 	}
-	sendTapState(l, TapOn, t.dropped.Load())
+	sendTapState(l, tap.On, t.dropped.Load())
 }
 
 // sendTapState sends the state of the peer's tap.
-func sendTapState(l *Link, s TapStatus, dropped uint64) {
+func sendTapState(l *Link, s tap.Status, dropped uint64) {
 	body := append(make([]byte, 0, wire.TapStateFixed), wire.TapOpState, byte(s))
 	l.control(wire.KindTap, 0, 0, binary.BigEndian.AppendUint64(body, dropped)...)
 }
 
 // tapMessage copies the frames of a batch that is about to be written.
-func tapMessage(taps []*tap, l *Link, batch []byte) {
+func tapMessage(taps []*listener, l *Link, batch []byte) {
 	now := l.bus.now()
 	for len(batch) > 0 {
 		n := binary.BigEndian.Uint32(batch) // made by us: whole
-		tapFrames(taps, l, TapSent, batch[:n], now)
+		tapFrames(taps, l, tap.Sent, batch[:n], now)
 		batch = batch[n:]
 	}
 }
 
 // tapFrames copies one whole frame to the taps that want it.
-func tapFrames(taps []*tap, l *Link, d TapDirection, raw []byte, now int64) {
+func tapFrames(taps []*listener, l *Link, d tap.Direction, raw []byte, now int64) {
 	for _, t := range taps {
-		if t.wants(raw) {
+		if t.asks.Wants(raw) {
 			t.copy(l, d, raw, now)
 		}
 	}
 }
 
-func (t *tap) wants(raw []byte) bool {
-	k := wire.Kind(raw[4])
-	if k == wire.KindTap || t.kinds>>k&1 == 0 {
-		return false
-	}
-	id := binary.BigEndian.Uint64(raw[8:])
-	return id == 0 || sampled(id, t.sample)
-}
-
-// sampled goes by the correlation id alone, so that a request and all that
-// belongs to it are in together or out together. Ids are counted up and slots
-// used again, so it takes a hash that spreads them (the finaliser of
-// splitmix64).
-func sampled(id uint64, sample uint32) bool {
-	id ^= id >> 30
-	id *= 0xbf58476d1ce4e5b9
-	id ^= id >> 27
-	id *= 0x94d049bb133111eb
-	id ^= id >> 31
-	return ((id>>32)*tapMillion)>>32 < uint64(sample)
-}
-
 // copy gathers one frame for the tap, cut to what it asked for.
-func (t *tap) copy(l *Link, d TapDirection, raw []byte, now int64) {
+func (t *listener) copy(l *Link, d tap.Direction, raw []byte, now int64) {
 	tl, m := t.link, l.bus.metrics
 	start, err := tl.begin(wire.KindTap, 0, 0)
 	if err != nil {
@@ -276,33 +238,58 @@ func (t *tap) copy(l *Link, d TapDirection, raw []byte, now int64) {
 		peer = h.Instance
 	}
 	out = wire.AppendString8(out, peer)
-	tl.out = append(out, raw[:t.cut(raw)]...)
+	tl.out = append(out, raw[:t.asks.Cut(raw)]...)
 	if tl.commit(start) == nil {
 		m.tapCopies.Inc()
 	}
 }
 
-// cut is how many bytes of a frame are copied. Frames without payload, small
-// all of them, are copied whole.
-func (t *tap) cut(raw []byte) int {
-	fixed := wire.HeaderSize
-	switch wire.Kind(raw[4]) {
-	case wire.KindRequest:
-		fixed += wire.RequestFixed
-	case wire.KindResponse:
-		fixed += wire.ResponseFixed
-		if raw[5]&wire.FlagError != 0 { // no payload: a code and a text
-			return min(len(raw), fixed+4+maxErrorText)
-		}
-	case wire.KindHold:
-		fixed += wire.HoldFixed
-	case wire.KindEvent:
-		if len(raw) > wire.HeaderSize {
-			fixed += 1 + int(raw[wire.HeaderSize])
-		}
-	case wire.KindData:
-	default:
-		return len(raw)
+// listenIn asks the instance that was dialled for copies, if that is what the
+// bus is for.
+func (s *tapSet) listenIn(l *Link) {
+	o := s.bus.opts.Tap
+	if o == nil || l.instance == nil {
+		return
 	}
-	return min(len(raw), fixed+t.payload)
+	l.control(wire.KindTap, 0, 0, o.Start()...)
+}
+
+// StopTap asks all instances to send no more copies. Each says how many it has
+// dropped by then: TapOff.
+func (b *Bus) StopTap() {
+	if b.opts.Tap == nil {
+		return
+	}
+	for _, l := range b.snapshotLinks() {
+		if l.instance != nil && !l.stateIs(linkGreeting) {
+			l.control(wire.KindTap, 0, 0, wire.TapStart(0, 0, 0)...)
+		}
+	}
+}
+
+// heard passes on what an instance says to the listener.
+func (s *tapSet) heard(l *Link, body []byte) error {
+	o := s.bus.opts.Tap
+	if o == nil || l.instance == nil {
+		l.bus.metrics.droppedStray.Inc()
+		return nil
+	}
+	if body[0] == wire.TapOpState {
+		state, err := tap.DecodeState(body)
+		if err != nil {
+			return err
+		}
+		state.Service, state.Instance = l.instance.Service, l.instance.ID
+		if o.State != nil {
+			o.State(state)
+		}
+		return nil
+	}
+	c, err := tap.DecodeCopy(body)
+	if err != nil {
+		return err
+	}
+	c.Service, c.Instance = l.instance.Service, l.instance.ID
+	o.Copy(c)
+	return nil
 }

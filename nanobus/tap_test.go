@@ -16,12 +16,13 @@ import (
 	"nanofront/internal/testutil"
 	"nanofront/metrics"
 	"nanofront/nanobus/sp"
+	"nanofront/nanobus/tap"
 	"nanofront/nanobus/wire"
 )
 
-// heardCopy is a TapCopy that may be kept.
+// heardCopy is a tap.Copy that may be kept.
 type heardCopy struct {
-	TapCopy
+	tap.Copy
 	peer, body string
 }
 
@@ -30,27 +31,27 @@ type ear struct {
 	bus    *Bus
 	mu     sync.Mutex
 	copies []heardCopy
-	states []TapState
+	states []tap.State
 }
 
 // listen links an ear with the instances and waits until each has said what it
 // thinks of that.
-func listen(t testing.TB, o TapOptions, instances ...Instance) *ear {
+func listen(t testing.TB, o tap.Options, instances ...Instance) *ear {
 	t.Helper()
 	e := &ear{}
-	o.Copy = func(c TapCopy) {
+	o.Copy = func(c tap.Copy) {
 		e.mu.Lock()
 		defer e.mu.Unlock()
 		c.Peer, c.Body = bytes.Clone(c.Peer), bytes.Clone(c.Body) // valid until we return
-		e.copies = append(e.copies, heardCopy{TapCopy: c, peer: string(c.Peer), body: string(c.Body)})
+		e.copies = append(e.copies, heardCopy{Copy: c, peer: string(c.Peer), body: string(c.Body)})
 	}
-	o.State = func(s TapState) {
+	o.State = func(s tap.State) {
 		e.mu.Lock()
 		defer e.mu.Unlock()
 		e.states = append(e.states, s)
 	}
 	if o.Kinds == nil {
-		o.Kinds = []Kind{KindRequest, KindResponse, KindCancel}
+		o.Kinds = []wire.Kind{wire.KindRequest, wire.KindResponse, wire.KindCancel}
 	}
 	e.bus = newBus(t, Options{Service: "tap", Instance: "tap-1", Tap: &o})
 	list := append([]Instance(nil), instances...)
@@ -64,16 +65,16 @@ func listen(t testing.TB, o TapOptions, instances ...Instance) *ear {
 	return e
 }
 
-func (e *ear) status() []TapState {
+func (e *ear) status() []tap.State {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return append([]TapState(nil), e.states...)
+	return append([]tap.State(nil), e.states...)
 }
 
-func (e *ear) last() TapState {
+func (e *ear) last() tap.State {
 	s := e.status()
 	if len(s) == 0 {
-		return TapState{}
+		return tap.State{}
 	}
 	return s[len(s)-1]
 }
@@ -87,8 +88,8 @@ func (e *ear) heard() []heardCopy {
 func TestTap_SeesBothHalves(t *testing.T) {
 	_, in := server(t, "1", Options{Serve: echo}, tcp)
 	b := caller(t, in)
-	e := listen(t, TapOptions{Payload: MaxTapPayload}, in)
-	if s := e.last(); s != (TapState{Service: "s", Instance: "1", Status: TapOn}) {
+	e := listen(t, tap.Options{Payload: tap.MaxCopied}, in)
+	if s := e.last(); s != (tap.State{Service: "s", Instance: "1", Status: tap.On}) {
 		t.Fatalf("state %+v", s)
 	}
 	before := time.Now().Add(-time.Second)
@@ -98,14 +99,14 @@ func TestTap_SeesBothHalves(t *testing.T) {
 	waitFor(t, "two copies", func() bool { return len(e.heard()) == 2 })
 	req, resp := e.heard()[0], e.heard()[1]
 	budget, payload, ok := req.Request()
-	if !ok || req.Direction != TapReceived || req.peer != "c" || req.Instance != "1" || budget != patience || string(payload) != "ping" || req.Cut {
+	if !ok || req.Direction != tap.Received || req.peer != "c" || req.Instance != "1" || budget != patience || string(payload) != "ping" || req.Cut {
 		t.Errorf("request: %+v %v %q", req, budget, payload)
 	}
 	if want := wire.HeaderSize + wire.RequestFixed + 4; req.Length != want {
 		t.Errorf("request of %d bytes, want %d", req.Length, want)
 	}
 	_, _, payload, remote, ok := resp.Response()
-	if !ok || resp.Direction != TapSent || string(payload) != "ping" || remote != nil || resp.ID != req.ID || resp.ID == 0 {
+	if !ok || resp.Direction != tap.Sent || string(payload) != "ping" || remote != nil || resp.ID != req.ID || resp.ID == 0 {
 		t.Errorf("response: %+v %q %v", resp, payload, remote)
 	}
 	if resp.At.Before(req.At) || req.At.Before(before) || resp.At.After(time.Now().Add(time.Second)) {
@@ -128,8 +129,8 @@ func TestTap_CutsPayloads(t *testing.T) {
 	}
 	_, in := server(t, "1", Options{Serve: fail}, tcp)
 	b := caller(t, in)
-	e := listen(t, TapOptions{Payload: 0}, in)
-	head := listen(t, TapOptions{Payload: 5}, in)
+	e := listen(t, tap.Options{Payload: 0}, in)
+	head := listen(t, tap.Options{Payload: 5}, in)
 	if _, err := call(t, b, strings.Repeat("x", 2000), patience); err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +149,7 @@ func TestTap_CutsPayloads(t *testing.T) {
 	}
 	c := e.heard()[3]
 	c.Body = []byte(c.body)
-	if _, _, _, remote, ok := c.Response(); !ok || remote == nil || remote.Code != CodeInternal || remote.Text != "it broke" || c.Cut {
+	if _, _, _, remote, ok := c.Response(); !ok || remote == nil || Code(remote.Code) != CodeInternal || remote.Text != "it broke" || c.Cut {
 		t.Errorf("error response: %+v %v", c, remote)
 	}
 }
@@ -157,8 +158,8 @@ func TestTap_SamplesByID(t *testing.T) {
 	const total = 4000
 	_, in := server(t, "1", Options{Serve: echo}, tcp)
 	b := caller(t, in)
-	e := listen(t, TapOptions{Sample: 0.25}, in)
-	all := listen(t, TapOptions{}, in)
+	e := listen(t, tap.Options{Sample: 0.25}, in)
+	all := listen(t, tap.Options{}, in)
 	for range total {
 		if _, err := call(t, b, "x", patience); err != nil {
 			t.Fatal(err)
@@ -166,7 +167,7 @@ func TestTap_SamplesByID(t *testing.T) {
 	}
 	waitFor(t, "all copies", func() bool { return len(all.heard()) == 2*total })
 	e.bus.StopTap() // its answer comes behind the last copy
-	waitFor(t, "the end of the tap", func() bool { return e.last().Status == TapOff })
+	waitFor(t, "the end of the tap", func() bool { return e.last().Status == tap.Off })
 	halves := map[uint64]int{}
 	for _, c := range e.heard() {
 		halves[c.ID]++
@@ -189,25 +190,9 @@ func TestTap_SamplesByID(t *testing.T) {
 	}
 }
 
-func TestTap_SampleBounds(t *testing.T) {
-	in := 0
-	for i := range uint64(1_000_000) {
-		id := 0x00a1<<48 | i%5<<slotBits | i/5 // few generations, many slots
-		if !sampled(id, tapMillion) || sampled(id, 0) {
-			t.Fatalf("%016x: all %v, none %v", id, sampled(id, tapMillion), sampled(id, 0))
-		}
-		if sampled(id, 10_000) {
-			in++
-		}
-	}
-	if math.Abs(float64(in)-10_000) > 500 {
-		t.Errorf("%d of a million ids in a sample of 0.01", in)
-	}
-}
-
 func TestTap_KindsWithoutID(t *testing.T) {
 	s, in := server(t, "1", Options{Serve: echo}, tcp)
-	e := listen(t, TapOptions{Sample: 0.000001, Kinds: TapKinds()}, in)
+	e := listen(t, tap.Options{Sample: 0.000001, Kinds: tap.Kinds()}, in)
 	b := newBus(t, Options{Service: "caller", Instance: "c", Subscriptions: map[string]func(Event){"news": func(Event) {}}})
 	link(t, b, in)
 	waitFor(t, "published to who wants it", func() bool { // whose hello may still be on its way
@@ -217,7 +202,7 @@ func TestTap_KindsWithoutID(t *testing.T) {
 		}
 		return n == 1
 	})
-	seen := func(k Kind, d TapDirection) bool {
+	seen := func(k wire.Kind, d tap.Direction) bool {
 		for _, c := range e.heard() {
 			if c.Kind == k && c.Direction == d && (c.peer == "c" || k == wire.KindHello) {
 				return true
@@ -226,7 +211,7 @@ func TestTap_KindsWithoutID(t *testing.T) {
 		return false
 	}
 	waitFor(t, "hello, ping, pong and event", func() bool {
-		return seen(wire.KindHello, TapReceived) && seen(wire.KindHello, TapSent) && seen(wire.KindPing, TapReceived) && seen(wire.KindPong, TapSent) && seen(wire.KindEvent, TapSent)
+		return seen(wire.KindHello, tap.Received) && seen(wire.KindHello, tap.Sent) && seen(wire.KindPing, tap.Received) && seen(wire.KindPong, tap.Sent) && seen(wire.KindEvent, tap.Sent)
 	})
 	for _, c := range e.heard() {
 		if c.Body = []byte(c.body); c.Kind == wire.KindEvent && (c.Topic() != "news" || !c.Cut) {
@@ -240,26 +225,26 @@ func TestTap_KindsWithoutID(t *testing.T) {
 
 func TestTap_Refused(t *testing.T) {
 	_, closed := server(t, "1", Options{Serve: echo, NoTap: true}, tcp)
-	if s := listen(t, TapOptions{}, closed).last(); s.Status != TapForbidden {
+	if s := listen(t, tap.Options{}, closed).last(); s.Status != tap.Forbidden {
 		t.Errorf("where taps are forbidden: %+v", s)
 	}
 	s, open := server(t, "2", Options{Serve: echo}, tcp)
 	var ears []*ear
 	for range maxTaps {
-		e := listen(t, TapOptions{}, open)
-		if e.last().Status != TapOn {
+		e := listen(t, tap.Options{}, open)
+		if e.last().Status != tap.On {
 			t.Errorf("tap %d: %+v", len(ears)+1, e.last())
 		}
 		ears = append(ears, e)
 	}
-	late := listen(t, TapOptions{}, open)
-	if late.last().Status != TapTooMany {
+	late := listen(t, tap.Options{}, open)
+	if late.last().Status != tap.TooMany {
 		t.Errorf("one too many: %+v", late.last())
 	}
 	// A tap ends with its link, and makes room.
 	_ = ears[0].bus.Close()
 	waitFor(t, "the first tap's end", func() bool { return len(s.taps.list()) == maxTaps-1 })
-	if e := listen(t, TapOptions{}, open); e.last().Status != TapOn {
+	if e := listen(t, tap.Options{}, open); e.last().Status != tap.On {
 		t.Errorf("after one has gone: %+v", e.last())
 	}
 	for _, e := range append(ears[1:], late) {
@@ -275,7 +260,7 @@ func TestTap_OnlyOfAcceptedLinks(t *testing.T) {
 	b := newBus(t, Options{Service: "caller", Instance: "c", Metrics: set})
 	link(t, b, in)
 	l := b.snapshotLinks()[0]
-	if err := l.bus.taps.frame(l, wire.TapStart(tapMillion, math.MaxUint32, 1)); err != nil {
+	if err := l.bus.taps.frame(l, wire.TapStart(tap.Whole, math.MaxUint32, 1)); err != nil {
 		t.Fatal(err)
 	}
 	if b.taps.list() != nil || set.Counter(metrics.BusDropped, "stray").Value() != 1 {
@@ -295,17 +280,17 @@ func TestTap_StalledLosesCopiesOnly(t *testing.T) {
 	dropped := set.Counter(metrics.BusDropped, "tap_overflow")
 	var stalled atomic.Bool
 	resume := make(chan struct{})
-	var state atomic.Pointer[TapState]
+	var state atomic.Pointer[tap.State]
 	stalled.Store(true)
 	in.EventsOnly = true
-	tapBus := newBus(t, Options{Tap: &TapOptions{
-		Kinds: []Kind{KindRequest, KindResponse}, Payload: MaxTapPayload,
-		Copy: func(TapCopy) {
+	tapBus := newBus(t, Options{Tap: &tap.Options{
+		Kinds: []wire.Kind{wire.KindRequest, wire.KindResponse}, Payload: tap.MaxCopied,
+		Copy: func(tap.Copy) {
 			if stalled.Load() {
 				<-resume
 			}
 		},
-		State: func(s TapState) { state.Store(&s) },
+		State: func(s tap.State) { state.Store(&s) },
 	}})
 	defer func() {
 		if stalled.Swap(false) {
@@ -335,17 +320,17 @@ func TestTap_StalledLosesCopiesOnly(t *testing.T) {
 }
 
 func TestTapOptions_Validated(t *testing.T) {
-	take := func(TapCopy) {}
+	take := func(tap.Copy) {}
 	for _, c := range []struct {
-		o    TapOptions
+		o    tap.Options
 		says string
 	}{
-		{TapOptions{Sample: 1.5, Kinds: []Kind{KindRequest}, Copy: take}, "1.5"},
-		{TapOptions{Sample: math.NaN(), Kinds: []Kind{KindRequest}, Copy: take}, "NaN"},
-		{TapOptions{Sample: -1, Kinds: []Kind{KindRequest}, Copy: take}, "-1"},
-		{TapOptions{Copy: take}, "no kinds"},
-		{TapOptions{Kinds: []Kind{KindRequest}, Payload: MaxTapPayload + 1, Copy: take}, "65537"},
-		{TapOptions{Kinds: []Kind{KindRequest}}, "nobody"},
+		{tap.Options{Sample: 1.5, Kinds: []wire.Kind{wire.KindRequest}, Copy: take}, "1.5"},
+		{tap.Options{Sample: math.NaN(), Kinds: []wire.Kind{wire.KindRequest}, Copy: take}, "NaN"},
+		{tap.Options{Sample: -1, Kinds: []wire.Kind{wire.KindRequest}, Copy: take}, "-1"},
+		{tap.Options{Copy: take}, "no kinds"},
+		{tap.Options{Kinds: []wire.Kind{wire.KindRequest}, Payload: tap.MaxCopied + 1, Copy: take}, "65537"},
+		{tap.Options{Kinds: []wire.Kind{wire.KindRequest}}, "nobody"},
 	} {
 		if _, err := New(Options{Tap: &c.o}); err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%+v: got %v, want %q in it", c.o, err, c.says)
@@ -355,7 +340,7 @@ func TestTapOptions_Validated(t *testing.T) {
 
 func TestTapFrame_Malformed(t *testing.T) {
 	_, in := server(t, "1", Options{Serve: echo}, tcp)
-	e := listen(t, TapOptions{}, in)
+	e := listen(t, tap.Options{}, in)
 	l := e.bus.snapshotLinks()[0]
 	state, copied := vector("tap-state")[wire.HeaderSize:], vector("tap-copy")[wire.HeaderSize:]
 	long := bytes.Clone(copied)
@@ -373,22 +358,6 @@ func TestTapFrame_Malformed(t *testing.T) {
 	}
 }
 
-func FuzzTapCopy(f *testing.F) {
-	for _, v := range []string{"tap-copy", "tap-state", "tap-start"} {
-		f.Add(vector(v)[wire.HeaderSize:])
-	}
-	f.Fuzz(func(_ *testing.T, b []byte) {
-		_, _ = decodeTapState(b)
-		c, err := decodeTapCopy(b)
-		if err != nil {
-			return
-		}
-		c.Request()
-		c.Response()
-		c.Topic()
-	})
-}
-
 // What is listened to allocates nothing for the copies, and nothing at all when
 // nobody listens.
 func TestTap_NoAllocationPerCopy(t *testing.T) {
@@ -397,7 +366,7 @@ func TestTap_NoAllocationPerCopy(t *testing.T) {
 	b := caller(t, in)
 	var copies atomic.Int64
 	in.EventsOnly = true
-	tapBus := newBus(t, Options{Tap: &TapOptions{Kinds: []Kind{KindRequest, KindResponse}, Payload: 64, Copy: func(TapCopy) { copies.Add(1) }}})
+	tapBus := newBus(t, Options{Tap: &tap.Options{Kinds: []wire.Kind{wire.KindRequest, wire.KindResponse}, Payload: 64, Copy: func(tap.Copy) { copies.Add(1) }}})
 	if err := tapBus.SetInstances([]Instance{in}); err != nil {
 		t.Fatal(err)
 	}
@@ -437,8 +406,8 @@ func BenchmarkTap(b *testing.B) {
 			in.EventsOnly = true
 			for range taps {
 				on := make(chan struct{}, 1)
-				tapBus := newBus(b, Options{Tap: &TapOptions{
-					Kinds: []Kind{KindRequest, KindResponse}, Payload: 64, Copy: func(TapCopy) {}, State: func(TapState) {
+				tapBus := newBus(b, Options{Tap: &tap.Options{
+					Kinds: []wire.Kind{wire.KindRequest, wire.KindResponse}, Payload: 64, Copy: func(tap.Copy) {}, State: func(tap.State) {
 						select {
 						case on <- struct{}{}:
 						default:

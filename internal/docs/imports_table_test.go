@@ -51,10 +51,11 @@ var mayImport = []row{
 	{"internal/uri", "", ""},
 	{"internal/wholefile", "", ""},
 
-	{"nanobus", "internal/logging internal/tasks internal/tlsfiles metrics nanobus/balance nanobus/sp nanobus/wire github.com/rs/zerolog go.nanomsg.org/mangos/v3", ""},
+	{"nanobus", "internal/logging internal/tasks internal/tlsfiles metrics nanobus/balance nanobus/sp nanobus/tap nanobus/wire github.com/rs/zerolog go.nanomsg.org/mangos/v3", ""},
 	{"nanobus/busflags", "internal/cli internal/logging nanobus github.com/rs/zerolog", "the flags that all who have a bus share"},
 	{"nanobus/balance", "github.com/cespare/xxhash/v2", "which instance; pure"},
 	{"nanobus/sp", "internal/rawsock internal/tasks internal/tlsfiles internal/unixpath go.nanomsg.org/mangos/v3", "connections; knows no frames"},
+	{"nanobus/tap", "nanobus/wire", "what a tap asks for, and what it gets"},
 	{"nanobus/wire", "", "bytes alone: no socket, no clock, no link"},
 
 	{"etcd", "internal/tlsfiles metrics registry github.com/rs/zerolog go.etcd.io/etcd/api/v3 go.etcd.io/etcd/client/v3 go.uber.org/zap google.golang.org/grpc", ""},
@@ -95,7 +96,7 @@ var mayImport = []row{
 	{"cmd/bench", "bench/compare bench/drivers bench/load bench/peers bench/report bench/result bench/scenario internal/cli internal/terminal internal/tuning internal/wholefile github.com/HdrHistogram/hdrhistogram-go", ""},
 	{"cmd/handler", "handlers handlers/echo handlers/profile handlers/program handlers/web internal/cli", ""},
 	{"cmd/nanofront", "cmd/nanofront/bus cmd/nanofront/newproject cmd/nanofront/register cmd/nanofront/routes cmd/nanofront/status cmd/nanofront/up etcd/embedded internal/cli internal/tuning", ""},
-	{"cmd/nanofront/bus", "etcd/discovery httpmsg internal/buildinfo internal/cli internal/terminal nanobus nanobus/busflags registry github.com/rs/zerolog", ""},
+	{"cmd/nanofront/bus", "etcd/discovery httpmsg internal/buildinfo internal/cli internal/terminal nanobus nanobus/busflags nanobus/tap nanobus/wire registry github.com/rs/zerolog", ""},
 	{"cmd/nanofront/newproject", "examples internal/cli registry", ""},
 	{"cmd/nanofront/register", "etcd/discovery internal/cli internal/supervisor registry github.com/rs/zerolog", ""},
 	{"cmd/nanofront/routes", "etcd etcd/discovery internal/cli internal/terminal registry github.com/rs/zerolog", ""},

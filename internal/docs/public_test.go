@@ -21,7 +21,7 @@ var public = map[string][]string{
 	"handlers/program": {"Flags"},
 	"httpmsg":          nil,
 	"metrics":          nil,
-	"nanobus":          {"Kind"}, // of frames; moves with them
+	"nanobus":          nil,
 	"registry":         nil,
 	"registry/static":  nil,
 }

@@ -9,6 +9,8 @@ import (
 
 	"nanofront/internal/buildinfo"
 	"nanofront/nanobus"
+	listen "nanofront/nanobus/tap"
+	"nanofront/nanobus/wire"
 	"nanofront/registry"
 )
 
@@ -30,7 +32,7 @@ type Payload string
 const (
 	PayloadNone Payload = "none" // times, ids and lengths: no content leaves the instance
 	PayloadHead Payload = "head" // as much as it takes for method, path and status
-	PayloadFull Payload = "full" // up to nanobus.MaxTapPayload bytes, header and body shown
+	PayloadFull Payload = "full" // up to listen.MaxCopied bytes, header and body shown
 )
 
 // headBytes is what is copied of a payload for its first line.
@@ -43,7 +45,7 @@ type TapOptions struct {
 	Security  nanobus.Security
 	// Sample is the share of requests, above 0, up to 1.
 	Sample  float64
-	Kinds   []nanobus.Kind
+	Kinds   []wire.Kind
 	Payload Payload
 	// Match is how the path of a request must begin; empty: any. What belongs
 	// to no request isn't shown then.
@@ -59,9 +61,9 @@ type TapOptions struct {
 }
 
 // ParseKinds reads names of kinds; "all" stands for all of them.
-func ParseKinds(names []string) ([]nanobus.Kind, error) {
-	var kinds []nanobus.Kind
-	all := nanobus.TapKinds()
+func ParseKinds(names []string) ([]wire.Kind, error) {
+	var kinds []wire.Kind
+	all := listen.Kinds()
 names:
 	for _, name := range names {
 		if name == "all" {
@@ -86,9 +88,9 @@ type listener struct {
 	address string
 	since   time.Time // when it was first wanted, or its link came or went
 	linked  bool
-	status  nanobus.TapStatus // of the last answer on this link
-	heard   bool              // there was one
-	warned  bool              // that it can't be reached, or doesn't answer
+	status  listen.Status // of the last answer on this link
+	heard   bool          // there was one
+	warned  bool          // that it can't be reached, or doesn't answer
 }
 
 // tap is one run of Tap. All of it belongs to the goroutine that runs it.
@@ -116,11 +118,11 @@ func Tap(ctx context.Context, o TapOptions) error {
 		decoder: decoder{pairs: newPairs(), full: o.Payload == PayloadFull, match: o.Match},
 		sources: map[source]*listener{},
 	}
-	bytes := map[Payload]int{PayloadNone: 0, PayloadHead: headBytes, PayloadFull: nanobus.MaxTapPayload}[o.Payload]
+	bytes := map[Payload]int{PayloadNone: 0, PayloadHead: headBytes, PayloadFull: listen.MaxCopied}[o.Payload]
 	t.bus, err = nanobus.New(nanobus.Options{
 		Service: "tap", Instance: registry.NewID("tap"), Version: buildinfo.Get().Version,
 		Security: o.Security,
-		Tap:      &nanobus.TapOptions{Sample: o.Sample, Kinds: o.Kinds, Payload: bytes, Copy: t.queue.copied, State: t.queue.said},
+		Tap:      &listen.Options{Sample: o.Sample, Kinds: o.Kinds, Payload: bytes, Copy: t.queue.copied, State: t.queue.said},
 	})
 	if err != nil {
 		return err
@@ -260,7 +262,7 @@ func (t *tap) handle() error {
 }
 
 // state acts on word of an instance. The error says that all refuse.
-func (t *tap) state(s *nanobus.TapState) error {
+func (t *tap) state(s *listen.State) error {
 	t.summary.state(s)
 	src := source{s.Service, s.Instance}
 	l := t.sources[src]
@@ -277,18 +279,18 @@ func (t *tap) state(s *nanobus.TapState) error {
 		return nil
 	}
 	switch s.Status {
-	case nanobus.TapOn:
+	case listen.On:
 		t.say("listening to %s at %s", src, l.address)
 		return nil
-	case nanobus.TapForbidden:
+	case listen.Forbidden:
 		t.say("%s forbids taps: it runs with --bus-tap=false", src)
-	case nanobus.TapTooMany:
+	case listen.TooMany:
 		t.say("%s has as many taps as it allows: end another one first", src)
 	default:
 		return nil
 	}
 	for _, l := range t.sources {
-		if !l.heard || l.status == nanobus.TapOn || l.status == nanobus.TapOff {
+		if !l.heard || l.status == listen.On || l.status == listen.Off {
 			return nil
 		}
 	}
@@ -322,7 +324,7 @@ func (t *tap) stop(show bool) {
 
 func (t *tap) listening() bool {
 	for _, l := range t.sources {
-		if l.linked && l.heard && l.status == nanobus.TapOn {
+		if l.linked && l.heard && l.status == listen.On {
 			return true
 		}
 	}

@@ -10,19 +10,20 @@ import (
 
 	"nanofront/httpmsg"
 	"nanofront/internal/terminal"
-	"nanofront/nanobus"
+	listen "nanofront/nanobus/tap"
+	"nanofront/nanobus/wire"
 )
 
-func copied(k nanobus.Kind, id uint64, at time.Duration, fixed int, payload []byte, keep int) *nanobus.TapCopy {
+func copied(k wire.Kind, id uint64, at time.Duration, fixed int, payload []byte, keep int) *listen.Copy {
 	body := append(make([]byte, fixed), payload...)
-	c := &nanobus.TapCopy{
+	c := &listen.Copy{
 		Service: "s", Instance: "s-1", At: time.Unix(1_700_000_000, 0).Add(at), Peer: []byte("front"),
 		Kind: k, ID: id, Length: 16 + len(body), Body: body,
 	}
-	if k == nanobus.KindRequest {
+	if k == wire.KindRequest {
 		binary.BigEndian.PutUint32(body, 2_500_000)
 	} else {
-		c.Direction = nanobus.TapSent
+		c.Direction = listen.Sent
 	}
 	if keep >= 0 {
 		c.Body, c.Cut = body[:fixed+keep], true
@@ -30,18 +31,18 @@ func copied(k nanobus.Kind, id uint64, at time.Duration, fixed int, payload []by
 	return c
 }
 
-func request(id uint64, path string, keep int) *nanobus.TapCopy {
+func request(id uint64, path string, keep int) *listen.Copy {
 	r := httpmsg.Request{
 		Method: []byte("GET"), Scheme: []byte("http"), Host: []byte("h"), Path: []byte(path), Query: []byte("q=1"),
 		Header: httpmsg.Fields{{Name: []byte("accept"), Value: []byte("\x1b[31mred")}}, Body: []byte("line 1\nline 2"),
 	}
-	return copied(nanobus.KindRequest, id, 0, 4, r.AppendTo(nil), keep)
+	return copied(wire.KindRequest, id, 0, 4, r.AppendTo(nil), keep)
 }
 
-func response(id uint64, keep int) *nanobus.TapCopy {
+func response(id uint64, keep int) *listen.Copy {
 	r := httpmsg.Response{Status: 404, Body: []byte{0xff, 0, 1}}
 	r.Set("content-type", "image/png")
-	return copied(nanobus.KindResponse, id, 1500*time.Microsecond, 16, r.AppendTo(nil), keep)
+	return copied(wire.KindResponse, id, 1500*time.Microsecond, 16, r.AppendTo(nil), keep)
 }
 
 func TestDecoder_PairsHalves(t *testing.T) {
@@ -85,23 +86,23 @@ func TestDecoder_WhatWasCut(t *testing.T) {
 	if r := d.decode(response(1, 0)); r.Status != 0 || r.NotHTTP {
 		t.Errorf("nothing of a response: %+v", r)
 	}
-	if r := d.decode(copied(nanobus.KindRequest, 1, 0, 4, []byte("\xff?"), -1)); !r.NotHTTP {
+	if r := d.decode(copied(wire.KindRequest, 1, 0, 4, []byte("\xff?"), -1)); !r.NotHTTP {
 		t.Errorf("no HTTP: %+v", r)
 	}
-	if r := d.decode(&nanobus.TapCopy{Kind: nanobus.KindResponse, Body: []byte("x")}); r.Queue != nil {
+	if r := d.decode(&listen.Copy{Kind: wire.KindResponse, Body: []byte("x")}); r.Queue != nil {
 		t.Errorf("less than a response: %+v", r)
 	}
 }
 
 func TestDecoder_Matches(t *testing.T) {
 	d := decoder{pairs: newPairs(), match: "/api"}
-	if d.decode(request(1, "/api/x", -1)) == nil || d.decode(copied(nanobus.KindCancel, 1, 0, 0, nil, -1)) == nil || d.decode(response(1, -1)) == nil {
+	if d.decode(request(1, "/api/x", -1)) == nil || d.decode(copied(wire.KindCancel, 1, 0, 0, nil, -1)) == nil || d.decode(response(1, -1)) == nil {
 		t.Error("what matches isn't shown")
 	}
-	if d.decode(request(2, "/other", -1)) != nil || d.decode(copied(nanobus.KindCancel, 2, 0, 0, nil, -1)) != nil || d.decode(response(2, -1)) != nil {
+	if d.decode(request(2, "/other", -1)) != nil || d.decode(copied(wire.KindCancel, 2, 0, 0, nil, -1)) != nil || d.decode(response(2, -1)) != nil {
 		t.Error("what doesn't match is shown")
 	}
-	if d.decode(&nanobus.TapCopy{Kind: nanobus.TapKinds()[0]}) != nil {
+	if d.decode(&listen.Copy{Kind: listen.Kinds()[0]}) != nil {
 		t.Error("what belongs to no request is shown")
 	}
 }
@@ -126,15 +127,15 @@ func TestQueue_Bounded(t *testing.T) {
 	q := newQueue()
 	big := make([]byte, 1<<20)
 	for range 20 {
-		q.copied(nanobus.TapCopy{Body: big})
+		q.copied(listen.Copy{Body: big})
 	}
 	if n := len(q.take()); n != 16 || q.losses() != 4 {
 		t.Errorf("%d of 20 MiB kept, %d lost", n, q.losses())
 	}
 	peer := []byte("peer")
-	q.copied(nanobus.TapCopy{Peer: peer, Body: []byte("body")})
+	q.copied(listen.Copy{Peer: peer, Body: []byte("body")})
 	copy(peer, "xxxx")
-	q.said(nanobus.TapState{Dropped: 3})
+	q.said(listen.State{Dropped: 3})
 	items := q.take()
 	if len(items) != 2 || string(items[0].copy.Peer) != "peer" || string(items[0].copy.Body) != "body" || items[1].state.Dropped != 3 {
 		t.Errorf("got %+v", items)
@@ -189,9 +190,9 @@ func TestPrinter_JSON(t *testing.T) {
 func TestSummary_CountsDropsOfEachLink(t *testing.T) {
 	s := newSummary()
 	for _, dropped := range []uint64{0, 5, 9, 0, 2} { // the fourth is of a new link
-		s.state(&nanobus.TapState{Service: "s", Instance: "s-1", Dropped: dropped})
+		s.state(&listen.State{Service: "s", Instance: "s-1", Dropped: dropped})
 	}
-	s.state(&nanobus.TapState{Service: "s", Instance: "s-2", Dropped: 4})
+	s.state(&listen.State{Service: "s", Instance: "s-2", Dropped: 4})
 	var out strings.Builder
 	s.print(&out, 1)
 	if !strings.Contains(out.String(), "15 dropped by the instances, 1 here: a smaller --sample") {
@@ -200,7 +201,7 @@ func TestSummary_CountsDropsOfEachLink(t *testing.T) {
 }
 
 func TestParseKinds(t *testing.T) {
-	if kinds, err := ParseKinds([]string{"request", "ping"}); err != nil || len(kinds) != 2 || kinds[0] != nanobus.KindRequest {
+	if kinds, err := ParseKinds([]string{"request", "ping"}); err != nil || len(kinds) != 2 || kinds[0] != wire.KindRequest {
 		t.Errorf("got %v, %v", kinds, err)
 	}
 	if kinds, err := ParseKinds([]string{"all"}); err != nil || len(kinds) < 10 {

@@ -3,7 +3,7 @@ package bus
 import (
 	"sync"
 
-	"nanofront/nanobus"
+	listen "nanofront/nanobus/tap"
 )
 
 // Bounds of what waits to be printed.
@@ -14,8 +14,8 @@ const (
 
 // heard is what came from an instance: a copy, or word of the tap.
 type heard struct {
-	copy  *nanobus.TapCopy
-	state *nanobus.TapState
+	copy  *listen.Copy
+	state *listen.State
 }
 
 // queue stands between the goroutines that read the links, which must not
@@ -33,7 +33,7 @@ type queue struct {
 func newQueue() *queue { return &queue{wake: make(chan struct{}, 1)} }
 
 // copied takes a copy, whose memory isn't ours.
-func (q *queue) copied(c nanobus.TapCopy) {
+func (q *queue) copied(c listen.Copy) {
 	q.mu.Lock()
 	if len(q.items) >= maxQueued || q.bytes+len(c.Body) > maxQueuedBytes {
 		q.lost++
@@ -50,7 +50,7 @@ func (q *queue) copied(c nanobus.TapCopy) {
 }
 
 // said takes word of the tap. It is never lost: there is little of it.
-func (q *queue) said(s nanobus.TapState) {
+func (q *queue) said(s listen.State) {
 	q.mu.Lock()
 	q.items = append(q.items, heard{state: &s})
 	q.mu.Unlock()

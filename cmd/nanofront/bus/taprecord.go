@@ -7,6 +7,8 @@ import (
 
 	"nanofront/httpmsg"
 	"nanofront/nanobus"
+	listen "nanofront/nanobus/tap"
+	"nanofront/nanobus/wire"
 )
 
 // record is one frame, decoded: a line of the output. Times are in µs.
@@ -58,12 +60,12 @@ type decoder struct {
 }
 
 // decode returns nil for what is not to be shown.
-func (d *decoder) decode(c *nanobus.TapCopy) *record {
+func (d *decoder) decode(c *listen.Copy) *record {
 	r := &record{
 		Time: c.At, Service: c.Service, Instance: c.Instance, Direction: "in", Peer: string(c.Peer),
 		Kind: c.Kind.String(), Flags: c.Flags, Length: c.Length, Cut: c.Cut, Topic: c.Topic(),
 	}
-	if c.Direction == nanobus.TapSent {
+	if c.Direction == listen.Sent {
 		r.Direction = "out"
 	}
 	if c.ID != 0 {
@@ -72,12 +74,12 @@ func (d *decoder) decode(c *nanobus.TapCopy) *record {
 	key := pairKey{c.Service, c.Instance, r.Peer, c.ID}
 	seen := false
 	switch c.Kind {
-	case nanobus.KindRequest:
+	case wire.KindRequest:
 		d.request(r, c)
 		if seen = strings.HasPrefix(r.Path, d.match); seen {
 			d.pairs.put(key, pair{c.At, r.Method, r.Path})
 		}
-	case nanobus.KindResponse:
+	case wire.KindResponse:
 		d.response(r, c)
 		var p pair
 		if p, seen = d.pairs.take(key); seen {
@@ -100,7 +102,7 @@ func micros(d time.Duration) *int64 {
 	return &us
 }
 
-func (d *decoder) request(r *record, c *nanobus.TapCopy) {
+func (d *decoder) request(r *record, c *listen.Copy) {
 	budget, payload, ok := c.Request()
 	if !ok {
 		return
@@ -117,14 +119,14 @@ func (d *decoder) request(r *record, c *nanobus.TapCopy) {
 	d.payload(r, d.req.Header, d.req.Body)
 }
 
-func (d *decoder) response(r *record, c *nanobus.TapCopy) {
+func (d *decoder) response(r *record, c *listen.Copy) {
 	queue, work, payload, remote, ok := c.Response()
 	if !ok {
 		return
 	}
 	r.Queue, r.Work = micros(queue), micros(work)
 	if remote != nil {
-		r.Code, r.Text = remote.Code.String(), remote.Text
+		r.Code, r.Text = nanobus.Code(remote.Code).String(), remote.Text
 		return
 	}
 	d.resp.Release()

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"nanofront/internal/terminal"
-	"nanofront/nanobus"
+	listen "nanofront/nanobus/tap"
 )
 
 // summary is what is said at the end of a tap.
@@ -44,7 +44,7 @@ func (s *summary) add(r *record) {
 
 // state takes note of what an instance has dropped. It counts for each link: a
 // smaller number is that of a new one.
-func (s *summary) state(st *nanobus.TapState) {
+func (s *summary) state(st *listen.State) {
 	src := source{st.Service, st.Instance}
 	if was := s.perSource[src]; st.Dropped < was {
 		s.dropped += was
