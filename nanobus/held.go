@@ -162,30 +162,30 @@ func (h *Held) send(flags uint8, p Payload, block bool) error {
 }
 
 // heldCancelled ends the held request with this id, if there is one: its caller waits no longer.
-func (r *responder) heldCancelled(id uint64) bool {
-	l := r.link
+func (h *responder) heldCancelled(id uint64) bool {
+	l := h.link
 	l.mu.Lock()
-	h := l.held[id]
-	if h != nil {
-		delete(l.held, id)
-		l.cancels--
+	held := h.held[id]
+	if held != nil {
+		delete(h.held, id)
+		h.cancels--
 	}
 	l.mu.Unlock()
-	if h != nil {
-		h.end()
+	if held != nil {
+		held.end()
 	}
-	return h != nil
+	return held != nil
 }
 
 // endHeld ends all that is held on a link that has gone.
-func (r *responder) endHeld() {
-	l := r.link
+func (h *responder) endHeld() {
+	l := h.link
 	l.mu.Lock()
-	held := l.held
-	l.held = nil
+	all := h.held
+	h.held = nil
 	l.mu.Unlock()
-	for _, h := range held {
-		h.end()
+	for _, held := range all {
+		held.end()
 	}
 }
 

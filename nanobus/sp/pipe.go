@@ -96,20 +96,22 @@ func (p *Pipe) Finish(rest []byte) error { return p.conn.finish(rest) }
 // CloseWrite tells the peer that nothing more comes; what it sends is still
 // read. errors.ErrUnsupported where one direction can't be closed.
 func (p *Pipe) CloseWrite() error {
-	if !p.CanCloseWrite() {
+	half := p.halfCloser()
+	if half == nil {
 		return errors.ErrUnsupported
 	}
-	// Below TLS, whose own goodbye isn't needed: messages have their ends.
-	return p.conn.raw.(halfCloser).CloseWrite()
+	return half.CloseWrite()
 }
 
 // CanCloseWrite reports whether CloseWrite can be used.
-func (p *Pipe) CanCloseWrite() bool {
-	if p.conn == nil {
-		return false
-	}
-	_, ok := p.conn.raw.(halfCloser)
-	return ok
-}
+func (p *Pipe) CanCloseWrite() bool { return p.halfCloser() != nil }
 
-type halfCloser interface{ CloseWrite() error }
+// halfCloser is below TLS, whose own goodbye isn't needed: messages have their
+// ends.
+func (p *Pipe) halfCloser() interface{ CloseWrite() error } {
+	if p.conn == nil {
+		return nil
+	}
+	half, _ := p.conn.raw.(interface{ CloseWrite() error })
+	return half
+}

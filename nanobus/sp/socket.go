@@ -169,8 +169,8 @@ func (c *core) AddPipe(p protocol.Pipe) error {
 
 // RemovePipe is called by mangos, once, when a connection has gone.
 func (c *core) RemovePipe(p protocol.Pipe) {
-	if owner := p.(interface{ GetPrivate() any }).GetPrivate(); owner != nil {
-		c.s.config.Detach(owner)
+	if mp, ok := p.(interface{ GetPrivate() any }); ok && mp.GetPrivate() != nil {
+		c.s.config.Detach(mp.GetPrivate())
 	}
 }
 

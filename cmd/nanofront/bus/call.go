@@ -209,7 +209,7 @@ func (r *reply) fail(err error, o *CallOptions) {
 	var remote *nanobus.RemoteError
 	switch {
 	case errors.As(err, &remote):
-		r.code = nanobus.Code(remote.Code).String()
+		r.code = remote.Code.String()
 		hint := ""
 		switch remote.Code {
 		case nanobus.CodeExpired:
@@ -223,7 +223,7 @@ func (r *reply) fail(err error, o *CallOptions) {
 		case nanobus.CodeInternal:
 			hint = "; its log says more, by request id " + r.id
 		}
-		text := nanobus.Code(remote.Code).String()
+		text := remote.Code.String()
 		if remote.Text != "" {
 			text += " (" + terminal.Printable(remote.Text) + ")"
 		}
