@@ -79,7 +79,18 @@ func (l *roleLooks) of(subject, role string) key {
 
 // cpuTitle holds nanofront against its cheapest rival.
 func cpuTitle(rows []*result.Summary) string {
-	var own, next *result.Summary
+	own, next := rivals(rows)
+	switch {
+	case own != nil && next != nil:
+		return fmt.Sprintf("a request costs nanofront %.1f µs of CPU, %s %.1f", own.CPU.Median, next.Subject, next.CPU.Median)
+	case own != nil:
+		return fmt.Sprintf("a request costs nanofront %.1f µs of CPU", own.CPU.Median)
+	}
+	return fmt.Sprintf("a request costs %s %.1f µs of CPU", rows[0].Subject, rows[0].CPU.Median)
+}
+
+// rivals are the first of nanofront's rows, and the first of those that have a hop to go as well; nil if there is none.
+func rivals(rows []*result.Summary) (own, next *result.Summary) {
 	for _, s := range rows {
 		switch {
 		case s.Subject == result.Nanofront && own == nil:
@@ -88,11 +99,5 @@ func cpuTitle(rows []*result.Summary) string {
 			next = s
 		}
 	}
-	switch {
-	case own != nil && next != nil:
-		return fmt.Sprintf("a request costs nanofront %.1f µs of CPU, %s %.1f", own.CPU.Median, next.Subject, next.CPU.Median)
-	case own != nil:
-		return fmt.Sprintf("a request costs nanofront %.1f µs of CPU", own.CPU.Median)
-	}
-	return fmt.Sprintf("a request costs %s %.1f µs of CPU", rows[0].Subject, rows[0].CPU.Median)
+	return own, next
 }

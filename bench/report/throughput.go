@@ -88,15 +88,7 @@ func throughputBar(s *result.Summary, p paint) bar {
 
 // throughputTitle says who is where, of rows by falling rate.
 func throughputTitle(rows []*result.Summary) string {
-	var own, next *result.Summary
-	for _, s := range rows {
-		switch {
-		case s.Subject == result.Nanofront && own == nil:
-			own = s
-		case s.Subject != result.Nanofront && s.Subject != result.Plain && next == nil:
-			next = s
-		}
-	}
+	own, next := rivals(rows)
 	switch {
 	case own == nil:
 		return fmt.Sprintf("%s answers %s requests a second", rows[0].Subject, rate(rows[0].Rate.Median))
