@@ -32,9 +32,11 @@ type Target struct {
 	Server    bool
 }
 
-// NormalizeTarget brings a raw request target (origin-form, absolute-form or "*") to that form. Most
-// targets are in it already, and their path is a part of raw; of others the path is built in scratch, which is
-// returned, grown if it had to be, for the next call. So the result lives no longer than raw and scratch.
+var root = []byte{'/'}
+
+// NormalizeTarget brings a raw request target (origin-form, absolute-form or "*") to that form. Most are in it already, as
+// the scanner notes ([Head]), and don't come here. The path is built in scratch, which is returned, grown if it had to
+// be, for the next call. So the result lives no longer than raw and scratch.
 // Normalising twice gives the same as normalising once.
 func NormalizeTarget(raw, scratch []byte) (Target, []byte, error) {
 	var t Target
@@ -50,40 +52,17 @@ func NormalizeTarget(raw, scratch []byte) (Target, []byte, error) {
 		if !ok || len(authority) == 0 {
 			return t, scratch, ErrTargetForm
 		}
-		authority = bytes.TrimSuffix(authority, []byte{':'})
-		if len(rest) == 0 || rest[0] == '?' {
-			// RFC 9112 section 3.2.1: an empty path is sent as "/". The query alone has still to be looked at.
-			scratch = append(append(scratch[:0], '/'), rest...)
-			t, _, err := NormalizeTarget(scratch, nil)
-			t.Authority, t.Server = authority, len(rest) == 0
-			return t, scratch, err
-		}
-		t.Authority, raw = authority, rest
+		t.Authority, t.Server, raw = bytes.TrimSuffix(authority, []byte{':'}), len(rest) == 0, rest
 	}
-	// The fast path ends at a '?', which is fine, or at what has to be looked at more closely.
-	i, prev := 0, byte(0)
-	for i < len(raw) {
-		c := raw[i]
-		if !uri.IsPath(c) || (c == '.' && prev == '/') {
-			break
-		}
-		prev = c
-		i++
+	path, query, has := bytes.Cut(raw, []byte{'?'})
+	if len(path) == 0 {
+		path = root // RFC 9112 section 3.2.1: an empty path is sent as "/"
 	}
-	if i == len(raw) {
-		t.Path = raw
-		return t, scratch, nil
+	var err error
+	if scratch, err = uri.AppendPath(scratch[:0], path); err != nil {
+		return Target{}, scratch, err
 	}
-	if raw[i] == '?' {
-		t.Path, t.Query, t.HasQuery = raw[:i], raw[i+1:], true
-	} else {
-		path, query, has := bytes.Cut(raw, []byte{'?'})
-		var err error
-		if scratch, err = uri.AppendPath(scratch[:0], path); err != nil {
-			return Target{}, scratch, err
-		}
-		t.Path, t.Query, t.HasQuery = scratch, query, has
-	}
+	t.Path, t.Query, t.HasQuery = scratch, query, has
 	for _, c := range t.Query {
 		if !uri.IsQuery(c) {
 			return Target{}, scratch, uri.ErrByte
