@@ -14,7 +14,8 @@ import (
 // block get a further worker each: a wake-up for each request would cost more
 // than many a handler does.
 type pool struct {
-	run func(batch []*Exchange)
+	run    func(batch []*Exchange)
+	stream func(*Exchange) (left bool) // in place of run, if it isn't nil; left: it has called leave
 
 	mu       sync.Mutex
 	queue    []*Exchange // waiting, from head on
@@ -24,6 +25,7 @@ type pool struct {
 	max      int
 	idle     int  // parked
 	waking   bool // a worker was woken, or started, and has not yet looked
+	streams  int  // at work, and no workers any more: see leave
 	closed   bool
 	wake     chan struct{}
 	done     sync.WaitGroup
@@ -64,6 +66,28 @@ func (p *pool) more() {
 	}
 }
 
+// leave gives the place of a worker, which calls it while it is at work, to another: what it is at may take long. It
+// ends, or finds a place again, when it is done. What bounds those is the bus (nanobus.Options.MaxBodies).
+func (p *pool) leave() {
+	p.mu.Lock()
+	p.workers--
+	p.streams++
+	p.more()
+	p.mu.Unlock()
+}
+
+// back is called by a worker that has left when it is done. It returns false if there is no place for it: it ends.
+func (p *pool) back() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.streams--
+	if p.closed || p.workers >= p.max {
+		return false
+	}
+	p.workers++
+	return true
+}
+
 // work is one worker. It ends when the pool closes.
 func (p *pool) work() {
 	defer p.done.Done()
@@ -95,7 +119,11 @@ func (p *pool) work() {
 		}
 		p.more()
 		p.mu.Unlock()
-		p.run(batch)
+		if p.stream == nil {
+			p.run(batch)
+		} else if p.stream(batch[0]) && !p.back() {
+			return
+		}
 	}
 }
 
@@ -124,6 +152,6 @@ func (p *pool) close(patience time.Duration) int {
 	case <-late.C:
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		return p.workers
+		return p.workers + p.streams
 	}
 }

@@ -11,7 +11,8 @@ import (
 )
 
 // StreamHandler answers requests whose bodies, in either direction, may be
-// larger than memory. ServeStream runs on a goroutine of a bounded pool, one
+// larger than memory, or may go on for ever. ServeStream runs on a goroutine of a
+// bounded pool, one
 // for each request, and may block for as long as its bodies take; everything
 // of the Exchange is valid until it returns.
 //
@@ -42,19 +43,22 @@ func (rt *Runtime) RunStream(ctx context.Context, h StreamHandler) error {
 	if err := rt.takes(h, true); err != nil {
 		return err
 	}
-	rt.pool = newPool(rt.opts.Workers, 1, func(batch []*Exchange) { rt.runStream(h, batch[0]) })
+	rt.pool = newPool(rt.opts.Workers, 1, nil)
+	rt.pool.stream = func(x *Exchange) bool { return rt.runStream(h, x) }
 	return rt.run(ctx, rt.pool.submit)
 }
 
-func (rt *Runtime) runStream(h StreamHandler, x *Exchange) {
+// runStream reports whether the response was begun: its worker's place is another's since then.
+func (rt *Runtime) runStream(h StreamHandler, x *Exchange) (left bool) {
 	one := [1]*Exchange{x}
 	var turns [1]uint64
 	if len(rt.begin(one[:], turns[:])) == 0 {
-		return
+		return false
 	}
-	defer rt.containStream(x, turns[0])
+	defer rt.containStream(x, turns[0], &left)
 	x.serial = true
 	err := h.ServeStream(x)
+	left = x.out != nil
 	switch {
 	case x.held:
 		x.recycle()
@@ -70,6 +74,7 @@ func (rt *Runtime) runStream(h StreamHandler, x *Exchange) {
 	default:
 		x.Done()
 	}
+	return left
 }
 
 // Body returns the request's whole body, in chunks as they come if it is large.
@@ -90,6 +95,11 @@ func (x *Exchange) Body() io.Reader {
 // that of the whole body in bytes, -1 if it isn't known: what is
 // written must come to it. Writing blocks while the client is slow, and fails
 // when it has gone. Only for a StreamHandler, once for each exchange.
+//
+// From here on the response takes neither a worker of the pool nor a part of the
+// window, and the Context ends with the client and no more with the caller's
+// deadline, so that it may go on for as long as its client stays: some 16,000 of
+// them at once (nanobus.DefaultBodies). The error is a 503 if there are as many.
 func (x *Exchange) Begin(length int64) (io.Writer, error) {
 	if x.out != nil {
 		return nil, errors.New("handlers: Begin called twice for one exchange")
@@ -103,11 +113,15 @@ func (x *Exchange) Begin(length int64) (io.Writer, error) {
 	case errors.Is(err, nanobus.ErrNoBodies):
 		x.resp.Length = 0
 		return nil, Status(501, "the answer is too large for the caller")
+	case errors.Is(err, nanobus.ErrTooManyBodies):
+		x.resp.Length = 0
+		return nil, Status(503, "too many responses are streaming, try again in a moment")
 	case err != nil:
 		x.gone = true // answered, or nobody is there: there is nothing to answer any more
 		return nil, err
 	}
 	x.out = w
+	x.rt.pool.leave()
 	return w, nil
 }
 
@@ -140,11 +154,12 @@ func (x *Exchange) endStream(err error) {
 }
 
 // containStream is contain for a StreamHandler.
-func (rt *Runtime) containStream(x *Exchange, turn uint64) {
+func (rt *Runtime) containStream(x *Exchange, turn uint64, left *bool) {
 	p := recover()
 	if p == nil {
 		return
 	}
+	*left = *left || !x.gone && x.out != nil
 	rt.panicked(p)
 	switch {
 	case x.gone:

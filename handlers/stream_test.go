@@ -195,3 +195,58 @@ func TestRun_BodiesNeedAStreamHandler(t *testing.T) {
 		_ = rt.Close()
 	}
 }
+
+// A response that has begun takes neither a worker nor a part of the window.
+func TestRunStream_TakesNoPlace(t *testing.T) {
+	const streams = 20
+	ended := make(chan error, streams)
+	b := serve(t, handlers.Options{Bodies: true, Workers: 1, Window: 2}, handlers.StreamFunc(func(x *handlers.Exchange) error {
+		if pathOf(x.Request()) != "/stream" {
+			x.Response().Body = []byte("at once")
+			return nil
+		}
+		ctx := x.Context()
+		w, err := x.Begin(-1)
+		if err != nil {
+			return err
+		}
+		if _, err := w.Write([]byte("begin")); err != nil {
+			return err
+		}
+		<-ctx.Done()
+		ended <- ctx.Err()
+		return ctx.Err()
+	}))
+	var calls []*nanobus.Call
+	for range streams {
+		c := nanobus.NewCall()
+		if err := b.svc.Go(c, request("/stream"), testutil.Patience); err != nil {
+			t.Fatal(err)
+		}
+		c.Wait()
+		if c.Err != nil {
+			t.Fatal(c.Err)
+		}
+		if _, err := io.ReadFull(c.Download, make([]byte, 5)); err != nil {
+			t.Fatal(err)
+		}
+		calls = append(calls, c)
+	}
+	c := nanobus.NewCall()
+	if err := b.svc.Go(c, request("/other"), testutil.Patience); err != nil {
+		t.Fatal(err)
+	}
+	c.Wait()
+	if c.Err != nil {
+		t.Errorf("another request while %d streams are quiet: %v", streams, c.Err)
+	}
+	c.Release()
+	for _, c := range calls {
+		c.Release()
+	}
+	for range calls {
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("a stream that nobody wants any more ended with %v", err)
+		}
+	}
+}

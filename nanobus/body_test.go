@@ -51,7 +51,7 @@ func atRest(t testing.TB, buses ...*Bus) {
 	t.Helper()
 	for _, b := range buses {
 		waitFor(t, "no body, slot, credit or request left", func() bool {
-			idle := b.bodiesIn.Load() == 0 && b.bodiesOut.Load() == 0 && b.calls.table.used.Load() == 0 && b.Served() == 0
+			idle := b.bodiesIn.Load() == 0 && b.bodiesHeld.Load() == 0 && b.bodiesOut.Load() == 0 && b.calls.table.used.Load() == 0 && b.Served() == 0
 			for _, l := range b.snapshotLinks() {
 				l.mu.Lock()
 				idle = idle && len(l.readers) == 0 && len(l.writers) == 0 && l.InFlight() == 0

@@ -31,81 +31,156 @@ func stalling(t *testing.T, cancelled chan<- error, release <-chan struct{}) fun
 	}
 }
 
-// A response's body that is given up for silence is cancelled, and takes its
-// part of the window until its sender has ended it: else the next request would
-// be one too many there.
-func TestBody_GivenUpForSilence(t *testing.T) {
-	cancelled, release := make(chan error, 1), make(chan struct{})
+// A response that streams takes no part of the window, and may be quiet for as long as its link lives.
+func TestBody_QuietStreams(t *testing.T) {
+	const streams = 50
+	cancelled, release := make(chan error, streams), make(chan struct{})
 	s, in := server(t, "1", Options{Bodies: true, Window: 1, Serve: stalling(t, cancelled, release)}, tcp)
-	b := newBus(t, Options{Service: "caller", Instance: "c", Bodies: true, MaxBodies: 1})
-	link(t, b, in)
-	c := NewCall()
-	if err := b.Service("s").Go(c, Bytes("x"), patience); err != nil {
-		t.Fatal(err)
+	b := bodyCaller(t, in)
+	var calls []*Call
+	for range streams {
+		c := NewCall()
+		if err := b.Service("s").Go(c, Bytes("x"), patience); err != nil {
+			t.Fatal(err)
+		}
+		c.Wait()
+		if c.Err != nil {
+			t.Fatal(c.Err)
+		}
+		if _, err := io.ReadFull(c.Download, make([]byte, 5)); err != nil {
+			t.Fatal(err)
+		}
+		calls = append(calls, c)
 	}
-	c.Wait()
-	if c.Err != nil {
-		t.Fatal(c.Err)
+	for _, bus := range []*Bus{b, s} {
+		bus.standing.sweep(bus.now() + 100*int64(bodyIdle))
 	}
-	if _, err := io.ReadFull(c.Download, make([]byte, 5)); err != nil {
-		t.Fatal(err)
+	for _, c := range calls {
+		if n, err := c.Download.TryRead(make([]byte, 1), func() {}); n != 0 || err != nil {
+			t.Fatalf("reading a quiet stream: %d bytes, %v", n, err)
+		}
 	}
-	c.Link.endStalled(b.now() + 2*int64(bodyIdle))
-	if _, err := io.ReadAll(c.Download); !errors.Is(err, ErrTimeout) {
-		t.Errorf("reading what was given up: %v", err)
+	for _, c := range calls {
+		c.Release()
 	}
-	if err := <-cancelled; !errors.Is(err, ErrCancelled) {
-		t.Errorf("its sender got %v", err)
+	for range calls {
+		if err := <-cancelled; !errors.Is(err, ErrCancelled) {
+			t.Errorf("its sender got %v", err)
+		}
 	}
-	if n := b.bodiesIn.Load(); n != 0 {
-		t.Errorf("%d bodies are counted, want room for the next", n)
-	}
-	l := c.Link
-	l.endStalled(b.now() + 4*int64(bodyIdle)) // however long it takes
-	if _, err := call(t, b, "y", patience); !errors.Is(err, ErrNoCredit) {
-		t.Errorf("a request while the peer is still at work: %v", err)
-	}
-	c.Release()
 	close(release)
-	waitFor(t, "the credit", func() bool { return l.InFlight() == 0 })
 	if n := s.metrics.droppedWindow.Value(); n != 0 {
 		t.Errorf("%d requests were refused as over the window", n)
 	}
 	atRest(t, b, s)
 }
 
-// The same for a body that is one too many, and for one whose call has ended.
-func TestBody_UnwantedKeepsItsCredit(t *testing.T) {
-	cancelled, release := make(chan error, 2), make(chan struct{})
-	s, in := server(t, "1", Options{Bodies: true, Window: 2, Serve: stalling(t, cancelled, release)}, tcp)
-	b := newBus(t, Options{Service: "caller", Instance: "c", Bodies: true, MaxBodies: 1})
-	link(t, b, in)
-	first, second := NewCall(), NewCall()
-	for _, c := range []*Call{first, second} {
-		if err := b.Service("s").Go(c, Bytes("x"), patience); err != nil {
-			t.Fatal(err)
+// A request's body that stands still is given up: by its sender if it has no credit, by its receiver if it has sent none.
+func TestBody_RequestStandsStill(t *testing.T) {
+	for _, reads := range []bool{false, true} {
+		seen := make(chan error, 1)
+		s, in := server(t, "1", Options{Bodies: true, Serve: func(batch []*Request) {
+			for _, r := range batch {
+				go func() {
+					var err error
+					if reads {
+						_, err = io.Copy(io.Discard, r.Body())
+					} else {
+						ctx := r.Context()
+						<-ctx.Done()
+						err = ctx.Err()
+					}
+					seen <- err
+					_ = r.Reply(Bytes(nil))
+				}()
+			}
+		}}, tcp)
+		b := bodyCaller(t, in)
+		c := startBody(t, b, "", patience)
+		if reads {
+			if _, err := c.Upload.Write([]byte("x")); err != nil {
+				t.Fatal(err)
+			}
+			l := onlyLink(t, s)
+			waitFor(t, "the reader", func() bool {
+				l.mu.Lock()
+				defer l.mu.Unlock()
+				return len(l.readers) == 1
+			})
+			s.standing.sweep(s.now() + 2*int64(bodyIdle))
+			if err := <-seen; !errors.Is(err, ErrTimeout) {
+				t.Errorf("its reader got %v", err)
+			}
+			c.Wait()
+			_ = c.Upload.Close() // answered
+		} else {
+			sent := make(chan error, 1)
+			go func() {
+				_, err := c.Upload.Write(make([]byte, 2*BodyCredit))
+				_ = c.Upload.Close() // fails too
+				sent <- err
+			}()
+			waitFor(t, "no credit left", func() bool {
+				c.Link.mu.Lock()
+				defer c.Link.mu.Unlock()
+				return c.Upload.credit == 0
+			})
+			b.standing.sweep(b.now() + 2*int64(bodyIdle))
+			if err := <-sent; !errors.Is(err, ErrTimeout) {
+				t.Errorf("its sender got %v", err)
+			}
+			c.Wait()
+			if !errors.Is(c.Err, ErrTimeout) {
+				t.Errorf("the call ended with %v", c.Err)
+			}
+			<-seen
 		}
+		c.Release()
+		atRest(t, b, s)
 	}
-	first.Wait()
-	second.Wait()
-	if first.Err != nil {
-		first, second = second, first
-	}
-	if !errors.Is(second.Err, ErrTooManyBodies) {
-		t.Fatalf("got %v and %v", first.Err, second.Err)
-	}
-	l := first.Link
-	<-cancelled
-	first.Release()
-	<-cancelled
-	if n := l.InFlight(); n != 2 {
-		t.Errorf("%d credits are taken while both are at work there, want 2", n)
-	}
-	close(release)
-	second.Release()
-	atRest(t, b, s)
-	if n := b.metrics.droppedStray.Value(); n != 0 {
-		t.Errorf("%d counted as stray", n)
+}
+
+// A body that is one too many, for either side, is refused, and costs no credit.
+func TestBody_OneTooMany(t *testing.T) {
+	for name, most := range map[string][2]int{"caller": {1, 0}, "responder": {0, 1}} {
+		t.Run(name, func(t *testing.T) {
+			s, in := server(t, "1", Options{Bodies: true, Window: 2, MaxBodies: most[1], Serve: func(batch []*Request) {
+				for _, r := range batch {
+					go func() {
+						ctx := r.Context()
+						w, err := r.ReplyBody(Bytes("head"))
+						if errors.Is(err, ErrTooManyBodies) {
+							r.ReplyError(CodeOverWindow, "")
+							return
+						}
+						if err != nil {
+							t.Error(err)
+							return
+						}
+						<-ctx.Done()
+						_ = w.Close()
+					}()
+				}
+			}}, tcp)
+			b := newBus(t, Options{Service: "caller", Instance: "c", Bodies: true, MaxBodies: most[0]})
+			link(t, b, in)
+			first, second := NewCall(), NewCall()
+			for _, c := range []*Call{first, second} {
+				if err := b.Service("s").Go(c, Bytes("x"), patience); err != nil {
+					t.Fatal(err)
+				}
+				c.Wait()
+			}
+			if second.Err == nil {
+				t.Error("the second body was taken")
+			}
+			first.Release()
+			second.Release()
+			atRest(t, b, s)
+			if n := b.metrics.droppedStray.Value(); n != 0 {
+				t.Errorf("%d counted as stray", n)
+			}
+		})
 	}
 }
 
@@ -121,10 +196,10 @@ func TestHostile_BodiesNobodyAskedFor(t *testing.T) {
 	for i := range uint64(1000) {
 		peer.send(frameOf(wire.KindResponse, wire.FlagMore, c.ID()+(i+1)<<slotBits, make([]byte, wire.ResponseFixed)...))
 	}
-	waitFor(t, "all read", func() bool { return b.metrics.droppedLate.Value() == 1000 })
+	waitFor(t, "all read", func() bool { return b.metrics.droppedLate.Value()+b.metrics.droppedStray.Value() == 1000 })
 	l.mu.Lock()
-	if n := len(l.readers); n > 1 {
-		t.Errorf("the ends of %d bodies are awaited, for one request", n)
+	if n := len(l.readers); n > 0 {
+		t.Errorf("%d bodies are awaited that nobody asked for", n)
 	}
 	l.mu.Unlock()
 }

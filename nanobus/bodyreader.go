@@ -1,6 +1,7 @@
 package nanobus
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -16,15 +17,18 @@ const (
 	maxBodyCredit = 256 << 10
 
 	// bodyMemory is what all bodies that a bus receives may hold together,
-	// beyond BodyCredit for each.
-	bodyMemory = 32 << 20
+	// beyond BodyCredit for each, and bodiesMemory what they may hold in all: one
+	// more byte, and the body that it belongs to is given up.
+	bodyMemory   = 32 << 20
+	bodiesMemory = 128 << 20
 
 	// bodyBlock is the unit in which received bytes are kept.
 	bodyBlock  = 32 << 10
 	smallBlock = 1 << 10
 
-	// bodyIdle is for how long a body may stand still: without data though
-	// there is credit, or without credit.
+	// bodyIdle is for how long a request's body may stand still: without data
+	// though there is credit, or without credit. A response's body may for as
+	// long as its link lives.
 	bodyIdle = 60 * time.Second
 )
 
@@ -96,50 +100,30 @@ func newBodyReader(l *Link, key bodyKey, now int64) *BodyReader {
 		r.uncount()
 		return nil
 	}
+	if !key.response {
+		l.bus.standing.add(r, now+int64(bodyIdle))
+	}
 	return r
 }
 
-// discard sees to it that a response's body that nobody wants gives the credit
-// back with its end, which a cancel makes come soon. It returns false if no
-// such end is awaited.
-func (l *Link) discard(id uint64, now int64) bool {
-	r := &BodyReader{link: l, key: bodyKey{id, true}, credit: BodyCredit, last: now, err: ErrClosed, dropped: true}
-	r.more.L = &r.mu
-	return l.expect(r)
-}
-
-// expect makes the reader one of its link, unless the peer uses an id twice at
-// once, or answers more often than it was asked: each response's body ends with
-// a credit for us.
+// expect makes the reader one of its link, unless the peer uses an id twice at once.
 func (l *Link) expect(r *BodyReader) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
 	case l.closed:
 		r.uncount()
-		if r.err == nil {
-			r.err = ErrLinkDown
-		}
+		r.err = ErrLinkDown
 		return true
-	case l.readers[r.key] != nil, r.key.response && l.owed >= l.target.InFlight():
+	case l.readers[r.key] != nil:
 		l.bus.metrics.droppedStray.Inc()
 		return false
-	case r.key.response:
-		l.owed++
 	}
 	if l.readers == nil {
 		l.readers = make(map[bodyKey]*BodyReader)
 	}
 	l.readers[r.key] = r
 	return true
-}
-
-// unexpect takes the reader off its link's table. link.mu is held.
-func (l *Link) unexpect(r *BodyReader) {
-	delete(l.readers, r.key)
-	if r.key.response {
-		l.owed--
-	}
 }
 
 // uncount makes room for another. Idempotent.
@@ -150,8 +134,8 @@ func (r *BodyReader) uncount() {
 }
 
 // Read implements io.Reader. It blocks until there is data, the body's end
-// (io.EOF), or an error: ErrLinkDown, ErrTimeout when the body stood still for
-// a minute, ErrClosed after Close, a *RemoteError when the sender broke it off.
+// (io.EOF), or an error: ErrLinkDown, ErrTimeout when a request's body stood still
+// for a minute, ErrClosed after Close, a *RemoteError when the sender broke it off.
 func (r *BodyReader) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
@@ -200,6 +184,7 @@ func (r *BodyReader) take(p []byte) int {
 	}
 	grant := r.grant()
 	r.mu.Unlock()
+	r.link.bus.bodiesHeld.Add(-int64(n))
 	if grant > 0 {
 		r.link.sendCredit(r.key, grant)
 	}
@@ -299,6 +284,7 @@ func (r *BodyReader) drop(err error) bool {
 	for _, b := range r.blocks {
 		freeBlock(b)
 	}
+	r.link.bus.bodiesHeld.Add(-int64(r.held))
 	r.blocks, r.held, r.off = nil, 0, 0
 	return under
 }
@@ -316,6 +302,10 @@ func (r *BodyReader) arrived(b []byte, now int64) error {
 	if r.dropped || r.err != nil {
 		// Nobody will grant more, but who was cancelled has yet to see it.
 		return nil
+	}
+	if r.link.bus.bodiesHeld.Add(int64(len(b))) > bodiesMemory {
+		r.link.bus.bodiesHeld.Add(-int64(len(b)))
+		return ErrTooManyBodies
 	}
 	r.held += len(b)
 	for len(b) > 0 {
@@ -348,37 +338,28 @@ func (r *BodyReader) end(err error) bool {
 	return under
 }
 
-// stalled reports whether the sender has had credit, or was told to stop, and
-// sent nothing for too long.
-func (r *BodyReader) stalled(now int64) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return (r.credit > 0 || r.err != nil) && now-r.last > int64(bodyIdle)
-}
-
-// endStalled gives up the bodies whose senders stand still.
-//
-// That of a response stays in the table until it has ended: the request is at
-// work at the peer until then, and takes a part of its window.
-func (l *Link) endStalled(now int64) {
-	var stalled []*BodyReader
+// overdue implements standing: a request's body whose sender has had credit, and sent nothing for too long, is given
+// up. That of a response may be quiet for as long as its link lives.
+func (r *BodyReader) overdue(now int64) (next int64) {
+	l := r.link
 	l.mu.Lock()
-	for _, r := range l.readers {
-		if r.stalled(now) {
-			stalled = append(stalled, r)
-			if !r.key.response {
-				l.unexpect(r)
-			}
-		}
+	defer l.mu.Unlock()
+	if l.readers[r.key] != r {
+		return 0
 	}
-	l.mu.Unlock()
-	for _, r := range stalled {
-		r.uncount()
-		if r.end(ErrTimeout) && r.key.response {
-			l.bus.metrics.cancelsOut.Inc()
-			l.control(wire.KindCancel, 0, r.key.id)
-		}
+	r.mu.Lock()
+	waits, due := r.credit > 0, r.last+int64(bodyIdle)
+	r.mu.Unlock()
+	switch {
+	case !waits: // it is us who don't read
+		return now + int64(bodyIdle)
+	case due > now:
+		return due
 	}
+	delete(l.readers, r.key)
+	r.uncount()
+	l.bus.tasks.Go(func() { r.end(ErrTimeout) }) // which tells others, and not under the link's lock
+	return 0
 }
 
 // data acts on a data frame. Called by the link's reader.
@@ -387,7 +368,7 @@ func (l *Link) data(f wire.Frame, now int64) error {
 	l.mu.Lock()
 	r := l.readers[key]
 	if r != nil && f.Flags&(wire.FlagEnd|wire.FlagBroken) != 0 {
-		l.unexpect(r)
+		delete(l.readers, r.key)
 	}
 	l.mu.Unlock()
 	if r == nil {
@@ -400,7 +381,14 @@ func (l *Link) data(f wire.Frame, now int64) error {
 		r.gone()
 		return nil
 	}
-	if err := r.arrived(f.Body, now); err != nil {
+	switch err := r.arrived(f.Body, now); {
+	case errors.Is(err, ErrTooManyBodies):
+		l.bus.metrics.droppedBodies.Inc()
+		if r.drop(err) && key.response {
+			l.bus.metrics.cancelsOut.Inc()
+			l.control(wire.KindCancel, 0, f.ID)
+		}
+	case err != nil:
 		return err
 	}
 	if f.Flags&wire.FlagEnd != 0 {
@@ -414,20 +402,18 @@ func (l *Link) data(f wire.Frame, now int64) error {
 }
 
 // gone is called once, by whoever took the reader off its link's table. The end of
-// a response's body is the end of the exchange: it gives back the credit.
+// a response's body is the end of the exchange.
 func (r *BodyReader) gone() {
 	l := r.link
 	r.uncount()
 	if !r.key.response {
 		return
 	}
-	l.target.Refund()
 	l.mu.Lock()
 	if w := l.writers[bodyKey{id: r.key.id}]; w != nil {
 		w.halt(ErrAnswered)
 	}
 	l.mu.Unlock()
-	l.space.Broadcast()
 }
 
 // forgetBody ends the reader of a request's body: the request was answered.
@@ -435,7 +421,7 @@ func (l *Link) forgetBody(r *BodyReader) {
 	l.mu.Lock()
 	there := l.readers[r.key] == r
 	if there {
-		l.unexpect(r)
+		delete(l.readers, r.key)
 	}
 	l.mu.Unlock()
 	if there {

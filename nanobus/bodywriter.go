@@ -2,6 +2,7 @@ package nanobus
 
 import (
 	"fmt"
+	"sync"
 
 	"nanofront/nanobus/wire"
 )
@@ -31,17 +32,24 @@ type BodyWriter struct {
 	budget int64 // ns from the end of the body, for a call
 	last   int64 // bus time of the last progress; since when it waits
 	ended  bool
+	inLine bool // in link.inLine
 	err    error
+	more   sync.Cond // of link.mu: there may be room, or an end
+	gone   func()    // see OnGone
 }
 
 // register makes the writer one of its link, whose mu is held.
 func (w *BodyWriter) register(l *Link, key bodyKey, now int64) {
 	w.link, w.key, w.credit, w.last = l, key, BodyCredit, now
+	w.more.L = &l.mu
 	if l.writers == nil {
 		l.writers = make(map[bodyKey]*BodyWriter)
 	}
 	l.writers[key] = w
 	l.bus.bodiesOut.Add(1)
+	if !key.response {
+		l.bus.standing.add(w, now+int64(bodyIdle))
+	}
 }
 
 // Write implements io.Writer. It copies p, and blocks while the reader has not
@@ -55,9 +63,14 @@ func (w *BodyWriter) Write(p []byte) (int, error) {
 		l.mu.Lock()
 		for w.err == nil && !w.ended && !l.closed && (w.credit == 0 || len(l.out) > bulkGathered) {
 			l.wakeUp()
-			l.space.Wait() // ended by credit, by the link's writer, by the sweep, and with the link
+			if w.credit > 0 && !w.inLine {
+				w.inLine = true
+				l.inLine = append(l.inLine, w)
+			}
+			w.more.Wait() // ended by credit, by the link's writer, by the sweep, and with the link
 		}
 		if err := w.failed(); err != nil {
+			l.nextInLine()
 			l.mu.Unlock()
 			return done, err
 		}
@@ -67,12 +80,26 @@ func (w *BodyWriter) Write(p []byte) (int, error) {
 		start := len(l.out)
 		l.out = wire.Begin(l.out, wire.KindData, w.flags(), w.key.id)
 		l.out = append(l.out, p[done:done+n]...)
+		l.nextInLine()
 		if err := l.commit(start); err != nil {
 			return done, err
 		}
 		done += n
 	}
 	return done, nil
+}
+
+// nextInLine wakes the writer that has waited longest for room in out, if there is room: it wakes the next one itself.
+// mu is held.
+func (l *writer) nextInLine() {
+	if len(l.inLine) == 0 || len(l.out) > bulkGathered {
+		return
+	}
+	w := l.inLine[0]
+	l.inLine[0] = nil
+	l.inLine = l.inLine[1:]
+	w.inLine = false
+	w.more.Signal()
 }
 
 func (w *BodyWriter) flags() uint8 {
@@ -118,6 +145,7 @@ func (w *BodyWriter) finish(broken *errorPayload) error {
 	}
 	err := w.failed()
 	w.ended = true
+	w.more.Broadcast() // for a Write that is left behind, as after a panic
 	now := l.bus.now()
 	w.last = now
 	if w.request != nil || err != nil || broken != nil {
@@ -138,12 +166,8 @@ func (w *BodyWriter) finish(broken *errorPayload) error {
 		if broken != nil {
 			l.out = broken.AppendTo(l.out)
 		}
-		if w.request != nil {
-			l.forget(w.request)
-		}
 		_ = l.commit(start) // far below MaxFrame
 	}
-	l.space.Broadcast() // for a Write that is left behind, as after a panic
 	switch {
 	case w.request != nil:
 		w.request.release()
@@ -151,7 +175,8 @@ func (w *BodyWriter) finish(broken *errorPayload) error {
 		// The peer will answer; nobody waits for it.
 		l.bus.calls.abort(w.key.id, ErrCancelled)
 	default:
-		l.bus.sweeper.due(now+w.budget, now) // from here on the reply's time runs
+		l.bus.standing.add(w, now+w.budget) // from here on the reply's time runs
+		l.bus.sweeper.due(now+w.budget, now)
 	}
 	return err
 }
@@ -170,17 +195,59 @@ func (w *BodyWriter) stop(err error) {
 	l.mu.Lock()
 	w.halt(err)
 	l.mu.Unlock()
-	l.space.Broadcast()
 }
 
-// halt is stop for a caller that holds link.mu, and broadcasts.
+// halt is stop for a caller that holds link.mu.
 func (w *BodyWriter) halt(err error) {
-	if w.err == nil {
+	first := w.err == nil
+	if first {
 		w.err = err
 	}
+	w.more.Broadcast()
 	if w.request == nil {
 		w.unregister()
+		return
 	}
+	if first && !w.ended {
+		w.request.cancel()
+		if w.gone != nil {
+			w.link.bus.tasks.Go(w.gone) // the caller holds locks
+			w.gone = nil
+		}
+	}
+}
+
+// OnGone has f called, once, on a goroutine of its own, when nobody reads the body any more before it is ended: Write
+// fails then. The body is still to be ended. It is for bodies that nobody waits in Write for.
+func (w *BodyWriter) OnGone(f func()) {
+	w.link.mu.Lock()
+	defer w.link.mu.Unlock()
+	switch {
+	case w.ended:
+	case w.err != nil:
+		w.link.bus.tasks.Go(f)
+	default:
+		w.gone = f
+	}
+}
+
+// overdue implements standing: a request's body that stands still is given up, and so is a call whose reply doesn't
+// come in time after it.
+func (w *BodyWriter) overdue(now int64) (next int64) {
+	l := w.link
+	l.mu.Lock()
+	if l.writers[w.key] != w {
+		l.mu.Unlock()
+		return 0
+	}
+	if due := w.due(); due >= now {
+		l.mu.Unlock()
+		return due
+	}
+	w.halt(ErrTimeout)
+	l.mu.Unlock()
+	l.bus.calls.abort(w.key.id, ErrTimeout)
+	return 0
 }
 
 // due is until when the body may stand still, or, when it is complete, the reply
@@ -206,7 +273,7 @@ func (l *Link) bodyCredit(key bodyKey, n uint32) error {
 	}
 	w.credit += int(n)
 	w.last = l.bus.now()
+	w.more.Signal()
 	l.mu.Unlock()
-	l.space.Broadcast()
 	return nil
 }

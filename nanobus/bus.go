@@ -34,10 +34,12 @@ type Bus struct {
 	process []byte // Hello.Process
 
 	bodiesIn, bodiesOut atomic.Int64 // bodies under way in chunks
+	bodiesHeld          atomic.Int64 // bytes of those that were received and not read
 
 	epoch       time.Time
 	epochMicros int64
 	sweeper     sweeper
+	standing    standing
 
 	done    chan struct{}
 	ended   chan struct{}  // Close is through

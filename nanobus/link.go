@@ -51,7 +51,6 @@ type Link struct {
 
 	// mu, the writer's, guards what follows.
 	readers map[bodyKey]*BodyReader
-	owed    int // of the readers, responses'
 	writers map[bodyKey]*BodyWriter
 
 	closing     atomic.Bool // close was called
@@ -109,7 +108,7 @@ func (l *Link) detached() {
 	l.parked = false
 	l.active.each((*Request).cancel)
 	readers := l.readers
-	l.readers, l.owed = nil, 0
+	l.readers = nil
 	for _, w := range l.writers {
 		w.halt(ErrLinkDown)
 	}

@@ -16,7 +16,7 @@ const (
 	MaxWindow     = 1 << 16
 	DefaultSlots  = 1 << 15
 	DefaultLinks  = 1024
-	DefaultBodies = 1024
+	DefaultBodies = 1 << 14
 
 	// minShare is the least window that a caller's link gets when many
 	// callers share the bus' window.
@@ -64,9 +64,9 @@ type Options struct {
 	// Serve asks for Request.Body; as a caller, that it minds Call.Download.
 	Bodies bool
 
-	// MaxBodies bounds the bodies that are received in chunks at once; each
-	// may hold 64 KiB, and all together 32 MiB more. A request or a reply over it
-	// fails. 1..65536, 0 means DefaultBodies.
+	// MaxBodies bounds the bodies that are received in chunks at once, and those
+	// that are sent. All that are received may hold 128 MiB together. A request or
+	// a reply over it fails. 1..65536, 0 means DefaultBodies.
 	MaxBodies int
 
 	// Holder keeps the calls that responders hold, to answer them later. nil: the process takes no holds.

@@ -137,16 +137,22 @@ func (r *Request) ReplyError(code Code, text string) {
 }
 
 // ReplyBody answers the request with a reply whose body goes on after p, in
-// chunks: the request is answered when the returned writer is closed or
-// broken, and takes a part of the window until then. Like Reply it may block.
-// With an error there is no writer: ErrNoBodies when the caller takes only
-// whole bodies, and the request is still to be answered then; ErrMalformed when
+// chunks. It takes no part of the window from here on, and its deadline and that
+// of its Context are far off: a stream may last for as long as its caller lives.
+// The returned writer must be closed or broken. Like Reply it may block. With an
+// error there is no writer: ErrNoBodies when the caller takes only whole bodies,
+// ErrTooManyBodies when as many are being sent as Options.MaxBodies allows, and the
+// request is still to be answered then; ErrMalformed when
 // it has another request of this id under way, and was told so; ErrLinkDown,
 // ErrTooLarge and ErrPayload as for Reply. The request has been answered then,
 // but may be read until its user is done with it.
 func (r *Request) ReplyBody(p Payload) (*BodyWriter, error) {
 	if h := r.link.hello.Load(); h == nil || !h.Bodies {
 		return nil, ErrNoBodies
+	}
+	if b := r.link.bus; b.bodiesOut.Load() >= int64(b.opts.MaxBodies) {
+		b.metrics.droppedBodies.Inc()
+		return nil, ErrTooManyBodies
 	}
 	w := &BodyWriter{request: r}
 	if _, err := r.sendBody(0, p, true, w); err != nil {
@@ -229,6 +235,10 @@ func (r *Request) sendBody(flags uint8, p Payload, block bool, more *BodyWriter)
 		if r.cancelled.Load() {
 			more.err = ErrCancelled
 		}
+		// As far as the window goes it is answered: a stream may last.
+		l.forget(r)
+		r.deadline.Store(noDeadline)
+		r.ctx.moved()
 		return true, l.commit(start)
 	}
 	l.forget(r)

@@ -36,24 +36,17 @@ func (q *requester) response(f wire.Frame, msg *mangos.Message, now int64) error
 		b.metrics.droppedStray.Inc()
 		return nil
 	}
-	more := f.Flags&(wire.FlagMore|wire.FlagError) == wire.FlagMore
-	if !more && !q.target.Refund() { // else the end of the body gives the credit back
+	if !q.target.Refund() {
 		b.metrics.droppedStray.Inc() // a reply too many
 		return nil
 	}
 	c := b.calls.table.claimOn(f.ID, l)
 	if c == nil {
 		b.metrics.droppedLate.Inc()
-		if more {
-			l.discard(f.ID, now)
-		}
 		return nil
 	}
-	if more {
+	if f.Flags&(wire.FlagMore|wire.FlagError) == wire.FlagMore {
 		if c.Download = newBodyReader(l, bodyKey{f.ID, true}, now); c.Download == nil {
-			if !l.discard(f.ID, now) {
-				q.target.Refund()
-			}
 			b.metrics.cancelsOut.Inc()
 			l.control(wire.KindCancel, 0, f.ID)
 			c.Err = ErrTooManyBodies

@@ -125,15 +125,22 @@ func (h *responder) bodyComplete(id uint64, now int64) {
 
 // cancelled marks the peer's request with this id, if it is still at work.
 func (h *responder) cancelled(id uint64) {
+	if r := h.cancel(id); r != nil {
+		r.end(ErrCancelled)
+	}
+}
+
+// cancel is cancelled under the link's lock. It returns the reader of the request's body, whose end is told to others.
+func (h *responder) cancel(id uint64) *BodyReader {
 	l := h.link
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
-		return // what is answered from here on stays in active, and is used anew
+		return nil // what is answered from here on stays in active, and is used anew
 	}
 	if h.cancels == 0 {
 		l.bus.metrics.droppedStray.Inc() // more of them than requests
-		return
+		return nil
 	}
 	h.cancels--
 	if r := h.active.find(id); r != nil {
@@ -141,11 +148,8 @@ func (h *responder) cancelled(id uint64) {
 	}
 	if w := l.writers[bodyKey{id, true}]; w != nil {
 		w.halt(ErrCancelled)
-		l.space.Broadcast()
 	}
-	if r := l.readers[bodyKey{id: id}]; r != nil {
-		r.end(ErrCancelled)
-	}
+	return l.readers[bodyKey{id: id}]
 }
 
 // forget takes a request off the table. mu is held.

@@ -77,9 +77,7 @@ func (s *sweeper) run() {
 		// and brings the next look nearer itself.
 		s.at.Store(nextSecond)
 		earliest := b.calls.sweep(now)
-		if b.bodiesOut.Load() > 0 {
-			earliest = min(earliest, s.bodies(now))
-		}
+		earliest = min(earliest, b.standing.sweep(now))
 		if second {
 			b.calls.table.trim()
 			s.second(now)
@@ -122,41 +120,12 @@ func (q *calls) sweep(now int64) (earliest int64) {
 	return earliest
 }
 
-// bodies ends what is sent in chunks and stands still, and the calls
-// whose request's body is complete and whose time is up. It returns when the
-// next of them would be.
-func (s *sweeper) bodies(now int64) (earliest int64) {
-	b := s.bus
-	earliest = noDeadline
-	for _, l := range b.snapshotLinks() {
-		var overdue []*BodyWriter
-		l.mu.Lock()
-		for _, w := range l.writers {
-			if due := w.due(); due >= now {
-				earliest = min(earliest, due)
-				continue
-			}
-			w.halt(ErrTimeout)
-			overdue = append(overdue, w)
-		}
-		l.mu.Unlock()
-		l.space.Broadcast()
-		for _, w := range overdue {
-			if !w.key.response {
-				b.calls.abort(w.key.id, ErrTimeout)
-			}
-		}
-	}
-	return earliest
-}
-
 // second pings the links, ends those that are silent, and has those that are not
 // asked recover.
 func (s *sweeper) second(now int64) {
 	b := s.bus
 	for _, l := range b.snapshotLinks() {
 		l.target.Recover()
-		l.endStalled(now)
 		l.controls.Store(0)
 		switch {
 		case l.challenge.owed.Load() && now-l.attached > int64(helloTimeout):

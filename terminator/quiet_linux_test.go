@@ -114,7 +114,7 @@ func memory() uint64 {
 // TestQuiet_Streams: streams that are quiet cost no goroutine and little memory, however many are told something at
 // once; and clients that leave are noticed.
 func TestQuiet_Streams(t *testing.T) {
-	const n, most = 500, 8 << 10
+	const n, most = 2000, 8 << 10
 	f, q := quietFront(t, Options{})
 	before := memory()
 	clients := f.streams(t, n)
@@ -193,4 +193,46 @@ func TestQuiet_SlowClient(t *testing.T) {
 		t.Error(err)
 	}
 	eventually(t, "nothing is held", func() bool { return f.memory.Held() == 0 })
+}
+
+// TestQuiet_Drain: a drain doesn't wait for streams that are quiet; one that isn't may go on.
+func TestQuiet_Drain(t *testing.T) {
+	bothWays(t, func(t *testing.T) {
+		f, q := quietFront(t, Options{DrainTimeout: patience})
+		clients := f.streams(t, 3)
+		began := time.Now()
+		stopped := make(chan error, 1)
+		go func() { stopped <- f.stop() }()
+		over := make(chan struct{})
+		go func() { // the last of them is busy
+			defer close(over)
+			q.mu.Lock()
+			busy := q.writers[2]
+			q.mu.Unlock()
+			for time.Since(began) < 4*time.Second {
+				if _, err := io.WriteString(busy, "event\n"); err != nil {
+					t.Errorf("the stream that is busy: %v", err)
+					return
+				}
+				time.Sleep(100 * time.Millisecond) // the pace of the events
+			}
+			_ = busy.Close()
+		}()
+		for _, c := range clients[:2] {
+			if rest, err := io.ReadAll(c.r); len(rest) > 0 || err != nil {
+				t.Errorf("a quiet stream goes on with %q, %v, want its end without the last chunk", rest, err)
+			}
+		}
+		if rest, err := io.ReadAll(clients[2].r); err != nil || !strings.HasSuffix(string(rest), "0\r\n\r\n") {
+			t.Errorf("the busy stream ends with %q, %v", rest[max(len(rest)-20, 0):], err)
+		}
+		for _, c := range clients {
+			_ = c.Close()
+		}
+		<-over
+		<-stopped
+		if took := time.Since(began); took > patience/2 {
+			t.Errorf("draining took %v", took)
+		}
+	})
 }

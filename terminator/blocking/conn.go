@@ -41,6 +41,7 @@ type conn struct {
 	mu       sync.Mutex
 	download *nanobus.BodyReader // guarded by mu: the body that is being streamed
 	gone     atomic.Bool         // its client has gone
+	drained  atomic.Bool         // it was quiet for too long while draining
 	closed   atomic.Bool
 }
 
@@ -218,6 +219,15 @@ func (c *conn) Busy() bool {
 
 // Overdue implements conns.Holder.
 func (c *conn) Overdue(p conns.Phase, _ int64) {
+	if p == conns.Streaming {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.download != nil {
+			c.drained.Store(true)
+			_ = c.download.Close() // it can't fail
+		}
+		return
+	}
 	if p == conns.Idle || p == conns.Head || p == conns.Body || p == conns.Lingering {
 		_ = c.sock.SetReadDeadline(past) // closed, else
 	}

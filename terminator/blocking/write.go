@@ -161,6 +161,8 @@ func (c *conn) copy(x *exchange.Exchange, d *nanobus.BodyReader) (goesOn bool) {
 			return c.finish(x, head, head+taken, exchange.Complete)
 		case c.gone.Load():
 			return c.finish(x, head, head+taken, exchange.ClientGone)
+		case c.drained.Load():
+			return c.finish(x, head, head+taken, exchange.Drained)
 		default:
 			return c.finish(x, head, head+taken, exchange.Broken)
 		}

@@ -151,6 +151,9 @@ func (t *Table) Counts() (idle, active int) {
 // Idled counts a connection that is closed for being idle.
 func (t *Table) Idled() { t.stats.idleClosed.Inc() }
 
+// streamGrace is for how long a response that streams may be quiet while draining. One that isn't may go on.
+const streamGrace = 2 * time.Second
+
 // StartDrain has connections closed from now on once they have been idle for grace, with which the client that
 // sends its next request just now still gets an answer. Responses should say Connection: close from here on.
 func (t *Table) StartDrain(grace time.Duration) {
@@ -158,6 +161,7 @@ func (t *Table) StartDrain(grace time.Duration) {
 		limit := &t.limits[p]
 		limit.Store(min(max(grace.Milliseconds(), 0), limit.Load()))
 	}
+	t.limits[Streaming].Store(streamGrace.Milliseconds())
 	t.draining.Store(true)
 }
 

@@ -106,6 +106,10 @@ func (c *conn) Busy() bool { return c.state.Load() != stateIdle }
 
 // Overdue implements conns.Holder.
 func (c *conn) Overdue(p conns.Phase, since int64) {
+	if p == conns.Streaming {
+		c.loop.later(c)
+		return
+	}
 	if !c.state.CompareAndSwap(stateIdle, stateBusy) {
 		return
 	}

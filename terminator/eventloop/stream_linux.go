@@ -65,6 +65,9 @@ func (l *loop) pump(c *conn) {
 		case c.closing.Load():
 			c.finish(s, blocking.Lost(&c.Conn))
 			return
+		case l.all.Table.Over(c.Phase()):
+			c.finish(s, exchange.Drained) // the client sees that it isn't complete
+			return
 		case c.left.Load() == c.Call.Load(), c.hungUp.Load() && c.broken():
 			c.finish(s, exchange.ClientGone)
 			return
