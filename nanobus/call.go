@@ -75,6 +75,10 @@ type Call struct {
 	Link *Link
 	// Timing is filled in with the reply.
 	Timing Timing
+	// Nth is how many calls the goroutine that ends this one had ended in a row
+	// before: those of one message, of one look at the deadlines, of one broken
+	// link. Where Done has much to do, it leaves it to others from some number on.
+	Nth int
 	// Received is the bus time at which the reply was read. See Bus.Now.
 	Received time.Duration
 
@@ -128,7 +132,7 @@ func (c *Call) Release() {
 	c.msg, c.kept = nil, false
 	c.Payload, c.Err, c.Link, c.Timing, c.Received = nil, nil, nil, Timing{}, 0
 	c.Held, c.HoldFor = false, 0
-	c.id, c.sent, c.batch, c.Key = 0, 0, 0, 0
+	c.id, c.sent, c.batch, c.Key, c.Nth = 0, 0, 0, 0, 0
 }
 
 // finish hands the ended call over. m is the message that Payload aliases.

@@ -15,7 +15,7 @@ type calls struct {
 
 // failAll ends all calls under way on a link, or on any if l is nil.
 func (q *calls) failAll(l *Link, err error) {
-	slots := q.table.inUse()
+	slots, n := q.table.inUse(), 0
 	for i := range slots {
 		s := &slots[i]
 		id := s.id.Load()
@@ -24,7 +24,8 @@ func (q *calls) failAll(l *Link, err error) {
 		}
 		if c := q.table.claim(id); c != nil {
 			q.bus.metrics.droppedLinkDown.Inc()
-			c.Err = err
+			c.Err, c.Nth = err, n
+			n++
 			c.finish(nil)
 		}
 	}
@@ -112,7 +113,10 @@ const noDeadline = math.MaxInt64 / 2
 // ErrCancelled and the peer is told. It reports whether it was.
 func (b *Bus) Abort(id uint64) bool { return b.calls.abort(id, ErrCancelled) }
 
-func (q *calls) abort(id uint64, err error) bool {
+func (q *calls) abort(id uint64, err error) bool { return q.abortNth(id, err, 0) }
+
+// abortNth is abort by a goroutine that has ended so many before.
+func (q *calls) abortNth(id uint64, err error, nth int) bool {
 	if !q.table.issued(id) {
 		return false
 	}
@@ -121,7 +125,7 @@ func (q *calls) abort(id uint64, err error) bool {
 		return false
 	}
 	b, l := q.bus, c.Link
-	c.Err = err
+	c.Err, c.Nth = err, nth
 	c.Timing.Total = time.Duration(b.now() - c.sent)
 	if err == ErrTimeout { //nolint:errorlint // ours, never wrapped
 		b.metrics.expired.Inc()

@@ -27,6 +27,7 @@ func (l *Link) reader() {
 		m.bytesIn.Add(uint64(len(msg.Body)))
 		var err error
 		l.cork()
+		l.ended = 0
 		arrived, err = l.receive(msg, now, arrived[:0])
 		l.uncork()
 		msg.Free()

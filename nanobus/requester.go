@@ -19,6 +19,7 @@ type requester struct {
 	target balance.Target // credit, and what choosing needs
 	clock  peerClock
 
+	ended   int          // calls, by the message at hand; reader only
 	answers []HeldAnswer // to held calls, of the message at hand; reader only
 }
 
@@ -45,6 +46,8 @@ func (q *requester) response(f wire.Frame, msg *mangos.Message, now int64) error
 		b.metrics.droppedLate.Inc()
 		return nil
 	}
+	c.Nth = q.ended
+	q.ended++
 	if f.Flags&(wire.FlagMore|wire.FlagError) == wire.FlagMore {
 		if c.Download = newBodyReader(l, bodyKey{f.ID, true}, now); c.Download == nil {
 			b.metrics.cancelsOut.Inc()

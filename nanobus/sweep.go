@@ -105,15 +105,15 @@ func (q *calls) sweep(now int64) (earliest int64) {
 		if deadline := s.deadline.Load(); deadline > now {
 			earliest = min(earliest, deadline)
 		} else if ended++; ended <= sweepMost {
-			q.abort(id, ErrTimeout)
+			q.abortNth(id, ErrTimeout, ended-1)
 		} else {
 			rest = append(rest, id)
 		}
 	}
 	if rest != nil {
 		q.bus.tasks.Go(func() {
-			for _, id := range rest {
-				q.abort(id, ErrTimeout) // nothing, if it has ended meanwhile
+			for i, id := range rest {
+				q.abortNth(id, ErrTimeout, i) // nothing, if it has ended meanwhile
 			}
 		})
 	}

@@ -43,6 +43,7 @@ type conn struct {
 
 	// begins is a response that is to stream, until its loop takes it up, and left the call whose client has gone.
 	begins atomic.Pointer[exchange.Exchange]
+	writes atomic.Pointer[exchange.Exchange] // a response that its loop is to write
 	left   atomic.Uint64
 	queued bool    // guarded by loop.queue.mu: its loop is about to look at it
 	stream *stream // the loop's: the response that streams; the loop owns the connection then

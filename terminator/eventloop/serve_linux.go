@@ -121,8 +121,19 @@ func (c *conn) head(x *exchange.Exchange) {
 	x.Out = h.AppendTo(x.Out[:0], c.loop.all.Date)
 }
 
-// Answer implements exchange.Responder.
+// Answer implements exchange.Responder. A response that is one of many that one goroutine has brought is written by the
+// connection's loop.
 func (c *conn) Answer(x *exchange.Exchange) (goesOn bool) {
+	if x.Crowded() {
+		x.Keep()
+		c.writes.Store(x)
+		c.loop.later(c)
+		return false
+	}
+	return c.answer(x)
+}
+
+func (c *conn) answer(x *exchange.Exchange) (goesOn bool) {
 	r := &x.Response
 	x.Close = x.Close || c.closing.Load()
 	c.head(x)
@@ -157,7 +168,7 @@ func (c *conn) Begin(x *exchange.Exchange) (goesOn bool) {
 	if x.Bodyless() {
 		_ = x.Stream().Close() // nobody reads it
 		x.Response.Body = nil
-		return c.Answer(x)
+		return c.answer(x)
 	}
 	x.Keep()
 	c.begins.Store(x)

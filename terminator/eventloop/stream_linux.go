@@ -41,6 +41,10 @@ type stream struct {
 
 // pump goes on with the response that streams on c, if there is one. Called by its loop.
 func (l *loop) pump(c *conn) {
+	if x := c.writes.Swap(nil); x != nil {
+		l.write(c, x)
+		return
+	}
 	if x := c.begins.Swap(nil); x != nil {
 		c.stream = &stream{
 			x: x, body: x.Stream(), ready: func() { l.later(c) },
@@ -139,6 +143,19 @@ func (l *loop) pump(c *conn) {
 		}
 	}
 	l.later(c)
+}
+
+// write writes a response that came among many.
+func (l *loop) write(c *conn, x *exchange.Exchange) {
+	defer func() {
+		if p := recover(); p != nil {
+			l.all.Front.Panicked(p)
+			c.close()
+		}
+	}()
+	if c.answer(x) {
+		c.goOn(&l.batch)
+	}
 }
 
 // waits reports whether the head is to wait for the first byte of the body, and if so, has the loop look again when it

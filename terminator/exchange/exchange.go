@@ -126,6 +126,13 @@ func (x *Exchange) release() {
 // Keep makes the response valid beyond the Responder's return, until Finish.
 func (x *Exchange) Keep() { x.call.Keep() }
 
+// inRow is how many responses a goroutine that ends calls writes in a row: some tenths of a millisecond's worth.
+const inRow = 64
+
+// Crowded reports whether the goroutine that brings the answer has brought so many just now that this one is somebody
+// else's to write: all that comes on a link waits for it.
+func (x *Exchange) Crowded() bool { return x.call.Nth >= inRow }
+
 // Begun says that the head of a response that streams is written, with what of the body came with it. All that only
 // those need is let go, so that a quiet stream costs little: of Response only Status is left.
 func (x *Exchange) Begun() {
