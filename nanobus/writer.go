@@ -152,7 +152,7 @@ func (w *writer) run() {
 		buf, frames := w.takeOut()
 		yield.wrote(frames)
 		w.space.Broadcast()
-		err := w.write(buf, w.sending.cuts)
+		err := sendCut(w.pipe, buf, w.sending.cuts)
 		w.sending.spare = buf
 		if err != nil {
 			w.failed()
@@ -278,15 +278,15 @@ func (w *writer) commitNow(start int) error {
 	return nil
 }
 
-// write sends buf as the messages that cuts say.
-func (w *writer) write(buf []byte, cuts []int) error {
+// sendCut sends buf as the messages that cuts say.
+func sendCut(p *sp.Pipe, buf []byte, cuts []int) error {
 	from := 0
 	for i := 0; i <= len(cuts); i++ {
 		to := len(buf)
 		if i < len(cuts) {
 			to = cuts[i]
 		}
-		if err := w.pipe.Send(buf[from:to]); err != nil {
+		if err := p.Send(buf[from:to]); err != nil {
 			return err
 		}
 		from = to
