@@ -91,15 +91,15 @@ func (w *BodyWriter) Write(p []byte) (int, error) {
 
 // nextInLine wakes the writer that has waited longest for room in out, if there is room: it wakes the next one itself.
 // mu is held.
-func (l *writer) nextInLine() {
-	if len(l.inLine) == 0 || len(l.out) > bulkGathered {
+func (w *writer) nextInLine() {
+	if len(w.inLine) == 0 || len(w.out) > bulkGathered {
 		return
 	}
-	w := l.inLine[0]
-	l.inLine[0] = nil
-	l.inLine = l.inLine[1:]
-	w.inLine = false
-	w.more.Signal()
+	next := w.inLine[0]
+	w.inLine[0] = nil
+	w.inLine = w.inLine[1:]
+	next.inLine = false
+	next.more.Signal()
 }
 
 func (w *BodyWriter) flags() uint8 {
