@@ -250,3 +250,34 @@ func TestRunStream_TakesNoPlace(t *testing.T) {
 		}
 	}
 }
+
+// Draining tells streams that are quiet to end, and they end as their handler likes.
+func TestRunStream_DrainQuiet(t *testing.T) {
+	b := serve(t, handlers.Options{Bodies: true, DrainTimeout: testutil.Patience}, handlers.StreamFunc(func(x *handlers.Exchange) error {
+		ctx := x.Context()
+		w, err := x.Begin(-1)
+		if err != nil {
+			return err
+		}
+		<-ctx.Done()
+		_, err = io.WriteString(w, "goodbye")
+		return err
+	}))
+	call := nanobus.NewCall()
+	if err := b.svc.Go(call, request("/"), testutil.Patience); err != nil {
+		t.Fatal(err)
+	}
+	call.Wait()
+	if call.Err != nil {
+		t.Fatal(call.Err)
+	}
+	began := time.Now()
+	b.stop()
+	if took := time.Since(began); took > testutil.Patience/2 {
+		t.Errorf("draining took %v", took)
+	}
+	if rest, err := io.ReadAll(call.Download); err != nil || string(rest) != "goodbye" {
+		t.Errorf("got %q, %v", rest, err)
+	}
+	call.Release()
+}

@@ -209,16 +209,21 @@ func (w *BodyWriter) halt(err error) {
 		return
 	}
 	if first && !w.ended {
-		w.request.cancel()
-		if w.gone != nil {
-			w.link.bus.tasks.Go(w.gone) // the caller holds locks
-			w.gone = nil
-		}
+		w.tellGone()
 	}
 }
 
-// OnGone has f called, once, on a goroutine of its own, when nobody reads the body any more before it is ended: Write
-// fails then. The body is still to be ended. It is for bodies that nobody waits in Write for.
+// tellGone tells who streams that it is to end. link.mu is held.
+func (w *BodyWriter) tellGone() {
+	w.request.cancel()
+	if w.gone != nil {
+		w.link.bus.tasks.Go(w.gone) // the caller holds locks
+		w.gone = nil
+	}
+}
+
+// OnGone has f called, once, on a goroutine of its own, when nobody reads the body any more before it is ended, and
+// Write fails, or when the process drains and the body is quiet. The body is still to be ended. It is for bodies that nobody waits in Write for.
 func (w *BodyWriter) OnGone(f func()) {
 	w.link.mu.Lock()
 	defer w.link.mu.Unlock()

@@ -11,7 +11,8 @@ import (
 
 // Drain tells the peers that this process takes no more requests, and waits
 // until each has understood, all requests are answered, and the answers are
-// with the system; or until ctx ends, with its error then.
+// with the system; or until ctx ends, with its error then. The contexts of requests
+// whose responses stream, and have been quiet for 2 seconds, end.
 func (b *Bus) Drain(ctx context.Context) error {
 	b.mu.Lock()
 	b.draining = true
@@ -24,7 +25,12 @@ func (b *Bus) Drain(ctx context.Context) error {
 	}
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
+	look := b.now() + int64(quietGrace)
 	for !b.drained() {
+		if now := b.now(); now >= look {
+			b.endQuiet(now)
+			look = now + int64(quietGrace)/8
+		}
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("nanobus: %d requests unanswered at the end of draining: %w", b.Served(), ctx.Err())
@@ -37,6 +43,23 @@ func (b *Bus) Drain(ctx context.Context) error {
 		l.flush(time.Now().Add(sp.WriteTimeout))
 	}
 	return nil
+}
+
+// quietGrace is for how long a response's body may be quiet while draining.
+const quietGrace = 2 * time.Second
+
+// endQuiet tells the handlers of responses that stream and are quiet, by their requests' contexts and OnGone, that the
+// process is about to end. They end the bodies, in their own way; those that don't are waited for.
+func (b *Bus) endQuiet(now int64) {
+	for _, l := range b.snapshotLinks() {
+		l.mu.Lock()
+		for _, w := range l.writers {
+			if w.request != nil && !w.ended && now-w.last > int64(quietGrace) {
+				w.tellGone()
+			}
+		}
+		l.mu.Unlock()
+	}
 }
 
 // leaveTimeout is how long Close waits for callers to read what they were sent.
