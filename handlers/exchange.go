@@ -13,16 +13,17 @@ import (
 
 // Exchange is one request and its answer in the making.
 type Exchange struct {
-	rt      *Runtime
-	bus     *nanobus.Request
-	req     Request
-	resp    Response
-	started time.Duration       // bus time
-	out     *nanobus.BodyWriter // of a response that was begun
-	gone    bool                // Begin has failed, and with it the exchange
-	serial  bool                // the runtime ends it, when the handler has returned
-	held    bool                // answered with a hold
-	state   atomic.Uint64       // which use of this Exchange it is, and the flags below
+	rt       *Runtime
+	bus      *nanobus.Request
+	req      Request
+	resp     Response
+	started  time.Duration       // bus time
+	out      *nanobus.BodyWriter // of a response that was begun
+	detached *Stream             // see Stream; such an exchange isn't used again
+	gone     bool                // Begin has failed, and with it the exchange
+	serial   bool                // the runtime ends it, when the handler has returned
+	held     bool                // answered with a hold
+	state    atomic.Uint64       // which use of this Exchange it is, and the flags below
 
 	// User is the handler's own; nil for each new exchange.
 	User any

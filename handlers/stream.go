@@ -22,6 +22,9 @@ import (
 // Handler's; after Begin it breaks the response off, which the client sees as
 // a connection that ends early.
 //
+// A response that is to go on for long, and is mostly quiet, needs no goroutine: see
+// Exchange.Stream.
+//
 // Read what is wanted of the request's body before Begin: HTTP/1.1 clients
 // don't send and receive at once, so the front gives up what is left of the
 // request when the response begins.
@@ -62,6 +65,10 @@ func (rt *Runtime) runStream(h StreamHandler, x *Exchange) (left bool) {
 	switch {
 	case x.held:
 		x.recycle()
+	case x.detached != nil:
+		if err != nil {
+			_ = x.detached.Break(err) // says nothing
+		}
 	case x.out != nil:
 		x.endStream(err)
 	case x.gone:
@@ -150,7 +157,9 @@ func (x *Exchange) endStream(err error) {
 	}
 	rt.metrics.class(status).Inc()
 	rt.metrics.serviceTime.Observe(rt.bus.Now() - x.started)
-	x.recycle()
+	if x.detached == nil {
+		x.recycle()
+	}
 }
 
 // containStream is contain for a StreamHandler.

@@ -281,3 +281,54 @@ func TestRunStream_DrainQuiet(t *testing.T) {
 	}
 	call.Release()
 }
+
+// A Stream outlives ServeStream, without a goroutine.
+func TestRunStream_Detached(t *testing.T) {
+	const n = 50
+	streams, gone := make(chan *handlers.Stream, n), make(chan struct{}, n)
+	b := serve(t, handlers.Options{Bodies: true, Workers: 1}, handlers.StreamFunc(func(x *handlers.Exchange) error {
+		s, err := x.Stream(-1)
+		if err != nil {
+			return err
+		}
+		s.OnGone(func() {
+			_ = s.Close()
+			gone <- struct{}{}
+		})
+		streams <- s
+		return nil
+	}))
+	var calls []*nanobus.Call
+	for range n {
+		c := nanobus.NewCall()
+		if err := b.svc.Go(c, request("/"), testutil.Patience); err != nil {
+			t.Fatal(err)
+		}
+		if c.Wait(); c.Err != nil {
+			t.Fatal(c.Err)
+		}
+		calls = append(calls, c)
+		s := <-streams
+		if _, err := io.WriteString(s, "event"); err != nil {
+			t.Fatal(err)
+		}
+		if len(calls) > n/2 {
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	for _, c := range calls[:n/2] {
+		if _, err := io.ReadFull(c.Download, make([]byte, 5)); err != nil {
+			t.Fatal(err)
+		}
+		c.Release()
+		<-gone
+	}
+	for _, c := range calls[n/2:] {
+		if all, err := io.ReadAll(c.Download); err != nil || string(all) != "event" {
+			t.Errorf("got %q, %v", all, err)
+		}
+		c.Release()
+	}
+}
