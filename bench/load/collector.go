@@ -160,14 +160,14 @@ type tally struct {
 	bytesIn, bytesOut        uint64
 	opened, reopened, stray  uint64
 	latency, service         *hdrhistogram.Histogram
-	delay, failed            *hdrhistogram.Histogram
+	delay, failed, refused   *hdrhistogram.Histogram
 	entries                  []Entry
 	steps                    []Step
 	at                       int // the step that was looked up last
 }
 
 func newTally(m *compiledMix, stages []Stage) *tally {
-	t := &tally{latency: newHistogram(), service: newHistogram(), delay: newHistogram(), failed: newHistogram(), steps: newSteps(stages)}
+	t := &tally{latency: newHistogram(), service: newHistogram(), delay: newHistogram(), failed: newHistogram(), refused: newHistogram(), steps: newSteps(stages)}
 	for _, e := range m.entries {
 		t.entries = append(t.entries, Entry{Name: e.name, Latency: newHistogram()})
 	}
@@ -202,6 +202,7 @@ func (t *tally) addTo(r *Result) {
 	r.Service.Merge(t.service)
 	r.Delay.Merge(t.delay)
 	r.Failed.Merge(t.failed)
+	r.Refused.Merge(t.refused)
 	for i := range t.steps {
 		r.Steps[i].add(&t.steps[i])
 	}

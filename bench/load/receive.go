@@ -130,6 +130,9 @@ func (w *worker) complete(c *conn, now int64) {
 	}
 	switch {
 	case !x.status[p.status]:
+		if s.planned >= 0 && (p.status == 503 || p.status == 429) {
+			w.refused(&s, now)
+		}
 		if w.failed(&s, now, CauseStatus) {
 			w.example(&s, CauseStatus, fmt.Errorf("status %d", p.status))
 		}
@@ -163,6 +166,9 @@ func (w *worker) succeeded(s *slot, now int64) {
 	t := w.tally
 	if w.counting {
 		t.answered++
+		if st := t.step(now); st != nil {
+			st.Answered++
+		}
 	}
 	if s.planned < 0 {
 		return
@@ -177,10 +183,19 @@ func (w *worker) succeeded(s *slot, now int64) {
 	if st := t.step(s.planned); st != nil {
 		st.OK++
 		record(st.Latency, latency)
+		record(st.Service, now-s.sent)
 	}
 	if len(t.entries) > 1 {
 		t.entries[s.entry].OK++
 		record(t.entries[s.entry].Latency, latency)
+	}
+}
+
+// refused counts how long a refusal took; that it is a failure is for failed to count.
+func (w *worker) refused(s *slot, now int64) {
+	record(w.tally.refused, now-s.sent)
+	if st := w.tally.step(s.planned); st != nil {
+		record(st.Refused, now-s.sent)
 	}
 }
 

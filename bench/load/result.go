@@ -60,7 +60,8 @@ type Result struct {
 	Planned uint64
 	// Sent is how many of them left, or at least had a connection opened for them.
 	Sent uint64
-	// Unsent is how many did not within Duration, because all connections were busy.
+	// Unsent is how many did not within Duration, because all connections were busy, or
+	// were given up after Options.Patience.
 	// They have no latency; a result with any says less about high percentiles than it seems.
 	Unsent uint64
 	// Late is how many left more than Options.LateAfter after their planned time.
@@ -86,6 +87,8 @@ type Result struct {
 	Delay *hdrhistogram.Histogram
 	// Failed is latency of those that failed, until the failure.
 	Failed *hdrhistogram.Histogram
+	// Refused is from sending, of those that failed because they were turned away with 503 or 429.
+	Refused *hdrhistogram.Histogram
 	// Clipped is how many values were over HistogramHighest, and recorded as that.
 	Clipped uint64
 

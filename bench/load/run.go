@@ -166,7 +166,7 @@ func sum(p *plan, workers []*worker, c *collector, base time.Time, cut int64, cp
 	r := &Result{
 		URL: p.URL, Mode: "closed", Started: base, Duration: p.Duration, Workers: p.Workers, Connections: p.Connections, Seed: p.Seed,
 		Examples: make(map[Cause]string), Statuses: make(map[int]uint64), Series: c.series, CPU: cpu,
-		Latency: newHistogram(), Service: newHistogram(), Delay: newHistogram(), Failed: newHistogram(),
+		Latency: newHistogram(), Service: newHistogram(), Delay: newHistogram(), Failed: newHistogram(), Refused: newHistogram(),
 	}
 	if p.open() {
 		r.Steps = newSteps(p.Stages)

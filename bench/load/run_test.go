@@ -384,6 +384,30 @@ func TestRun_Series(t *testing.T) {
 	}
 }
 
+// Two connections answer 20 requests a second, each step by step, and 100 come: what finds none free within the patience
+// is given up, so that nothing of it is left for the next step.
+func TestRun_PatienceEndsABacklog(t *testing.T) {
+	url := serve(t, answer(func(*http.Request, []byte) string {
+		time.Sleep(100 * time.Millisecond) // the time that its work takes
+		return "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"
+	}))
+	r := runs(t, Options{
+		URL: url, Stages: []Stage{{100, 100, time.Second}, {5, 5, time.Second}}, Timeout: 10 * time.Second,
+		Patience: 50 * time.Millisecond, Connections: 2, Workers: 1,
+	})
+	over, calm := &r.Steps[0], &r.Steps[1]
+	if over.Unsent < 50 || calm.Unsent > 2 || over.Sent+over.Unsent != 100 || calm.Sent+calm.Unsent != 5 {
+		t.Errorf("unsent %d of %d, then %d of %d", over.Unsent, over.Sent+over.Unsent, calm.Unsent, calm.Sent+calm.Unsent)
+	}
+	if most := time.Duration(r.Delay.Max()) * time.Microsecond; most > 200*time.Millisecond {
+		t.Errorf("a request left %v after its planned time", most)
+	}
+	refused := uint64(over.Refused.TotalCount())
+	if refused != over.Errors[CauseStatus] || uint64(r.Refused.TotalCount()) != r.Errors[CauseStatus] || over.Refused.Min() < 100_000 {
+		t.Errorf("%d refusals timed, the quickest %d µs; errors %v", refused, over.Refused.Min(), over.Errors.Map())
+	}
+}
+
 // The hot path allocates nothing: what a run allocates doesn't depend on how
 // many requests it sends.
 func TestRun_AllocatesNothingForARequest(t *testing.T) {

@@ -17,6 +17,11 @@ func (w *worker) send(now int64) int64 {
 	w.countOffered(now)
 	sent := false
 	for w.planner.next <= now && w.planner.next < w.end {
+		if w.plan.Patience > 0 && now-w.planner.next > int64(w.plan.Patience) {
+			w.giveUp()
+			w.backlog--
+			continue
+		}
 		c := w.avail.pop()
 		if c == nil {
 			break
@@ -34,6 +39,17 @@ func (w *worker) send(now int64) int64 {
 	}
 	w.flushDirty()
 	return w.clock()
+}
+
+// giveUp counts the request that is next as one that never leaves, and goes to the one after it.
+func (w *worker) giveUp() {
+	if planned := w.planner.next; planned >= 0 {
+		w.tally.unsent++
+		if st := w.tally.step(planned); st != nil {
+			st.Unsent++
+		}
+	}
+	w.planner.advance()
 }
 
 // sendClosed fills the connections that have room.

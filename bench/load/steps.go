@@ -20,8 +20,11 @@ type Step struct {
 	Start time.Duration
 
 	Sent, Unsent, Late, OK uint64
-	Errors                 Errors
-	Latency                *hdrhistogram.Histogram // of OK ones, in µs
+	// Answered is how many responses as expected came while it lasted, see Result.Answered.
+	Answered uint64
+	Errors   Errors
+	// Latency, Service and Refused are those of Result.
+	Latency, Service, Refused *hdrhistogram.Histogram
 	// Statuses counts complete responses by status.
 	Statuses map[int]uint64
 }
@@ -38,8 +41,8 @@ func (s *Stage) Name() string {
 // Offered is planned requests per second, as they came.
 func (s *Step) Offered() float64 { return perSecond(s.Sent+s.Unsent, s.Duration) }
 
-// Throughput is requests of the step that were answered as expected, per second.
-func (s *Step) Throughput() float64 { return perSecond(s.OK, s.Duration) }
+// Throughput is good responses per second while the step lasted.
+func (s *Step) Throughput() float64 { return perSecond(s.Answered, s.Duration) }
 
 // newSteps makes empty steps of a plan; none if there is only one, or too many.
 func newSteps(stages []Stage) []Step {
@@ -49,7 +52,7 @@ func newSteps(stages []Stage) []Step {
 	steps := make([]Step, len(stages))
 	at := time.Duration(0)
 	for i, s := range stages {
-		steps[i] = Step{Stage: s, Start: at, Latency: newHistogram(), Statuses: make(map[int]uint64)}
+		steps[i] = Step{Stage: s, Start: at, Latency: newHistogram(), Service: newHistogram(), Refused: newHistogram(), Statuses: make(map[int]uint64)}
 		at += s.Duration
 	}
 	return steps
@@ -78,8 +81,11 @@ func (s *Step) add(o *Step) {
 	s.Unsent += o.Unsent
 	s.Late += o.Late
 	s.OK += o.OK
+	s.Answered += o.Answered
 	s.Errors.add(&o.Errors)
 	s.Latency.Merge(o.Latency)
+	s.Service.Merge(o.Service)
+	s.Refused.Merge(o.Refused)
 	for status, n := range o.Statuses {
 		s.Statuses[status] += n
 	}

@@ -233,13 +233,8 @@ func (w *worker) finish(end int64) {
 		return
 	}
 	w.countOffered(end)
-	for ; w.planner.next < end; w.planner.advance() {
-		if w.planner.next >= 0 {
-			w.tally.unsent++
-			if st := w.tally.step(w.planner.next); st != nil {
-				st.Unsent++
-			}
-		}
+	for w.planner.next < end {
+		w.giveUp()
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"text/template"
 
@@ -85,14 +86,15 @@ func find(program string) (string, error) {
 }
 
 // Start starts the peer, with its files in dir, and waits until it answers. bench is the path of the bench program,
-// whose hidden subcommands some parts are. The caller must Stop what it returns.
-func (p *Peer) Start(ctx context.Context, bench, dir string) (*system.System, error) {
+// whose hidden subcommands some parts are. workers is how many requests the server behind works on at once, where they
+// take time; 0 is as many as come. The caller must Stop what it returns.
+func (p *Peer) Start(ctx context.Context, bench, dir string, workers int) (*system.System, error) {
 	if err := p.Available(); err != nil {
 		return nil, err
 	}
 	var err error
 	for range startTries {
-		b := &builder{ctx: ctx, bench: bench, dir: dir, group: system.NewGroup()}
+		b := &builder{ctx: ctx, bench: bench, dir: dir, workers: workers, group: system.NewGroup()}
 		if err = p.run(b); err == nil {
 			return &system.System{Group: b.group, URL: "http://" + b.front}, nil
 		}
@@ -120,6 +122,7 @@ func (p *Peer) run(b *builder) error {
 type builder struct {
 	ctx           context.Context //nolint:containedctx // of one call of Start
 	bench, dir    string
+	workers       int
 	group         *system.Group
 	front, behind string // addresses: of the peer, and of what is behind it
 }
@@ -129,11 +132,19 @@ func (b *builder) own(name, role string, args ...string) error {
 	return err
 }
 
-func (b *builder) plain() error { return b.own("plain", result.Plain, "plain", "--http", b.front) }
+func (b *builder) plain() error { return b.plainAt(b.front) }
+
+func (b *builder) plainAt(addr string) error {
+	args := []string{"plain", "--http", addr}
+	if b.workers > 0 {
+		args = append(args, "--workers", strconv.Itoa(b.workers))
+	}
+	return b.own("plain", result.Plain, args...)
+}
 
 // upstream is plain fasthttp behind a proxy.
 func (b *builder) upstream() error {
-	if err := b.own("plain", result.Plain, "plain", "--http", b.behind); err != nil {
+	if err := b.plainAt(b.behind); err != nil {
 		return err
 	}
 	return b.group.WaitFor(b.ctx, result.Plain, system.Answers("http://"+b.behind+"/hello"))
@@ -175,6 +186,9 @@ func (b *builder) proxy(name, config string, workers bool, args func(config stri
 }
 
 func (b *builder) nats() error {
+	if b.workers > 0 {
+		return fmt.Errorf("a responder of NATS has no number of workers")
+	}
 	path, err := find("nats-server")
 	if err != nil {
 		return err

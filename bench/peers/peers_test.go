@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -45,7 +46,8 @@ func playPeer() error {
 	case "responder":
 		return Responder(ctx, flag("--nats"))
 	}
-	return Plain(ctx, flag("--http"))
+	workers, _ := strconv.Atoi(flag("--workers")) // 0 where it isn't given
+	return Plain(ctx, flag("--http"), workers)
 }
 
 func get(t *testing.T, url string) (*http.Response, string) {
@@ -74,7 +76,7 @@ func TestPeer_AnswersAlike(t *testing.T) {
 			if err := p.Available(); err != nil {
 				testutil.Missing(t, "%v", err)
 			}
-			s, err := p.Start(t.Context(), os.Args[0], t.TempDir())
+			s, err := p.Start(t.Context(), os.Args[0], t.TempDir(), 0)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -85,6 +87,9 @@ func TestPeer_AnswersAlike(t *testing.T) {
 			}
 			if _, body := get(t, s.URL+"/echo/bytes?n=262144"); len(body) != 262144 {
 				t.Errorf("/echo/bytes?n=262144: %d bytes", len(body))
+			}
+			if _, body := get(t, s.URL+"/echo/sleep?ms=2"); p.Key != "nats" && body != "slept 2 ms\n" {
+				t.Errorf("/echo/sleep?ms=2: %q", body)
 			}
 			if sample := s.Sample(t.Context()); sample == nil {
 				t.Error("there is no sample")
@@ -101,7 +106,7 @@ func TestPeer_AnswersAlike(t *testing.T) {
 
 func TestPeer_MissingSaysWhatToInstall(t *testing.T) {
 	p := &Peer{Key: "x", Name: "x", program: "no-such-program-here", pkg: "no-such-package"}
-	_, err := p.Start(t.Context(), os.Args[0], t.TempDir())
+	_, err := p.Start(t.Context(), os.Args[0], t.TempDir(), 0)
 	if !errors.Is(err, ErrMissing) || !strings.Contains(err.Error(), "apt-get install no-such-package") {
 		t.Errorf("Start: %v", err)
 	}

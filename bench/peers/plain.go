@@ -20,6 +20,7 @@ const (
 	typeText  = "text/plain; charset=utf-8"
 	typeBytes = "application/octet-stream"
 
+	maxSleep    = time.Minute
 	stopTimeout = 2 * time.Second
 )
 
@@ -43,10 +44,26 @@ func (a answers) of(target []byte) (body []byte, large bool) {
 	return a.large[:min(n, MaxBytes)], true
 }
 
-// Plain answers by itself until ctx ends: what nothing behind a socket can beat.
-func Plain(ctx context.Context, addr string) error {
+// Plain answers by itself until ctx ends: what nothing behind a socket can beat. What it is asked to take time over, as
+// nanofront's echo is by /echo/sleep?ms=N, it does for at most so many requests at once (0: for all); the others wait for
+// their turn, in the order in which they came.
+func Plain(ctx context.Context, addr string, workers int) error {
 	all := newAnswers()
+	var busy chan struct{}
+	if workers > 0 {
+		busy = make(chan struct{}, workers)
+	}
 	return serve(ctx, addr, func(c *fasthttp.RequestCtx) {
+		if d := slept(c.RequestURI()); d > 0 {
+			if busy != nil {
+				busy <- struct{}{}
+				defer func() { <-busy }()
+			}
+			time.Sleep(d)
+			c.SetContentType(typeText)
+			fmt.Fprintf(c, "slept %d ms\n", d.Milliseconds())
+			return
+		}
 		body, large := all.of(c.RequestURI())
 		kind := typeText
 		if large {
@@ -55,6 +72,19 @@ func Plain(ctx context.Context, addr string) error {
 		c.SetContentType(kind)
 		c.Response.SetBodyRaw(body) // it is never changed, so it need not be copied
 	})
+}
+
+// slept is how long a target asks to be worked on, 0 if it doesn't.
+func slept(target []byte) time.Duration {
+	text, ok := bytes.CutPrefix(target, []byte("/echo/sleep?ms="))
+	if !ok {
+		return 0
+	}
+	ms, err := strconv.Atoi(string(text))
+	if err != nil || ms < 0 {
+		return 0
+	}
+	return min(time.Duration(ms)*time.Millisecond, maxSleep)
 }
 
 // serve is fasthttp as the peers use it.

@@ -10,7 +10,7 @@ import (
 // leastSteps make a curve of a scenario that isn't named so.
 const leastSteps = 4
 
-func isOverload(g *group) bool { return g.loop == result.Open && g.scenario == result.ScenarioOverload }
+func isOverload(g *group) bool { return g.loop == result.Open && result.IsOverload(g.scenario) }
 
 func isCurve(g *group) bool {
 	if g.loop != result.Open || isOverload(g) {

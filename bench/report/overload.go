@@ -20,6 +20,9 @@ func overloadPlot(g *group) *plot {
 			broken := s.Offered * s.BrokenShare()
 			refusedAny, brokenAny = refusedAny || refused > 0, brokenAny || broken > 0
 			b := bar{name: s.Step, note: "p99 of answered " + latency(s.P99.Median)}
+			if sent := statOf(s, func(r *result.Run) result.Histogram { return r.Service }, 99); sent.N > 0 {
+				b.note += ", " + latency(sent.Median) + " from sending"
+			}
 			if s.P99.N == 0 {
 				b.note = "none answered"
 			}
@@ -68,10 +71,73 @@ var (
 )
 
 func overloadTitle(g *group) string {
-	steps := result.ByOffered(g.of(g.subjects()[0]))
-	if len(steps) < 2 || steps[0].Rate.Median <= 0 {
+	rows := g.of(g.subjects()[0])
+	steps := result.ByOffered(rows)
+	if len(steps) < 2 || bestRate(rows) <= 0 {
 		return "what becomes of too many requests"
 	}
 	first, last := steps[0], steps[len(steps)-1]
-	return fmt.Sprintf("at %.2g times the load, %.0f %% as many answers as before", last.Offered/first.Offered, last.Rate.Median/first.Rate.Median*100)
+	return fmt.Sprintf("at %.2g times the load, %.0f %% of the most answers that there were", last.Offered/first.Offered, last.Rate.Median/bestRate(rows)*100)
+}
+
+// bestRate is the most that the steps of a subject gave.
+func bestRate(rows []*result.Summary) float64 {
+	best := 0.0
+	for _, s := range rows {
+		best = max(best, s.Rate.Median)
+	}
+	return best
+}
+
+// overloadColumns are what is asked of a system that gets more than it can answer, in place of the usual ones.
+func overloadColumns(g *group) []column {
+	subjects := make(map[string][]*result.Summary)
+	for _, name := range g.subjects() {
+		subjects[name] = g.of(name)
+	}
+	sent := func(p float64) func(s *result.Summary) cell {
+		return func(s *result.Summary) cell {
+			return latencyCell(statOf(s, func(r *result.Run) result.Histogram { return r.Service }, p))
+		}
+	}
+	return []column{
+		{head: "of best", rank: 1, help: "req/s in the most that a step of this subject gave", cell: func(s *result.Summary) cell {
+			best := bestRate(subjects[s.Subject])
+			if best <= 0 {
+				return nothing
+			}
+			return cell{text: fmt.Sprintf("%.2f", s.Rate.Median/best)}
+		}},
+		{head: "p50", rank: 7, help: "half of the answers were there within this, from the planned time", cell: func(s *result.Summary) cell { return latencyCell(s.P50) }},
+		{head: "p50 sent", rank: 5, help: "the same, from sending", cell: sent(50)},
+		{head: "p99", rank: 3, help: "99 of 100 answers were there within this, from the planned time", cell: func(s *result.Summary) cell { return latencyCell(s.P99) }},
+		{head: "p99 sent", help: "the same, from sending", cell: sent(99)},
+		{head: "CPU µs", rank: 6, help: "CPU time per answer of all processes of the subject, in microseconds", cell: func(s *result.Summary) cell { return known(s.CPU, "%.1f") }},
+		{head: "refused", help: "turned away with 503 or 429", cell: func(s *result.Summary) cell { return countCell(s.Refused, toneWarn) }},
+		{head: "p99 refused", rank: 2, help: "99 of 100 refusals were there within this, from sending", cell: func(s *result.Summary) cell {
+			return latencyCell(statOf(s, func(r *result.Run) result.Histogram { return r.Refusal }, 99))
+		}},
+		{head: "failed", help: "failed in any other way, or never sent", cell: func(s *result.Summary) cell { return countCell(s.Broken, toneBad) }},
+		{head: "normal after", rank: 2, help: "time from the end of the overload to the first second that was as at the least rate", cell: func(s *result.Summary) cell {
+			took, never := s.Recovery(result.ByOffered(subjects[s.Subject])[0])
+			switch {
+			case took.N == 0:
+				return nothing
+			case never:
+				return cell{fmt.Sprintf("> %.3g s", took.High), toneBad}
+			}
+			return cell{text: fmt.Sprintf("%.3g s", took.Median)}
+		}},
+	}
+}
+
+// statOf is a percentile of one of a run's histograms over the rounds; N is 0 where none is known.
+func statOf(s *result.Summary, of func(*result.Run) result.Histogram, p float64) result.Stat {
+	var values []float64
+	for _, r := range s.Runs {
+		if v, ok := of(r).Percentile(p); ok {
+			values = append(values, v)
+		}
+	}
+	return result.NewStat(values)
 }

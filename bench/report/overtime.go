@@ -104,7 +104,7 @@ func overtimePlot(s *result.Summary) *plot {
 // isStepOf reports whether a measurement is one of the steps of a curve or an overload, which have plots
 // of their own.
 func isStepOf(s *result.Summary) bool {
-	return s.Scenario == result.ScenarioCurve || s.Scenario == result.ScenarioOverload
+	return s.Scenario == result.ScenarioCurve || result.IsOverload(s.Scenario)
 }
 
 // condensed makes fewer points of many: of neighbours, the worst latencies and the mean of rates.

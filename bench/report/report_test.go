@@ -60,6 +60,11 @@ func TestTerminal_SaysWhatCounts(t *testing.T) {
 			t.Errorf("no %q at 140 columns", want)
 		}
 	}
+	for _, want := range []string{"of best", "p99 sent", "p99 refused", "normal after", "1 s"} {
+		if !strings.Contains(full, want) {
+			t.Errorf("no %q of the overload", want)
+		}
+	}
 	if colour := terminalText(t, rep, 80, true); !strings.Contains(colour, "\x1b[1m") {
 		t.Error("no colours though they were asked for")
 	} else if plain := regexp.MustCompile("\x1b\\[[0-9;]*m").ReplaceAllString(colour, ""); strings.Join(strings.Fields(plain), " ") != strings.Join(strings.Fields(narrow), " ") {

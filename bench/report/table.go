@@ -64,6 +64,9 @@ func columnsFor(g *group) []column {
 	if !open {
 		columns = append(columns, column{head: "× plain", help: "req/s in that of plain fasthttp in the same round, median", cell: func(s *result.Summary) cell { return known(s.Ratio, "%.2f") }})
 	}
+	if isOverload(g) {
+		return append(columns, overloadColumns(g)...)
+	}
 	columns = append(columns,
 		column{head: "p50", rank: 3, help: "half of the requests were answered within this", cell: func(s *result.Summary) cell { return latencyCell(s.P50) }},
 		column{head: "p99", help: "99 of 100 requests were answered within this", cell: func(s *result.Summary) cell { return latencyCell(s.P99) }},

@@ -142,7 +142,7 @@ func late(all []*Summary) func(*Summary) float64 {
 		part := share(s.SentLate, s.Sent)
 		knee := knees[s.curve()]
 		switch {
-		case s.Loop != Open || s.Scenario == ScenarioOverload || part <= MaxLate:
+		case s.Loop != Open || IsOverload(s.Scenario) || part <= MaxLate:
 			return 0
 		case s.Scenario == ScenarioCurve && knee != nil && s.Offered > knee.Offered:
 			return 0
@@ -204,7 +204,7 @@ func unsteady(s *Summary) float64 {
 	if s.Loop == Open {
 		spread = s.P99.Spread()
 	}
-	if spread <= spreadLimit(s) || s.Scenario == ScenarioOverload {
+	if spread <= spreadLimit(s) || IsOverload(s.Scenario) {
 		return 0
 	}
 	return spread

@@ -22,8 +22,9 @@ const (
 const (
 	// ScenarioCurve offers rising rates until the system can't follow.
 	ScenarioCurve = "curve"
-	// ScenarioOverload offers multiples of what the system can take.
-	ScenarioOverload = "overload"
+	// ScenarioOverload offers multiples of what the system can take, ScenarioOverloadHandlers of what its handlers can.
+	ScenarioOverload         = "overload"
+	ScenarioOverloadHandlers = "overload-handlers"
 )
 
 // Run is one load on one subject, in one round.
@@ -75,9 +76,14 @@ type Run struct {
 	// Delay is how long after the planned time a request left. Empty in a closed loop, and if the driver doesn't tell.
 	Delay Histogram `json:"delay,omitzero"`
 
+	// Refusal is from sending, of what was turned away with 503 or 429. Empty if the driver doesn't tell.
+	Refusal Histogram `json:"refusal,omitzero"`
+
 	// Entries are the parts of a mix of requests, if there are several.
-	Entries   []Entry   `json:"entries,omitempty"`
-	Series    []Point   `json:"series,omitempty"`
+	Entries []Entry `json:"entries,omitempty"`
+	Series  []Point `json:"series,omitempty"`
+	// After is what came when an overload had ended: at the rate of the least step, from the end of what is counted.
+	After     []Point   `json:"after,omitempty"`
 	Processes []Process `json:"processes,omitempty"`
 	// CPUOthers is the share of the machine's CPU time, 0 to 1, that went to programs which are none
 	// of Processes, and to other virtual machines. 0 too if that isn't known.

@@ -15,7 +15,7 @@ func RunOf(r *load.Result) *result.Run {
 		Driver: DriverBench, Loop: result.Closed, Connections: r.Connections, Duration: r.Duration,
 		Planned: r.Planned, Sent: r.Sent, SentLate: r.Late, NotSent: r.Unsent,
 		Failed: r.Errors.Map(), Statuses: make(map[string]uint64, len(r.Statuses)), BytesIn: r.BytesIn, BytesOut: r.BytesOut,
-		Rate: r.Throughput(), Latency: result.FromHDR(r.Latency), Service: result.FromHDR(r.Service), Delay: result.FromHDR(r.Delay),
+		Rate: r.Throughput(), Latency: result.FromHDR(r.Latency), Service: result.FromHDR(r.Service), Delay: result.FromHDR(r.Delay), Refusal: result.FromHDR(r.Refused),
 		Processes: []result.Process{{Name: DriverBench, Role: result.RoleLoad, CPUSeconds: r.CPU.Total()}},
 	}
 	if r.Mode == result.Open {
@@ -61,7 +61,8 @@ func RunsOf(r *load.Result) []result.Run {
 		runs[i] = result.Run{
 			Driver: whole.Driver, Loop: whole.Loop, Connections: r.Connections, Duration: s.Duration, Step: name, OfferedRate: s.Offered(),
 			Planned: s.Sent + s.Unsent, Sent: s.Sent, SentLate: s.Late, NotSent: s.Unsent,
-			Failed: s.Errors.Map(), Statuses: make(map[string]uint64, len(s.Statuses)), Rate: s.Throughput(), Latency: result.FromHDR(s.Latency),
+			Failed: s.Errors.Map(), Statuses: make(map[string]uint64, len(s.Statuses)), Rate: s.Throughput(),
+			Latency: result.FromHDR(s.Latency), Service: result.FromHDR(s.Service), Refusal: result.FromHDR(s.Refused),
 		}
 		for status, n := range s.Statuses {
 			runs[i].Statuses[strconv.Itoa(status)] = n

@@ -3,6 +3,7 @@ package scenario
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"nanofront/bench/result"
 )
@@ -134,28 +135,23 @@ func (t *turn) knee(scenario string, limits result.KneeLimits) float64 {
 	return 0
 }
 
-// overload offers multiples of the knee.
+// overload offers multiples of what the system can do.
 func (t *turn) overload(ctx context.Context) error {
-	knee := t.Knee
-	if knee == 0 {
-		knee = t.knee(result.ScenarioCurve, t.s.Curve.limits())
+	o := t.s.Overload
+	capacity, unit, err := t.capacity(ctx)
+	if err != nil {
+		return err
 	}
-	if knee == 0 {
-		var err error
-		if knee, err = t.curve(ctx, result.ScenarioCurve); err != nil {
-			return err
+	for _, times := range o.Times {
+		step := Step{Rate: capacity * times, Duration: o.Duration, name: fmt.Sprintf("%gx %s", times, unit)}
+		if times > 1 {
+			step.after, step.afterRate = o.After, capacity*slices.Min(o.Times)
 		}
-	}
-	if knee == 0 {
-		return fmt.Errorf("%w: there is no knee to offer multiples of", errSkip)
-	}
-	for _, times := range t.s.Overload.Times {
-		step := Step{Rate: knee * times, Duration: t.s.Overload.Duration, name: fmt.Sprintf("%gx knee", times)}
 		run, err := t.step(ctx, step)
 		if run != nil {
 			t.keep(run, step)
 			if run.NotSent > run.Planned/100 {
-				t.note("overload at %gx: of %d planned requests the load generator could not send %d: it shares the machine, and all of its %d connections were busy", times, run.Planned, run.NotSent, run.Connections)
+				t.note("%s of %s at %gx: of %d planned requests the load generator could not send %d: all of its %d connections were busy", t.s.Name, t.subject, times, run.Planned, run.NotSent, run.Connections)
 			}
 		}
 		if err != nil {
@@ -163,4 +159,23 @@ func (t *turn) overload(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// capacity is what the system can do, in requests per second, and what that is called.
+func (t *turn) capacity(ctx context.Context) (float64, string, error) {
+	const unit = "knee"
+	if c := t.s.Overload.Capacity; c > 0 {
+		return c, "capacity", nil
+	}
+	if t.Knee > 0 {
+		return t.Knee, unit, nil
+	}
+	if knee := t.knee(result.ScenarioCurve, t.s.Curve.limits()); knee > 0 {
+		return knee, unit, nil
+	}
+	knee, err := t.curve(ctx, result.ScenarioCurve)
+	if err == nil && knee == 0 {
+		err = fmt.Errorf("%w: there is no knee to offer multiples of", errSkip)
+	}
+	return knee, unit, err
 }

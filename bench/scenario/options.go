@@ -130,9 +130,14 @@ func (o *Options) applyTo(s *Scenario) error {
 		}
 		s.Curve = &c
 	}
-	if s.Overload != nil && duration > 0 {
+	if s.Overload != nil {
 		v := *s.Overload
-		v.Duration = duration
+		if duration > 0 {
+			v.Duration = duration
+		}
+		if o.Quick {
+			v.After = min(v.After, 2*quickStep)
+		}
 		s.Overload = &v
 	}
 	return nil
@@ -158,7 +163,7 @@ func Estimate(plan *Plan, o Options) time.Duration {
 			each += curveSteps * (c.Duration + s.Warmup)
 		}
 		if v := s.Overload; v != nil {
-			each += time.Duration(len(v.Times)) * (v.Duration + s.Warmup)
+			each += time.Duration(len(v.Times)) * (v.Duration + s.Warmup + v.After)
 		}
 		total += each * time.Duration(len(s.Subjects)*s.Rounds)
 	}

@@ -202,17 +202,51 @@ func TestRun_CurveAndOverload(t *testing.T) {
 		s.Warmup, s.Timeout = 100*time.Millisecond, 20*time.Second
 		// Whatever the machine does meanwhile, this is followed.
 		s.Curve = &Curve{From: 100, By: 100, To: 200, Refine: 1, Duration: 300 * time.Millisecond, P99: 20_000, Kept: 0.1}
-		s.Overload.Duration = 300 * time.Millisecond
+		s.Overload.Duration, s.Overload.After = time.Second, time.Second
 	}, "overload")
 	var steps []string
 	for _, r := range rep.Runs {
 		steps = append(steps, r.Scenario+" "+r.Step)
 	}
-	if got := strings.Join(steps, ","); got != "curve 100/s,curve 200/s,overload 1x knee,overload 2x knee,overload 4x knee" {
+	if got := strings.Join(steps, ","); got != "curve 100/s,curve 200/s,overload 0.25x knee,overload 1x knee,overload 2x knee,overload 4x knee" {
 		t.Errorf("steps: %s", got)
 	}
 	if last := rep.Runs[len(rep.Runs)-1]; last.OfferedRate != 800 {
 		t.Errorf("four times the knee is %v", last.OfferedRate)
+	}
+	for _, r := range rep.Runs[2:] {
+		if r.Service.IsZero() || r.Rate <= 0 || (len(r.After) > 0) != (r.OfferedRate > 200) {
+			t.Errorf("%s: rate %v, %d latencies from sending, %d seconds after", r.Step, r.Rate, r.Service.Digest().Count, len(r.After))
+		}
+	}
+}
+
+// Whoever stands in front, it is the same handlers that are asked for too much: two that take 20 ms for a request, one at
+// a time.
+func TestRun_OverloadsHandlers(t *testing.T) {
+	rep := quick(t, func(p *Plan) {
+		s := p.Scenarios[0]
+		s.System, s.Subjects, s.Connections, s.Warmup = Programs{Echo: 2, Workers: 1}, []string{SubjectNanofront, "plain"}, 200, 100*time.Millisecond
+		s.Overload = &Overload{Capacity: 100, Times: []float64{0.25, 4}, Duration: 2 * time.Second, After: 2 * time.Second}
+	}, "overload-handlers")
+	if len(rep.Runs) != 4 {
+		t.Fatalf("%d runs", len(rep.Runs))
+	}
+	for i := range rep.Runs {
+		r := &rep.Runs[i]
+		fast, _ := r.Service.Percentile(0)
+		if r.Rate <= 0 || r.Rate > 110 || fast < 20 || r.Duration != 2*time.Second || len(r.Processes) < 2 {
+			t.Errorf("%s of %s: %v a second in %v, the quickest in %v ms, %d processes", r.Step, r.Subject, r.Rate, r.Duration, fast, len(r.Processes))
+		}
+		if over := r.OfferedRate > 100; over != (r.Step == "4x capacity") || over != (len(r.After) > 1) {
+			t.Errorf("%s of %s: %v offered, %d seconds after", r.Step, r.Subject, r.OfferedRate, len(r.After))
+		}
+		if lost := float64(r.Broken()) + float64(r.Refused()); r.OfferedRate > 100 && lost < 200 {
+			t.Errorf("%s of %s: only %v of %d were not answered", r.Step, r.Subject, lost, r.Planned)
+		}
+	}
+	if r := &rep.Runs[1]; r.Refusal.Digest().Count != r.Refused() {
+		t.Errorf("%d refused, of %d is known how long that took", r.Refused(), r.Refusal.Digest().Count)
 	}
 }
 

@@ -151,7 +151,7 @@ func (t *turn) start(ctx context.Context) error {
 		if err := p.Available(); err != nil {
 			return err
 		}
-		sys, err := p.Start(ctx, filepath.Join(t.Bin, "bench"), t.dir)
+		sys, err := p.Start(ctx, filepath.Join(t.Bin, "bench"), t.dir, t.s.System.Echo*t.s.System.Workers)
 		t.sys = sys
 		return err
 	}
@@ -164,7 +164,7 @@ func (t *turn) start(ctx context.Context) error {
 		}
 		return nil
 	}
-	o := system.NanofrontOptions{Bin: t.Bin, Dir: t.dir, Echo: t.s.System.Echo, Web: t.s.System.Web, Profile: t.s.System.Profile}
+	o := system.NanofrontOptions{Bin: t.Bin, Dir: t.dir, Echo: t.s.System.Echo, EchoWorkers: t.s.System.Workers, Web: t.s.System.Web, Profile: t.s.System.Profile}
 	if o.Profile > 0 {
 		if err := t.needStore(ctx); err != nil {
 			return err

@@ -25,6 +25,7 @@ const (
 	MaxHandlers  = 32
 	MaxDuration  = 7 * 24 * time.Hour
 	MaxFactor    = 1000
+	MaxWorkers   = 4096
 	minDuration  = 100 * time.Millisecond
 	defaultWarm  = time.Second
 	defaultLimit = time.Second
@@ -65,9 +66,9 @@ type Scenario struct {
 	Driver string `yaml:"driver"`
 	// Steps are run one after the other.
 	Steps []Step `yaml:"steps"`
-	// Curve finds the knee; with Overload it is only used if the knee isn't known.
+	// Curve finds the knee; with Overload it is only used if what the system can do isn't known.
 	Curve *Curve `yaml:"curve"`
-	// Overload offers multiples of the knee.
+	// Overload offers multiples of what the system can do.
 	Overload *Overload `yaml:"overload"`
 	// Disturb is done to nanofront meanwhile.
 	Disturb *Disturb `yaml:"disturb"`
@@ -78,6 +79,8 @@ type Programs struct {
 	Echo    int `yaml:"echo"`
 	Web     int `yaml:"web"`
 	Profile int `yaml:"profile"`
+	// Workers of each echo. 0 means the program's own. Peers have as many as all echoes together.
+	Workers int `yaml:"workers"`
 }
 
 // Step is one load: either closed or open.
@@ -88,6 +91,10 @@ type Step struct {
 	Rate float64 `yaml:"rate"`
 	// Duration of what is counted.
 	Duration time.Duration `yaml:"duration"`
+	// after is how long the load goes on at afterRate, to see the system recover; requests that found no connection within
+	// the time limit are then given up.
+	after     time.Duration
+	afterRate float64
 	// name is what reports call it. Empty for a closed loop.
 	name string
 }
@@ -107,10 +114,15 @@ type Curve struct {
 
 func (c *Curve) limits() result.KneeLimits { return result.KneeLimits{P99: c.P99, Kept: c.Kept} }
 
-// Overload offers multiples of the knee.
+// Overload offers multiples of what the system can do: the capacity of its handlers, or the knee. The least of them is
+// what the others are held against, and what is offered after each that is above 1.
 type Overload struct {
 	Times    []float64     `yaml:"times"`
 	Duration time.Duration `yaml:"duration"`
+	// Capacity in requests per second: workers by the time that each request takes. 0 means the knee.
+	Capacity float64 `yaml:"capacity"`
+	// After is how long a system is watched when an overload has ended.
+	After time.Duration `yaml:"after"`
 }
 
 // Disturb is what is done to nanofront during a step.
@@ -173,6 +185,7 @@ func (s *Scenario) check() error {
 		{"system: echo", s.System.Echo, 0, MaxHandlers},
 		{"system: web", s.System.Web, 0, MaxHandlers},
 		{"system: profile", s.System.Profile, 0, 1},
+		{"system: workers", s.System.Workers, 0, MaxWorkers},
 		{"steps", len(s.Steps), 0, MaxSteps},
 		{"connections", s.Connections, 1, load.MaxConnections},
 	} {
@@ -211,8 +224,8 @@ func (s *Scenario) checkSubjects() error {
 }
 
 func (s *Scenario) checkLoads() error {
-	if len(s.Steps) == 0 && s.Curve == nil {
-		return fmt.Errorf("there is no load: it needs steps or a curve")
+	if len(s.Steps) == 0 && s.Curve == nil && s.Overload == nil {
+		return fmt.Errorf("there is no load: it needs steps, a curve or an overload")
 	}
 	for i := range s.Steps {
 		t := &s.Steps[i]
@@ -235,8 +248,11 @@ func (s *Scenario) checkLoads() error {
 		}
 	}
 	if o := s.Overload; o != nil {
-		if s.Curve == nil {
-			return fmt.Errorf("overload: it needs a curve to find the knee with")
+		if s.Curve == nil && o.Capacity == 0 {
+			return fmt.Errorf("overload: it needs the capacity, or a curve to find the knee with")
+		}
+		if !(o.Capacity >= 0 && o.Capacity <= load.MaxRate) || o.After < 0 || o.After > time.Hour {
+			return fmt.Errorf("overload: capacity %v, after %v: they must be from 0 to %v requests a second, and from 0s to 1h", o.Capacity, o.After, float64(load.MaxRate))
 		}
 		if len(o.Times) == 0 || len(o.Times) > MaxSteps || slices.ContainsFunc(o.Times, func(t float64) bool { return !(t > 0 && t <= 100) }) {
 			return fmt.Errorf("overload: times %v: there must be some, above 0 and at most 100", o.Times)

@@ -51,9 +51,9 @@ func (t *turn) step(ctx context.Context, step Step) (*result.Run, error) {
 		return nil, err
 	}
 	warm := step
-	warm.Duration = t.s.Warmup
+	warm.Duration, warm.after = t.s.Warmup, 0
 	if t.s.Warmup > 0 {
-		run, err := t.generate(ctx, driver, warm)
+		run, err := t.generate(ctx, driver, warm, t.Live)
 		if err != nil {
 			return nil, err
 		}
@@ -70,7 +70,20 @@ func (t *turn) step(ctx context.Context, step Step) (*result.Run, error) {
 	if t.s.Disturb != nil && t.front != nil {
 		during = disturb(ctx, t.front, t.s.Disturb, step.Duration)
 	}
-	run, err := t.generate(ctx, driver, step)
+	// What goes on after the step isn't to be in what is said of it.
+	var after *system.Sample
+	live := t.Live
+	if step.after > 0 {
+		live = func(s load.Snapshot) {
+			if after == nil && !s.Warmup && s.Elapsed >= step.Duration {
+				after = t.sys.Sample(context.WithoutCancel(ctx))
+			}
+			if t.Live != nil {
+				t.Live(s)
+			}
+		}
+	}
+	run, err := t.generate(ctx, driver, step, live)
 	var events []result.Event
 	if during != nil {
 		var derr error
@@ -80,7 +93,9 @@ func (t *turn) step(ctx context.Context, step Step) (*result.Run, error) {
 	if run == nil {
 		return nil, err
 	}
-	after := t.sys.Sample(context.WithoutCancel(ctx))
+	if after == nil {
+		after = t.sys.Sample(context.WithoutCancel(ctx))
+	}
 	processes, stages, counters := after.Since(before)
 	run.Processes = append(processes, run.Processes...)
 	if t.sys.Group != nil && len(t.rep.Environment.Limits) == 0 { // else there are processes that aren't known, or CPUs that aren't ours
@@ -132,8 +147,8 @@ func (t *turn) driverLoad(step Step) *drivers.Load {
 	}
 }
 
-// generate makes one load.
-func (t *turn) generate(ctx context.Context, d *drivers.Driver, step Step) (*result.Run, error) {
+// generate makes one load. live is told each second of it.
+func (t *turn) generate(ctx context.Context, d *drivers.Driver, step Step, live func(load.Snapshot)) (*result.Run, error) {
 	if d != nil {
 		return d.Run(ctx, t.driverLoad(step))
 	}
@@ -145,12 +160,22 @@ func (t *turn) generate(ctx context.Context, d *drivers.Driver, step Step) (*res
 	if step.Rate > 0 {
 		o.Connections = t.s.Connections
 	}
+	if step.after > 0 {
+		o.Rate, o.Patience = 0, t.s.Timeout
+		o.Stages = []load.Stage{
+			{From: step.Rate, To: step.Rate, Duration: step.Duration}, {From: step.afterRate, To: step.afterRate, Duration: step.after},
+		}
+	}
 	before := system.OwnUsage()
-	r, err := load.Run(ctx, o, t.Live)
+	r, err := load.Run(ctx, o, live)
 	if err != nil {
 		return nil, err
 	}
 	run := RunOf(r)
+	if parts := RunsOf(r); len(parts) > 1 {
+		parts[0].Processes, parts[0].After = run.Processes, parts[1].Series
+		run = &parts[0]
+	}
 	own := system.OwnUsage().Since(before)
 	self := &run.Processes[0]
 	self.PeakRSSBytes, self.VoluntarySwitches, self.InvoluntarySwitches = own.PeakRSS, own.Voluntary, own.Involuntary

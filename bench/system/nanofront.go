@@ -36,6 +36,8 @@ type NanofrontOptions struct {
 	// Echo, Web and Profile are how many handlers of each role there are; Profile is 0 or 1, since a
 	// store belongs to one process.
 	Echo, Web, Profile int
+	// EchoWorkers is how many requests each echo works on at once. 0 means its default.
+	EchoWorkers int
 }
 
 // System is a subject that runs.
@@ -139,6 +141,9 @@ func (n *Nanofront) startHandler(o *NanofrontOptions, h handlerSpec, common []st
 	args := []string{h.role, "--instance", h.name, "--bus", "tcp://" + h.bus, "--admin", h.admin}
 	if h.role == RoleProfile {
 		args = append(args, "--data", o.Data)
+	}
+	if h.role == RoleEcho && o.EchoWorkers > 0 {
+		args = append(args, "--workers", strconv.Itoa(o.EchoWorkers))
 	}
 	n.Admins[h.name] = Admin{Addr: h.admin, Role: h.role}
 	_, err := n.Start(Spec{Name: h.name, Role: h.role, Path: filepath.Join(o.Bin, "handler"), Args: append(args, common...), Env: handlerEnv(), Grace: endGrace})

@@ -82,8 +82,8 @@ func Report(opts Options) *result.Report {
 	for _, offered := range []float64{10_000, 20_000, 30_000, 40_000, 50_000, 60_000, 70_000, 80_000, 90_000} {
 		rep.Runs = append(rep.Runs, m.step(result.ScenarioCurve, fmt.Sprintf("%.0f/s", offered), offered))
 	}
-	for _, times := range []float64{1, 2, 4} {
-		rep.Runs = append(rep.Runs, m.step(result.ScenarioOverload, fmt.Sprintf("%.0fx knee", times), times*knee))
+	for _, times := range []float64{0.25, 1, 2, 4} {
+		rep.Runs = append(rep.Runs, m.overload(times))
 	}
 	restart := m.open("restart", twoHops, 30_000, 1, true)
 	restart.Events = []result.Event{{At: 6, Text: "web 1 restarted"}, {At: 14, Text: "profile 2 restarted"}, {At: 22, Text: "new terminator took over"}}
@@ -211,6 +211,29 @@ func (m *maker) step(scenario, name string, offered float64) result.Run {
 		p50 = 14
 	}
 	r.Latency = m.latencies(m.near(p50), twoHops.tail+0.1, draws)
+	return r
+}
+
+// overload is a step of the overload. The first second after it is still busy with what came before.
+func (m *maker) overload(times float64) result.Run {
+	r := m.step(result.ScenarioOverload, fmt.Sprintf("%gx knee", times), times*knee)
+	d := r.Latency.Digest()
+	r.Service = m.latencies(d.P50*0.9, twoHops.tail, draws)
+	for i := range 3 {
+		p := result.Point{At: float64(i + 1), Offered: r.OfferedRate, Rate: r.Rate, P50: d.P50, P99: d.P99}
+		if times <= 1 {
+			r.Series = append(r.Series, p)
+			continue
+		}
+		p.Offered, p.Rate, p.P50, p.P99 = knee/4, knee/4, twoHops.p50*0.5, twoHops.p50
+		if i == 0 {
+			p.Errors, p.P99 = knee/10, d.P99
+		}
+		r.After = append(r.After, p)
+	}
+	if times > 1 {
+		r.Refusal = m.latencies(0.2, 0.3, draws)
+	}
 	return r
 }
 
