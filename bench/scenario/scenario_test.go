@@ -28,7 +28,7 @@ func TestLoad_AllThatIsBuiltIn(t *testing.T) {
 			}
 		}
 	}
-	for _, want := range []string{"hello", "profile", "members", "mixed", "large", "churn", "curve", "overload", "paced", "slow-handler", "restart", "soak"} {
+	for _, want := range []string{"hello", "profile", "members", "mixed", "large", "churn", "curve", "overload", "overload-handlers", "paced", "slow-handler", "restart", "soak"} {
 		if _, err := Load(want); err != nil {
 			t.Error(err)
 		}
