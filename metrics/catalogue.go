@@ -27,7 +27,7 @@ var (
 	HTTPOptions              = counter("http.options", "requests", "requests OPTIONS * that the front answered itself", front)
 	HTTPUpstreamErrors       = counter("http.upstream_errors", "requests", "requests answered with 502 or 500 because the handler or the link to it failed", front)
 	HTTPInFlight             = gauge("http.in_flight", "requests", "requests admitted and not yet answered", front)
-	HTTPLimit                = gauge("http.limit", "requests", "how many requests admission lets in at once at present", front)
+	HTTPLimit                = gauge("http.limit", "requests", "how many requests admission lets in at once in all, --max-in-flight", front)
 	HTTPConnections          = gauge("http.connections", "connections", "open client connections", front)
 	HTTPMemory               = gauge("http.memory", "bytes", "bytes held for slow clients, at most half of --client-memory: bodies being gathered, responses not yet taken", front)
 	HTTPAccepted             = counter("http.accepted", "connections", "client connections accepted", front)
@@ -57,6 +57,9 @@ var (
 var (
 	UpstreamRequests  = counter("upstream.<service>.requests", "requests", "requests sent to the service", front)
 	UpstreamErrors    = counter("upstream.<service>.errors", "requests", "requests to the service that ended without its answer", front)
+	UpstreamShed      = counter("upstream.<service>.shed", "requests", "requests to the service refused with 503 because its admission limit was reached; those of routes with a limit of their own among them", front)
+	UpstreamInFlight  = gauge("upstream.<service>.in_flight", "requests", "requests to the service admitted and not yet answered; not those of routes with a limit of their own", front)
+	UpstreamLimit     = gauge("upstream.<service>.limit", "requests", "how many requests to the service admission lets in at once at present", front)
 	UpstreamLatency   = timer("upstream.<service>.latency", "from sending a request to the service to its answer", front)
 	UpstreamDegraded  = gauge("upstream.degraded", "services", "routed services without a live instance that takes requests, whose requests get a 503", front)
 	UpstreamInstances = gauge("upstream.<service>.instances", "instances", "live instances of the service with an open link", front)

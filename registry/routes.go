@@ -71,7 +71,25 @@ type Route struct {
 	// are equal in it go to the same one: see ParseHash. Empty: any instance,
 	// by weight, load and latency.
 	Hash string `json:"hash,omitempty" yaml:"hash,omitempty"`
+	// Admission is AdmissionOwn for a route whose requests have a limit of
+	// their own on how many are under way, apart from the service's other
+	// routes. Empty: the limit is the service's.
+	Admission string `json:"admission,omitempty" yaml:"admission,omitempty"`
+	// Priority is who is let in first while the service is overloaded: one of
+	// the constants Priority…. Empty means PriorityNormal.
+	Priority string `json:"priority,omitempty" yaml:"priority,omitempty"`
 }
+
+// AdmissionOwn is for Route.Admission.
+const AdmissionOwn = "own"
+
+// The values of Route.Priority, first to last.
+const (
+	PriorityHealth = "health" // never refused for the service's limit: health checks, which are few
+	PriorityHigh   = "high"
+	PriorityNormal = "normal"
+	PriorityLow    = "low"
+)
 
 // Match is a conjunction: all that is set must hold.
 type Match struct {

@@ -71,25 +71,32 @@ func readRoute(p *problems, n *yaml.Node, i int) Route {
 		name = v.Value
 	}
 	r := reader{p: p, place: routeLabel(i, name), obj: n}
-	r.only("name", "match", "service", "timeout", "max_body", "hash")
+	r.only("name", "match", "service", "timeout", "max_body", "hash", "admission", "priority")
 	return Route{
 		Name:    r.text("name"),
 		Service: r.text("service"),
 		Timeout: r.duration("timeout"),
 		MaxBody: r.number("max_body", 1, MaxBodyLimit, bodyRule()),
 		Hash:    readHash(r),
-		Match:   readMatch(r),
+
+		Admission: readWord(r, "admission", admissionRule),
+		Priority:  readWord(r, "priority", priorityRule),
+
+		Match: readMatch(r),
 	}
 }
 
 // readHash reads the field hash. Written out, the empty text is a mistake.
-func readHash(r reader) string {
-	n, ok := r.field("hash", kindText)
+func readHash(r reader) string { return readWord(r, "hash", hashRule) }
+
+// readWord reads a text that may be left out, but not be empty.
+func readWord(r reader, field, rule string) string {
+	n, ok := r.field(field, kindText)
 	if !ok {
 		return ""
 	}
 	if n.Value == "" {
-		r.p.at(r.place, "hash", `"": want %s`, hashRule)
+		r.p.at(r.place, field, `"": want %s`, rule)
 	}
 	return n.Value
 }

@@ -15,6 +15,9 @@ const (
 	pathRule   = "an absolute path of at most 1024 printable ASCII bytes without \"//\", dot segments, '?', '#' or '\\'"
 	hostRule   = "a host name, or an address, in brackets if it is IPv6, without port, or \"*.\" and a domain"
 	methodRule = "an upper-case method name such as GET, each once; not CONNECT or TRACE, which are always refused"
+
+	admissionRule = "own, or no such field for the service's limit"
+	priorityRule  = "health, high, normal or low"
 )
 
 // Validate checks the whole document: every field's range, names that are
@@ -110,6 +113,14 @@ func (rt *Route) check(p *problems, i int) {
 		if _, err := ParseHash(rt.Hash); err != nil {
 			p.at(routeLabel(i, rt.Name), "hash", "%v", err)
 		}
+	}
+	if rt.Admission != "" && rt.Admission != AdmissionOwn {
+		bad("admission", quote(rt.Admission), admissionRule)
+	}
+	switch rt.Priority {
+	case "", PriorityHealth, PriorityHigh, PriorityNormal, PriorityLow:
+	default:
+		bad("priority", quote(rt.Priority), priorityRule)
 	}
 	m := &rt.Match
 	switch {

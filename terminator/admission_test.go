@@ -1,6 +1,7 @@
 package terminator
 
 import (
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"nanofront/httpmsg"
 	"nanofront/metrics"
 	"nanofront/nanobus"
+	"nanofront/terminator/admission"
 )
 
 // window plays one window of admission: so many in flight at the peak, so many
@@ -157,8 +159,8 @@ func TestAdmission_Options(t *testing.T) {
 func BenchmarkAdmission_Shed(b *testing.B) {
 	f := startFront(b, Options{MaxInFlight: 1, MinInFlight: 1})
 	eventually(b, "routes", f.routed)
-	f.admission.Enter()
-	defer f.admission.Leave(0)
+	f.admission.Gate("work").Enter(admission.Ask{})
+	defer f.admission.Gate("work").Leave()
 	ask := f.asker("GET /hello HTTP/1.1\r\nHost: h\r\nUser-Agent: bench\r\nAccept: */*\r\n\r\n")
 	b.ReportAllocs()
 	status := 0
@@ -167,5 +169,38 @@ func BenchmarkAdmission_Shed(b *testing.B) {
 	}
 	if status != 503 {
 		b.Fatalf("got %d", status)
+	}
+}
+
+// A service that doesn't answer takes no place of another's.
+func TestAdmission_StoppedService(t *testing.T) { bothWays(t, testAdmissionStoppedService) }
+
+func testAdmissionStoppedService(t *testing.T) {
+	const most = 64
+	f := startFront(t, Options{MaxInFlight: most, MinInFlight: 1}, prefix("/", "work"), prefix("/web", "web"))
+	f.work(t, "w1", func(_ *httpmsg.Request, r *nanobus.Request) { respond(r, &httpmsg.Response{}) })
+	gate := make(chan struct{})
+	for i := range 3 {
+		id := fmt.Sprint("stopped", i)
+		n := startPlainNode(t, "web", id, 0, func(_ *httpmsg.Request, r *nanobus.Request) {
+			<-gate
+			respond(r, &httpmsg.Response{})
+		})
+		f.link(t, "web", id, n.address)
+	}
+	defer close(gate)
+	for range 2 * most {
+		f.dial(t).send("GET /web HTTP/1.1\nHost: h\n\n")
+	}
+	shed := f.set.Counter(metrics.UpstreamShed, "web")
+	eventually(t, "more than they may take", func() bool { return shed.Value() >= most })
+	c := f.dial(t)
+	for range 600 {
+		if r := c.ask("GET", "/", ""); r.StatusCode != 200 {
+			t.Fatalf("the other got %d", r.StatusCode)
+		}
+	}
+	if n := f.set.Counter(metrics.UpstreamShed, "work").Value(); n != 0 {
+		t.Errorf("%d shed", n)
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"nanofront/httpmsg"
 	"nanofront/nanobus"
+	"nanofront/terminator/admission"
 )
 
 // crlf is s with \n for \r\n.
@@ -298,8 +299,8 @@ func (p *wayPair) outcomes(t *testing.T) {
 	})
 	t.Run("shed", func(t *testing.T) {
 		for _, f := range p.fronts {
-			for f.admission.Enter() {
-				defer f.admission.Leave(0)
+			for f.admission.Gate("work").Enter(admission.Ask{}) {
+				defer f.admission.Gate("work").Leave()
 			}
 		}
 		both(t, "/w/", 503, true)

@@ -26,8 +26,8 @@ const (
 	DefaultMaxFields     = 100
 	DefaultMaxConns      = 20_000
 	DefaultClientMemory  = 512 << 20
-	DefaultMaxInFlight   = 4096
-	DefaultMinInFlight   = 64
+	DefaultMaxInFlight   = 16384
+	DefaultMinInFlight   = 8
 	DefaultLatencyTarget = 50 * time.Millisecond
 	DefaultAccessLog     = 10
 )
@@ -83,9 +83,8 @@ type Options struct {
 	// has a goroutine, as on other systems.
 	EventLoops int
 
-	// Admission: requests in flight at once. The limit moves between Min and
-	// Max: down while latency is above LatencyTarget (and twice what is
-	// usual), up while it is used and latency is fine.
+	// Admission: MaxInFlight is how many requests may be in flight at once in all, MinInFlight how many an overloaded
+	// service is left at the least, and LatencyTarget the longest wait in its queue that is borne.
 	MaxInFlight   int
 	MinInFlight   int
 	LatencyTarget time.Duration

@@ -96,7 +96,7 @@ func New(opts Options) (*Terminator, error) {
 	opts.Metrics.GaugeFunc(metrics.HTTPInFlight, func() float64 { return float64(t.admission.InFlight()) })
 	opts.Metrics.GaugeFunc(metrics.HTTPMemory, func() float64 { return float64(t.memory.Held()) })
 	opts.Metrics.GaugeFunc(metrics.UpstreamDegraded, func() float64 { return float64(len(t.Degraded())) })
-	opts.Metrics.GaugeFunc(metrics.HTTPLimit, func() float64 { return float64(t.admission.Limit()) })
+	opts.Metrics.GaugeFunc(metrics.HTTPLimit, func() float64 { return float64(t.admission.Most()) })
 	return t, nil
 }
 

@@ -28,9 +28,9 @@ type flags struct {
 	MaxConnections  int           `group:"Clients" default:"20000" range:"1..1048576" placeholder:"N" help:"Most open client connections."`
 	ClientMemory    int           `group:"Clients" default:"536870912" range:"1048576..1099511627776" placeholder:"BYTES" help:"Most memory of the process, however many clients are slow. Bodies being gathered and responses not yet taken may have half of it."`
 	EventLoops      int           `group:"Clients" default:"0" range:"-1..1024" placeholder:"N" help:"Event loops for client connections (Linux). 0: half the number of cores. -1 (written --event-loops=-1): none, a goroutine per connection instead."`
-	MaxInFlight     int           `group:"Overload" default:"4096" range:"1..131072" placeholder:"N" help:"Upper bound of the adaptive limit on requests in flight."`
-	MinInFlight     int           `group:"Overload" default:"64" range:"1..131072" placeholder:"N" help:"Lower bound of the adaptive limit."`
-	LatencyTarget   time.Duration `group:"Overload" default:"50ms" range:"1ms..1m" placeholder:"DURATION" help:"Mean latency above which fewer requests are admitted."`
+	MaxInFlight     int           `group:"Overload" default:"16384" range:"1..131072" placeholder:"N" help:"How many requests may be in flight at once in all. A service may take as many as it leaves free."`
+	MinInFlight     int           `group:"Overload" default:"8" range:"1..131072" placeholder:"N" help:"How many requests an overloaded service is left at the least."`
+	LatencyTarget   time.Duration `group:"Overload" default:"50ms" range:"1ms..1m" placeholder:"DURATION" help:"The longest wait in a service's queue that is borne, whatever its handlers take; mostly it is half their time, or 5 ms."`
 	DrainDelay      time.Duration `default:"0s" range:"0s..10m" placeholder:"DURATION" help:"How long to keep serving after SIGTERM, not ready and with Connection: close, 0s to 10m. Must exceed the time a balancer takes to see /readyz fail."`
 	Handover        string        `type:"path" placeholder:"PATH" help:"Unix socket through which a new terminator takes over from the running one, without a lost connection. Start both with the same PATH."`
 	LastKnown       string        `type:"path" placeholder:"FILE" help:"File to save the last known instances and routes in, and to load them from if etcd doesn't answer at startup. Default: none."`

@@ -27,20 +27,21 @@ func (x *Exchange) answer() (goesOn bool) {
 		x.note.Store(0)
 		x.up.errors.Inc()
 		o := x.failed(err)
-		if o == timedOut {
-			x.leave(f.bus.Now() - x.start)
+		if o == timedOut && x.admitted {
+			x.admitted = false
+			x.up.gate.TimedOut()
 		}
 		return x.refuse(o)
 	}
 	x.streams = x.streams || call.Download != nil
 	if x.streams {
-		x.leave(0) // how long it takes is the client's pace, and says nothing of the handlers
+		x.leave() // how long it takes is the client's pace, and says nothing of the handlers
 	} else {
-		x.leave(f.bus.Now() - x.start)
 		x.up.latency.Observe(call.Timing.Total)
 		x.stages()
 	}
 	if call.Held {
+		x.answeredBy(0)
 		return x.hold()
 	}
 	x.instance = call.Link.Peer().Instance
@@ -58,6 +59,7 @@ func (x *Exchange) replied() (goesOn bool) {
 	if err := x.reply.Decode(call.Payload); err != nil {
 		return x.badReply(err)
 	}
+	x.answeredBy(x.reply.Status)
 	if !x.respond() {
 		return x.badReply(errBadField)
 	}
@@ -69,11 +71,24 @@ func (x *Exchange) replied() (goesOn bool) {
 	return x.to.Answer(x)
 }
 
-// leave tells admission that the request has ended, once.
-func (x *Exchange) leave(latency time.Duration) {
+// leave tells admission that the request has ended, and says nothing about the service.
+func (x *Exchange) leave() {
 	if x.admitted {
 		x.admitted = false
-		x.front.admission.Leave(latency)
+		x.up.gate.Leave()
+	}
+}
+
+// answeredBy tells admission that the request was answered, with that status or 0. What a service refuses itself is no
+// fast answer.
+func (x *Exchange) answeredBy(status int) {
+	switch {
+	case !x.admitted:
+	case status == 429 || status == 503:
+		x.leave()
+	default:
+		x.admitted = false
+		x.up.gate.Answered(x.front.bus.Now()-x.start, x.call.Timing.Handler)
 	}
 }
 

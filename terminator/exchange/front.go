@@ -32,7 +32,7 @@ type Options struct {
 // Front is what all requests share.
 type Front struct {
 	bus       *nanobus.Bus
-	admission *admission.Limiter
+	limiter   *admission.Limiter
 	retries   *admission.RetryBudget
 	trusted   *forwarded.Policy
 	accessLog *accessLog
@@ -49,7 +49,7 @@ type Front struct {
 // New makes a front that knows no routes yet.
 func New(o Options) *Front {
 	f := &Front{
-		bus: o.Bus, admission: o.Admission, trusted: o.Trusted, draining: o.Draining, observe: o.Observe, holder: o.Holder,
+		bus: o.Bus, limiter: o.Admission, trusted: o.Trusted, draining: o.Draining, observe: o.Observe, holder: o.Holder,
 		accessLog: newAccessLog(o.Logger, o.AccessLog),
 		log:       o.Logger, limit: o.Limit, set: o.Metrics, metrics: newFrontMetrics(o.Metrics),
 	}

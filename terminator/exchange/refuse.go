@@ -20,7 +20,7 @@ func (x *Exchange) Refuse() (goesOn bool) { return x.refuse(x.outcome) }
 // refuse answers with an outcome other than answered. It returns true if the connection goes on.
 func (x *Exchange) refuse(o outcome) (goesOn bool) {
 	f := x.front
-	x.leave(0)
+	x.leave()
 	x.outcome = o
 	f.metrics.outcomes[o].Inc()
 	if o == clientGone {

@@ -72,7 +72,8 @@ func (x *Exchange) Expected() bool {
 	switch {
 	case x.up.service.Live() == 0:
 		x.outcome = noInstance
-	case x.front.admission.Full():
+	case x.up.gate.Full():
+		x.up.shed.Inc()
 		x.outcome = shed
 	default:
 		x.expected = true

@@ -7,6 +7,7 @@ import (
 	"nanofront/metrics"
 	"nanofront/nanobus"
 	"nanofront/registry"
+	"nanofront/terminator/admission"
 )
 
 // routing is what one routes document comes to, with everything that a
@@ -16,6 +17,7 @@ type routing struct {
 	router *registry.Router
 	routes map[*registry.Route]*upstream
 	list   []*upstream // one per service
+	gates  map[string]bool
 }
 
 // upstream is a service as a route's target.
@@ -25,12 +27,15 @@ type upstream struct {
 	maxBody int
 	hash    registry.Hash // what chooses the instance
 
-	requests, errors *metrics.Counter
-	latency          *metrics.Timer
+	gate  *admission.Gate // what is let in to the service, or to the route if it has a limit of its own
+	bonus int64           // of the route's priority, as admission.Ask has it
+
+	requests, errors, shed *metrics.Counter
+	latency                *metrics.Timer
 }
 
-func newRouting(doc *registry.Routes, bus *nanobus.Bus, set *metrics.Set) *routing {
-	r := &routing{doc: doc, router: doc.Compile(), routes: make(map[*registry.Route]*upstream)}
+func newRouting(doc *registry.Routes, bus *nanobus.Bus, limiter *admission.Limiter, set *metrics.Set) *routing {
+	r := &routing{doc: doc, router: doc.Compile(), routes: make(map[*registry.Route]*upstream), gates: make(map[string]bool)}
 	routes := r.router.Routes()
 	seen := make(map[string]bool)
 	for i := range routes {
@@ -40,8 +45,11 @@ func newRouting(doc *registry.Routes, bus *nanobus.Bus, set *metrics.Set) *routi
 			service: s, timeout: route.Timeout.Std(), maxBody: route.MaxBody,
 			requests: set.Counter(metrics.UpstreamRequests, route.Service),
 			errors:   set.Counter(metrics.UpstreamErrors, route.Service),
+			shed:     set.Counter(metrics.UpstreamShed, route.Service),
 			latency:  set.Timer(metrics.UpstreamLatency, route.Service),
 		}
+		u.gate, u.bonus = limiter.Gate(gateOf(route)), bonusOf(route.Priority)
+		r.gates[gateOf(route)] = true
 		if route.Hash != "" {
 			u.hash, _ = registry.ParseHash(route.Hash) // valid, like all of a document that is compiled
 			s.UseKeys()
@@ -50,6 +58,10 @@ func newRouting(doc *registry.Routes, bus *nanobus.Bus, set *metrics.Set) *routi
 		if !seen[route.Service] {
 			seen[route.Service] = true
 			r.list = append(r.list, u)
+			gate := limiter.Gate(route.Service)
+			r.gates[route.Service] = true
+			set.GaugeFunc(metrics.UpstreamInFlight, func() float64 { return float64(gate.InFlight()) }, route.Service)
+			set.GaugeFunc(metrics.UpstreamLimit, func() float64 { return float64(gate.Limit()) }, route.Service)
 			set.GaugeFunc(metrics.UpstreamInstances, func() float64 { return float64(s.Live()) }, route.Service)
 		}
 	}
@@ -73,7 +85,7 @@ func (f *Front) Discovered(s registry.Snapshot) {
 	old := f.routing.Load()
 	routing := old
 	if s.Routes != nil && (old == nil || old.doc != s.Routes) {
-		routing = newRouting(s.Routes, f.bus, f.set)
+		routing = newRouting(s.Routes, f.bus, f.limiter, f.set)
 		f.log.Info().Int("routes", len(s.Routes.Routes)).Strs("services", s.Routes.Services()).Msg("routes in force")
 	}
 	// Linked first, so that a route to a new service doesn't meet an unknown one.
@@ -102,6 +114,15 @@ func (f *Front) Discovered(s registry.Snapshot) {
 		f.awaitLinks(routing, list)
 	}
 	f.routing.Store(routing)
+	f.limiter.Keep(routing.gates)
+}
+
+// gateOf names the gate of a route: its service's, or its own.
+func gateOf(r *registry.Route) string {
+	if r.Admission == registry.AdmissionOwn {
+		return r.Service + " " + r.Name // no name of a service has a space
+	}
+	return r.Service
 }
 
 // linkGrace is how long new routes wait for the links to services that were
@@ -125,5 +146,20 @@ func (f *Front) awaitLinks(r *routing, instances []nanobus.Instance) {
 	}
 	for deadline := time.Now().Add(linkGrace); !linked() && time.Now().Before(deadline) && !f.draining(); {
 		<-tick.C
+	}
+}
+
+// bonusOf is by how many eighths of a limit that is used up a route's requests are let in sooner or later than others. An
+// overloaded service that has work for all of its places left has none for those that come last.
+func bonusOf(priority string) int64 {
+	switch priority {
+	case registry.PriorityHealth:
+		return 8
+	case registry.PriorityHigh:
+		return 1
+	case registry.PriorityLow:
+		return -2
+	default:
+		return 0
 	}
 }

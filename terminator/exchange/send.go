@@ -36,11 +36,20 @@ func (x *Exchange) Start(body []byte) (goesOn bool) {
 
 // enter takes a place with the handlers.
 func (x *Exchange) enter() bool {
+	ask := admission.Ask{Timeout: x.up.timeout, Bonus: x.up.bonus}
 	if x.expected {
-		return x.front.admission.EnterGathered()
+		ask.Bonus += gatheredBonus
 	}
-	return x.front.admission.Enter()
+	if x.up.gate.Enter(ask) {
+		return true
+	}
+	x.up.shed.Inc()
+	return false
 }
+
+// gatheredBonus is for a request that found a place when its body began to come, and whose body has been gathered
+// since: a body that has come is thrown away only if very many have come together.
+const gatheredBonus = 1
 
 func (x *Exchange) start1(b *nanobus.Batch) (goesOn bool) {
 	if !x.enter() {
@@ -62,7 +71,7 @@ func (x *Exchange) Upload(begin []byte, length int64) (w *nanobus.BodyWriter, go
 	if !x.enter() {
 		return nil, x.refuse(shed)
 	}
-	x.front.admission.Leave(0) // it may be under way for hours: the bus' own limits bound those
+	x.up.gate.Leave() // it may be under way for hours: the bus' own limits bound those
 	x.msg.Body, x.msg.Length = begin, length
 	x.call.SendMore, x.call.StopOnReply = true, true
 	x.streams = true
