@@ -1,6 +1,9 @@
 package admission
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // judge tells overload from noise, and says how many requests a service may have under way. It has no clock: its times
 // are those at which it is asked, since some beginning.
@@ -237,7 +240,9 @@ func (j *judge) borne(own time.Duration) time.Duration {
 func (j *judge) little(own, mean, borne time.Duration) int64 {
 	// Where the handlers have workers, as many requests as those take are no queue.
 	each := max(own, min(mean, own+own/4)) + borne/2
-	return max(int64(j.most4()*each.Seconds()), j.least)
+	n := j.most4() * each.Seconds()
+	// The fewer there are, the more does chance empty the queue in between.
+	return max(int64(n+math.Sqrt(n)), j.least)
 }
 
 // most4 is the highest rate of the last windows.

@@ -354,12 +354,12 @@ func TestModel_Overload(t *testing.T) {
 		{"1.2 times for half an hour, not said", model{workers: 8, took: exponential(10 * ms), hidden: true}, 800, 1.2, halfAnHour(t), 1.5},
 		{"twice", model{workers: 16, took: constant(10 * ms)}, 1600, 2, 30 * time.Second, 2},
 		{"ten times", model{workers: 16, took: constant(10 * ms)}, 1600, 10, 30 * time.Second, 2},
-		{"ten times, fast", model{workers: 64, took: exponential(4 * ms)}, 16_000, 10, 30 * time.Second, 1.5},
+		{"ten times, fast", model{workers: 16, took: exponential(4 * ms)}, 4000, 10, 10 * time.Second, 1.5},
 		{"twice, not said", model{workers: 16, took: exponential(10 * ms), hidden: true}, 1600, 2, 30 * time.Second, 1.5},
 		{"ten times, not said", model{workers: 16, took: exponential(10 * ms), hidden: true}, 1600, 10, 30 * time.Second, 1.5},
 		{"twice, shared", model{workers: 16, took: exponential(10 * ms), shared: true}, 1600, 2, 30 * time.Second, 2},
 		{"slow", model{workers: 400, took: exponential(400 * ms)}, 1000, 2, 30 * time.Second, 1.5},
-		{"noisy", model{workers: 64, took: exponential(4 * ms), stalls: noisy(8, 40*time.Second, false)}, 16_000, 2, 30 * time.Second, 1.5},
+		{"noisy", model{workers: 16, took: exponential(4 * ms), stalls: noisy(8, 40*time.Second, false)}, 4000, 2, 30 * time.Second, 1.5},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			const calm = 10 * time.Second
