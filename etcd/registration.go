@@ -215,6 +215,7 @@ func (r *Registration) run() {
 // session lives as long as one lease. It reports whether it got one.
 func (r *Registration) session() (had bool, err error) {
 	var granted *clientv3.LeaseGrantResponse
+	began := time.Now()
 	err = r.c.call(r.ctx, func(ctx context.Context, cl *clientv3.Client) (err error) {
 		granted, err = cl.Grant(ctx, int64(r.c.opts.LeaseTTL/time.Second))
 		return err
@@ -226,24 +227,29 @@ func (r *Registration) session() (had bool, err error) {
 	ttl := time.Duration(granted.TTL) * time.Second
 	r.ttl = ttl
 
-	// A lessor of its own: the library's shared one stops for good after
-	// certain errors, such as a token that has become invalid.
-	lessor := clientv3.NewLease(r.c.session.Load())
-	defer func() { _ = lessor.Close() }() // nothing is lost with it
-	alive, err := lessor.KeepAlive(r.ctx, granted.ID)
-	if err != nil {
-		return true, err
-	}
+	life := &lease{c: r.c, id: granted.ID, ttl: ttl}
+	life.granted(began)
+	defer life.close()
 
 	check := time.NewTicker(ttl / 3)
 	defer check.Stop()
 	var retry <-chan time.Time
 	var b backoff
 	serializable := false
-	for {
+	for first := true; ; first = false {
 		wake := r.c.changes()
-		err := r.ensure(serializable)
+		var err error
+		if !first {
+			err = life.prolong(r.ctx)
+		}
+		if err == nil {
+			err = r.ensure(serializable)
+		}
 		switch {
+		case r.ctx.Err() != nil:
+			return true, r.ctx.Err()
+		case errors.Is(err, errLeaseLost):
+			return true, err
 		case errors.Is(err, rpctypes.ErrLeaseNotFound):
 			return true, errLeaseLost
 		case errors.Is(err, ErrOwned):
@@ -258,10 +264,6 @@ func (r *Registration) session() (had bool, err error) {
 			select {
 			case <-r.ctx.Done():
 				return true, r.ctx.Err()
-			case _, ok := <-alive:
-				if !ok {
-					return true, errLeaseLost
-				}
 			case <-check.C:
 				// Somebody may have deleted the key under the lease. A
 				// local read of a member is enough to find that.

@@ -11,6 +11,8 @@ import (
 	"google.golang.org/grpc"
 	grpcbackoff "google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/connectivity"
+
+	"nanofront/internal/chores"
 )
 
 // poisonedAfter is for how long etcd may be there and answer nothing before the
@@ -120,8 +122,8 @@ func (c *Client) probe() {
 	var lost time.Time    // since when all do
 	said := ""
 	var again limiter
-	tick := time.NewTicker(probeInterval)
-	defer tick.Stop()
+	timer := time.NewTimer(chores.Next(probeInterval))
+	defer timer.Stop()
 	for {
 		wake, began := c.changes(), time.Now()
 		var resp *clientv3.GetResponse
@@ -175,8 +177,9 @@ func (c *Client) probe() {
 		select {
 		case <-c.ctx.Done():
 		case <-wake:
-		case <-tick.C:
+		case <-timer.C:
 		}
+		timer.Reset(chores.Next(probeInterval))
 	}
 }
 

@@ -12,10 +12,13 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"nanofront/internal/chores"
 )
 
 func TestReport_WindowsMoveOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(chores.Next(markEvery)) // the marks are full seconds from here on
 		s := New(Terminator, "t1")
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"nanofront/internal/chores"
 )
 
 // MaxSeries is how many series (different details) one metric has at most. One more,
@@ -250,14 +252,15 @@ func (s *Set) Run(ctx context.Context) {
 		<-ctx.Done()
 		return
 	}
-	tick := time.NewTicker(markEvery)
-	defer tick.Stop()
+	timer := time.NewTimer(chores.Next(markEvery))
+	defer timer.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case now := <-tick.C:
+		case now := <-timer.C:
 			s.mark(now)
+			timer.Reset(chores.Next(markEvery))
 		}
 	}
 }

@@ -11,6 +11,8 @@ import (
 
 	"github.com/cactus/go-statsd-client/v5/statsd"
 	"github.com/rs/zerolog"
+
+	"nanofront/internal/chores"
 )
 
 // Defaults and bounds of [StatsdOptions].
@@ -144,8 +146,8 @@ func (r *Reporter) Run(ctx context.Context) {
 		return
 	}
 	defer r.sender.close()
-	tick := time.NewTicker(r.interval)
-	defer tick.Stop()
+	timer := time.NewTimer(chores.Next(r.interval))
+	defer timer.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -154,8 +156,9 @@ func (r *Reporter) Run(ctx context.Context) {
 			r.report(last)
 			cancel()
 			return
-		case <-tick.C:
+		case <-timer.C:
 			r.report(ctx)
+			timer.Reset(chores.Next(r.interval))
 		}
 	}
 }

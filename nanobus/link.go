@@ -11,8 +11,8 @@ import (
 
 const (
 	pingInterval = time.Second
-	// maxUnanswered pings, one a second, end a link: nothing at all has come
-	// in since the first of them. Counted and not timed, so that a process
+	// maxUnanswered looks, one a second, end a link: nothing at all has come
+	// in since the first of them, though all but that one pinged. Counted and not timed, so that a process
 	// that was stopped itself doesn't blame its peers when it goes on.
 	maxUnanswered = 5
 	helloTimeout  = 5 * time.Second

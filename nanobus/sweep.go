@@ -3,6 +3,8 @@ package nanobus
 import (
 	"sync/atomic"
 	"time"
+
+	"nanofront/internal/chores"
 )
 
 // sweepInterval is how late a deadline may be noticed. One look at the calls
@@ -70,7 +72,7 @@ func (s *sweeper) run() {
 		now := b.now()
 		second := now >= nextSecond
 		if second {
-			nextSecond = now + int64(pingInterval)
+			nextSecond = now + int64(chores.Next(pingInterval))
 		}
 		// First where the next look is at the latest, then the look: a call that
 		// comes too late to be seen by it is too late to see the former time too,
@@ -135,7 +137,7 @@ func (s *sweeper) second(now int64) {
 		case l.clock.unanswered.Load() >= maxUnanswered:
 			l.close("silent")
 		case !l.stateIs(linkGreeting):
-			l.clock.ping(l, now)
+			l.clock.look(l, now)
 		}
 	}
 	b.taps.report()

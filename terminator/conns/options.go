@@ -20,7 +20,8 @@ type Options struct {
 	// Trusted reports whether a peer is a trusted proxy. It is called once for each connection. Nil: none is.
 	Trusted func(netip.Addr) bool
 
-	// Tick is called at each look at the connections, five times a second or more often. Nil: nothing is.
+	// Tick is called at each look at the connections, five times a second or more often, once a second while there
+	// are none, and for the first one after that. Not by two goroutines at once. Nil: nothing is.
 	Tick func(time.Time)
 
 	Metrics *metrics.Set

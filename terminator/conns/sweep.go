@@ -1,6 +1,10 @@
 package conns
 
-import "time"
+import (
+	"time"
+
+	"nanofront/internal/chores"
+)
 
 // held is a connection and who held it when the sweep came by.
 type held struct {
@@ -31,22 +35,28 @@ func (s *shard) appendTo(list []held) []held {
 // sweep looks at all connections once a tick.
 func (t *Table) sweep() {
 	defer close(t.swept)
-	ticker := time.NewTicker(t.tick)
-	defer ticker.Stop()
+	timer := time.NewTimer(chores.Next(t.tick))
+	defer timer.Stop()
 	last := time.Now()
 	var list []held
 	for {
 		select {
 		case <-t.closing:
 			return
-		case <-ticker.C:
+		case <-timer.C:
 		}
+		if t.open.Load() == 0 {
+			if !t.rest(timer) {
+				return
+			}
+			last = time.Now()
+			continue
+		}
+		timer.Reset(chores.Next(t.tick))
 		now := time.Now()
 		t.clock.Add(min(now.Sub(last), 2*t.tick).Milliseconds())
 		last = now
-		if t.opt.Tick != nil {
-			t.opt.Tick(now)
-		}
+		t.told(now)
 		for i := range t.shards {
 			list = t.shards[i].appendTo(list[:0])
 			for j := range list {
@@ -55,6 +65,49 @@ func (t *Table) sweep() {
 			}
 		}
 	}
+}
+
+// restTick is how often the sweep looks while there are no connections.
+const restTick = time.Second
+
+// rest waits for the first connection. The clock rests, too: nobody goes by it. It returns false when the table
+// is closed.
+func (t *Table) rest(timer *time.Timer) (goesOn bool) {
+	t.told(time.Now())
+	t.asleep.Store(true)
+	if t.open.Load() > 0 { // in this order: it came too early to see that
+		t.rouse()
+	}
+	for {
+		timer.Reset(chores.Next(restTick))
+		select {
+		case <-t.closing:
+			return false
+		case <-t.wake:
+			timer.Reset(chores.Next(t.tick))
+			return true
+		case now := <-timer.C:
+			t.told(now)
+		}
+	}
+}
+
+// rouse has the sweep look after a connection that comes, if it is the first. What Tick keeps is of this moment then.
+func (t *Table) rouse() {
+	if t.asleep.Load() && t.asleep.CompareAndSwap(true, false) {
+		t.told(time.Now())
+		t.wake <- struct{}{}
+	}
+}
+
+// told calls Options.Tick.
+func (t *Table) told(now time.Time) {
+	if t.opt.Tick == nil {
+		return
+	}
+	t.ticking.Lock()
+	defer t.ticking.Unlock()
+	t.opt.Tick(now)
 }
 
 // look ends what takes too long.

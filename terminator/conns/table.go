@@ -41,6 +41,11 @@ type Table struct {
 	next   atomic.Uint32
 	shards [shards]shard
 
+	// The sweep hardly ever looks while there are no connections: see rest.
+	asleep  atomic.Bool
+	ticking sync.Mutex    // held while Options.Tick runs
+	wake    chan struct{} // has room for one: sent to by whoever clears asleep
+
 	once    sync.Once
 	closing chan struct{}
 	swept   chan struct{}
@@ -48,7 +53,7 @@ type Table struct {
 
 // New makes a table and starts its sweep.
 func New(opt Options) *Table {
-	t := &Table{opt: opt, stats: newStats(opt.Metrics), closing: make(chan struct{}), swept: make(chan struct{})}
+	t := &Table{opt: opt, stats: newStats(opt.Metrics), closing: make(chan struct{}), swept: make(chan struct{}), wake: make(chan struct{}, 1)}
 	shortest := min(opt.IdleTimeout, opt.HeadTimeout, opt.BodyTimeout, opt.WriteTimeout)
 	t.tick = min(max(shortest/4, 5*time.Millisecond), 200*time.Millisecond)
 	t.slack = (2 * t.tick).Milliseconds()
@@ -78,6 +83,7 @@ func (t *Table) Admit() bool {
 		return false
 	}
 	t.stats.accepted.Inc()
+	t.rouse()
 	return true
 }
 
