@@ -45,7 +45,7 @@ func (c *Command) start(ctx context.Context, s *supervisor.Supervisor, bin progr
 			"--drain-timeout", handlerDrain.String(),
 		}, args...)
 		return s.Start(supervisor.Child{
-			Name: name, Path: bin.handler, Args: slices.Concat(args, discovery, bus, common), Env: handlerEnv(),
+			Name: name, Path: bin.handler, Args: slices.Concat(args, discovery, bus, common), Env: cores(max(1, runtime.GOMAXPROCS(0)/4)),
 			Stage: stage, Grace: handlerDrain + childGrace,
 		})
 	}
@@ -61,7 +61,7 @@ func (c *Command) start(ctx context.Context, s *supervisor.Supervisor, bin progr
 		return err
 	}
 	err = s.Start(supervisor.Child{
-		Name: "terminator", Path: bin.terminator, Stage: stageTerminator, Grace: terminatorDrain + childGrace,
+		Name: "terminator", Path: bin.terminator, Env: cores(runtime.GOMAXPROCS(0)), Stage: stageTerminator, Grace: terminatorDrain + childGrace,
 		Args: slices.Concat([]string{
 			"--http", c.HTTP, "--admin", c.Admin, "--instance", "terminator-1",
 			"--drain-timeout", terminatorDrain.String(), "--last-known=", "--drain-delay=0s", "--access-log=" + strconv.Itoa(c.AccessLog),
@@ -89,13 +89,15 @@ func (c *Command) busFlags() (flags []string, scheme string) {
 // instances are how many there are to be.
 func (c *Command) instances() int { return 1 + c.Web + c.Echo }
 
-// handlerEnv shares the machine's cores out: here several handlers run beside
+// cores has a process use n at once. It shares the machine's cores out: here several handlers run beside
 // the terminator and, most likely, what loads it. Go's scheduler keeps looking
 // for work on every core that it may use; with a core too many per process,
-// that took a third of a handler's CPU time, out of its neighbours' share.
-func handlerEnv() []string {
+// that took a third of a handler's CPU time, out of its neighbours' share. The
+// terminator may use all, and is told so: a process that isn't told asks the system
+// for the limits of its control group once a second.
+func cores(n int) []string {
 	if os.Getenv("GOMAXPROCS") != "" {
 		return nil // whoever set it has thought about it
 	}
-	return []string{"GOMAXPROCS=" + strconv.Itoa(max(1, runtime.NumCPU()/4))}
+	return []string{"GOMAXPROCS=" + strconv.Itoa(n)}
 }
