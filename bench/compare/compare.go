@@ -113,9 +113,8 @@ type Outcome struct {
 	opts Options
 }
 
-// Run compares what was measured before with what was measured after. Several reports of a side count as one with all of
-// their rounds. The error wraps [ErrNothing] or [ErrOptions].
-func Run(before, after []*result.Report, opts Options) (*Outcome, error) {
+// Run compares what was measured before with what was measured after. The error wraps [ErrNothing] or [ErrOptions].
+func Run(before, after *result.Report, opts Options) (*Outcome, error) {
 	if opts.MinEffect == 0 {
 		opts.MinEffect = DefaultMinEffect
 	}
@@ -128,7 +127,7 @@ func Run(before, after []*result.Report, opts Options) (*Outcome, error) {
 		}
 	}
 	oldSide, newSide := collect(before, opts.Subject), collect(after, opts.Subject)
-	out := &Outcome{opts: opts, OldDoubts: doubts(before), NewDoubts: doubts(after)}
+	out := &Outcome{opts: opts, OldDoubts: result.Doubts(before), NewDoubts: result.Doubts(after)}
 	for _, k := range oldSide.order {
 		if newSide.figures[k] == nil {
 			out.OnlyOld = append(out.OnlyOld, k)
@@ -152,14 +151,6 @@ func Run(before, after []*result.Report, opts Options) (*Outcome, error) {
 	return out, nil
 }
 
-func doubts(reports []*result.Report) []result.Doubt {
-	var all []result.Doubt
-	for _, rep := range reports {
-		all = append(all, result.Doubts(rep)...)
-	}
-	return all
-}
-
 // figures are the values of a measurement by metric, one for each round.
 type figures struct {
 	absolute, relative map[Metric][]float64
@@ -170,38 +161,35 @@ type side struct {
 	figures map[result.Key]*figures
 }
 
-// collect gathers what the reports of a side have. Ratios are taken within a report, since rounds of
-// different reports have nothing in common but their numbers.
-func collect(reports []*result.Report, subject string) side {
+// collect gathers what the report of a side has.
+func collect(rep *result.Report, subject string) side {
 	s := side{figures: make(map[result.Key]*figures)}
-	for _, rep := range reports {
-		rates, cpus := result.RateRatios(rep.Runs), result.CPURatios(rep.Runs)
-		for i := range rep.Runs {
-			r := &rep.Runs[i]
-			if subject != "" && r.Subject != subject {
-				continue
+	rates, cpus := result.RateRatios(rep.Runs), result.CPURatios(rep.Runs)
+	for i := range rep.Runs {
+		r := &rep.Runs[i]
+		if subject != "" && r.Subject != subject {
+			continue
+		}
+		f := s.figures[r.Key()]
+		if f == nil {
+			f = &figures{absolute: make(map[Metric][]float64), relative: make(map[Metric][]float64)}
+			s.figures[r.Key()] = f
+			s.order = append(s.order, r.Key())
+		}
+		add := func(to map[Metric][]float64, m Metric, v float64) {
+			// Logarithms are taken: what is nothing can't be compared in proportion.
+			if v > 0 && !math.IsInf(v, 0) {
+				to[m] = append(to[m], v)
 			}
-			f := s.figures[r.Key()]
-			if f == nil {
-				f = &figures{absolute: make(map[Metric][]float64), relative: make(map[Metric][]float64)}
-				s.figures[r.Key()] = f
-				s.order = append(s.order, r.Key())
-			}
-			add := func(to map[Metric][]float64, m Metric, v float64) {
-				// Logarithms are taken: what is nothing can't be compared in proportion.
-				if v > 0 && !math.IsInf(v, 0) {
-					to[m] = append(to[m], v)
-				}
-			}
-			p99, _ := r.Latency.Percentile(99)
-			// A run without a single success counts as next to nothing, lest the worst of all changes go unseen.
-			add(f.absolute, Rate, max(r.Rate, leastRate))
-			add(f.absolute, P99, p99)
-			add(f.absolute, CPU, r.CPUPerRequest())
-			if r.Subject != result.Plain {
-				add(f.relative, Rate, rates[i])
-				add(f.relative, CPU, cpus[i])
-			}
+		}
+		p99, _ := r.Latency.Percentile(99)
+		// A run without a single success counts as next to nothing, lest the worst of all changes go unseen.
+		add(f.absolute, Rate, max(r.Rate, leastRate))
+		add(f.absolute, P99, p99)
+		add(f.absolute, CPU, r.CPUPerRequest())
+		if r.Subject != result.Plain {
+			add(f.relative, Rate, rates[i])
+			add(f.relative, CPU, cpus[i])
 		}
 	}
 	return s
@@ -295,8 +283,4 @@ func (o *Outcome) count(v Verdict) int {
 		}
 	}
 	return n
-}
-
-func sortBy(order []int, value func(int) float64) {
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(value(a), value(b)) })
 }

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"nanofront/bench/result"
-	"nanofront/bench/result/resulttest"
+	"nanofront/internal/testutil/resulttest"
 )
 
 // world makes reports of which the truth is known.
@@ -51,7 +51,7 @@ func newWorld(seed uint64) *world {
 
 func run(t *testing.T, before, after *result.Report, opts Options) *Outcome {
 	t.Helper()
-	out, err := Run([]*result.Report{before}, []*result.Report{after}, opts)
+	out, err := Run(before, after, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -220,8 +220,11 @@ func TestRun_TakesNoTriflesForChanges(t *testing.T) {
 
 func TestRun_ReportsOfASideCountTogether(t *testing.T) {
 	w := newWorld(13)
-	side := func() []*result.Report {
-		return []*result.Report{w.report(1, 1), w.report(1, 1), w.report(1, 1)}
+	side := func() *result.Report {
+		sum := w.report(1, 1)
+		sum.Add(w.report(1, 1))
+		sum.Add(w.report(1, 1))
+		return sum
 	}
 	out, err := Run(side(), side(), Options{})
 	if err != nil {
@@ -238,11 +241,11 @@ func TestRun_Errors(t *testing.T) {
 	for i := range b.Runs {
 		b.Runs[i].Scenario = "other"
 	}
-	if _, err := Run([]*result.Report{a}, []*result.Report{b}, Options{}); !errors.Is(err, ErrNothing) {
+	if _, err := Run(a, b, Options{}); !errors.Is(err, ErrNothing) {
 		t.Errorf("nothing in common: %v", err)
 	}
 	for _, bad := range []float64{-0.1, math.NaN(), math.Inf(1)} {
-		if _, err := Run([]*result.Report{a}, []*result.Report{a}, Options{MaxRegression: bad}); !errors.Is(err, ErrOptions) || !strings.Contains(err.Error(), "--max-regression") {
+		if _, err := Run(a, a, Options{MaxRegression: bad}); !errors.Is(err, ErrOptions) || !strings.Contains(err.Error(), "--max-regression") {
 			t.Errorf("--max-regression %v: %v", bad, err)
 		}
 	}

@@ -20,7 +20,7 @@ func ExampleRun() {
 		return rep
 	}
 	before, after := report(100_000, 101_000, 99_500, 100_400), report(80_100, 79_000, 80_900, 80_000)
-	out, err := compare.Run([]*result.Report{before}, []*result.Report{after}, compare.Options{MaxRegression: 0.1})
+	out, err := compare.Run(before, after, compare.Options{MaxRegression: 0.1})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"nanofront/bench/report"
 	"nanofront/bench/result"
 	"nanofront/internal/terminal"
 )
@@ -18,40 +19,40 @@ const minWidth = 60
 // Print writes what was found, for a terminal of that many columns: a sentence on top, a table for each measurement, and
 // what regressed at the end. What there is no room for is left out, never a verdict. Colour is used only if colour is true.
 func (o *Outcome) Print(w io.Writer, width int, colour bool) error {
-	p := printer{width: max(width, minWidth), colours: terminal.Palette(colour)}
-	p.banner("old", o.OldDoubts)
-	p.banner("new", o.NewDoubts)
+	p := &terminal.Page{Width: max(width, minWidth), Colours: terminal.Palette(colour)}
+	report.Banner(p, "Unreliable run: don't build on the old result", o.OldDoubts)
+	report.Banner(p, "Unreliable run: don't build on the new result", o.NewDoubts)
 	style := terminal.Bold
 	if len(o.OldDoubts)+len(o.NewDoubts) > 0 {
 		style = terminal.Faint
 	}
-	p.paragraph("", o.Headline(), style)
+	p.Paragraph("", o.Headline(), style)
 	for rest := o.Changes; len(rest) > 0; {
 		n := slices.IndexFunc(rest, func(c Change) bool { return c.Key != rest[0].Key })
 		if n < 0 {
 			n = len(rest)
 		}
-		p.line("")
-		p.paragraph("", name(rest[0].Key), terminal.Bold)
-		p.changes(rest[:n])
+		p.Line("")
+		p.Paragraph("", name(rest[0].Key), terminal.Bold)
+		printChanges(p, rest[:n])
 		rest = rest[n:]
 	}
-	p.line("")
+	p.Line("")
 	for _, k := range o.OnlyOld {
-		p.paragraph("  ", "only in the old one: "+name(k), terminal.Plain)
+		p.Paragraph("  ", "only in the old one: "+name(k), terminal.Plain)
 	}
 	for _, k := range o.OnlyNew {
-		p.paragraph("  ", "only in the new one: "+name(k), terminal.Plain)
+		p.Paragraph("  ", "only in the new one: "+name(k), terminal.Plain)
 	}
-	p.paragraph("", fmt.Sprintf("Intervals: 95 %%, Welch's t on the logarithms of rounds. A verdict holds for all %d figures together (Holm), "+
+	p.Paragraph("", fmt.Sprintf("Intervals: 95 %%, Welch's t on the logarithms of rounds. A verdict holds for all %d figures together (Holm), "+
 		"and for changes of %s or more. “× plain”: in proportion to plain fasthttp in the same round.", len(o.Changes), percent(o.opts.MinEffect)), terminal.Faint)
 	if n := o.count(Unclear); n > 0 {
-		p.paragraph("", fmt.Sprintf("Of %d figures nothing can be told: at least %d rounds are needed on each side (--rounds).", n, MinRounds), terminal.Plain)
+		p.Paragraph("", fmt.Sprintf("Of %d figures nothing can be told: at least %d rounds are needed on each side (--rounds).", n, MinRounds), terminal.Plain)
 	}
 	for _, s := range o.Sentences() {
-		p.paragraph("", s, terminal.Red)
+		p.Paragraph("", s, terminal.Red)
 	}
-	_, err := io.WriteString(w, p.out.String())
+	_, err := w.Write(p.Bytes())
 	return err
 }
 
@@ -140,42 +141,11 @@ func signed(share float64) string {
 	return sign + percent(share)
 }
 
-type printer struct {
-	out     strings.Builder
-	width   int
-	colours terminal.Palette
-}
-
-func (p *printer) line(s string) {
-	p.out.WriteString(strings.TrimRight(s, " "))
-	p.out.WriteByte('\n')
-}
-
-// paragraph breaks a text into lines that fit.
-func (p *printer) paragraph(indent, text string, style terminal.Style) {
-	for _, l := range terminal.Wrap(terminal.Printable(text), p.width-len(indent)) {
-		p.line(indent + p.colours.Paint(style, l))
-	}
-}
-
-// banner says why a side isn't to be relied on.
-func (p *printer) banner(side string, doubts []result.Doubt) {
-	if len(doubts) == 0 {
-		return
-	}
-	p.paragraph("", "Unreliable run: don't build on the "+side+" result", terminal.Red)
-	for _, d := range doubts {
-		p.paragraph("  ", "- "+d.Reason, terminal.Yellow)
-	}
-	p.paragraph("  ", result.Advice(doubts), terminal.Plain)
-	p.line("")
-}
-
 // verdictStyle is how a verdict is shown; what isn't in it is faint.
 var verdictStyle = map[Verdict]terminal.Style{Worse: terminal.Red, Better: terminal.Green}
 
-// changes writes those of one measurement.
-func (p *printer) changes(all []Change) {
+// printChanges writes those of one measurement.
+func printChanges(p *terminal.Page, all []Change) {
 	t := terminal.Table{Columns: []terminal.Column{
 		{Head: "figure"}, {Head: "old", Right: true}, {Head: "new", Right: true}, {Head: "change", Right: true}, {Head: "interval", Drop: 1}, {Head: "rounds", Right: true, Drop: 2}, {Head: "verdict"},
 	}}
@@ -202,5 +172,5 @@ func (p *printer) changes(all []Change) {
 			terminal.Cell{Text: interval}, terminal.Cell{Text: fmt.Sprintf("%d, %d", c.OldRounds, c.NewRounds)}, terminal.Cell{Text: verdict, Style: style},
 		)
 	}
-	t.Print(&p.out, p.width, bool(p.colours))
+	t.Print(p, p.Width, bool(p.Colours))
 }

@@ -14,6 +14,7 @@ import (
 	"nanofront/bench/load"
 	"nanofront/bench/result"
 	"nanofront/bench/system"
+	"nanofront/internal/process"
 )
 
 // Errors to be told apart with errors.Is.
@@ -114,7 +115,7 @@ func (d *Driver) Run(ctx context.Context, l *Load) (*result.Run, error) {
 	g := system.NewGroup()
 	defer g.Stop()
 	began := time.Now()
-	p, err := g.Start(system.Spec{Name: d.Name, Role: result.RoleLoad, Path: path, Args: args, Grace: time.Second})
+	p, err := g.Start(process.Spec{Name: d.Name, Role: result.RoleLoad, Path: path, Args: args, Grace: time.Second})
 	if err != nil {
 		return nil, err
 	}
@@ -130,12 +131,8 @@ func (d *Driver) Run(ctx context.Context, l *Load) (*result.Run, error) {
 	if r.Duration <= 0 {
 		return nil, fmt.Errorf("%w: %s: it ran for %v; it said: %.500s", ErrOutput, d.Name, r.Duration, p.Output())
 	}
-	u := p.Usage()
 	r.Planned = r.Sent
-	r.Processes = []result.Process{{
-		Name: d.Name, Role: result.RoleLoad, CPUSeconds: u.CPU, PeakRSSBytes: u.PeakRSS,
-		VoluntarySwitches: u.Voluntary, InvoluntarySwitches: u.Involuntary,
-	}}
+	r.Processes = []result.Process{system.Used(d.Name, result.RoleLoad, p.Usage())}
 	return r, nil
 }
 

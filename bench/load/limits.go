@@ -15,14 +15,3 @@ func descriptors() int {
 	}
 	return int(l.Cur)
 }
-
-// usage is the CPU time of the process so far.
-func usage() CPU {
-	var u unix.Rusage
-	if unix.Getrusage(unix.RUSAGE_SELF, &u) != nil {
-		return CPU{}
-	}
-	return CPU{User: seconds(u.Utime), System: seconds(u.Stime)}
-}
-
-func seconds(t unix.Timeval) float64 { return float64(t.Nano()) / 1e9 }

@@ -6,11 +6,12 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"nanofront/internal/wholefile"
 )
 
 // Limits of a mix.
@@ -58,17 +59,9 @@ type Expect struct {
 
 // ReadMix reads a mix from a YAML file.
 func ReadMix(name string) (*Mix, error) {
-	f, err := os.Open(name)
+	raw, err := wholefile.Read(name, MaxMixFile)
 	if err != nil {
 		return nil, err
-	}
-	defer func() { _ = f.Close() }() // it was only read
-	raw, err := io.ReadAll(io.LimitReader(f, MaxMixFile+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(raw) > MaxMixFile {
-		return nil, fmt.Errorf("%s: larger than %d bytes", name, MaxMixFile)
 	}
 	m, err := ParseMix(raw)
 	if err != nil {
@@ -162,7 +155,7 @@ func compileMix(m *Mix, host, path string, churn bool) (*compiledMix, error) {
 
 // checks is an Expect as responses are held against it.
 type checks struct {
-	status   [600]bool
+	status   [maxStatus + 1]bool
 	contains []byte
 	length   int64 // -1 for any
 }
@@ -187,7 +180,7 @@ func compileExpect(e *Expect) (*checks, error) {
 			continue
 		}
 		n, err := strconv.Atoi(s)
-		if err != nil || n < 200 || n > 599 {
+		if err != nil || n < 200 || n > maxStatus {
 			return nil, fmt.Errorf("expect: status: %q is neither a status from 200 to 599 nor a class from 2xx to 5xx", s)
 		}
 		c.status[n] = true

@@ -36,7 +36,7 @@ func (w *worker) receive(c *conn, toEnd bool) (now int64) {
 		now = w.clock()
 		if n > 0 {
 			if w.counting {
-				w.tally.bytesIn += uint64(n)
+				w.tally.BytesIn += uint64(n)
 			}
 			if w.feed(c, w.in[:n], now); c.state != open {
 				return now
@@ -68,7 +68,7 @@ func (w *worker) receive(c *conn, toEnd bool) (now int64) {
 func (w *worker) feed(c *conn, data []byte, now int64) {
 	for len(data) > 0 {
 		if c.count == 0 {
-			w.tally.stray++
+			w.tally.Stray++
 			w.close(c)
 			return
 		}
@@ -123,7 +123,7 @@ func (w *worker) complete(c *conn, now int64) {
 	p := &c.parser
 	x := w.plan.mix.entries[s.entry].expect
 	if now >= 0 {
-		w.tally.statuses[p.status]++
+		w.tally.Statuses[p.status]++
 		if st := w.tally.step(max(s.planned, 0)); st != nil && s.planned >= 0 {
 			st.Statuses[p.status]++
 		}
@@ -161,11 +161,11 @@ func (w *worker) complete(c *conn, now int64) {
 // succeeded counts a request that was answered as expected.
 func (w *worker) succeeded(s *slot, now int64) {
 	latency := now - s.planned
-	w.iv.ok++
-	record(w.iv.latency, latency)
+	w.iv.OK++
+	record(w.iv.Latency, latency)
 	t := w.tally
 	if w.counting {
-		t.answered++
+		t.Answered++
 		if st := t.step(now); st != nil {
 			st.Answered++
 		}
@@ -173,27 +173,27 @@ func (w *worker) succeeded(s *slot, now int64) {
 	if s.planned < 0 {
 		return
 	}
-	t.ok++
-	if !record(t.latency, latency) {
-		t.clipped++
+	t.OK++
+	if !record(t.Latency, latency) {
+		t.Clipped++
 	}
 	if w.planner != nil {
-		record(t.service, now-s.sent)
+		record(t.Service, now-s.sent)
 	}
 	if st := t.step(s.planned); st != nil {
 		st.OK++
 		record(st.Latency, latency)
 		record(st.Service, now-s.sent)
 	}
-	if len(t.entries) > 1 {
-		t.entries[s.entry].OK++
-		record(t.entries[s.entry].Latency, latency)
+	if len(t.Entries) > 1 {
+		t.Entries[s.entry].OK++
+		record(t.Entries[s.entry].Latency, latency)
 	}
 }
 
 // refused counts how long a refusal took; that it is a failure is for failed to count.
 func (w *worker) refused(s *slot, now int64) {
-	record(w.tally.refused, now-s.sent)
+	record(w.tally.Refused, now-s.sent)
 	if st := w.tally.step(s.planned); st != nil {
 		record(st.Refused, now-s.sent)
 	}
@@ -201,27 +201,27 @@ func (w *worker) refused(s *slot, now int64) {
 
 // failed counts a request that was not, and reports whether it is the first of its cause.
 func (w *worker) failed(s *slot, now int64, cause Cause) bool {
-	w.iv.errors[cause]++
+	w.iv.Errors[cause]++
 	if s.planned < 0 {
 		return false
 	}
 	t := w.tally
-	t.errors[cause]++
+	t.Errors[cause]++
 	if st := t.step(s.planned); st != nil {
 		st.Errors[cause]++
 	}
-	if len(t.entries) > 1 {
-		t.entries[s.entry].Errors[cause]++
+	if len(t.Entries) > 1 {
+		t.Entries[s.entry].Errors[cause]++
 	}
-	if !record(t.failed, now-s.planned) {
-		t.clipped++
+	if !record(t.Failed, now-s.planned) {
+		t.Clipped++
 	}
-	return t.errors[cause] == 1
+	return t.Errors[cause] == 1
 }
 
 // example keeps the text of an error.
 func (w *worker) example(s *slot, cause Cause, err error) {
-	w.tally.examples[cause] = w.plan.mix.entries[s.entry].name + ": " + err.Error()
+	w.tally.Examples[cause] = w.plan.mix.entries[s.entry].name + ": " + err.Error()
 }
 
 // fail fails all requests of a connection and closes it: the oldest with the cause, and

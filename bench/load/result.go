@@ -27,15 +27,6 @@ func record(h *hdrhistogram.Histogram, ns int64) bool {
 	return false
 }
 
-// CPU is time used, in seconds.
-type CPU struct {
-	// User and System are of the whole process: runtime, collector, and whatever runs in it besides.
-	User, System float64
-}
-
-// Total is User and System.
-func (c CPU) Total() float64 { return c.User + c.System }
-
 // Result is what a run has found. A request is counted if its planned time, in
 // a closed loop the time when it was sent, is in the counted time: after the
 // warm-up, and before the end. Then
@@ -58,29 +49,13 @@ type Result struct {
 
 	// Planned requests; in a closed loop those that were sent.
 	Planned uint64
-	// Sent is how many of them left, or at least had a connection opened for them.
-	Sent uint64
-	// Unsent is how many did not within Duration, because all connections were busy, or
-	// were given up after Options.Patience.
-	// They have no latency; a result with any says less about high percentiles than it seems.
-	Unsent uint64
-	// Late is how many left more than Options.LateAfter after their planned time.
-	Late uint64
-
-	// OK is how many were answered as expected.
-	OK uint64
+	// Counts of all that were planned.
+	Counts
 	// Answered is how many responses as expected came within Duration, those to uncounted requests included:
 	// what Throughput is made of.
 	Answered uint64
-	// Errors is how many were not, by cause.
-	Errors Errors
 	// Examples has the text of the first error of each cause that happened.
 	Examples map[Cause]string
-	// Statuses counts complete responses by status.
-	Statuses map[int]uint64
-
-	// Latency from the planned time to the whole response, of OK ones. In a closed loop it is the same as Service.
-	Latency *hdrhistogram.Histogram
 	// Service is from sending (or from connecting, if a connection was opened for it), of OK ones.
 	Service *hdrhistogram.Histogram
 	// Delay is from the planned time to sending, of all sent. Empty in a closed loop.
@@ -100,8 +75,8 @@ type Result struct {
 	// Stray is how often a server sent what nobody had asked for; the connection was closed.
 	Stray uint64
 
-	// CPU is what this process used within Duration.
-	CPU CPU
+	// CPU is the seconds that this process used within Duration: runtime, collector, and whatever runs in it besides.
+	CPU float64
 
 	// Series is second by second.
 	Series []Second
@@ -109,6 +84,83 @@ type Result struct {
 	Steps []Step
 	// Entries is by entry of the mix, in its order.
 	Entries []Entry
+}
+
+// Counts is what is counted of requests: of all, of a step, of an entry of the mix, or of a second.
+type Counts struct {
+	// Sent is how many left, or at least had a connection opened for them.
+	Sent uint64
+	// Unsent is how many did not within Duration, because all connections were busy, or
+	// were given up after Options.Patience.
+	// They have no latency; a result with any says less about high percentiles than it seems.
+	Unsent uint64
+	// Late is how many left more than Options.LateAfter after their planned time.
+	Late uint64
+	// OK is how many were answered as expected, and Errors how many were not, by cause.
+	OK     uint64
+	Errors Errors
+	// Statuses counts complete responses by status.
+	Statuses [maxStatus + 1]uint64
+	// Latency from the planned time to the whole response, of OK ones. In a closed loop it is the same as Result.Service.
+	Latency *hdrhistogram.Histogram
+}
+
+const maxStatus = 599
+
+func newCounts() Counts { return Counts{Latency: newHistogram()} }
+
+func (c *Counts) add(o *Counts) {
+	c.Sent += o.Sent
+	c.Unsent += o.Unsent
+	c.Late += o.Late
+	c.OK += o.OK
+	c.Errors.add(&o.Errors)
+	for status, n := range o.Statuses {
+		c.Statuses[status] += n
+	}
+	c.Latency.Merge(o.Latency)
+}
+
+// newResult makes an empty result of a plan.
+func newResult(p *plan) *Result {
+	r := &Result{
+		URL: p.URL, Mode: "closed", Duration: p.Duration, Workers: p.Workers, Connections: p.Connections, Seed: p.Seed,
+		Counts: newCounts(), Examples: make(map[Cause]string), Service: newHistogram(), Delay: newHistogram(), Failed: newHistogram(), Refused: newHistogram(),
+	}
+	if p.open() {
+		r.Mode, r.Steps = "open", newSteps(p.Stages)
+	}
+	for _, e := range p.mix.entries {
+		r.Entries = append(r.Entries, Entry{Name: e.name, Counts: newCounts()})
+	}
+	return r
+}
+
+// add adds what another worker counted of the same plan.
+func (r *Result) add(o *Result) {
+	r.Counts.add(&o.Counts)
+	r.Answered += o.Answered
+	r.Clipped += o.Clipped
+	for c, text := range o.Examples {
+		if _, ok := r.Examples[c]; !ok {
+			r.Examples[c] = text
+		}
+	}
+	r.BytesIn += o.BytesIn
+	r.BytesOut += o.BytesOut
+	r.Opened += o.Opened
+	r.Reopened += o.Reopened
+	r.Stray += o.Stray
+	r.Service.Merge(o.Service)
+	r.Delay.Merge(o.Delay)
+	r.Failed.Merge(o.Failed)
+	r.Refused.Merge(o.Refused)
+	for i := range r.Steps {
+		r.Steps[i].add(&o.Steps[i])
+	}
+	for i := range r.Entries {
+		r.Entries[i].Counts.add(&o.Entries[i].Counts)
+	}
 }
 
 // Throughput is good responses per second.
@@ -122,7 +174,7 @@ func (r *Result) CPUPerRequest() time.Duration {
 	if r.Sent == 0 {
 		return 0
 	}
-	return time.Duration(r.CPU.Total() / float64(r.Sent) * 1e9)
+	return time.Duration(r.CPU / float64(r.Sent) * 1e9)
 }
 
 func perSecond(n uint64, d time.Duration) float64 {
@@ -151,11 +203,8 @@ type Second struct {
 
 // Entry is what a run has found about an entry of the mix.
 type Entry struct {
-	Name    string
-	Sent    uint64
-	OK      uint64
-	Errors  Errors
-	Latency *hdrhistogram.Histogram // of OK ones, in µs
+	Name string
+	Counts
 }
 
 // Snapshot is how a run is doing, each second.

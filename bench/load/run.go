@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"nanofront/internal/process"
 )
 
 // ErrUnreachable is wrapped by the error of a Run that could not even begin.
@@ -44,7 +46,9 @@ func Run(ctx context.Context, o Options, progress func(Snapshot)) (*Result, erro
 	for i := range workers {
 		ready.Add(1)
 		done.Go(func() { // ends with the plan, or when cut says so
-			lockThread()
+			// The goroutine is the only one of its thread, which ends with it: what is set for the thread, and
+			// measured of it, is the worker's alone.
+			runtime.LockOSThread()
 			workers[i], errs[i] = setUp(p, i, addr, &cut, c)
 			ready.Done()
 			if base, ok := <-start; ok {
@@ -64,7 +68,7 @@ func Run(ctx context.Context, o Options, progress func(Snapshot)) (*Result, erro
 	for range workers {
 		start <- base
 	}
-	used := make(chan CPU, 1)
+	used := make(chan float64, 1)
 	finished := make(chan struct{})
 	go watch(ctx, p, base, &cut, finished, used) // ends with finished
 	collected := make(chan struct{})
@@ -129,10 +133,10 @@ func setUp(p *plan, i int, addr *net.TCPAddr, cut *atomic.Int64, c *collector) (
 
 // watch takes the CPU time of the counted time, and cuts it short when ctx is
 // done.
-func watch(ctx context.Context, p *plan, base time.Time, cut *atomic.Int64, finished <-chan struct{}, used chan<- CPU) {
+func watch(ctx context.Context, p *plan, base time.Time, cut *atomic.Int64, finished <-chan struct{}, used chan<- float64) {
 	timer := time.NewTimer(time.Until(base))
 	defer timer.Stop()
-	before, begun := usage(), false
+	before, begun := process.OwnUsage().CPU, false
 	stop := func() {
 		// A little ahead, so that all workers learn of it before.
 		cut.CompareAndSwap(never, max(0, int64(time.Since(base)+longestWait)))
@@ -141,7 +145,7 @@ func watch(ctx context.Context, p *plan, base time.Time, cut *atomic.Int64, fini
 		select {
 		case <-timer.C:
 			if !begun {
-				before, begun = usage(), true
+				before, begun = process.OwnUsage().CPU, true
 				timer.Reset(time.Until(base.Add(p.Duration)))
 				continue
 			}
@@ -149,8 +153,7 @@ func watch(ctx context.Context, p *plan, base time.Time, cut *atomic.Int64, fini
 			stop()
 		case <-finished:
 		}
-		after := usage()
-		used <- CPU{User: after.User - before.User, System: after.System - before.System}
+		used <- process.OwnUsage().CPU - before
 		break
 	}
 	select {
@@ -162,26 +165,14 @@ func watch(ctx context.Context, p *plan, base time.Time, cut *atomic.Int64, fini
 }
 
 // sum makes the result of what the workers counted.
-func sum(p *plan, workers []*worker, c *collector, base time.Time, cut int64, cpu CPU) *Result {
-	r := &Result{
-		URL: p.URL, Mode: "closed", Started: base, Duration: p.Duration, Workers: p.Workers, Connections: p.Connections, Seed: p.Seed,
-		Examples: make(map[Cause]string), Statuses: make(map[int]uint64), Series: c.series, CPU: cpu,
-		Latency: newHistogram(), Service: newHistogram(), Delay: newHistogram(), Failed: newHistogram(), Refused: newHistogram(),
-	}
-	if p.open() {
-		r.Steps = newSteps(p.Stages)
-	}
-	for _, e := range p.mix.entries {
-		r.Entries = append(r.Entries, Entry{Name: e.name, Latency: newHistogram()})
-	}
+func sum(p *plan, workers []*worker, c *collector, base time.Time, cut int64, cpu float64) *Result {
+	r := newResult(p)
+	r.Started, r.Series, r.CPU = base, c.series, cpu
 	if cut < int64(p.Duration) {
 		r.Interrupted, r.Duration = true, time.Duration(cut)
 	}
-	if p.open() {
-		r.Mode = "open"
-	}
 	for _, w := range workers {
-		w.tally.addTo(r)
+		r.add(w.tally.Result)
 	}
 	r.Planned = r.Sent + r.Unsent
 	r.Steps = begun(r.Steps, r.Duration)
@@ -190,8 +181,7 @@ func sum(p *plan, workers []*worker, c *collector, base time.Time, cut int64, cp
 		r.Service = r.Latency
 	}
 	if len(r.Entries) == 1 {
-		e := &r.Entries[0]
-		e.Sent, e.OK, e.Errors, e.Latency = r.Sent, r.OK, r.Errors, r.Latency
+		r.Entries[0].Counts = r.Counts
 	}
 	return r
 }

@@ -52,7 +52,7 @@ func TestRun_OpenAndClosed(t *testing.T) {
 				if o.Churn != (r.Opened > 0) {
 					t.Errorf("%d connections opened", r.Opened)
 				}
-				if r.CPU.Total() <= 0 || r.BytesIn == 0 || r.BytesOut == 0 {
+				if r.CPU <= 0 || r.BytesIn == 0 || r.BytesOut == 0 {
 					t.Errorf("CPU %+v, %d bytes in, %d out", r.CPU, r.BytesIn, r.BytesOut)
 				}
 			})

@@ -44,7 +44,7 @@ func (w *worker) send(now int64) int64 {
 // giveUp counts the request that is next as one that never leaves, and goes to the one after it.
 func (w *worker) giveUp() {
 	if planned := w.planner.next; planned >= 0 {
-		w.tally.unsent++
+		w.tally.Unsent++
 		if st := w.tally.step(planned); st != nil {
 			st.Unsent++
 		}
@@ -94,22 +94,22 @@ func (w *worker) assign(c *conn, planned int64) {
 		w.iv.offered++
 	}
 	s := slot{planned: planned, sent: now, entry: w.plan.mix.pick(w.draws)}
-	w.iv.sent++
+	w.iv.Sent++
 	if planned >= 0 {
-		w.tally.sent++
+		w.tally.Sent++
 		st := w.tally.step(planned)
 		if st != nil {
 			st.Sent++
 		}
-		if len(w.tally.entries) > 1 {
-			w.tally.entries[s.entry].Sent++
+		if len(w.tally.Entries) > 1 {
+			w.tally.Entries[s.entry].Sent++
 		}
 		if w.planner != nil {
-			if !record(w.tally.delay, now-planned) {
-				w.tally.clipped++
+			if !record(w.tally.Delay, now-planned) {
+				w.tally.Clipped++
 			}
 			if now-planned > int64(w.plan.LateAfter) {
-				w.tally.late++
+				w.tally.Late++
 				if st != nil {
 					st.Late++
 				}
@@ -184,7 +184,7 @@ func (w *worker) flush(c *conn) {
 			return
 		}
 		if w.counting {
-			w.tally.bytesOut += uint64(n) // not negative without an error
+			w.tally.BytesOut += uint64(n) // not negative without an error
 		}
 		c.out = c.out[n:]
 	}
@@ -197,9 +197,9 @@ func (w *worker) flush(c *conn) {
 // connect opens a connection for the requests that it has.
 func (w *worker) connect(c *conn) {
 	if w.counting {
-		w.tally.opened++
+		w.tally.Opened++
 		if c.idled {
-			w.tally.reopened++
+			w.tally.Reopened++
 		}
 	}
 	c.idled = false

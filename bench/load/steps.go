@@ -18,15 +18,11 @@ type Step struct {
 	// Start is from the beginning of the counted time. Duration is shorter than
 	// planned if the run was interrupted.
 	Start time.Duration
-
-	Sent, Unsent, Late, OK uint64
+	Counts
 	// Answered is how many responses as expected came while it lasted, see Result.Answered.
 	Answered uint64
-	Errors   Errors
-	// Latency, Service and Refused are those of Result.
-	Latency, Service, Refused *hdrhistogram.Histogram
-	// Statuses counts complete responses by status.
-	Statuses map[int]uint64
+	// Service and Refused are those of Result.
+	Service, Refused *hdrhistogram.Histogram
 }
 
 // Name is the step as it is typed: "1000/s", "1000..5000/s".
@@ -52,43 +48,43 @@ func newSteps(stages []Stage) []Step {
 	steps := make([]Step, len(stages))
 	at := time.Duration(0)
 	for i, s := range stages {
-		steps[i] = Step{Stage: s, Start: at, Latency: newHistogram(), Service: newHistogram(), Refused: newHistogram(), Statuses: make(map[int]uint64)}
+		steps[i] = Step{Stage: s, Start: at, Counts: newCounts(), Service: newHistogram(), Refused: newHistogram()}
 		at += s.Duration
 	}
 	return steps
 }
 
+// tally is what a worker counts over the whole run. Run adds the workers' up.
+type tally struct {
+	*Result
+	at int // the step that was looked up last
+}
+
+func newTally(p *plan) *tally { return &tally{Result: newResult(p)} }
+
 // step is the one in which a request was planned; nil if steps aren't told
 // apart. planned is not in the warm-up.
 func (t *tally) step(planned int64) *Step {
-	if len(t.steps) == 0 {
+	if len(t.Steps) == 0 {
 		return nil
 	}
 	i := t.at
 	// Answers come for one and the same step again and again.
-	for i > 0 && planned < int64(t.steps[i].Start) {
+	for i > 0 && planned < int64(t.Steps[i].Start) {
 		i--
 	}
-	for i+1 < len(t.steps) && planned >= int64(t.steps[i+1].Start) {
+	for i+1 < len(t.Steps) && planned >= int64(t.Steps[i+1].Start) {
 		i++
 	}
 	t.at = i
-	return &t.steps[i]
+	return &t.Steps[i]
 }
 
 func (s *Step) add(o *Step) {
-	s.Sent += o.Sent
-	s.Unsent += o.Unsent
-	s.Late += o.Late
-	s.OK += o.OK
+	s.Counts.add(&o.Counts)
 	s.Answered += o.Answered
-	s.Errors.add(&o.Errors)
-	s.Latency.Merge(o.Latency)
 	s.Service.Merge(o.Service)
 	s.Refused.Merge(o.Refused)
-	for status, n := range o.Statuses {
-		s.Statuses[status] += n
-	}
 }
 
 // begun leaves out what an interrupted run has not come to.

@@ -3,7 +3,6 @@ package load
 import (
 	"errors"
 	"fmt"
-	"runtime"
 	"sync/atomic"
 	"time"
 )
@@ -64,7 +63,7 @@ func newWorker(p *plan, index int, poll poller, cut *atomic.Int64, c *collector)
 	w := &worker{
 		plan: p, index: index, poll: poll, cut: cut, collect: c,
 		conns: make([]conn, n), avail: newQueue(n), draws: newDraws(p.Seed, index, p.Workers, p.mix.seqs),
-		end: int64(p.Duration), stopAt: never, tally: newTally(p.mix, p.Stages), in: make([]byte, readBuffer),
+		end: int64(p.Duration), stopAt: never, tally: newTally(p), in: make([]byte, readBuffer),
 	}
 	for i := range w.conns {
 		w.conns[i].i = i
@@ -152,7 +151,7 @@ func (w *worker) run(base time.Time) error {
 			w.roll(now)
 		}
 		if !w.counting && !w.ended && now >= 0 {
-			w.begin()
+			w.counting = true
 		}
 		if end := min(w.end, w.cut.Load()); now >= end && !w.ended {
 			if end == w.end {
@@ -220,11 +219,6 @@ func (w *worker) wakeAt() int64 {
 	return at
 }
 
-// begin starts the counted time.
-func (w *worker) begin() {
-	w.counting = true
-}
-
 // finish ends sending at the end of the counted time, and counts what was not sent.
 func (w *worker) finish(end int64) {
 	w.ended, w.counting = true, false
@@ -284,7 +278,3 @@ var (
 	errTimeout = errors.New("no complete response in time")
 	errConnect = errors.New("no connection in time")
 )
-
-// lockThread makes the goroutine the only one of its thread, which ends with it: what is
-// set for the thread, and measured of it, is the worker's alone.
-func lockThread() { runtime.LockOSThread() }

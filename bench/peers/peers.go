@@ -12,11 +12,11 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
-	"strings"
 	"text/template"
 
 	"nanofront/bench/result"
 	"nanofront/bench/system"
+	"nanofront/internal/process"
 )
 
 //go:embed *.conf
@@ -24,9 +24,6 @@ var configs embed.FS
 
 // ErrMissing is wrapped by the error of Available for what isn't installed.
 var ErrMissing = errors.New("peers: not installed")
-
-// startTries is how often a start is tried: a port that was free may be taken when it is used.
-const startTries = 3
 
 // Peer is something to be measured beside nanofront.
 type Peer struct {
@@ -43,9 +40,9 @@ type Peer struct {
 func All() []*Peer {
 	return []*Peer{
 		{Key: "plain", Name: result.Plain, About: "fasthttp answering by itself", start: (*builder).plain},
-		{Key: "nginx", Name: "nginx", About: "nginx in front of plain fasthttp", program: "nginx", pkg: "nginx-light", start: (*builder).nginx},
-		{Key: "haproxy", Name: "haproxy", About: "HAProxy in front of plain fasthttp", program: "haproxy", pkg: "haproxy", start: (*builder).haproxy},
-		{Key: "caddy", Name: "caddy", About: "Caddy in front of plain fasthttp", program: "caddy", pkg: "caddy", start: (*builder).caddy},
+		{Key: "nginx", Name: "nginx", About: "nginx in front of plain fasthttp", program: "nginx", pkg: "nginx-light", start: proxy("nginx", true, "-p", ".", "-c")},
+		{Key: "haproxy", Name: "haproxy", About: "HAProxy in front of plain fasthttp", program: "haproxy", pkg: "haproxy", start: proxy("haproxy", false, "-db", "-f")},
+		{Key: "caddy", Name: "caddy", About: "Caddy in front of plain fasthttp", program: "caddy", pkg: "caddy", start: proxy("caddy", false, "run", "--adapter", "caddyfile", "--config")},
 		{Key: "nats", Name: "nats gateway", About: "fasthttp → NATS request/reply → responder", program: "nats-server", pkg: "nats-server", start: (*builder).nats},
 	}
 }
@@ -92,18 +89,18 @@ func (p *Peer) Start(ctx context.Context, bench, dir string, workers int) (*syst
 	if err := p.Available(); err != nil {
 		return nil, err
 	}
-	var err error
-	for range startTries {
-		b := &builder{ctx: ctx, bench: bench, dir: dir, workers: workers, group: system.NewGroup()}
-		if err = p.run(b); err == nil {
-			return &system.System{Group: b.group, URL: "http://" + b.front}, nil
+	var b *builder
+	if err := system.Retry(func() error {
+		b = &builder{ctx: ctx, bench: bench, dir: dir, workers: workers, group: system.NewGroup()}
+		err := p.run(b)
+		if err != nil {
+			b.group.Stop()
 		}
-		b.group.Stop()
-		if !errors.Is(err, system.ErrEnded) || !strings.Contains(err.Error(), "in use") {
-			break
-		}
+		return err
+	}); err != nil {
+		return nil, fmt.Errorf("%s: %w", p.Name, err)
 	}
-	return nil, fmt.Errorf("%s: %w", p.Name, err)
+	return &system.System{Group: b.group, URL: "http://" + b.front}, nil
 }
 
 func (p *Peer) run(b *builder) error {
@@ -123,12 +120,12 @@ type builder struct {
 	ctx           context.Context //nolint:containedctx // of one call of Start
 	bench, dir    string
 	workers       int
-	group         *system.Group
+	group         *process.Group
 	front, behind string // addresses: of the peer, and of what is behind it
 }
 
 func (b *builder) own(name, role string, args ...string) error {
-	_, err := b.group.Start(system.Spec{Name: name, Role: role, Path: b.bench, Args: append([]string{"peer"}, args...)})
+	_, err := b.group.Start(process.Spec{Name: name, Role: role, Path: b.bench, Args: append([]string{"peer"}, args...)})
 	return err
 }
 
@@ -150,39 +147,28 @@ func (b *builder) upstream() error {
 	return b.group.WaitFor(b.ctx, result.Plain, system.Answers("http://"+b.behind+"/hello"))
 }
 
-func (b *builder) nginx() error {
-	return b.proxy("nginx", "nginx.conf", true, func(config string) []string { return []string{"-p", b.dir, "-c", config} })
-}
-
-func (b *builder) haproxy() error {
-	return b.proxy("haproxy", "haproxy.conf", false, func(config string) []string { return []string{"-db", "-f", config} })
-}
-
-func (b *builder) caddy() error {
-	return b.proxy("caddy", "caddy.conf", false, func(config string) []string {
-		return []string{"run", "--adapter", "caddyfile", "--config", config}
-	})
-}
-
-// proxy starts an installed proxy with its configuration, in front of plain fasthttp.
-func (b *builder) proxy(name, config string, workers bool, args func(config string) []string) error {
-	if err := b.upstream(); err != nil {
+// proxy starts an installed proxy in front of plain fasthttp, with NAME.conf, whose path follows its arguments. One with
+// workers of its own is told to end, see [process.Spec].
+func proxy(name string, workers bool, args ...string) func(*builder) error {
+	return func(b *builder) error {
+		if err := b.upstream(); err != nil {
+			return err
+		}
+		path, err := find(name)
+		if err != nil {
+			return err
+		}
+		file, err := b.write(name+".conf", b.front)
+		if err != nil {
+			return err
+		}
+		_, err = b.group.Start(process.Spec{
+			Name: name, Role: name, Path: path, Args: append(slices.Clone(args), file), Told: workers,
+			// Where it keeps what it keeps: not in the home of whoever runs this.
+			Env: []string{"HOME=" + b.dir, "XDG_DATA_HOME=" + b.dir, "XDG_CONFIG_HOME=" + b.dir}, Dir: b.dir,
+		})
 		return err
 	}
-	path, err := find(name)
-	if err != nil {
-		return err
-	}
-	file, err := b.write(config, b.front)
-	if err != nil {
-		return err
-	}
-	_, err = b.group.Start(system.Spec{
-		Name: name, Role: name, Path: path, Args: args(file), Workers: workers,
-		// Where it keeps what it keeps: not in the home of whoever runs this.
-		Env: []string{"HOME=" + b.dir, "XDG_DATA_HOME=" + b.dir, "XDG_CONFIG_HOME=" + b.dir},
-	})
-	return err
 }
 
 func (b *builder) nats() error {
@@ -197,7 +183,7 @@ func (b *builder) nats() error {
 	if err != nil {
 		return err
 	}
-	if _, err := b.group.Start(system.Spec{Name: "nats-server", Role: "nats-server", Path: path, Args: []string{"-c", file}}); err != nil {
+	if _, err := b.group.Start(process.Spec{Name: "nats-server", Role: "nats-server", Path: path, Args: []string{"-c", file}}); err != nil {
 		return err
 	}
 	url := "nats://" + b.behind

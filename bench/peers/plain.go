@@ -20,8 +20,7 @@ const (
 	typeText  = "text/plain; charset=utf-8"
 	typeBytes = "application/octet-stream"
 
-	maxSleep    = time.Minute
-	stopTimeout = 2 * time.Second
+	maxSleep = time.Minute
 )
 
 // answers are the bodies: every part of the peers that makes an answer makes the same.
@@ -97,23 +96,10 @@ func serve(ctx context.Context, addr string, handler fasthttp.RequestHandler) er
 		Handler: handler, Name: "plain", NoDefaultDate: false, Concurrency: 20_000,
 		ReadBufferSize: 4096, MaxRequestBodySize: 16 << 20, LogAllErrors: false, CloseOnShutdown: true,
 	}
-	var failed error
-	ended := make(chan struct{})
-	go func() { // ends with the listener
-		defer close(ended)
-		failed = s.Serve(ln)
-	}()
-	select {
-	case <-ended:
-		return fmt.Errorf("peers: %w", failed)
-	case <-ctx.Done():
-	}
-	_ = ln.Close() // idle connections end with the process
-	timer := time.NewTimer(stopTimeout)
-	defer timer.Stop()
-	select {
-	case <-ended:
-	case <-timer.C:
+	stop := context.AfterFunc(ctx, func() { _ = ln.Close() }) // idle connections end with the process
+	defer stop()
+	if err := s.Serve(ln); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("peers: %w", err)
 	}
 	return nil
 }

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"nanofront/bench/result"
-	"nanofront/bench/result/resulttest"
+	"nanofront/internal/testutil/resulttest"
 )
 
 // noisy is the report of a machine that had other things to do.
@@ -63,10 +63,10 @@ func TestBanner(t *testing.T) {
 	}
 	titles := make(map[string]bool)
 	for _, p := range plotsOf(noisy()) {
-		if titles[p.title] || strings.Contains(p.title, ": ,") {
-			t.Errorf("two plots, or one of no known kind, are called %q", p.title)
+		if titles[p.Title] || strings.Contains(p.Title, ": ,") {
+			t.Errorf("two plots, or one of no known kind, are called %q", p.Title)
 		}
-		titles[p.title] = true
+		titles[p.Title] = true
 	}
 	if text := words(quiet); strings.Contains(text, "<aside") || strings.Contains(text, "provisional\"") || !strings.Contains(text, "follows up to") {
 		t.Error("the page of a quiet run has a banner, or no claims")
@@ -90,8 +90,8 @@ func TestStages_StackNoPercentiles(t *testing.T) {
 			}
 		}
 		for _, want := range []string{"means", "add up", "side by side", "don't add up"} {
-			if !strings.Contains(p.caption, want) {
-				t.Errorf("the caption says nothing of %q: %s", want, p.caption)
+			if !strings.Contains(p.Caption, want) {
+				t.Errorf("the caption says nothing of %q: %s", want, p.Caption)
 			}
 		}
 	}

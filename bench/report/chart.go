@@ -166,6 +166,16 @@ func room(all []curve) float64 {
 	return widest + 32
 }
 
+// names has the names of lines where a drawing has room for them: at the right side of its chart, which then needs
+// a gutter, or else in a legend above it.
+func (d *drawing) names(all []curve) (gutter float64, beside bool) {
+	if d.width >= wide {
+		return room(all), true
+	}
+	d.lineLegend(all)
+	return 0, false
+}
+
 // legendItem is a name with what it looks like.
 type legendItem struct {
 	name string

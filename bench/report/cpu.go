@@ -10,7 +10,7 @@ import (
 
 // cpuPlot shows what a request costs each subject, by process.
 func cpuPlot(g *group) *plot {
-	rows := slices.DeleteFunc(slices.Clone(g.rows), func(s *result.Summary) bool { return s.CPU.N == 0 })
+	rows := slices.DeleteFunc(slices.Clone(g.Rows), func(s *result.Summary) bool { return s.CPU.N == 0 })
 	// One row says nothing that the table doesn't.
 	if len(rows) < 2 || isCurve(g) || isOverload(g) {
 		return nil
@@ -39,8 +39,8 @@ func cpuPlot(g *group) *plot {
 		bars = append(bars, b)
 	}
 	return &plot{
-		name: "cpu-" + g.scenario + "-" + g.driver + "-" + g.loop, topic: g.scenario + ", " + g.loop + " loop by " + g.driver, claim: cpuTitle(rows),
-		caption: "Microseconds of CPU for one answered request, of all processes behind the load generator added up (its own aren't in it): shorter is cheaper. On a machine whose cores are all busy, this decides the rate.",
+		Name: "cpu-" + g.scenario + "-" + g.driver + "-" + g.loop, topic: g.scenario + ", " + g.loop + " loop by " + g.driver, claim: cpuTitle(rows),
+		Caption: "Microseconds of CPU for one answered request, of all processes behind the load generator added up (its own aren't in it): shorter is cheaper. On a machine whose cores are all busy, this decides the rate.",
 		draw: func(width float64) *drawing {
 			d := &drawing{width: width}
 			d.bars(bars, looks.keys, "CPU in µs per request", trimZero)

@@ -97,29 +97,21 @@ const hatchStep = 7.0
 func (d *drawing) hatched(x, y, w, h float64, fill paint, kind hatch, tip string) {
 	d.rect(x, y, w, h, fill, tip)
 	across := func(a, b point) { d.add(shape{points: []point{a, b}, stroke: surface, strokeWidth: 1.4, tip: tip}) }
-	if kind == hatchRising || kind == hatchCrossed {
-		for s := hatchStep; s < w+h; s += hatchStep {
-			// From the left or lower edge to the upper or right one.
-			a, b := point{x, y + s}, point{x + s, y}
-			if s > h {
-				a = point{x + s - h, y + h}
-			}
-			if s > w {
-				b = point{x + w, y + s - w}
-			}
+	mirrored := func(p point) point { return point{p.x, 2*y + h - p.y} }
+	for s := hatchStep; s < w+h; s += hatchStep {
+		// From the left or lower edge to the upper or right one.
+		a, b := point{x, y + s}, point{x + s, y}
+		if s > h {
+			a = point{x + s - h, y + h}
+		}
+		if s > w {
+			b = point{x + w, y + s - w}
+		}
+		if kind == hatchRising || kind == hatchCrossed {
 			across(a, b)
 		}
-	}
-	if kind == hatchFalling || kind == hatchCrossed {
-		for s := hatchStep; s < w+h; s += hatchStep {
-			a, b := point{x, y + h - s}, point{x + s, y + h}
-			if s > h {
-				a = point{x + s - h, y}
-			}
-			if s > w {
-				b = point{x + w, y + h - s + w}
-			}
-			across(a, b)
+		if kind == hatchFalling || kind == hatchCrossed {
+			across(mirrored(a), mirrored(b))
 		}
 	}
 	if kind == hatchUpright {
@@ -196,14 +188,14 @@ func (d *drawing) framed(title, caption string) *drawing {
 	out := &drawing{width: d.width + 2*pad}
 	out.rect(0, 0, 0, 0, surface, "") // sized below
 	y := pad
-	for _, l := range wrapped(unbroken(title), d.width, func(s string) float64 { return textWidth(s, sizeTitle, true) }) {
+	for _, l := range wrapped(unbroken(title), d.width, sizeTitle, true) {
 		y += sizeTitle * textHeight
 		out.add(shape{points: []point{{pad, y - 4}}, text: l, fill: ink, size: sizeTitle, bold: true})
 	}
 	y += 6
 	out.moved(d, pad, y)
 	y += d.height + 4
-	for _, l := range wrapped(unbroken(caption), d.width, func(s string) float64 { return textWidth(s, sizeText, false) }) {
+	for _, l := range wrapped(unbroken(caption), d.width, sizeText, false) {
 		y += sizeText * textHeight
 		out.text(pad, y-3, l, muted, start)
 	}

@@ -1,5 +1,7 @@
 package report
 
+import "strings"
+
 // advances are the widths of the letters from ' ' to '~' in thousandths of their size, in the sans-serif
 // fonts that browsers show (those of Helvetica, which Arial and Liberation Sans share).
 var advances = [...]float64{
@@ -32,4 +34,27 @@ func textWidth(s string, size float64, bold bool) float64 {
 		sum *= boldness
 	}
 	return sum / 1000 * size * safety
+}
+
+// wrapped breaks a text at spaces, though not at those that bind, into lines of at most a width in pixels. A word that
+// is longer has a line of its own.
+func wrapped(text string, width, size float64, bold bool) []string {
+	var lines []string
+	line := ""
+	for word := range strings.SplitSeq(text, " ") {
+		switch {
+		case word == "":
+		case line == "":
+			line = word
+		case textWidth(line+" "+word, size, bold) <= width:
+			line += " " + word
+		default:
+			lines = append(lines, line)
+			line = word
+		}
+	}
+	if line != "" {
+		lines = append(lines, line)
+	}
+	return lines
 }

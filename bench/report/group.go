@@ -1,17 +1,21 @@
 package report
 
 import (
+	"slices"
 	"strings"
 
 	"nanofront/bench/result"
 	"nanofront/internal/terminal"
 )
 
-// group is what is comparable: the subjects and steps of a scenario under one driver and loop.
+// group is what is comparable: the subjects and steps of a scenario under one driver and loop. What is exported is for
+// page.tmpl.
 type group struct {
 	scenario, driver, loop string
-	rows                   []*result.Summary
-	rounds                 int
+	Rows                   []*result.Summary
+	// First of its loop, where that is explained.
+	First  bool
+	rounds int
 }
 
 func groupsOf(all []*result.Summary) []*group {
@@ -22,28 +26,29 @@ func groupsOf(all []*result.Summary) []*group {
 		k := key{s.Scenario, s.Driver, s.Loop}
 		g := byKey[k]
 		if g == nil {
-			g = &group{scenario: s.Scenario, driver: s.Driver, loop: s.Loop}
+			first := !slices.ContainsFunc(groups, func(o *group) bool { return o.loop == s.Loop })
+			g = &group{scenario: s.Scenario, driver: s.Driver, loop: s.Loop, First: first}
 			byKey[k] = g
 			groups = append(groups, g)
 		}
-		g.rows = append(g.rows, s)
+		g.Rows = append(g.Rows, s)
 		g.rounds = max(g.rounds, len(s.Runs))
 	}
 	return groups
 }
 
-// title is a group's line above its rows.
-func (g *group) title() string {
+// Title is a group's line above its rows.
+func (g *group) Title() string {
 	parts := []string{g.scenario, g.loop + " loop", "by " + g.driver, terminal.Count(g.rounds, "round")}
-	r := g.rows[0].Runs[0]
+	r := g.Rows[0].Runs[0]
 	if r.Connections > 0 {
 		parts = append(parts, terminal.Count(r.Connections, "connection"))
 	}
 	return strings.Join(append(parts, span(r.Duration)+" each"), " · ")
 }
 
-// explain says what the figures of a loop are, and what they aren't.
-func (g *group) explain() string {
+// Explain says what the figures of a loop are, and what they aren't.
+func (g *group) Explain() string {
 	if g.loop == result.Closed {
 		return "Closed loop: each connection waits for its answer. req/s is the most it gave; latency hides what a stall does to those who would have come."
 	}
@@ -54,7 +59,7 @@ func (g *group) explain() string {
 func (g *group) subjects() []string {
 	var names []string
 	seen := make(map[string]bool)
-	for _, s := range g.rows {
+	for _, s := range g.Rows {
 		if !seen[s.Subject] {
 			seen[s.Subject] = true
 			names = append(names, s.Subject)
@@ -66,7 +71,7 @@ func (g *group) subjects() []string {
 // of returns the rows of a subject.
 func (g *group) of(subject string) []*result.Summary {
 	var rows []*result.Summary
-	for _, s := range g.rows {
+	for _, s := range g.Rows {
 		if s.Subject == subject {
 			rows = append(rows, s)
 		}

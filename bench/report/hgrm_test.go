@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"nanofront/bench/result"
-	"nanofront/bench/result/resulttest"
+	"nanofront/internal/testutil/resulttest"
 )
 
 // TestPercentiles_AreReadAsPlottersDo: lines of four numbers, rising, up to all of the requests.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"html/template"
 	"io"
-	"maps"
 	"slices"
 	"strings"
 
@@ -20,139 +19,57 @@ var pageSource string
 //go:embed page.css
 var pageCSS string
 
-var pageTemplate = template.Must(template.New("page").Parse(pageSource))
+var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
+	"clock": clockWords, "failures": failures, "join": strings.Join, "measurement": measurement,
+	"microseconds": func(v float64) string { return latency(v / 1e3) }, "span": span, "step": isStepOf, "svg": svg,
+	"thousands": terminal.Grouped[int64], "unbroken": unbroken, "used": used, "value": countedValue,
+}).Parse(pageSource))
+
+// pageData is what page.tmpl shows.
+type pageData struct {
+	*result.Report
+	// Headline is the report's own, or one made of its figures.
+	Headline string
+	// Doubts are why it isn't to be relied on, if there are any.
+	Doubts        []result.Doubt
+	Title, Advice string // of the doubts
+
+	CSS       template.CSS
+	Machine   string
+	Tiles     []tile
+	Plots     []plot
+	Groups    []*group
+	Summaries []*result.Summary
+}
 
 // HTML writes a report as one page that needs no other file and no script, for light and dark, for desks and phones.
 func HTML(w io.Writer, rep *result.Report) error {
 	all := result.Summarize(rep.Runs)
-	page := pageData{
-		Name: rep.Name, Headline: unbroken(Headline(rep)), Notes: rep.Notes, Commands: rep.Commands,
-		Elapsed: span(rep.Elapsed), Machine: environmentLine(rep),
-		Started: rep.Started.UTC().Format("2 January 2006, 15:04 UTC"),
-		Tiles:   tilesOf(all), Environment: environmentRows(rep), Noise: noiseWords(rep.Environment.Noise),
+	doubts := result.Doubts(rep)
+	err := pageTemplate.Execute(w, pageData{
+		Report: rep, Headline: Headline(rep), Doubts: doubts, Title: BannerTitle, Advice: result.Advice(doubts), Machine: environmentLine(rep),
 		// Of constants of this program.
-		CSS: template.CSS(pageCSS + paintCSS()), //nolint:gosec // no part of it is from a file
-	}
-	if doubts := result.Doubts(rep); len(doubts) > 0 {
-		page.Banner = &banner{Title: BannerTitle, Advice: result.Advice(doubts)}
-		for _, d := range doubts {
-			page.Banner.Reasons = append(page.Banner.Reasons, unbroken(d.Reason))
-		}
-	}
-	if rep.Started.IsZero() {
-		page.Started = "at an unknown time"
-	}
-	explained := make(map[string]bool)
-	for _, g := range groupsOf(all) {
-		t := tableOf(g)
-		if explained[g.loop] {
-			t.Explain = "" // once is enough
-		}
-		explained[g.loop] = true
-		page.Tables = append(page.Tables, t)
-	}
-	for _, p := range plotsOf(rep) {
-		f, err := figureOf(p)
-		if err != nil {
-			return err
-		}
-		page.Figures = append(page.Figures, f)
-	}
-	page.Processes = processRows(all)
-	page.Counters = counterRows(all)
-	if err := pageTemplate.Execute(w, page); err != nil {
+		CSS:   template.CSS(pageCSS + paintCSS()), //nolint:gosec // no part of it is from a file
+		Tiles: tilesOf(all), Plots: plotsOf(rep), Groups: groupsOf(all), Summaries: all,
+	})
+	if err != nil {
 		return fmt.Errorf("report: %w", err)
 	}
 	return nil
 }
 
-// banner says why a report isn't to be relied on.
-type banner struct {
-	Title, Advice string
-	Reasons       []string
-}
-
-type pageData struct {
-	// Banner is nil where nothing is in doubt.
-	Banner *banner
-
-	Name, Headline, Started, Elapsed, Machine, Noise string
-	CSS                                              template.CSS
-	Tiles                                            []tile
-	Tables                                           []htmlTable
-	Figures                                          []figure
-	Processes                                        []processRow
-	Counters                                         []counterRow
-	Environment                                      [][2]string
-	Commands, Notes                                  []string
-}
-
 // tile is one figure in large.
 type tile struct{ Value, Unit, What string }
 
-type figure struct {
-	Name, Title, Caption string
-	Wide, Narrow         template.HTML
-}
-
-type htmlTable struct {
-	Title, Explain string
-	Columns        []htmlColumn
-	Rows           []htmlRow
-}
-
-type htmlColumn struct {
-	Head, Help string
-	Left       bool
-}
-
-type htmlRow struct {
-	Cells []htmlCell
-	Why   string
-	Span  int
-}
-
-type htmlCell struct {
-	Text, Class string
-}
-
-var toneClass = map[tone]string{toneStrong: "strong", toneFaint: "faint", toneWarn: "warn", toneBad: "bad"}
-
-func tableOf(g *group) htmlTable {
-	columns := columnsFor(g)
-	t := htmlTable{Title: g.title(), Explain: g.explain()}
-	for _, c := range columns {
-		t.Columns = append(t.Columns, htmlColumn{Head: c.head, Help: c.help, Left: c.left})
+// svg draws a plot, for screens that are "wide" or "narrow".
+func svg(p plot, class string) (template.HTML, error) {
+	width := widthWide
+	if class == "narrow" {
+		width = widthNarrow
 	}
-	for _, s := range g.rows {
-		row := htmlRow{Span: len(columns), Why: failures(s)}
-		for _, c := range columns {
-			v := c.cell(s)
-			class := toneClass[v.tone]
-			if c.left {
-				class = strings.TrimSpace(class + " left")
-			}
-			row.Cells = append(row.Cells, htmlCell{v.text, class})
-		}
-		t.Rows = append(t.Rows, row)
-	}
-	return t
-}
-
-func figureOf(p plot) (figure, error) {
-	f := figure{Name: p.name, Title: unbroken(p.title), Caption: unbroken(p.caption)}
-	for _, v := range []struct {
-		class string
-		width float64
-		out   *template.HTML
-	}{{"wide", widthWide, &f.Wide}, {"narrow", widthNarrow, &f.Narrow}} {
-		var b strings.Builder
-		if err := p.draw(v.width).writeSVG(&b, p.name+"-"+v.class, v.class, p.title, p.caption, ""); err != nil {
-			return f, err
-		}
-		*v.out = template.HTML(b.String()) //nolint:gosec // svg.go escapes every text that it writes
-	}
-	return f, nil
+	var b strings.Builder
+	err := p.draw(width).writeSVG(&b, p.Name+"-"+class, class, p.Title, p.Caption, "")
+	return template.HTML(b.String()), err //nolint:gosec // svg.go escapes every text that it writes
 }
 
 // unbroken keeps units on the line of their numbers.
@@ -202,55 +119,25 @@ func tilesOf(all []*result.Summary) []tile {
 	return tiles[:min(len(tiles), mostTiles)]
 }
 
-// processRow is what a process used in the typical run of a measurement.
-type processRow struct {
-	// First of its measurement, of so many.
-	Measurement string
-	Rows        int
-	Name, Role  string
-	CPU, Busy   string
-	PerRequest  string
-	Memory      string
-	Voluntary   string
-	Involuntary string
-}
-
-func processRows(all []*result.Summary) []processRow {
-	var rows []processRow
-	for _, s := range all {
-		run := s.Typical
-		if isStepOf(s) {
-			continue
+// used is what a process used in a run: CPU time, in the time of the run, and per request; memory; switches.
+func used(p result.Process, run *result.Run) []string {
+	cells := slices.Repeat([]string{terminal.Nothing}, 6)
+	if p.CPUSeconds > 0 {
+		cells[0] = fmt.Sprintf("%.1f s", p.CPUSeconds)
+		if run.Duration > 0 {
+			cells[1] = percent(p.CPUSeconds / run.Duration.Seconds())
 		}
-		for i := range run.Processes {
-			p := &run.Processes[i]
-			row := processRow{
-				Name: p.Name, Role: p.Role,
-				CPU: terminal.Nothing, Busy: terminal.Nothing, PerRequest: terminal.Nothing,
-				Memory: terminal.Nothing, Voluntary: terminal.Nothing, Involuntary: terminal.Nothing,
-			}
-			if p.CPUSeconds > 0 {
-				row.CPU = fmt.Sprintf("%.1f s", p.CPUSeconds)
-			}
-			if p.CPUSeconds > 0 && run.Duration > 0 {
-				row.Busy = percent(p.CPUSeconds / run.Duration.Seconds())
-			}
-			if p.PeakRSSBytes > 0 {
-				row.Memory = mebibytes(p.PeakRSSBytes)
-			}
-			if p.VoluntarySwitches+p.InvoluntarySwitches > 0 { // nothing runs without one
-				row.Voluntary, row.Involuntary = terminal.Grouped(p.VoluntarySwitches), terminal.Grouped(p.InvoluntarySwitches)
-			}
-			if n := run.Succeeded(); n > 0 && p.CPUSeconds > 0 {
-				row.PerRequest = fmt.Sprintf("%.1f µs", p.CPUSeconds*1e6/n)
-			}
-			if i == 0 {
-				row.Measurement, row.Rows = measurement(s), len(run.Processes)
-			}
-			rows = append(rows, row)
+		if n := run.Succeeded(); n > 0 {
+			cells[2] = fmt.Sprintf("%.1f µs", p.CPUSeconds*1e6/n)
 		}
 	}
-	return rows
+	if p.PeakRSSBytes > 0 {
+		cells[3] = mebibytes(p.PeakRSSBytes)
+	}
+	if p.VoluntarySwitches+p.InvoluntarySwitches > 0 { // nothing runs without one
+		cells[4], cells[5] = terminal.Grouped(p.VoluntarySwitches), terminal.Grouped(p.InvoluntarySwitches)
+	}
+	return cells
 }
 
 // measurement names a summary in full.
@@ -262,60 +149,9 @@ func measurement(s *result.Summary) string {
 	return name + " (" + s.Driver + ", " + s.Loop + ")"
 }
 
-type counterRow struct{ Measurement, Name, Value string }
-
-func counterRows(all []*result.Summary) []counterRow {
-	var rows []counterRow
-	for _, s := range all {
-		name := measurement(s)
-		for _, c := range slices.Sorted(maps.Keys(s.Typical.Counters)) {
-			rows = append(rows, counterRow{name, c, countedValue(s.Typical.Counters[c])})
-			name = ""
-		}
-	}
-	return rows
-}
-
 func countedValue(v float64) string {
 	if v == float64(int64(v)) {
 		return grouped(v)
 	}
 	return trimZero(v)
-}
-
-func environmentRows(rep *result.Report) [][2]string {
-	e := &rep.Environment
-	var rows [][2]string
-	add := func(name, value string) {
-		if value != "" {
-			rows = append(rows, [2]string{name, value})
-		}
-	}
-	add("CPU", e.CPU)
-	if e.Cores > 0 {
-		add("cores", grouped(float64(e.Cores)))
-	}
-	if e.MemoryMB > 0 {
-		add("memory", grouped(float64(e.MemoryMB))+" MiB")
-	}
-	add("system", e.OS)
-	add("kernel", e.Kernel)
-	add("Go", e.Go)
-	add("commit", e.Commit)
-	add("autogroup", e.Autogroup)
-	add("governor", e.Governor)
-	add("limits", strings.Join(e.Limits, ", "))
-	add("counted", clockWords(rep.Runs))
-	for _, f := range e.Flags {
-		add("started with", f)
-	}
-	return rows
-}
-
-func noiseWords(n result.Noise) string {
-	if n.SpinP50 == 0 {
-		return ""
-	}
-	return fmt.Sprintf("Noise of the machine, by a spin test: the same piece of work took %.0f µs usually, %.0f µs for one in a hundred, %s at worst; %.1f %% of the time was lost to others. Differences of that size mean nothing.",
-		n.SpinP50, n.SpinP99, latency(n.SpinMax/1e3), n.LostPercent)
 }

@@ -66,14 +66,12 @@ func curvePlot(g *group) *plot {
 		return nil
 	}
 	caption := fmt.Sprintf("Latency (logarithmic) against the rate at which requests are sent, whatever the answers do. The knee is the highest rate of which %.0f %% succeed with a p99 of at most %.0f ms; right of it (shaded) the system can't follow.", result.DefaultKneeKept*100, result.DefaultKneeP99)
-	return &plot{name: "rate-latency-" + g.scenario + "-" + g.driver, topic: g.scenario, claim: kneeTitle(own, ownSteps), caption: caption, draw: func(width float64) *drawing {
+	return &plot{Name: "rate-latency-" + g.scenario + "-" + g.driver, topic: g.scenario, claim: kneeTitle(own, ownSteps), Caption: caption, draw: func(width float64) *drawing {
 		d := &drawing{width: width}
-		roomy := width >= wide
-		gutter, n := 0.0, 4
+		gutter, roomy := d.names(all)
+		n := 4
 		if roomy {
-			gutter, n = room(all), 9
-		} else {
-			d.lineLegend(all)
+			n = 9
 		}
 		x, xs := linear(widest, n)
 		y, ys := logarithmic(lo, hi)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"nanofront/bench/result"
+	"nanofront/internal/terminal"
 )
 
 // overloadPlot shows what becomes of requests when there are more than can be answered.
@@ -54,8 +55,8 @@ func overloadPlot(g *group) *plot {
 		keys = append(keys, keyBroken)
 	}
 	return &plot{
-		name: "overload-" + g.driver, topic: g.scenario, claim: overloadTitle(g),
-		caption: "Requests per second by what became of them; each bar is as long as what was offered. Good is an answered part that stays as long under overload, with the rest refused at once instead of failing late.",
+		Name: "overload-" + g.driver, topic: g.scenario, claim: overloadTitle(g),
+		Caption: "Requests per second by what became of them; each bar is as long as what was offered. Good is an answered part that stays as long under overload, with the rest refused at once instead of failing late.",
 		draw: func(width float64) *drawing {
 			d := &drawing{width: width}
 			d.bars(rows, keys, "requests per second offered", shortRate)
@@ -101,32 +102,32 @@ func overloadColumns(g *group) []column {
 		}
 	}
 	return []column{
-		{head: "of best", rank: 1, help: "req/s in the most that a step of this subject gave", cell: func(s *result.Summary) cell {
+		{Head: "of best", rank: 1, Help: "req/s in the most that a step of this subject gave", Cell: func(s *result.Summary) cell {
 			best := bestRate(subjects[s.Subject])
 			if best <= 0 {
 				return nothing
 			}
-			return cell{text: fmt.Sprintf("%.2f", s.Rate.Median/best)}
+			return cell{Text: fmt.Sprintf("%.2f", s.Rate.Median/best)}
 		}},
-		{head: "p50", rank: 7, help: "half of the answers were there within this, from the planned time", cell: func(s *result.Summary) cell { return latencyCell(s.P50) }},
-		{head: "p50 sent", rank: 5, help: "the same, from sending", cell: sent(50)},
-		{head: "p99", rank: 3, help: "99 of 100 answers were there within this, from the planned time", cell: func(s *result.Summary) cell { return latencyCell(s.P99) }},
-		{head: "p99 sent", help: "the same, from sending", cell: sent(99)},
-		{head: "CPU µs", rank: 6, help: "CPU time per answer of all processes of the subject, in microseconds", cell: func(s *result.Summary) cell { return known(s.CPU, "%.1f") }},
-		{head: "refused", help: "turned away with 503 or 429", cell: func(s *result.Summary) cell { return countCell(s.Refused, toneWarn) }},
-		{head: "p99 refused", rank: 2, help: "99 of 100 refusals were there within this, from sending", cell: func(s *result.Summary) cell {
+		{Head: "p50", rank: 7, Help: "half of the answers were there within this, from the planned time", Cell: func(s *result.Summary) cell { return latencyCell(s.P50) }},
+		{Head: "p50 sent", rank: 5, Help: "the same, from sending", Cell: sent(50)},
+		{Head: "p99", rank: 3, Help: "99 of 100 answers were there within this, from the planned time", Cell: func(s *result.Summary) cell { return latencyCell(s.P99) }},
+		{Head: "p99 sent", Help: "the same, from sending", Cell: sent(99)},
+		{Head: "CPU µs", rank: 6, Help: "CPU time per answer of all processes of the subject, in microseconds", Cell: func(s *result.Summary) cell { return known(s.CPU, "%.1f") }},
+		{Head: "refused", Help: "turned away with 503 or 429", Cell: func(s *result.Summary) cell { return countCell(s.Refused, terminal.Yellow) }},
+		{Head: "p99 refused", rank: 2, Help: "99 of 100 refusals were there within this, from sending", Cell: func(s *result.Summary) cell {
 			return latencyCell(statOf(s, func(r *result.Run) result.Histogram { return r.Refusal }, 99))
 		}},
-		{head: "failed", help: "failed in any other way, or never sent", cell: func(s *result.Summary) cell { return countCell(s.Broken, toneBad) }},
-		{head: "normal after", rank: 2, help: "time from the end of the overload to the first second that was as at the least rate", cell: func(s *result.Summary) cell {
+		{Head: "failed", Help: "failed in any other way, or never sent", Cell: func(s *result.Summary) cell { return countCell(s.Broken, terminal.Red) }},
+		{Head: "normal after", rank: 2, Help: "time from the end of the overload to the first second that was as at the least rate", Cell: func(s *result.Summary) cell {
 			took, never := s.Recovery(result.ByOffered(subjects[s.Subject])[0])
 			switch {
 			case took.N == 0:
 				return nothing
 			case never:
-				return cell{fmt.Sprintf("> %.3g s", took.High), toneBad}
+				return cell{fmt.Sprintf("> %.3g s", took.High), terminal.Red}
 			}
-			return cell{text: fmt.Sprintf("%.3g s", took.Median)}
+			return cell{Text: fmt.Sprintf("%.3g s", took.Median)}
 		}},
 	}
 }

@@ -65,7 +65,7 @@ func overtimePlot(s *result.Summary) *plot {
 	if len(run.Events) > 0 {
 		caption += " Numbered lines are what was done to the system meanwhile."
 	}
-	return &plot{name: "time-" + s.Scenario + "-" + s.Driver + "-" + s.Loop, topic: topic, claim: claim, caption: caption, draw: func(width float64) *drawing {
+	return &plot{Name: "time-" + s.Scenario + "-" + s.Driver + "-" + s.Loop, topic: topic, claim: claim, Caption: caption, draw: func(width float64) *drawing {
 		d := &drawing{width: width}
 		lines := []curve{p99, p50}
 		roomy := width >= wide
@@ -159,7 +159,7 @@ func (d *drawing) eventList(events []result.Event, span float64) {
 			continue
 		}
 		words := fmt.Sprintf("%d  at %s s: %s", i+1, trimZero(e.At), e.Text)
-		for _, l := range wrapped(words, d.width, func(s string) float64 { return textWidth(s, sizeText, false) }) {
+		for _, l := range wrapped(words, d.width, sizeText, false) {
 			d.height += sizeText * textHeight
 			d.text(0, d.height, l, ink, start)
 		}

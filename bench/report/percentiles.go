@@ -72,17 +72,11 @@ func percentilesPlot(g *group) *plot {
 		caption += " Closed loop: what a stall does to those who would have come meanwhile isn't in it."
 	}
 	return &plot{
-		name: strings.Join([]string{"latency", g.scenario, g.driver, g.loop}, "-"), topic: topic, claim: percentilesTitle(g), caption: caption,
+		Name: strings.Join([]string{"latency", g.scenario, g.driver, g.loop}, "-"), topic: topic, claim: percentilesTitle(g), Caption: caption,
 		draw: func(width float64) *drawing {
 			d := &drawing{width: width}
 			y, values := logarithmic(lo, hi)
-			gutter := 0.0
-			roomy := width >= wide
-			if roomy {
-				gutter = room(all)
-			} else {
-				d.lineLegend(all)
-			}
+			gutter, roomy := d.names(all)
 			xs := scale{lo: nines(50), hi: nines(50)}
 			var ticks []tick
 			for _, l := range all {

@@ -11,16 +11,16 @@ import (
 	"nanofront/internal/wholefile"
 )
 
-// plot is a picture with what is to be said of it.
+// plot is a picture with what is to be said of it; what is exported is for page.tmpl.
 type plot struct {
-	// name is the plot's file and anchor: lower case, digits, hyphens.
-	name string
+	// Name is the plot's file and anchor: lower case, digits, hyphens.
+	Name string
 	// topic is what the plot is of, and claim what it shows.
 	topic, claim string
-	// title is both.
-	title string
-	// caption says in a sentence how to read it.
-	caption string
+	// Title is both.
+	Title string
+	// Caption says in a sentence how to read it.
+	Caption string
 	draw    func(width float64) *drawing
 }
 
@@ -58,7 +58,7 @@ func plotsOf(rep *result.Report) []plot {
 		add(overloadPlot(g))
 	}
 	for _, g := range groups {
-		for _, s := range g.rows {
+		for _, s := range g.Rows {
 			if s.Subject != result.Nanofront && len(g.subjects()) > 1 {
 				continue
 			}
@@ -73,10 +73,10 @@ func plotsOf(rep *result.Report) []plot {
 	for i := range plots {
 		p := &plots[i]
 		if noisy {
-			kind, _, _ := strings.Cut(p.name, "-")
+			kind, _, _ := strings.Cut(p.Name, "-")
 			p.claim = kindWords[kind] + ", provisional"
 		}
-		p.title = p.topic + ": " + p.claim
+		p.Title = p.topic + ": " + p.claim
 	}
 	return named(plots)
 }
@@ -85,7 +85,7 @@ func plotsOf(rep *result.Report) []plot {
 func named(plots []plot) []plot {
 	seen := make(map[string]int)
 	for i := range plots {
-		plots[i].name = unique(seen, plots[i].name)
+		plots[i].Name = unique(seen, plots[i].Name)
 	}
 	return plots
 }
@@ -127,9 +127,9 @@ func Plots(dir string, rep *result.Report) ([]string, error) {
 	}
 	var files []string
 	for _, p := range plotsOf(rep) {
-		name := filepath.Join(dir, p.name+".svg")
+		name := filepath.Join(dir, p.Name+".svg")
 		if err := wholefile.Write(name, func(w io.Writer) error {
-			return p.draw(widthFile).framed(p.title, p.caption).writeSVG(w, p.name, "", p.title, p.caption, paintCSS())
+			return p.draw(widthFile).framed(p.Title, p.Caption).writeSVG(w, p.Name, "", p.Title, p.Caption, paintCSS())
 		}); err != nil {
 			return files, fmt.Errorf("report: %w", err)
 		}

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"nanofront/bench/result"
-	"nanofront/bench/result/resulttest"
+	"nanofront/internal/testutil/resulttest"
 )
 
 // reports that plots must stand: whole, tiny, odd.
@@ -70,13 +70,13 @@ func box(s shape) (lo, hi point) {
 func TestPlots_LettersCanBeRead(t *testing.T) {
 	for name, rep := range reports() {
 		for _, p := range plotsOf(rep) {
-			if p.title == "" || p.caption == "" || !strings.HasSuffix(p.caption, ".") {
-				t.Errorf("%s, %s: title %q, caption %q", name, p.name, p.title, p.caption)
+			if p.Title == "" || p.Caption == "" || !strings.HasSuffix(p.Caption, ".") {
+				t.Errorf("%s, %s: title %q, caption %q", name, p.Name, p.Title, p.Caption)
 			}
 			for what, d := range map[string]*drawing{
-				"wide": p.draw(widthWide), "narrow": p.draw(widthNarrow), "file": p.draw(widthFile).framed(p.title, p.caption),
+				"wide": p.draw(widthWide), "narrow": p.draw(widthNarrow), "file": p.draw(widthFile).framed(p.Title, p.Caption),
 			} {
-				checkLetters(t, name+", "+p.name+", "+what, d)
+				checkLetters(t, name+", "+p.Name+", "+what, d)
 			}
 		}
 	}
@@ -136,10 +136,10 @@ func overlap(alo, ahi, blo, bhi point) bool {
 func TestPlotsOf_ShowsWhatThereIs(t *testing.T) {
 	got := make(map[string]bool)
 	for _, p := range plotsOf(reports()["whole"]) {
-		if got[p.name] {
-			t.Errorf("two plots are called %s", p.name)
+		if got[p.Name] {
+			t.Errorf("two plots are called %s", p.Name)
 		}
-		got[p.name] = true
+		got[p.Name] = true
 	}
 	for _, want := range []string{"throughput-wrk", "latency-hello-bench-open", "rate-latency-curve-bench", "overload-bench", "stages-profile-bench-open", "time-restart-bench-open", "cpu-hello-wrk-closed"} {
 		if !got[want] {

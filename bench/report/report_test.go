@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"nanofront/bench/result"
-	"nanofront/bench/result/resulttest"
+	"nanofront/internal/testutil/resulttest"
 )
 
 func terminalText(t *testing.T, rep *result.Report, width int, colour bool) string {
@@ -235,11 +235,34 @@ func TestHeadline(t *testing.T) {
 		t.Errorf("headline %q, want the report's own", got)
 	}
 	rep.Headline = ""
-	if got := Headline(rep); !regexp.MustCompile(`^profile: 7\d,\d00 req/s in a closed loop, p99 4\.\d\d ms at 50,000 req/s offered$`).MatchString(got) {
+	if got := Headline(rep); !regexp.MustCompile(`^two hops: 7\d,\d00 req/s in a closed loop, 1\.\d × nginx's one hop, p99 4\.\d\d ms at 50,000 req/s offered, none lost; one hop: 10\d,\d00 req/s in a closed loop, 1\.\d × nginx, .*; knee at 70,000 req/s$`).MatchString(got) {
 		t.Errorf("headline %q", got)
 	}
 	if got := Headline(&result.Report{}); got != "nothing was measured" {
 		t.Errorf("headline of nothing %q", got)
+	}
+}
+
+func TestClaim_InPlainWords(t *testing.T) {
+	run := func(scenario, subject, loop string, offered, rate, p99 float64) result.Run {
+		return result.Run{
+			Scenario: scenario, Subject: subject, Driver: "wrk", Loop: loop, Round: 1, Duration: time.Second, Rate: rate, OfferedRate: offered,
+			Planned: uint64(rate), Latency: result.FromDigest(result.Digest{Count: 1, P99: p99}),
+		}
+	}
+	rep := &result.Report{Runs: []result.Run{
+		run("hello", result.Plain, result.Closed, 0, 130_000, 8),
+		run("hello", result.Nanofront, result.Closed, 0, 100_000, 5),
+		run("hello", "nginx", result.Closed, 0, 62_500, 9),
+		run("hello", "haproxy", result.Closed, 0, 60_000, 9),
+		run("profile", result.Nanofront, result.Closed, 0, 71_000, 6),
+		run("profile", result.Nanofront, result.Open, 50_000, 50_000, 6.1),
+	}}
+	got := Claim(rep, "the goal is more")
+	want := "two hops: 71,000 req/s in a closed loop, 1.1 × nginx's one hop, p99 6.10 ms at 50,000 req/s offered, none lost; " +
+		"one hop: 100,000 req/s in a closed loop, 1.6 × nginx, the best of the others; the goal is more"
+	if got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }
 

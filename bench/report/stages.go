@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -34,8 +35,8 @@ func stagesPlot(s *result.Summary) *plot {
 		caption += " What passes in the load generator, in the sockets, and in the queue for a core before them is in none of the stages."
 	}
 	return &plot{
-		name:  "stages-" + s.Scenario + "-" + s.Driver + "-" + s.Loop,
-		topic: topic, claim: stagesTitle(s, stages), caption: caption,
+		Name:  "stages-" + s.Scenario + "-" + s.Driver + "-" + s.Loop,
+		topic: topic, claim: stagesTitle(s, stages), Caption: caption,
 		draw: func(width float64) *drawing {
 			d := &drawing{width: width}
 			d.bars(fittedNames(means, width), nil, "mean in milliseconds: the stages of a hop in a row", trimZero)
@@ -112,15 +113,7 @@ func outside(s *result.Summary, stages []result.Stage) bool {
 
 // stagesTitle names what costs most in the slow requests.
 func stagesTitle(s *result.Summary, stages []result.Stage) string {
-	worst := slices.MaxFunc(stages, func(a, b result.Stage) int {
-		switch {
-		case a.P99 > b.P99:
-			return 1
-		case a.P99 < b.P99:
-			return -1
-		}
-		return 0
-	})
+	worst := slices.MaxFunc(stages, func(a, b result.Stage) int { return cmp.Compare(a.P99, b.P99) })
 	if s.P99.N == 0 {
 		return fmt.Sprintf("the slowest stage is “%s” (%s), p99 %s", worst.Name, worst.Hop, latency(worst.P99))
 	}

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"strings"
@@ -23,48 +22,41 @@ const (
 // MinWidth. Where there is no room, columns are left out, those first that say least; refused and failed
 // requests are always there. Colour is used only if colour is true.
 func Terminal(w io.Writer, rep *result.Report, width int, colour bool) error {
-	t := &screen{width: max(width, MinWidth), colours: terminal.Palette(colour)}
-	tone := toneStrong
+	p := &terminal.Page{Width: max(width, MinWidth), Colours: terminal.Palette(colour)}
+	style := terminal.Bold
 	if doubts := result.Doubts(rep); len(doubts) > 0 {
-		tone = toneFaint
-		t.banner(doubts)
+		style = terminal.Faint
+		Banner(p, BannerTitle, doubts)
 	}
-	t.paragraph(Headline(rep), "", tone)
-	t.line("")
+	p.Paragraph("", unbroken(Headline(rep)), style)
+	p.Line("")
 	explained := make(map[string]string)
 	for _, g := range groupsOf(result.Summarize(rep.Runs)) {
-		t.group(g)
-		explained[g.loop] = g.explain()
+		printGroup(p, g)
+		explained[g.loop] = g.Explain()
 	}
 	for _, loop := range []string{result.Closed, result.Open} {
-		t.paragraph(explained[loop], "", toneFaint)
+		p.Paragraph("", explained[loop], terminal.Faint)
 	}
-	t.paragraph(environmentLine(rep), "", toneFaint)
+	p.Paragraph("", unbroken(environmentLine(rep)), terminal.Faint)
 	for _, n := range rep.Notes {
-		t.paragraph("note: "+n, indent, toneNone)
+		p.Paragraph(indent, "note: "+unbroken(n), terminal.Plain)
 	}
-	_, err := w.Write(t.out.Bytes())
+	_, err := w.Write(p.Bytes())
 	return err
 }
 
-// Banner writes for a terminal why figures aren't to be relied on; nothing if there are no doubts.
-func Banner(w io.Writer, doubts []result.Doubt, width int, colour bool) error {
+// Banner says why figures aren't to be relied on; nothing if there are no doubts.
+func Banner(p *terminal.Page, title string, doubts []result.Doubt) {
 	if len(doubts) == 0 {
-		return nil
+		return
 	}
-	t := &screen{width: max(width, MinWidth), colours: terminal.Palette(colour)}
-	t.banner(doubts)
-	_, err := w.Write(t.out.Bytes())
-	return err
-}
-
-func (t *screen) banner(doubts []result.Doubt) {
-	t.paragraph(BannerTitle, "", toneBad)
+	p.Paragraph("", title, terminal.Red)
 	for _, d := range doubts {
-		t.paragraph("- "+d.Reason, indent, toneWarn)
+		p.Paragraph(indent, "- "+unbroken(d.Reason), terminal.Yellow)
 	}
-	t.paragraph(result.Advice(doubts), indent, toneNone)
-	t.line("")
+	p.Paragraph(indent, result.Advice(doubts), terminal.Plain)
+	p.Line("")
 }
 
 // environmentLine says in a line where a report was made.
@@ -114,75 +106,30 @@ func clockWords(runs []result.Run) string {
 	return "CPU time by the " + clock + "'s clock"
 }
 
-// screen is what is written to a terminal.
-type screen struct {
-	out     bytes.Buffer
-	width   int
-	colours terminal.Palette
-}
-
-func (t *screen) line(text string) {
-	t.out.WriteString(strings.TrimRight(text, " "))
-	t.out.WriteByte('\n')
-}
-
-// toneStyle is how a terminal shows a tone.
-var toneStyle = map[tone]terminal.Style{toneStrong: terminal.Bold, toneFaint: terminal.Faint, toneWarn: terminal.Yellow, toneBad: terminal.Red}
-
-// paragraph writes text in lines that fit.
-func (t *screen) paragraph(text, indent string, tn tone) {
-	for _, l := range wrapped(unbroken(terminal.Printable(text)), t.width-len(indent), letters) {
-		t.line(indent + t.colours.Paint(toneStyle[tn], strings.ReplaceAll(l, "\u00a0", " ")))
-	}
-}
-
-func (t *screen) group(g *group) {
-	t.paragraph(g.title(), "", toneStrong)
-	columns := columnsFor(g)
+func printGroup(p *terminal.Page, g *group) {
+	p.Paragraph("", g.Title(), terminal.Bold)
+	columns := g.Columns()
 	var table terminal.Table
 	for _, c := range columns {
-		column := terminal.Column{Head: c.head, Right: !c.left, Drop: c.rank}
-		if c.left {
+		column := terminal.Column{Head: c.Head, Right: !c.Left, Drop: c.rank}
+		if c.Left {
 			column.Least = leastName
 		}
 		table.Columns = append(table.Columns, column)
 	}
-	for _, s := range g.rows {
+	for _, s := range g.Rows {
 		row := make([]terminal.Cell, len(columns))
 		for i, c := range columns {
-			v := c.cell(s)
-			row[i] = terminal.Cell{Text: terminal.Printable(v.text), Style: toneStyle[v.tone]}
+			v := c.Cell(s)
+			row[i] = terminal.Cell{Text: terminal.Printable(v.Text), Style: v.style}
 		}
 		table.AddCells(row...)
 		if why := failures(s); why != "" {
 			table.Note("failed: "+terminal.Printable(why), terminal.Yellow)
 		}
 	}
-	table.Print(&t.out, t.width, bool(t.colours))
-	t.line("")
+	table.Print(p, p.Width, bool(p.Colours))
+	p.Line("")
 }
 
 func letters(s string) int { return utf8.RuneCountInString(s) }
-
-// wrapped breaks a text at spaces, though not at those that bind, into lines of at most width, measured by measure. A word
-// that is longer has a line of its own.
-func wrapped[N int | float64](text string, width N, measure func(string) N) []string {
-	var lines []string
-	line := ""
-	for word := range strings.SplitSeq(text, " ") {
-		switch {
-		case word == "":
-		case line == "":
-			line = word
-		case measure(line+" "+word) <= width:
-			line += " " + word
-		default:
-			lines = append(lines, line)
-			line = word
-		}
-	}
-	if line != "" {
-		lines = append(lines, line)
-	}
-	return lines
-}

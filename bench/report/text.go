@@ -12,24 +12,12 @@ import (
 // grouped writes a whole number with commas between thousands.
 func grouped(v float64) string { return terminal.Grouped(int64(math.Round(v))) }
 
-// rounded rounds to three significant digits, as no rate is known better.
-func rounded(v float64) float64 {
-	if v == 0 || math.IsNaN(v) || math.IsInf(v, 0) {
-		return v
-	}
-	unit := math.Pow(10, math.Floor(math.Log10(math.Abs(v)))-2)
-	if unit < 1 {
-		return v
-	}
-	return math.Round(v/unit) * unit
-}
-
-// rate is requests per second, "71,200".
+// rate is requests per second, "71,200", of which no more than three digits are known.
 func rate(v float64) string {
 	if v > 0 && v < 10 {
 		return fmt.Sprintf("%.1f", v)
 	}
-	return grouped(rounded(v))
+	return grouped(rounded3(v))
 }
 
 // shortRate is for axes and tight places: "71 k", "1.2 M".

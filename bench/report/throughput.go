@@ -36,7 +36,7 @@ func throughputPlot(driver string, groups []*group) *plot {
 	var claims, topics []string
 	rounds := 0
 	for _, g := range groups {
-		rows := slices.Clone(g.rows)
+		rows := slices.Clone(g.Rows)
 		slices.SortStableFunc(rows, func(a, b *result.Summary) int { return cmp.Compare(b.Rate.Median, a.Rate.Median) })
 		styled := styles(g.subjects())
 		for _, s := range rows {
@@ -59,7 +59,7 @@ func throughputPlot(driver string, groups []*group) *plot {
 		claims[1] = topics[1] + ": " + claims[1]
 	}
 	return &plot{
-		name: "throughput-" + driver, topic: topic, claim: strings.Join(claims[:min(len(claims), 2)], "; "), caption: caption,
+		Name: "throughput-" + driver, topic: topic, claim: strings.Join(claims[:min(len(claims), 2)], "; "), Caption: caption,
 		draw: func(width float64) *drawing {
 			d := &drawing{width: width}
 			d.bars(bars, nil, "requests per second", shortRate)

@@ -67,7 +67,7 @@ func Doubts(rep *Report) []Doubt {
 		return fmt.Sprintf("%s: this rate was not kept up with, though a higher one was", f.name())
 	})
 	add(adviceLate, find(all, late(all)), func(f finding) string {
-		return fmt.Sprintf("%s: %s of the requests left late (limit: %.0f %%)", f.name(), lateShare(f.value), MaxLate*100)
+		return fmt.Sprintf("%s: %.2g %% of the requests left late (limit: %.0f %%)", f.name(), f.value*100, MaxLate*100)
 	})
 	add(adviceRounds, find(all, unsteady), func(f finding) string {
 		return fmt.Sprintf("%s: the rounds lie ± %.0f %% apart (limit: %.0f %%)", f.name(), f.value, spreadLimit(f.Summary))
@@ -85,9 +85,6 @@ func Advice(doubts []Doubt) string {
 	}
 	return "What to do: " + strings.Join(parts, "; ") + "; then run it again."
 }
-
-// lateShare writes a share that isn't nothing.
-func lateShare(share float64) string { return fmt.Sprintf("%.2g %%", share*100) }
 
 // finding is a measurement with what is odd about it.
 type finding struct {

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"nanofront/bench/result"
-	"nanofront/bench/result/resulttest"
+	"nanofront/internal/testutil/resulttest"
 )
 
 // reasons are those of a report, one a line.

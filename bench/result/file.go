@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 
+	"nanofront/internal/terminal"
 	"nanofront/internal/wholefile"
 )
 
@@ -158,9 +159,4 @@ func (r *Run) check() error {
 }
 
 // cut shortens what may be anything for a message.
-func cut(s string) string {
-	if len(s) > 40 {
-		return s[:40] + "…"
-	}
-	return s
-}
+func cut(s string) string { return terminal.Clip(s, 40) }

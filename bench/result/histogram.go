@@ -87,25 +87,8 @@ func (h Histogram) Percentile(p float64) (float64, bool) {
 	if h.hdr != nil {
 		return ms(h.hdr.ValueAtPercentile(p)), true
 	}
-	var v float64
-	switch p {
-	case 0:
-		v = h.digest.Min
-	case 50:
-		v = h.digest.P50
-	case 75:
-		v = h.digest.P75
-	case 90:
-		v = h.digest.P90
-	case 99:
-		v = h.digest.P99
-	case 99.9:
-		v = h.digest.P999
-	case 99.99:
-		v = h.digest.P9999
-	case 100:
-		v = h.digest.Max
-	}
+	d := &h.digest
+	v := map[float64]float64{0: d.Min, 50: d.P50, 75: d.P75, 90: d.P90, 99: d.P99, 99.9: d.P999, 99.99: d.P9999, 100: d.Max}[p]
 	return v, v > 0
 }
 

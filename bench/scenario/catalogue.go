@@ -4,14 +4,14 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"path"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"nanofront/internal/wholefile"
 )
 
 //go:embed scenarios/*.yaml suites/*.yaml
@@ -26,13 +26,15 @@ var ErrUnknown = errors.New("no such scenario")
 // Plan is what is run: scenarios in their order.
 type Plan struct {
 	// Name of the suite, or of the scenarios.
-	Name, Title, About string
+	Name  string `yaml:"-"`
+	Title string `yaml:"title"`
+	About string `yaml:"about"`
 	// Goal, if there is one, is quoted in the headline.
-	Goal      string
-	Scenarios []*Scenario
+	Goal      string      `yaml:"goal"`
+	Scenarios []*Scenario `yaml:"-"`
 	// Bounds that are checked at the end, with so many Attempts.
-	Bounds   []Bound
-	Attempts int
+	Bounds   []Bound `yaml:"bounds"`
+	Attempts int     `yaml:"attempts"`
 }
 
 // Bound is what nanofront's rate may fall to in closed loops before it counts as a regression.
@@ -46,16 +48,6 @@ type Bound struct {
 
 // Limit is the least ratio that is not a regression.
 func (b *Bound) Limit() float64 { return max(b.Ratio/2, b.Floor) }
-
-// suite is a file in suites.
-type suite struct {
-	Title     string      `yaml:"title"`
-	About     string      `yaml:"about"`
-	Goal      string      `yaml:"goal"`
-	Scenarios []yaml.Node `yaml:"scenarios"`
-	Bounds    []Bound     `yaml:"bounds"`
-	Attempts  int         `yaml:"attempts"`
-}
 
 // Names are those of all scenarios, or suites, that are built in, sorted.
 func Names(suites bool) []string {
@@ -126,32 +118,25 @@ func readScenario(name string) ([]byte, error) {
 		}
 		return raw, nil
 	}
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = f.Close() }() // it was only read
-	raw, err := io.ReadAll(io.LimitReader(f, MaxFile+1))
-	if err == nil && len(raw) > MaxFile {
-		err = fmt.Errorf("%w: %s: larger than %d bytes", ErrScenario, name, MaxFile)
-	}
-	return raw, err
+	return wholefile.Read(name, MaxFile)
 }
 
 func loadSuite(name string, raw []byte) (*Plan, error) {
-	var f suite
+	f := struct {
+		Plan `yaml:",inline"`
+		Uses []yaml.Node `yaml:"scenarios"`
+	}{Plan: Plan{Name: name, Attempts: 1}}
 	if err := parse(raw, &f); err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", ErrScenario, name, err)
 	}
-	p := &Plan{Name: name, Title: f.Title, About: f.About, Goal: f.Goal, Bounds: f.Bounds, Attempts: max(1, f.Attempts)}
-	for i := range f.Scenarios {
-		s, err := useScenario(&f.Scenarios[i])
+	for i := range f.Uses {
+		s, err := useScenario(&f.Uses[i])
 		if err != nil {
 			return nil, fmt.Errorf("%w: %s: scenarios[%d]: %w", ErrScenario, name, i, err)
 		}
-		p.Scenarios = append(p.Scenarios, s)
+		f.Scenarios = append(f.Scenarios, s)
 	}
-	return p, nil
+	return &f.Plan, nil
 }
 
 // useScenario reads a scenario as a suite has it: a name, and what differs from its file.

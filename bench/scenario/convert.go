@@ -13,18 +13,13 @@ import (
 func RunOf(r *load.Result) *result.Run {
 	run := &result.Run{
 		Driver: DriverBench, Loop: result.Closed, Connections: r.Connections, Duration: r.Duration,
-		Planned: r.Planned, Sent: r.Sent, SentLate: r.Late, NotSent: r.Unsent,
-		Failed: r.Errors.Map(), Statuses: make(map[string]uint64, len(r.Statuses)), BytesIn: r.BytesIn, BytesOut: r.BytesOut,
-		Rate: r.Throughput(), Latency: result.FromHDR(r.Latency), Service: result.FromHDR(r.Service), Delay: result.FromHDR(r.Delay), Refusal: result.FromHDR(r.Refused),
-		Processes: []result.Process{{Name: DriverBench, Role: result.RoleLoad, CPUSeconds: r.CPU.Total()}},
+		BytesIn: r.BytesIn, BytesOut: r.BytesOut, Rate: r.Throughput(), Service: result.FromHDR(r.Service), Delay: result.FromHDR(r.Delay), Refusal: result.FromHDR(r.Refused),
+		Processes: []result.Process{{Name: DriverBench, Role: result.RoleLoad, CPUSeconds: r.CPU}},
 	}
 	if r.Mode == result.Open {
 		run.Loop = result.Open
 	}
-	for status, n := range r.Statuses {
-		run.Statuses[strconv.Itoa(status)] = n
-		run.Completed += n
-	}
+	count(run, &r.Counts)
 	for i := range r.Series {
 		s := &r.Series[i]
 		seconds := s.Length.Seconds()
@@ -41,6 +36,18 @@ func RunOf(r *load.Result) *result.Run {
 		run.Entries = append(run.Entries, result.Entry{Name: e.Name, Sent: e.Sent, OK: e.OK, Failed: e.Errors.Map(), Latency: result.FromHDR(e.Latency)})
 	}
 	return run
+}
+
+// count fills in what is counted of a whole run, and of each of its steps.
+func count(run *result.Run, c *load.Counts) {
+	run.Planned, run.Sent, run.SentLate, run.NotSent = c.Sent+c.Unsent, c.Sent, c.Late, c.Unsent
+	run.Failed, run.Statuses, run.Latency = c.Errors.Map(), make(map[string]uint64), result.FromHDR(c.Latency)
+	for status, n := range c.Statuses {
+		if n > 0 {
+			run.Statuses[strconv.Itoa(status)] = n
+			run.Completed += n
+		}
+	}
 }
 
 // RunsOf is RunOf, with a run for each step if there are several. What a run
@@ -60,14 +67,9 @@ func RunsOf(r *load.Result) []result.Run {
 		}
 		runs[i] = result.Run{
 			Driver: whole.Driver, Loop: whole.Loop, Connections: r.Connections, Duration: s.Duration, Step: name, OfferedRate: s.Offered(),
-			Planned: s.Sent + s.Unsent, Sent: s.Sent, SentLate: s.Late, NotSent: s.Unsent,
-			Failed: s.Errors.Map(), Statuses: make(map[string]uint64, len(s.Statuses)), Rate: s.Throughput(),
-			Latency: result.FromHDR(s.Latency), Service: result.FromHDR(s.Service), Refusal: result.FromHDR(s.Refused),
+			Rate: s.Throughput(), Service: result.FromHDR(s.Service), Refusal: result.FromHDR(s.Refused),
 		}
-		for status, n := range s.Statuses {
-			runs[i].Statuses[strconv.Itoa(status)] = n
-			runs[i].Completed += n
-		}
+		count(&runs[i], &s.Counts)
 		for _, p := range whole.Series {
 			if at := time.Duration(p.At * float64(time.Second)); at > s.Start && at <= s.Start+s.Duration {
 				p.At -= s.Start.Seconds()

@@ -42,28 +42,23 @@ func (t *turn) curve(ctx context.Context, name string) (float64, error) {
 			good = rate
 		}
 	}
-	for down := 0; good == 0 && bad > 0 && down < curveDown; down++ {
-		rate := bad / 2
+	try := func(rate float64) error {
 		ok, err := t.offer(ctx, rate)
-		if err != nil {
-			return 0, err
-		}
 		if ok {
 			good = rate
 		} else {
 			bad = rate
+		}
+		return err
+	}
+	for down := 0; good == 0 && bad > 0 && down < curveDown; down++ {
+		if err := try(bad / 2); err != nil {
+			return 0, err
 		}
 	}
 	for i := 0; i < c.Refine && good > 0 && bad > good; i++ {
-		rate := float64(int((good+bad)/2/100)) * 100
-		ok, err := t.offer(ctx, rate)
-		if err != nil {
+		if err := try(float64(int((good+bad)/2/100)) * 100); err != nil {
 			return 0, err
-		}
-		if ok {
-			good = rate
-		} else {
-			bad = rate
 		}
 	}
 	knee := t.knee(name, c.limits())

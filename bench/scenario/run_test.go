@@ -16,6 +16,7 @@ import (
 
 	"nanofront/bench/result"
 	"nanofront/bench/system"
+	"nanofront/internal/process"
 	"nanofront/internal/testutil"
 )
 
@@ -175,7 +176,7 @@ func TestDisturb_SlowStopsAndContinues(t *testing.T) {
 	}
 	g := system.NewGroup()
 	defer g.Stop()
-	p, err := g.Start(system.Spec{Name: "echo-2", Path: "/bin/sleep", Args: []string{"1000"}})
+	p, err := g.Start(process.Spec{Name: "echo-2", Path: "/bin/sleep", Args: []string{"1000"}})
 	if err != nil {
 		t.Fatal(err)
 	}

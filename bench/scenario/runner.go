@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"nanofront/bench/peers"
+	"nanofront/bench/report"
 	"nanofront/bench/result"
 	"nanofront/bench/system"
 )
@@ -57,7 +58,9 @@ func Run(ctx context.Context, p *Plan, o Options) (*result.Report, error) {
 			err = nil
 		}
 	}
-	r.rep.Headline = headline(&plan, r.rep)
+	if len(r.rep.Runs) > 0 {
+		r.rep.Headline = report.Claim(r.rep, plan.Goal)
+	}
 	return r.rep, err
 }
 

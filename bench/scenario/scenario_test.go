@@ -161,32 +161,6 @@ func TestVerdicts_AHalvedThroughputIsARegression(t *testing.T) {
 	}
 }
 
-func TestHeadline_InPlainWords(t *testing.T) {
-	run := func(scenario, subject, loop string, offered, rate, p99 float64) result.Run {
-		return result.Run{
-			Scenario: scenario, Subject: subject, Driver: "wrk", Loop: loop, Round: 1, Duration: time.Second, Rate: rate, OfferedRate: offered,
-			Planned: uint64(rate), Latency: result.FromDigest(result.Digest{Count: 1, P99: p99}),
-		}
-	}
-	rep := &result.Report{Runs: []result.Run{
-		run("hello", result.Plain, result.Closed, 0, 130_000, 8),
-		run("hello", result.Nanofront, result.Closed, 0, 100_000, 5),
-		run("hello", "nginx", result.Closed, 0, 62_500, 9),
-		run("hello", "haproxy", result.Closed, 0, 60_000, 9),
-		run("profile", result.Nanofront, result.Closed, 0, 71_000, 6),
-		run("profile", result.Nanofront, result.Open, 50_000, 50_000, 6.1),
-	}}
-	got := headline(&Plan{Goal: "the goal is more"}, rep)
-	want := "two hops: 71,000 req/s (1.1 × nginx's one hop); p99 6.1 ms at 50,000 req/s offered, none lost; " +
-		"one hop: 100,000 req/s, 1.6 × nginx, the best of the others; the goal is more"
-	if got != want {
-		t.Errorf("got  %s\nwant %s", got, want)
-	}
-	if got := headline(&Plan{}, &result.Report{}); got != "" {
-		t.Errorf("of nothing: %q", got)
-	}
-}
-
 func TestOptions_Apply(t *testing.T) {
 	for _, c := range []struct {
 		o    Options

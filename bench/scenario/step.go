@@ -11,6 +11,7 @@ import (
 	"nanofront/bench/load"
 	"nanofront/bench/result"
 	"nanofront/bench/system"
+	"nanofront/internal/process"
 )
 
 var anyPort = regexp.MustCompile(`127\.0\.0\.1:\d+`)
@@ -166,18 +167,18 @@ func (t *turn) generate(ctx context.Context, d *drivers.Driver, step Step, live 
 			{From: step.Rate, To: step.Rate, Duration: step.Duration}, {From: step.afterRate, To: step.afterRate, Duration: step.after},
 		}
 	}
-	before := system.OwnUsage()
+	before := process.OwnUsage()
 	r, err := load.Run(ctx, o, live)
 	if err != nil {
 		return nil, err
 	}
 	run := RunOf(r)
+	own := system.Used(DriverBench, result.RoleLoad, process.OwnUsage().Since(before))
+	own.CPUSeconds = r.CPU // without what comes before and after what is counted
+	run.Processes = []result.Process{own}
 	if parts := RunsOf(r); len(parts) > 1 {
 		parts[0].Processes, parts[0].After = run.Processes, parts[1].Series
 		run = &parts[0]
 	}
-	own := system.OwnUsage().Since(before)
-	self := &run.Processes[0]
-	self.PeakRSSBytes, self.VoluntarySwitches, self.InvoluntarySwitches = own.PeakRSS, own.Voluntary, own.Involuntary
 	return run, nil
 }

@@ -2,101 +2,30 @@ package system
 
 import (
 	"errors"
-	"os/exec"
-	"runtime"
+	"os"
 	"slices"
-	"sync"
+	"strings"
+
+	"nanofront/internal/process"
 )
 
-// errStopped keeps processes from being started when the others are ended.
-var errStopped = errors.New("system: the group is stopped")
-
-// Group owns processes: whatever it has started ends with Stop. Make it with NewGroup. Its methods
-// may be called by several goroutines.
-type Group struct {
-	launches chan func()
-
-	mu        sync.Mutex
-	processes []*Process
-	stopped   bool
-	over      chan struct{} // closed at the end of Stop
+// NewGroup makes a group for the processes of a subject. They get this one's environment without the NANOFRONT_
+// variables, which are for the benchmark: they would change the programs' flags.
+func NewGroup() *process.Group {
+	return process.NewGroup(func() []string {
+		return slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "NANOFRONT_") })
+	})
 }
 
-// NewGroup makes an empty group.
-func NewGroup() *Group {
-	g := &Group{launches: make(chan func()), over: make(chan struct{})}
-	// The kernel ends children when the thread that started them ends
-	// (PR_SET_PDEATHSIG), so all are started from one that lives as long as the group.
-	go func() { // ends with Stop
-		runtime.LockOSThread()
-		for f := range g.launches {
-			f()
-		}
-	}()
-	return g
-}
+// startTries is how often a start is tried: a port that was free may be taken when it is used.
+const startTries = 3
 
-// start starts a command, unless the group is stopped. The lock is held meanwhile, so that Stop
-// either finds the process or keeps it from being started.
-func (g *Group) start(cmd *exec.Cmd) error {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.stopped {
-		return errStopped
-	}
-	started := make(chan error, 1)
-	g.launches <- func() { started <- cmd.Start() }
-	return <-started
-}
-
-// Start starts a process.
-func (g *Group) Start(s Spec) (*Process, error) {
-	p := &Process{Spec: s, group: g}
-	if err := p.launch(); err != nil {
-		return nil, err
-	}
-	g.mu.Lock()
-	stopped := g.stopped
-	g.processes = append(g.processes, p)
-	g.mu.Unlock()
-	if stopped { // meanwhile
-		p.End()
-		return nil, errStopped
-	}
-	return p, nil
-}
-
-// Processes are those that were started, in that order.
-func (g *Group) Processes() []*Process {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return slices.Clone(g.processes)
-}
-
-// Process returns the process of that name, nil if there is none.
-func (g *Group) Process(name string) *Process {
-	for _, p := range g.Processes() {
-		if p.Name == name {
-			return p
+// Retry starts something by what it is given, anew if a port was taken meanwhile.
+func Retry(start func() error) (err error) {
+	for range startTries {
+		if err = start(); err == nil || !errors.Is(err, process.ErrEnded) || !strings.Contains(err.Error(), "in use") {
+			break
 		}
 	}
-	return nil
-}
-
-// Stop ends all processes, the last one first, and waits for them. It may be called more than once.
-func (g *Group) Stop() {
-	g.mu.Lock()
-	if g.stopped {
-		g.mu.Unlock()
-		<-g.over
-		return
-	}
-	g.stopped = true
-	processes := slices.Clone(g.processes)
-	g.mu.Unlock()
-	for _, p := range slices.Backward(processes) {
-		p.End()
-	}
-	close(g.launches)
-	close(g.over)
+	return err
 }

@@ -2,7 +2,6 @@ package system
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"nanofront/internal/process"
 )
 
 // Roles of processes in reports.
@@ -20,9 +21,6 @@ const (
 	RoleWeb        = "web"
 	RoleProfile    = "profile"
 )
-
-// startTries is how often a start is tried: a port that was free may be taken when it is used.
-const startTries = 3
 
 // endGrace is above the programs' own --drain-timeout.
 const endGrace = 12 * time.Second
@@ -42,7 +40,7 @@ type NanofrontOptions struct {
 
 // System is a subject that runs.
 type System struct {
-	*Group
+	*process.Group
 	// URL is where it answers, without a slash at the end.
 	URL string
 	// Admins are the admin ports to sample, by name of the process.
@@ -63,17 +61,12 @@ func StartNanofront(ctx context.Context, o NanofrontOptions) (*Nanofront, error)
 	if o.Echo < 0 || o.Web < 0 || o.Profile < 0 || o.Profile > 1 || o.Echo+o.Web == 0 {
 		return nil, fmt.Errorf("system: echo %d, web %d, profile %d: there must be some echo or web, and at most one profile", o.Echo, o.Web, o.Profile)
 	}
-	var err error
-	for range startTries {
-		var n *Nanofront
-		if n, err = startNanofront(ctx, o); err == nil {
-			return n, nil
-		}
-		if !errors.Is(err, ErrEnded) || !strings.Contains(err.Error(), "in use") {
-			break
-		}
-	}
-	return nil, err
+	var n *Nanofront
+	err := Retry(func() (err error) {
+		n, err = startNanofront(ctx, o)
+		return err
+	})
+	return n, err
 }
 
 func startNanofront(ctx context.Context, o NanofrontOptions) (_ *Nanofront, err error) {
@@ -146,14 +139,14 @@ func (n *Nanofront) startHandler(o *NanofrontOptions, h handlerSpec, common []st
 		args = append(args, "--workers", strconv.Itoa(o.EchoWorkers))
 	}
 	n.Admins[h.name] = Admin{Addr: h.admin, Role: h.role}
-	_, err := n.Start(Spec{Name: h.name, Role: h.role, Path: filepath.Join(o.Bin, "handler"), Args: append(args, common...), Env: handlerEnv(), Grace: endGrace})
+	_, err := n.Start(process.Spec{Name: h.name, Role: h.role, Path: filepath.Join(o.Bin, "handler"), Args: append(args, common...), Env: handlerEnv(), Grace: endGrace})
 	return err
 }
 
 func (n *Nanofront) startTerminator(o *NanofrontOptions, http, admin string, common []string) error {
 	n.URL = "http://" + http
 	n.Admins[RoleTerminator] = Admin{Addr: admin, Role: RoleTerminator}
-	_, err := n.Start(Spec{
+	_, err := n.Start(process.Spec{
 		Name: RoleTerminator, Role: RoleTerminator, Path: filepath.Join(o.Bin, "terminator"), Grace: endGrace,
 		Args: append([]string{
 			"--instance", "terminator-1", "--http", http, "--admin", admin, "--handover", filepath.Join(o.Dir, "handover.sock"), "--access-log=0",
@@ -197,7 +190,7 @@ func (n *Nanofront) Restart(ctx context.Context, name string) error {
 	if p == nil {
 		return fmt.Errorf("system: there is no process %q to restart", name)
 	}
-	ctx, cancel := context.WithTimeout(ctx, ReadyTimeout)
+	ctx, cancel := context.WithTimeout(ctx, process.ReadyTimeout)
 	defer cancel()
 	if p.Role == RoleTerminator {
 		return p.Succeed(ctx)

@@ -3,7 +3,6 @@ package system
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -12,11 +11,8 @@ import (
 )
 
 const (
-	// ReadyTimeout is how long a system may take to be ready, making members included.
-	ReadyTimeout = time.Minute
-	readyEach    = 20 * time.Millisecond
-	askTimeout   = 2 * time.Second
-	maxAnswer    = 16 << 20
+	askTimeout = 2 * time.Second
+	maxAnswer  = 16 << 20
 )
 
 // asker asks admin ports, with a connection for each question: who was restarted has no part in an old one.
@@ -41,38 +37,6 @@ func ask(ctx context.Context, url string) ([]byte, error) {
 		return nil, fmt.Errorf("%s: %s: %.200s", url, resp.Status, strings.TrimSpace(string(body)))
 	}
 	return body, nil
-}
-
-// WaitFor tries until it succeeds, one of the group's processes ends, or ctx does. The error says why, and what the
-// process that ended has printed.
-func (g *Group) WaitFor(ctx context.Context, what string, try func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, ReadyTimeout)
-	defer cancel()
-	tick := time.NewTicker(readyEach)
-	defer tick.Stop()
-	var last error // that says more than that the time is over
-	for {
-		err := try(ctx)
-		if err == nil {
-			return nil
-		}
-		if ctx.Err() == nil || last == nil {
-			last = err
-		}
-		for _, p := range g.Processes() {
-			if p.Ended() {
-				return fmt.Errorf("%w: %s, while waiting for %s; its last words: %s", ErrEnded, p.Name, what, p.Output())
-			}
-		}
-		select {
-		case <-ctx.Done():
-			if errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
-				return fmt.Errorf("system: waited %v for %s in vain: %w", ReadyTimeout, what, last)
-			}
-			return context.Cause(ctx)
-		case <-tick.C:
-		}
-	}
 }
 
 // Answers tries whether a URL is answered with 200.

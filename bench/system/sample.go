@@ -13,6 +13,7 @@ import (
 	"gonum.org/v1/gonum/stat"
 
 	"nanofront/bench/result"
+	"nanofront/internal/process"
 	"nanofront/metrics"
 )
 
@@ -26,7 +27,7 @@ type Sample struct {
 
 type processSample struct {
 	name, role string
-	usage      Usage
+	usage      process.Usage
 }
 
 type adminSample struct {
@@ -37,7 +38,7 @@ type adminSample struct {
 // Sample takes a sample. An admin port that doesn't answer is left out. It costs the system some
 // milliseconds: take samples before and after a load, not during it.
 func (s *System) Sample(ctx context.Context) *Sample {
-	sample := &Sample{at: time.Now(), machine: machineCPU(), reports: make(map[string]adminSample)}
+	sample := &Sample{at: time.Now(), machine: process.MachineCPU(), reports: make(map[string]adminSample)}
 	if s.Group != nil {
 		for _, p := range s.Processes() {
 			sample.processes = append(sample.processes, processSample{p.Name, p.Role, p.Usage()})
@@ -68,20 +69,24 @@ func (s *System) ResetPeaks() {
 
 // Since is what happened after a former sample.
 func (s *Sample) Since(before *Sample) ([]result.Process, []result.Stage, map[string]float64) {
-	used := make(map[string]Usage)
+	used := make(map[string]process.Usage)
 	for _, p := range before.processes {
 		used[p.name] = p.usage
 	}
 	processes := make([]result.Process, 0, len(s.processes))
 	for _, p := range s.processes {
-		u := p.usage.Since(used[p.name])
-		processes = append(processes, result.Process{
-			Name: p.name, Role: p.role, CPUSeconds: u.CPU, CPUClock: u.Clock, PeakRSSBytes: u.PeakRSS,
-			VoluntarySwitches: u.Voluntary, InvoluntarySwitches: u.Involuntary,
-		})
+		processes = append(processes, Used(p.name, p.role, p.usage.Since(used[p.name])))
 	}
 	d := difference{before: before.reports, after: s.reports}
 	return processes, d.stages(), d.counters()
+}
+
+// Used is what a process used, as reports have it.
+func Used(name, role string, u process.Usage) result.Process {
+	return result.Process{
+		Name: name, Role: role, CPUSeconds: u.CPU, CPUClock: u.Clock, PeakRSSBytes: u.PeakRSS,
+		VoluntarySwitches: u.Voluntary, InvoluntarySwitches: u.Involuntary,
+	}
 }
 
 // Others is the share of the machine's CPU time since a former sample, 0 to 1, that went to none of the

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"time"
+
+	"nanofront/internal/process"
 )
 
 // DefaultMembers is how many members the profile's store has: enough for ids to be spread, few enough to be made
@@ -74,7 +76,7 @@ func makeStore(ctx context.Context, bin, cache, made string, members int) (err e
 	}
 	g := NewGroup()
 	defer g.Stop()
-	p, err := g.Start(Spec{
+	p, err := g.Start(process.Spec{
 		Name: h.name, Role: h.role, Path: filepath.Join(bin, "handler"), Grace: 30 * time.Second,
 		Args: []string{
 			h.role, "--instance", h.name, "--bus", "tcp://" + h.bus, "--admin", h.admin, "--static", table, "--statsd=",

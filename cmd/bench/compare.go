@@ -35,7 +35,7 @@ func (c *compareCommand) Run(_ context.Context, std cli.IO) error {
 	if err != nil {
 		return err
 	}
-	outcome, err := compare.Run(reps[:1], reps[1:], compare.Options{MaxRegression: limit, Subject: c.Subject})
+	outcome, err := compare.Run(reps[0], reps[1], compare.Options{MaxRegression: limit, Subject: c.Subject})
 	if err != nil {
 		return err
 	}

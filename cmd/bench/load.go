@@ -102,7 +102,9 @@ func (c *loadCommand) Run(ctx context.Context, std cli.IO) error {
 	}
 	rep := c.report(r)
 	width, colour := look(out)
-	if err := report.Banner(out, result.Doubts(rep), width, colour); err != nil {
+	banner := &terminal.Page{Width: width, Colours: terminal.Palette(colour)}
+	report.Banner(banner, report.BannerTitle, result.Doubts(rep))
+	if _, err := out.Write(banner.Bytes()); err != nil {
 		return err
 	}
 	printSummary(out, r, c.LateAfter)

@@ -285,8 +285,8 @@ func TestLoad_OverTime(t *testing.T) {
 	h := func() *hdrhistogram.Histogram { return hdrhistogram.New(1, 60_000_000, 3) }
 	r := &load.Result{
 		URL: "http://a/", Mode: "open", Duration: 4 * time.Second, Connections: 1, Workers: 2, Planned: 400,
-		Latency: h(), Service: h(), Delay: h(), Failed: h(),
-		Steps: []load.Step{{Stage: load.Stage{From: 1, To: 1}, Latency: h()}, {Stage: load.Stage{From: 2, To: 2}, Latency: h()}},
+		Counts: load.Counts{Latency: h()}, Service: h(), Delay: h(), Failed: h(),
+		Steps: []load.Step{{Stage: load.Stage{From: 1, To: 1}, Counts: load.Counts{Latency: h()}}, {Stage: load.Stage{From: 2, To: 2}, Counts: load.Counts{Latency: h()}}},
 	}
 	for i, s := range []load.Second{{OK: 100, P99: 1500}, {OK: 50, P99: 3000}, {}, {OK: 100, P99: 750}, {OK: 7, P99: 9000}} {
 		s.Start, s.Length = time.Duration(i)*time.Second, time.Second

@@ -6,12 +6,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
-	"runtime"
 	"slices"
 	"sync"
-	"syscall"
 	"time"
+
+	"nanofront/internal/process"
 )
 
 const (
@@ -57,8 +56,8 @@ type Supervisor struct {
 	spool   *spool
 	say     func(format string, args ...any)
 	failed  chan error
-	starts  chan func()
 	stopped chan struct{} // closed at the end of Stop
+	group   *process.Group
 
 	mu       sync.Mutex
 	children []*child
@@ -67,12 +66,11 @@ type Supervisor struct {
 
 type child struct {
 	Child
-	s     *Supervisor
-	cmd   *exec.Cmd // guarded by Supervisor.mu; written by start alone
-	pid   int       // guarded by Supervisor.mu; 0 when it doesn't run
-	done  chan struct{}
-	stop  chan struct{}
-	color int
+	s       *Supervisor
+	out     *lineWriter
+	process *process.Process // guarded by Supervisor.mu; nil if it could never be started
+	done    chan struct{}
+	stop    chan struct{}
 }
 
 // New makes a supervisor whose children's output goes to out, a line at a
@@ -84,22 +82,13 @@ func New(out io.Writer, color bool) *Supervisor {
 		out:     &prefixWriter{out: sp, color: color, width: len("terminator")},
 		spool:   sp,
 		failed:  make(chan error, 16),
-		starts:  make(chan func()),
 		stopped: make(chan struct{}),
+		group:   process.NewGroup(os.Environ),
 	}
 	s.say = func(format string, args ...any) { s.out.line("nanofront", own, fmt.Sprintf(format, args...)) }
 	sp.notice = func(n uint64) []byte {
 		return s.out.format("nanofront", own, fmt.Sprintf("%d lines of output are lost: nobody took them in time", n))
 	}
-	// Children are told to end when the thread that started them does
-	// (PR_SET_PDEATHSIG), so all are started from one that lives as long as
-	// the supervisor.
-	go func() {
-		runtime.LockOSThread()
-		for f := range s.starts {
-			f()
-		}
-	}()
 	return s
 }
 
@@ -118,19 +107,19 @@ func (s *Supervisor) Failed() <-chan error { return s.failed }
 // Start starts a child, and again whenever it dies, until Stop. The error is
 // that of the first start.
 func (s *Supervisor) Start(c Child) error {
-	ch := &child{Child: c, s: s, done: make(chan struct{}), stop: make(chan struct{})}
+	ch := &child{Child: c, s: s, out: &lineWriter{out: s.out, name: c.Name}, done: make(chan struct{}), stop: make(chan struct{})}
 	s.mu.Lock()
 	if s.stopping {
 		s.mu.Unlock()
 		return errStopping
 	}
-	ch.color = len(s.children)
+	ch.out.color = len(s.children)
 	s.children = append(s.children, ch)
 	s.mu.Unlock()
 	s.out.widen(c.Name)
 	if err := ch.start(); err != nil {
 		close(ch.done)
-		return fmt.Errorf("starting %s: %w", c.Name, err)
+		return err
 	}
 	go ch.run()
 	return nil
@@ -138,26 +127,19 @@ func (s *Supervisor) Start(c Child) error {
 
 // start starts the process. It holds the lock meanwhile, so that Stop either
 // finds the process and ends it, or keeps it from being started.
-func (c *child) start() error {
-	cmd := exec.Command(c.Path, c.Args...)
-	cmd.SysProcAttr = ChildAttr()
-	cmd.Env = append(os.Environ(), c.Env...)
-	cmd.Stdout = &lineWriter{out: c.s.out, name: c.Name, color: c.color}
-	cmd.Stderr = cmd.Stdout
-	// Its pipes may be held open by a process that it started itself.
-	cmd.WaitDelay = time.Second
+func (c *child) start() (err error) {
 	c.s.mu.Lock()
 	defer c.s.mu.Unlock()
 	if c.s.stopping {
 		return errStopping
 	}
-	started := make(chan error, 1)
-	c.s.starts <- func() { started <- cmd.Start() }
-	if err := <-started; err != nil {
-		return err
+	if c.process != nil {
+		return c.process.Launch()
 	}
-	c.cmd, c.pid = cmd, cmd.Process.Pid
-	return nil
+	c.process, err = c.s.group.Start(process.Spec{
+		Name: c.Name, Path: c.Path, Args: c.Args, Env: c.Env, Out: c.out, Grace: c.Grace, Told: true,
+	})
+	return err
 }
 
 // run waits for the process and starts it again, until stop.
@@ -167,11 +149,8 @@ func (c *child) run() {
 	up, deaths := false, 0
 	for {
 		began := time.Now()
-		err := c.cmd.Wait()
-		c.s.mu.Lock()
-		c.pid = 0
-		c.s.mu.Unlock()
-		c.cmd.Stdout.(*lineWriter).end() //nolint:forcetypeassert // as set by start
+		<-c.process.Done()
+		c.out.end()
 		select {
 		case <-c.stop:
 			return
@@ -185,12 +164,12 @@ func (c *child) run() {
 		}
 		if !up && deaths >= firstTries {
 			select {
-			case c.s.failed <- fmt.Errorf("%s %w: %s after %v; see its lines above", c.Name, ErrGivenUp, ending(err), lived.Round(time.Millisecond)):
+			case c.s.failed <- fmt.Errorf("%s %w: %s after %v; see its lines above", c.Name, ErrGivenUp, c.process.Ending(), lived.Round(time.Millisecond)):
 			default: // nobody listens, and enough others wait to be heard
 			}
 			return
 		}
-		c.s.say("%s ended (%s); starting it again in %v", c.Name, ending(err), backoff)
+		c.s.say("%s ended (%s); starting it again in %v", c.Name, c.process.Ending(), backoff)
 		for {
 			select {
 			case <-c.stop:
@@ -205,21 +184,9 @@ func (c *child) run() {
 			if errors.Is(err, errStopping) {
 				return
 			}
-			c.s.say("%s can't be started: %v; trying again in %v", c.Name, err, backoff)
+			c.s.say("%v; trying again in %v", err, backoff)
 		}
 	}
-}
-
-// ending says how a process ended.
-func ending(err error) string {
-	var exit *exec.ExitError
-	if !errors.As(err, &exit) {
-		return "exit code 0"
-	}
-	if ws, ok := exit.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
-		return fmt.Sprintf("signal %d, %v", int(ws.Signal()), ws.Signal())
-	}
-	return fmt.Sprintf("exit code %d", exit.ExitCode())
 }
 
 // PID returns the process id of a running child, 0 if it doesn't run.
@@ -227,8 +194,8 @@ func (s *Supervisor) PID(name string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, c := range s.children {
-		if c.Name == name {
-			return c.pid
+		if c.Name == name && c.process != nil && !c.process.Ended() {
+			return c.process.PID()
 		}
 	}
 	return 0
@@ -263,46 +230,19 @@ func (s *Supervisor) Stop(ctx context.Context) {
 		}
 		wg.Wait()
 	}
-	close(s.starts)
+	s.group.Stop()
 	s.Flush()
 	close(s.stopped)
 }
 
 // end ends one child.
 func (c *child) end(ctx context.Context) {
-	if c.signal(syscall.SIGTERM) {
-		grace := time.NewTimer(c.Grace)
-		defer grace.Stop()
-		select {
-		case <-c.done:
-			return
-		case <-grace.C:
-		case <-ctx.Done():
-		}
+	c.s.mu.Lock()
+	p := c.process
+	c.s.mu.Unlock()
+	if p != nil && !p.Tell(ctx) {
 		c.s.say("%s did not end in time; killing it", c.Name)
-		c.kill()
+		p.Kill()
 	}
 	<-c.done
-}
-
-// signal reports whether there was a process to send it to.
-func (c *child) signal(sig syscall.Signal) bool {
-	c.s.mu.Lock()
-	defer c.s.mu.Unlock()
-	if c.pid == 0 {
-		return false
-	}
-	// The process is waited for only by run, which clears pid first thing
-	// after: the id can't be another process' yet, and os.Process makes sure.
-	return !errors.Is(c.cmd.Process.Signal(sig), os.ErrProcessDone)
-}
-
-// kill ends the process, and with it what it has started itself: that is in
-// its process group.
-func (c *child) kill() {
-	c.s.mu.Lock()
-	defer c.s.mu.Unlock()
-	if c.pid != 0 && c.cmd.Process.Signal(syscall.Signal(0)) == nil {
-		_ = syscall.Kill(-c.pid, syscall.SIGKILL) // gone by itself, at worst
-	}
 }

@@ -67,7 +67,7 @@ func figures(v float64) string {
 // Printable is text that can be shown on a terminal: one line, without control characters or what turns
 // the direction of writing; these are shown as Go writes them in a string.
 func Printable(text string) string {
-	odd := func(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) }
+	odd := func(r rune) bool { return r == utf8.RuneError || r != NoBreak && !unicode.IsPrint(r) }
 	if !strings.ContainsFunc(text, odd) {
 		return text
 	}
@@ -103,12 +103,15 @@ func Clip(text string, n int) string {
 	return string([]rune(text)[:max(n, 1)-1]) + "…"
 }
 
+// NoBreak is a space at which [Wrap] breaks no line, as between a number and its unit.
+const NoBreak = '\u00a0'
+
 // Wrap cuts text into lines of at most width columns, at spaces; a word that is
 // longer has a line of its own.
 func Wrap(text string, width int) []string {
 	var lines []string
 	line := ""
-	for word := range strings.FieldsSeq(text) {
+	for word := range strings.FieldsFuncSeq(text, func(r rune) bool { return r != NoBreak && unicode.IsSpace(r) }) {
 		switch {
 		case line == "":
 			line = word

@@ -12,7 +12,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"nanofront/internal/cli"
-	"nanofront/internal/supervisor"
+	"nanofront/internal/process"
 )
 
 // child is the command that runs. A nil *child is none, which never ends.
@@ -26,7 +26,7 @@ func startChild(command, env []string) (*child, error) {
 	c := &child{cmd: exec.Command(command[0], command[1:]...), ended: make(chan struct{})}
 	c.cmd.Env = append(os.Environ(), env...)
 	c.cmd.Stdout, c.cmd.Stderr = os.Stdout, os.Stderr
-	c.cmd.SysProcAttr = supervisor.ChildAttr()
+	c.cmd.SysProcAttr = process.Attr(true)
 	started := make(chan error)
 	go func() { // ends with the child
 		// The system ends the child with the thread that started it, so that one waits for it.

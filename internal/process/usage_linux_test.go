@@ -1,22 +1,20 @@
-package system
+package process
 
 import (
 	"os"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"nanofront/bench/result"
 	"nanofront/internal/testutil"
 )
 
 // What a process uses that mostly sleeps is less than a tick, and is counted all the same: ticks alias with a load
 // that is paced.
 func TestUsage_CountsLessThanATick(t *testing.T) {
-	p := shell(t, NewGroup(), `echo ready; exec sleep 60`, time.Second)
+	p := shell(t, newGroup(), `echo ready; exec sleep 60`, time.Second)
 	testutil.Eventually(t, "it sleeps", func() bool { return strings.Contains(p.Output(), "ready") && p.Usage().CPU > 0 })
 	u := p.Usage()
 	if u.Clock != ClockScheduler {
@@ -75,13 +73,5 @@ func TestMachineCPU(t *testing.T) {
 	}
 	if got := parseMachineCPU(stat, 4); got != 0 {
 		t.Errorf("%v s of CPUs that aren't ours", got)
-	}
-	before := &Sample{at: time.Unix(0, 0), machine: 100}
-	after := &Sample{at: time.Unix(10, 0), machine: 100 + 10*float64(runtime.NumCPU())}
-	if got := after.Others(before, []result.Process{{CPUSeconds: 4 * float64(runtime.NumCPU())}}); got < 0.599 || got > 0.601 {
-		t.Errorf("others had %v of the machine, want 0.6", got)
-	}
-	if got := after.Others(&Sample{at: time.Unix(0, 0)}, nil); got != 0 {
-		t.Errorf("others had %v, of which nothing is known", got)
 	}
 }

@@ -1,6 +1,6 @@
 //go:build unix && !linux
 
-package system
+package process
 
 // readUsage: there is no /proc to ask.
 func readUsage(int) Usage { return Usage{} }
@@ -8,5 +8,5 @@ func readUsage(int) Usage { return Usage{} }
 // ResetPeak is for Linux.
 func (p *Process) ResetPeak() {}
 
-// machineCPU is for Linux.
-func machineCPU() float64 { return 0 }
+// MachineCPU is for Linux.
+func MachineCPU() float64 { return 0 }

@@ -1,4 +1,4 @@
-package system
+package process
 
 import (
 	"bytes"
@@ -139,10 +139,10 @@ func statusValue(file, name string) int64 {
 	return 0
 }
 
-// machineCPU is how long all CPUs have run programs, in seconds, the time included that a hypervisor
+// MachineCPU is how long all CPUs have run programs, in seconds, the time included that a hypervisor
 // gave to other machines. Interrupts aren't in it: those of the measurement's own traffic are
 // nobody's. It is 0 where /proc/stat has other CPUs than this process may use.
-func machineCPU() float64 {
+func MachineCPU() float64 {
 	raw, err := os.ReadFile("/proc/stat")
 	if err != nil {
 		return 0
