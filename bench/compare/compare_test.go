@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"nanofront/bench/result"
-	"nanofront/internal/testutil/resulttest"
+	"nanofront/bench/result/resulttest"
 )
 
 // world makes reports of which the truth is known.

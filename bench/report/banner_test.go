@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"nanofront/bench/result"
-	"nanofront/internal/testutil/resulttest"
+	"nanofront/bench/result/resulttest"
 )
 
 // noisy is the report of a machine that had other things to do.

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"nanofront/bench/result"
-	"nanofront/internal/testutil/resulttest"
+	"nanofront/bench/result/resulttest"
 )
 
 // TestPercentiles_AreReadAsPlottersDo: lines of four numbers, rising, up to all of the requests.

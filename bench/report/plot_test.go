@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"nanofront/bench/result"
-	"nanofront/internal/testutil/resulttest"
+	"nanofront/bench/result/resulttest"
 )
 
 // reports that plots must stand: whole, tiny, odd.

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"nanofront/bench/result"
-	"nanofront/internal/testutil/resulttest"
+	"nanofront/bench/result/resulttest"
 )
 
 func terminalText(t *testing.T, rep *result.Report, width int, colour bool) string {

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"nanofront/bench/result"
-	"nanofront/internal/testutil/resulttest"
+	"nanofront/bench/result/resulttest"
 )
 
 // reasons are those of a report, one a line.

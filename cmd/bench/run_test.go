@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"nanofront/bench/result"
+	"nanofront/bench/result/resulttest"
 	"nanofront/internal/cli"
-	"nanofront/internal/testutil/resulttest"
 )
 
 func TestList_NamesAll(t *testing.T) {

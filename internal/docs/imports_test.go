@@ -129,7 +129,7 @@ func TestImports_TableKeepsTheOrder(t *testing.T) {
 		{"", "internal/testutil", []string{"handlers/handlertest"}},
 		{"", "handlers/handlertest", nil},
 		{"", "terminator/http1/http1test", nil},
-		{"", "internal/testutil/resulttest", nil},
+		{"", "bench/result/resulttest", nil},
 		{"", "go.nanomsg.org/mangos", []string{"nanobus"}},
 		{"", "go.etcd.io/etcd", []string{"etcd"}},
 		{"", "go.etcd.io/etcd/server", []string{"etcd/embedded"}},
