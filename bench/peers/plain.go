@@ -60,7 +60,7 @@ func Plain(ctx context.Context, addr string, workers int) error {
 			}
 			time.Sleep(d)
 			c.SetContentType(typeText)
-			fmt.Fprintf(c, "slept %d ms\n", d.Milliseconds())
+			_, _ = fmt.Fprintf(c, "slept %d ms\n", d.Milliseconds()) // to memory
 			return
 		}
 		body, large := all.of(c.RequestURI())

@@ -78,6 +78,9 @@ func outcome(all []*result.Summary, scenario string) string {
 			rival = s
 		}
 	}
+	if result.IsOverload(scenario) {
+		return overloadClaim(scenario, all)
+	}
 	var parts []string
 	if closed != nil {
 		parts = append(parts, rate(closed.Rate.Median)+" req/s in a closed loop")

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"strings"
 
 	"nanofront/bench/result"
 	"nanofront/internal/terminal"
@@ -70,6 +71,29 @@ var (
 	keyRefused  = key{"refused (503)", warn, hatchRising}
 	keyBroken   = key{"failed or never sent", bad, hatchCrossed}
 )
+
+// overloadClaim says what became of nanofront under the most that was offered, and of others.
+func overloadClaim(scenario string, all []*result.Summary) string {
+	for _, g := range groupsOf(all) {
+		if !isOverload(g) || g.scenario != scenario {
+			continue
+		}
+		var parts []string
+		most := 0.0
+		for _, name := range g.subjects() {
+			rows := g.of(name)
+			if steps := result.ByOffered(rows); bestRate(rows) > 0 {
+				last := steps[len(steps)-1]
+				most = max(most, last.Offered)
+				parts = append(parts, fmt.Sprintf("%s gives %s of its best", name, percent(last.Rate.Median/bestRate(rows))))
+			}
+		}
+		if len(parts) > 0 {
+			return fmt.Sprintf("%s: at %s req/s offered, %s", scenario, rate(most), strings.Join(parts, ", "))
+		}
+	}
+	return scenario + ": nothing was answered"
+}
 
 func overloadTitle(g *group) string {
 	rows := g.of(g.subjects()[0])

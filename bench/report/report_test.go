@@ -238,6 +238,12 @@ func TestHeadline(t *testing.T) {
 	if got := Headline(rep); !regexp.MustCompile(`^two hops: 7\d,\d00 req/s in a closed loop, 1\.\d × nginx's one hop, p99 4\.\d\d ms at 50,000 req/s offered, none lost; one hop: 10\d,\d00 req/s in a closed loop, 1\.\d × nginx, .*; knee at 70,000 req/s$`).MatchString(got) {
 		t.Errorf("headline %q", got)
 	}
+	over := reports()["whole"]
+	over.Headline = ""
+	over.Runs = slices.DeleteFunc(over.Runs, func(r result.Run) bool { return r.Scenario != result.ScenarioOverload })
+	if got := Headline(over); got != "overload: at 288,000 req/s offered, nanofront gives 86 % of its best" {
+		t.Errorf("of an overload: %q", got)
+	}
 	if got := Headline(&result.Report{}); got != "nothing was measured" {
 		t.Errorf("headline of nothing %q", got)
 	}
