@@ -71,6 +71,13 @@ func (c *peerClock) due(writes uint32, now int64) bool {
 // ping asks the peer for a sign of life and the time.
 func (c *peerClock) ping(l *Link, now int64) {
 	c.unanswered.Add(1)
+	c.send(l, now)
+}
+
+// probe is ping, but nothing is made of it if no answer comes.
+func (c *peerClock) probe(l *Link, now int64) { c.send(l, now) }
+
+func (c *peerClock) send(l *Link, now int64) {
 	t0 := l.bus.wallMicros(now)
 	c.pinged.Store(t0)
 	l.control(wire.KindPing, 0, 0, binary.BigEndian.AppendUint64(nil, t0)...)

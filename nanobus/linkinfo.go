@@ -9,7 +9,8 @@ type LinkInfo struct {
 	Version   string  `json:"version,omitempty"`
 	Address   string  `json:"address"`
 	State     string  `json:"state"`
-	Weight    int     `json:"weight"` // 0: it is taken out
+	Stalled   bool    `json:"stalled,omitempty"` // silent with requests under way: it gets no more until it speaks
+	Weight    int     `json:"weight"`            // 0: it is taken out
 	Window    int     `json:"window"`
 	InFlight  int     `json:"in_flight"`
 	Replies   uint64  `json:"replies"`
@@ -40,9 +41,10 @@ func (b *Bus) Links() []LinkInfo {
 		recent := l.target.Recent()
 		infos = append(infos, LinkInfo{
 			Service: in.Service, Instance: in.ID, Version: in.Version, Address: in.Address,
-			State:  [...]string{"greeting", "live", "draining", "down"}[l.state.Load()],
-			Weight: balance.Effective(in.Weight),
-			Window: l.target.Window(), InFlight: l.InFlight(), Replies: l.target.Replies(),
+			State:   [...]string{"greeting", "live", "draining", "down"}[l.state.Load()],
+			Stalled: l.stalled.Load(),
+			Weight:  balance.Effective(in.Weight),
+			Window:  l.target.Window(), InFlight: l.InFlight(), Replies: l.target.Replies(),
 			LatencyMS: l.target.Latency().Seconds() * 1e3, ClockKnown: l.clock.known.Load(),
 			Rate: recent.Rate, Failed: recent.Failed, P50: recent.P50.Seconds() * 1e3, P99: recent.P99.Seconds() * 1e3,
 		})

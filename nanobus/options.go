@@ -140,7 +140,7 @@ type busMetrics struct {
 
 	messagesIn, messagesOut, framesIn, framesOut, bytesIn, bytesOut *metrics.Counter
 	calls, expired, cancelsIn, cancelsOut, eventsIn, eventsOut      *metrics.Counter
-	opened, keyed, keyMoved                                         *metrics.Counter
+	opened, keyed, keyMoved, stalled                                *metrics.Counter
 
 	droppedLate, droppedStray, droppedMalformed, droppedUnknown      *metrics.Counter
 	droppedWindow, droppedNoHandler, droppedEvents, droppedOversized *metrics.Counter
@@ -158,8 +158,8 @@ func newBusMetrics(s metrics.Meter) *busMetrics {
 		calls: s.Counter(metrics.BusCalls), expired: s.Counter(metrics.BusExpired),
 		cancelsIn: s.Counter(metrics.BusCancelsIn), cancelsOut: s.Counter(metrics.BusCancelsOut),
 		eventsIn: s.Counter(metrics.BusEventsIn), eventsOut: s.Counter(metrics.BusEventsOut),
-		opened: s.Counter(metrics.BusLinkOpened),
-		keyed:  s.Counter(metrics.BusKeyed), keyMoved: s.Counter(metrics.BusKeyMoved),
+		opened: s.Counter(metrics.BusLinkOpened), stalled: s.Counter(metrics.BusLinkStalled),
+		keyed: s.Counter(metrics.BusKeyed), keyMoved: s.Counter(metrics.BusKeyMoved),
 		droppedLate: dropped("late"), droppedStray: dropped("stray"),
 		droppedMalformed: dropped("malformed"), droppedUnknown: dropped("unknown_kind"),
 		droppedWindow: dropped("over_window"), droppedNoHandler: dropped("no_handler"),

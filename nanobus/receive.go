@@ -23,6 +23,9 @@ func (l *Link) reader() {
 		}
 		now := l.bus.now()
 		l.clock.unanswered.Store(0)
+		if l.heard.Store(now); l.stalled.Load() {
+			l.spoke()
+		}
 		m.messagesIn.Inc()
 		m.bytesIn.Add(uint64(len(msg.Body)))
 		var err error

@@ -19,6 +19,11 @@ type requester struct {
 	target balance.Target // credit, and what choosing needs
 	clock  peerClock
 
+	heard      atomic.Int64    // bus time at which the last message came
+	stalled    atomic.Bool     // it is silent, and gets no requests
+	silence    balance.Silence // the sweep's alone
+	quietLimit atomic.Int64    // how long it may be silent, in ns
+
 	ended   int          // calls, by the message at hand; reader only
 	answers []HeldAnswer // to held calls, of the message at hand; reader only
 }

@@ -2,6 +2,7 @@ package nanobus
 
 import (
 	"errors"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -97,12 +98,19 @@ func linkOf(t *balance.Target) *Link {
 func (s *Service) rebuild() {
 	before := s.live.Load()
 	instances := make([]balance.Instance, 0, before.Len()+1)
+	stalled := 0
 	for l := range s.bus.links {
 		in := l.instance
 		if in == nil || in.EventsOnly || in.Service != s.name || !l.stateIs(linkLive) || l.target.Window() <= 0 || balance.Effective(in.Weight) == 0 {
 			continue
 		}
 		instances = append(instances, balance.Instance{Target: &l.target, ID: in.ID, Address: in.Address, Since: l.attached, Weight: in.Weight})
+		if l.stalled.Load() {
+			stalled++
+		}
+	}
+	if stalled > 0 && stalled < len(instances) { // never the last
+		instances = slices.DeleteFunc(instances, func(in balance.Instance) bool { return linkOf(in.Target).stalled.Load() })
 	}
 	if len(instances) == 0 && before.Len() > 0 {
 		s.lost.Store(int64(s.bus.Now()))

@@ -24,6 +24,7 @@ type sweeper struct {
 	at    atomic.Int64  // bus time of the next look
 	kick  chan struct{} // at has come nearer
 	looks atomic.Uint64
+	watch watch
 }
 
 // due sees to it that the sweep looks at a deadline, in bus time. Called when what has
@@ -84,6 +85,7 @@ func (s *sweeper) run() {
 			b.calls.table.trim()
 			s.second(now)
 		}
+		earliest = min(earliest, s.watch.look(b, now))
 		s.nearer(max(earliest, now+int64(sweepInterval)))
 		timer.Reset(time.Duration(s.at.Load() - b.now()))
 	}
@@ -128,6 +130,7 @@ func (s *sweeper) second(now int64) {
 	b := s.bus
 	for _, l := range b.snapshotLinks() {
 		l.target.Recover()
+		l.renewPatience()
 		l.controls.Store(0)
 		switch {
 		case l.challenge.owed.Load() && now-l.attached > int64(helloTimeout):
