@@ -173,6 +173,9 @@ func (b *Bus) admitLink(l *Link) error {
 	p.SetOwner(l)
 	if in != nil {
 		in.link.Store(l)
+		if !in.EventsOnly {
+			l.service = b.service(in.Service)
+		}
 	}
 	b.links[l] = struct{}{}
 	b.metrics.opened.Inc()

@@ -59,6 +59,11 @@ type Call struct {
 	// Payload. It must be read to its end or closed; Release closes it.
 	Download *BodyReader
 
+	// Repeat, set before the call is started, says when the request may be sent to a second instance, while the first
+	// has not answered: the first answer counts. The payload must stay as it is until the call has ended, and its
+	// AppendTo may be called twice.
+	Repeat Repeat
+
 	// Held says that the responder answers later: HoldFor is for how long it wants the call to be held at the
 	// most, and Payload what is to be taken for the answer then, empty if there is none. The call itself has ended;
 	// the answer goes to Options.Holder, under the call's id.
@@ -82,13 +87,23 @@ type Call struct {
 	// Received is the bus time at which the reply was read. See Bus.Now.
 	Received time.Duration
 
-	id     uint64
-	sent   int64  // bus time in ns when it was put on the link
-	batch  uint32 // which of the link's writes took it
-	msg    *mangos.Message
-	notify chan struct{}
-	kept   bool
+	id      uint64
+	request Payload // of a call that may be repeated
+	sent    int64   // bus time in ns when it was put on the link
+	batch   uint32  // which of the link's writes took it
+	msg     *mangos.Message
+	notify  chan struct{}
+	kept    bool
 }
+
+// Repeat says when a request may be sent to two instances.
+type Repeat uint8
+
+const (
+	RepeatNever   Repeat = iota
+	RepeatStalled        // when the first instance is found to be silent
+	RepeatSlow           // and when it takes longer than nearly all of the service's requests have lately
+)
 
 // NewCall returns a Call that is ready for use.
 func NewCall() *Call { return &Call{notify: make(chan struct{}, 1)} }
@@ -128,7 +143,7 @@ func (c *Call) Release() {
 		_ = c.Download.Close() // it can't fail
 		c.Download = nil
 	}
-	c.SendMore, c.StopOnReply, c.Upload = false, false, nil
+	c.SendMore, c.StopOnReply, c.Upload, c.Repeat, c.request = false, false, nil, RepeatNever, nil
 	c.msg, c.kept = nil, false
 	c.Payload, c.Err, c.Link, c.Timing, c.Received = nil, nil, nil, Timing{}, 0
 	c.Held, c.HoldFor = false, 0

@@ -18,11 +18,11 @@ func (q *calls) failAll(l *Link, err error) {
 	slots, n := q.table.inUse(), 0
 	for i := range slots {
 		s := &slots[i]
-		id := s.id.Load()
-		if id == 0 || (l != nil && s.link.Load() != l) {
+		id := s.awaited()
+		if id == 0 || (l != nil && s.link.Load() != l) || l != nil && q.outlives(id) {
 			continue
 		}
-		if c := q.table.claim(id); c != nil {
+		if c := q.claim(id); c != nil {
 			q.bus.metrics.droppedLinkDown.Inc()
 			c.Err, c.Nth = err, n
 			n++
@@ -53,6 +53,16 @@ func (q *calls) start(l *Link, c *Call, p Payload, budget time.Duration, when se
 	s.call = c
 	s.link.Store(l)
 	s.deadline.Store(now + int64(budget))
+	switch {
+	case c.Repeat == RepeatNever || c.SendMore:
+		s.repeat.Store(0)
+	case c.Repeat == RepeatStalled:
+		c.request = p
+		s.repeat.Store(never)
+	default:
+		c.request = p
+		s.repeat.Store(now + l.service.hedgeAfter())
+	}
 	start, err := l.begin(wire.KindRequest, flags, id)
 	if err == nil && l.stateIs(linkDraining) {
 		// Since it was picked. What stands behind our ack would be lost.
@@ -120,7 +130,7 @@ func (q *calls) abortNth(id uint64, err error, nth int) bool {
 	if !q.table.issued(id) {
 		return false
 	}
-	c := q.table.claim(id)
+	c := q.claim(id)
 	if c == nil {
 		return false
 	}

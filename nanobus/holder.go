@@ -78,7 +78,18 @@ func (q *requester) holding(f wire.Frame, msg *mangos.Message, now int64) error 
 		b.metrics.droppedStray.Inc() // a reply too many
 		return nil
 	}
-	c := b.calls.table.claimOn(f.ID, l)
+	if b.calls.isCopy(f.ID) && b.calls.table.on(f.ID, l) {
+		// What it answers later would come under another id than the call has.
+		l.CancelHeld(f.ID)
+		if !b.calls.outlives(f.ID) {
+			if c := b.calls.answered(f.ID, l); c != nil {
+				c.Err = ErrLinkDown
+				c.finish(nil)
+			}
+		}
+		return nil
+	}
+	c := b.calls.answered(f.ID, l)
 	if c == nil {
 		b.metrics.droppedLate.Inc() // it was cancelled, and so is what is held
 		return nil

@@ -38,6 +38,7 @@ type Link struct {
 
 	bus      *Bus
 	instance *instance // the table entry that was dialled; nil on accepted links
+	service  *Service  // what is called on it; nil if nothing is
 	remote   string
 	attached int64
 

@@ -75,6 +75,10 @@ type Options struct {
 	// MaxHeld bounds the requests of peers that the process holds. 1..1048576, 0 means DefaultHeld.
 	MaxHeld int
 
+	// Spare is asked before a request that may be repeated (Call.Repeat) is sent to another instance, as the one that
+	// has it is silent. It must not block. nil: all are.
+	Spare func() bool
+
 	// Security says how peers are told from strangers.
 	Security Security
 
@@ -142,6 +146,8 @@ type busMetrics struct {
 	calls, expired, cancelsIn, cancelsOut, eventsIn, eventsOut      *metrics.Counter
 	opened, keyed, keyMoved, stalled                                *metrics.Counter
 
+	copiesSlow, copiesStalled, copiesWon, copiesLeftOut *metrics.Counter
+
 	droppedLate, droppedStray, droppedMalformed, droppedUnknown      *metrics.Counter
 	droppedWindow, droppedNoHandler, droppedEvents, droppedOversized *metrics.Counter
 	droppedLinkDown, droppedBodies                                   *metrics.Counter
@@ -160,6 +166,8 @@ func newBusMetrics(s metrics.Meter) *busMetrics {
 		eventsIn: s.Counter(metrics.BusEventsIn), eventsOut: s.Counter(metrics.BusEventsOut),
 		opened: s.Counter(metrics.BusLinkOpened), stalled: s.Counter(metrics.BusLinkStalled),
 		keyed: s.Counter(metrics.BusKeyed), keyMoved: s.Counter(metrics.BusKeyMoved),
+		copiesSlow: s.Counter(metrics.BusCopies, "slow"), copiesStalled: s.Counter(metrics.BusCopies, "stalled"),
+		copiesWon: s.Counter(metrics.BusCopiesWon), copiesLeftOut: s.Counter(metrics.BusCopiesLeftOut),
 		droppedLate: dropped("late"), droppedStray: dropped("stray"),
 		droppedMalformed: dropped("malformed"), droppedUnknown: dropped("unknown_kind"),
 		droppedWindow: dropped("over_window"), droppedNoHandler: dropped("no_handler"),

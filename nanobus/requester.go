@@ -21,7 +21,8 @@ type requester struct {
 
 	heard      atomic.Int64    // bus time at which the last message came
 	stalled    atomic.Bool     // it is silent, and gets no requests
-	silence    balance.Silence // the sweep's alone
+	silence    balance.Silence // the sweep's alone, and
+	recent     balance.Recent  // as of the last second
 	quietLimit atomic.Int64    // how long it may be silent, in ns
 
 	ended   int          // calls, by the message at hand; reader only
@@ -46,7 +47,11 @@ func (q *requester) response(f wire.Frame, msg *mangos.Message, now int64) error
 		b.metrics.droppedStray.Inc() // a reply too many
 		return nil
 	}
-	c := b.calls.table.claimOn(f.ID, l)
+	if f.Flags&wire.FlagError != 0 && b.calls.table.on(f.ID, l) && b.calls.outlives(f.ID) {
+		q.target.ObserveError(0)
+		return nil
+	}
+	c := b.calls.answered(f.ID, l)
 	if c == nil {
 		b.metrics.droppedLate.Inc()
 		return nil
@@ -75,6 +80,9 @@ func (q *requester) response(f wire.Frame, msg *mangos.Message, now int64) error
 		return nil
 	}
 	remote := decodeRemoteError(body)
+	if remote.Code == CodeOverWindow && l.service != nil {
+		l.service.Overloaded()
+	}
 	q.target.ObserveError(c.Timing.Total)
 	c.Err = remote
 	c.finish(nil)

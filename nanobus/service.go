@@ -17,6 +17,8 @@ type Service struct {
 	live  atomic.Pointer[balance.View]
 	lost  atomic.Int64 // bus time when the last live instance went
 	keyed bool         // guarded by Bus.mu: views have a table of keys
+
+	hedging hedging
 }
 
 // Name returns the service's name.
@@ -86,6 +88,9 @@ func (s *Service) pick(key uint64, avoid *Link) (*Link, error) {
 	return linkOf(t), err
 }
 
+// chooses reports whether the link is chosen from.
+func (s *Service) chooses(l *Link) bool { return s.live.Load().Has(&l.target) }
+
 // linkOf is the link that was picked by its target; nil for none.
 func linkOf(t *balance.Target) *Link {
 	if t == nil {
@@ -138,6 +143,9 @@ func (s *Service) send(c *Call, p Payload, budget time.Duration, when sendWhen) 
 	for range 3 {
 		l, err := s.pick(c.Key, avoid)
 		if err != nil {
+			if err == ErrNoCredit { //nolint:errorlint // ours, never wrapped
+				s.Overloaded()
+			}
 			return nil, err
 		}
 		err = s.bus.calls.start(l, c, p, budget, when)

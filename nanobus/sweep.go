@@ -102,12 +102,19 @@ func (q *calls) sweep(now int64) (earliest int64) {
 		s := &slots[i]
 		// The id first: if the slot changes hands in between, the
 		// deadline is another call's, but the id then claims nothing.
-		id := s.id.Load()
+		id := s.awaited()
 		if id == 0 {
 			continue
 		}
 		if deadline := s.deadline.Load(); deadline > now {
 			earliest = min(earliest, deadline)
+			switch at := s.repeat.Load(); {
+			case at <= 0 || at >= never:
+			case at <= now:
+				q.hedge(s, id, at, now)
+			default:
+				earliest = min(earliest, at)
+			}
 		} else if ended++; ended <= sweepMost {
 			q.abortNth(id, ErrTimeout, ended-1)
 		} else {
@@ -145,6 +152,9 @@ func (s *sweeper) second(now int64) {
 	}
 	b.taps.report()
 	b.mu.Lock()
+	for _, service := range b.services {
+		service.learn()
+	}
 	b.prune(now)
 	b.mu.Unlock()
 }

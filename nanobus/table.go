@@ -2,6 +2,7 @@ package nanobus
 
 import (
 	"math/rand/v2"
+	"sync"
 	"sync/atomic"
 )
 
@@ -18,6 +19,9 @@ const (
 	generationMask = 1<<generationBits - 1
 
 	maxSlots = 1 << 20
+
+	// copying marks a slot's id while a copy of its call's request is made, or is done away with. No slot is so large.
+	copying = 1 << (slotBits - 1)
 )
 
 // slot is one place in the table. Whoever swaps id from the call's id to 0
@@ -30,7 +34,14 @@ type slot struct {
 	call     *Call // written before id is set, read after id was swapped
 	next     uint32
 	gen      uint32
-	_        [24]byte // one slot per cache line
+
+	// repeat is the bus time at which a copy of the request may be sent to another instance; 0 is never, and less than
+	// that says that there is a copy, or that it is one: see copies.go.
+	repeat atomic.Int64
+	copied uint64 // the copy's id; written by whoever has marked id with copying
+	of     uint64 // the id of whose copy it is; as call
+
+	// One slot per cache line.
 }
 
 // table is the set of calls under way: preallocated slots and a lock-free
@@ -39,6 +50,7 @@ type slot struct {
 // lies below high.
 type table struct {
 	origin uint64
+	making sync.Mutex // held while any id is marked with copying
 	slots  []slot
 	free   atomic.Uint64 // tag(32) | slot index + 1 (32); the tag defeats ABA
 	high   atomic.Uint32 // slots at and above this have not been used since the last trim
@@ -98,7 +110,7 @@ func (t *table) raise(n uint32) {
 // give puts a slot back. Only the owner of its call may.
 func (t *table) give(s *slot, id uint64) {
 	i := uint32(id&slotMask) + 1
-	s.call = nil
+	s.call, s.copied, s.of = nil, 0, 0
 	s.link.Store(nil)
 	t.used.Add(-1)
 	for {
@@ -110,33 +122,44 @@ func (t *table) give(s *slot, id uint64) {
 	}
 }
 
-// claim makes the caller the owner of the call with this id. It returns nil
-// when the id is not (or no longer) awaited.
-func (t *table) claim(id uint64) *Call {
-	i := id & slotMask
-	if id == 0 || i >= uint64(len(t.slots)) {
-		return nil
+// at is the slot of an id; nil for one that no slot has.
+func (t *table) at(id uint64) *slot {
+	if i := id & slotMask; i < uint64(len(t.slots)) {
+		return &t.slots[i]
 	}
-	s := &t.slots[i]
-	if !s.id.CompareAndSwap(id, 0) {
-		return nil
-	}
-	c := s.call
-	t.give(s, id)
-	return c
+	return nil
 }
 
-// claimOn is claim for a reply that came on a link. It returns nil for a call
-// that waits for its reply on another one: ids can be guessed, and one peer
-// must not answer for the next.
-func (t *table) claimOn(id uint64, l *Link) *Call {
-	if i := id & slotMask; i < uint64(len(t.slots)) {
-		// In this order: while the slot has the id, its link is the call's.
-		if s := &t.slots[i]; s.id.Load() != id || s.link.Load() != l {
-			return nil
-		}
+// awaited is the id that the slot waits for, 0 if none.
+func (s *slot) awaited() uint64 { return s.id.Load() &^ copying }
+
+// claim makes the caller the owner of what waits for this id: a call, with the id of its request's copy if there is one,
+// or such a copy, with the id of whose it is. Not ok: the id is not (or no longer) awaited.
+func (t *table) claim(id uint64) (c *Call, other uint64, ok bool) {
+	s := t.at(id)
+	if id == 0 || s == nil {
+		return nil, 0, false
 	}
-	return t.claim(id)
+	for !s.id.CompareAndSwap(id, 0) {
+		if s.id.Load() != id|copying {
+			return nil, 0, false
+		}
+		t.making.Lock()   // it is about to be through
+		t.making.Unlock() //nolint:staticcheck // nothing to do in between
+	}
+	c, other = s.call, s.of
+	if c != nil {
+		other = s.copied
+	}
+	t.give(s, id)
+	return c, other, true
+}
+
+// on reports whether the id is awaited from a link: ids can be guessed, and one peer must not answer for the next.
+func (t *table) on(id uint64, l *Link) bool {
+	s := t.at(id)
+	// In this order: while the slot has the id, its link is the call's.
+	return id != 0 && s != nil && s.awaited() == id && s.link.Load() == l
 }
 
 // issued reports whether the id was issued by this table's process.

@@ -26,10 +26,10 @@ const (
 
 // watch is what the sweep knows of the links that have requests under way. Only the sweep uses it.
 type watch struct {
-	last     int64 // bus time of the last look
+	last     int64         // bus time of the last look
 	planned  time.Duration // from there to the next
 	pause    time.Duration // while nothing new is called
-	calls    uint64 // as of the last look
+	calls    uint64        // as of the last look
 	links    []*Link
 	suspects []*Link
 }
@@ -102,6 +102,7 @@ func (w *watch) ask(l *Link, now int64) {
 // judge takes a silent link out of choice, if another of its service testifies against it.
 func (w *watch) judge(l *Link, now int64) {
 	if l.stalled.Load() {
+		l.bus.calls.rescue(l) // what was sent while it was being found out
 		return
 	}
 	limit := l.patience()
@@ -116,11 +117,12 @@ func (w *watch) judge(l *Link, now int64) {
 }
 
 // patience is for how long the peer may be silent with requests under way.
-func (l *Link) patience() time.Duration { return max(time.Duration(l.quietLimit.Load()), minSilence) }
+func (q *requester) patience() time.Duration { return max(time.Duration(q.quietLimit.Load()), minSilence) }
 
 // renewPatience goes by what the link's requests have taken lately. Once a second.
-func (l *Link) renewPatience() {
-	l.quietLimit.Store(int64(min(silenceFactor*l.target.Recent().P99, maxSilence)))
+func (q *requester) renewPatience() {
+	q.recent = q.target.Recent()
+	q.quietLimit.Store(int64(min(silenceFactor*q.recent.P99, maxSilence)))
 }
 
 // stall takes the link out of choice.
@@ -133,12 +135,14 @@ func (l *Link) stall(now int64) {
 	}
 	b.metrics.stalled.Inc()
 	b.rechoose(l)
+	b.calls.rescue(l)
 	l.event("stalled").Stringer("link", l).Dur("silent", time.Duration(now-l.heard.Load())).Int("in_flight", l.InFlight()).
 		Msg("peer is silent with requests under way: it gets no more until it speaks")
 }
 
 // spoke brings the link back.
-func (l *Link) spoke() {
+func (q *requester) spoke() {
+	l := q.link
 	if l.stalled.CompareAndSwap(true, false) {
 		l.bus.rechoose(l)
 		l.event("recovered").Stringer("link", l).Msg("peer speaks again")

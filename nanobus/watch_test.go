@@ -5,7 +5,6 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-
 )
 
 // hung makes the caller's link to an instance as one to a process that was stopped: nothing that it sends is read, until
@@ -157,4 +156,3 @@ func TestWatch_AllSilent(t *testing.T) {
 		t.Errorf("%d links were taken for stalled, want 0", n)
 	}
 }
-

@@ -78,6 +78,10 @@ type Route struct {
 	// Priority is who is let in first while the service is overloaded: one of
 	// the constants Priority…. Empty means PriorityNormal.
 	Priority string `json:"priority,omitempty" yaml:"priority,omitempty"`
+	// Hedge says whether a request that takes longer than nearly all have
+	// lately is sent to a second instance too, of which the first answer
+	// counts: HedgeOn, HedgeOff, or empty for GET, HEAD and OPTIONS only.
+	Hedge string `json:"hedge,omitempty" yaml:"hedge,omitempty"`
 }
 
 // AdmissionOwn is for Route.Admission.
@@ -89,6 +93,12 @@ const (
 	PriorityHigh   = "high"
 	PriorityNormal = "normal"
 	PriorityLow    = "low"
+)
+
+// What Route.Hedge may be.
+const (
+	HedgeOn  = "on" // whatever the method: each request may be carried out twice
+	HedgeOff = "off"
 )
 
 // Match is a conjunction: all that is set must hold.

@@ -71,7 +71,7 @@ func readRoute(p *problems, n *yaml.Node, i int) Route {
 		name = v.Value
 	}
 	r := reader{p: p, place: routeLabel(i, name), obj: n}
-	r.only("name", "match", "service", "timeout", "max_body", "hash", "admission", "priority")
+	r.only("name", "match", "service", "timeout", "max_body", "hash", "hedge", "admission", "priority")
 	return Route{
 		Name:    r.text("name"),
 		Service: r.text("service"),
@@ -81,6 +81,7 @@ func readRoute(p *problems, n *yaml.Node, i int) Route {
 
 		Admission: readWord(r, "admission", admissionRule),
 		Priority:  readWord(r, "priority", priorityRule),
+		Hedge:     readWord(r, "hedge", hedgeRule),
 
 		Match: readMatch(r),
 	}

@@ -17,6 +17,7 @@ const (
 	methodRule = "an upper-case method name such as GET, each once; not CONNECT or TRACE, which are always refused"
 
 	admissionRule = "own, or no such field for the service's limit"
+	hedgeRule     = "on or off, or no such field for GET, HEAD and OPTIONS"
 	priorityRule  = "health, high, normal or low"
 )
 
@@ -121,6 +122,9 @@ func (rt *Route) check(p *problems, i int) {
 	case "", PriorityHealth, PriorityHigh, PriorityNormal, PriorityLow:
 	default:
 		bad("priority", quote(rt.Priority), priorityRule)
+	}
+	if rt.Hedge != "" && rt.Hedge != HedgeOn && rt.Hedge != HedgeOff {
+		bad("hedge", quote(rt.Hedge), hedgeRule)
 	}
 	m := &rt.Match
 	switch {

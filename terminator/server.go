@@ -81,6 +81,7 @@ func New(opts Options) (*Terminator, error) {
 		Slots:    2 * opts.MaxInFlight,
 		Bodies:   true,
 		Holder:   t.held,
+		Spare:    func() bool { return t.front.Spare() },
 		Security: opts.Security,
 		Logger:   opts.Logger, Metrics: opts.Metrics,
 	})

@@ -32,7 +32,7 @@ func (v *View) Pick(avoid *Target) (*Target, error) {
 			return l, nil
 		}
 	}
-	if v.has(avoid) && avoid.Take() {
+	if v.Has(avoid) && avoid.Take() {
 		return avoid, nil
 	}
 	return nil, ErrNoCredit

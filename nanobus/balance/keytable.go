@@ -192,7 +192,7 @@ func (v *View) PickKey(key uint64, avoid *Target) (l *Target, moved bool, err er
 			}
 		}
 	}
-	if v.has(avoid) && avoid.Take() {
+	if v.Has(avoid) && avoid.Take() {
 		return avoid, v.members[start].target != avoid, nil
 	}
 	return nil, false, ErrNoCredit

@@ -107,7 +107,7 @@ func (v *View) sum() int64 {
 	return total
 }
 
-// has reports whether the target is one of the members.
-func (v *View) has(t *Target) bool {
+// Has reports whether the target is one of the members.
+func (v *View) Has(t *Target) bool {
 	return t != nil && slices.ContainsFunc(v.members, func(m member) bool { return m.target == t })
 }

@@ -54,11 +54,11 @@ func Retryable(err error, method []byte) bool {
 	if errors.As(err, &remote) {
 		return remote.Code.NotActedUpon() && remote.Code != nanobus.CodeExpired
 	}
-	return errors.Is(err, nanobus.ErrLinkDown) && isSafe(method)
+	return errors.Is(err, nanobus.ErrLinkDown) && Safe(method)
 }
 
-// isSafe reports whether the method is safe (RFC 9110 section 9.2.1).
-func isSafe(method []byte) bool {
+// Safe reports whether the method is safe (RFC 9110 section 9.2.1).
+func Safe(method []byte) bool {
 	switch string(method) {
 	case "GET", "HEAD", "OPTIONS":
 		return true

@@ -60,6 +60,16 @@ func New(o Options) *Front {
 // Now is the time by which an exchange's stages are measured, in ns.
 func (f *Front) Now() int64 { return int64(f.bus.Now()) }
 
+// Spare reports whether a request that may be repeated may be sent to another instance, as the one that has it is
+// silent: within the budget of retries.
+func (f *Front) Spare() bool {
+	if !f.retries.Take(f.bus.Now()) {
+		f.metrics.retryBudget.Inc()
+		return false
+	}
+	return true
+}
+
 // Abandon ends the call with that correlation id, whose client has gone, if it is still under way or held.
 func (f *Front) Abandon(call uint64) {
 	if !f.bus.Abort(call) && f.holder != nil {

@@ -21,6 +21,9 @@ func (x *Exchange) Refuse() (goesOn bool) { return x.refuse(x.outcome) }
 func (x *Exchange) refuse(o outcome) (goesOn bool) {
 	f := x.front
 	x.leave()
+	if o == shed && x.up != nil {
+		x.up.service.Overloaded()
+	}
 	x.outcome = o
 	f.metrics.outcomes[o].Inc()
 	if o == clientGone {

@@ -26,6 +26,7 @@ type upstream struct {
 	timeout time.Duration
 	maxBody int
 	hash    registry.Hash // what chooses the instance
+	hedge   string        // registry.HedgeOn, HedgeOff or empty
 
 	gate  *admission.Gate // what is let in to the service, or to the route if it has a limit of its own
 	bonus int64           // of the route's priority, as admission.Ask has it
@@ -42,7 +43,7 @@ func newRouting(doc *registry.Routes, bus *nanobus.Bus, limiter *admission.Limit
 		route := &routes[i]
 		s := bus.Service(route.Service)
 		u := &upstream{
-			service: s, timeout: route.Timeout.Std(), maxBody: route.MaxBody,
+			service: s, timeout: route.Timeout.Std(), maxBody: route.MaxBody, hedge: route.Hedge,
 			requests: set.Counter(metrics.UpstreamRequests, route.Service),
 			errors:   set.Counter(metrics.UpstreamErrors, route.Service),
 			shed:     set.Counter(metrics.UpstreamShed, route.Service),
@@ -66,6 +67,19 @@ func newRouting(doc *registry.Routes, bus *nanobus.Bus, limiter *admission.Limit
 		}
 	}
 	return r
+}
+
+// repeats says when a request of that method may be sent to two instances.
+func (u *upstream) repeats(method []byte) nanobus.Repeat {
+	safe := admission.Safe(method)
+	switch {
+	case u.hedge == registry.HedgeOn, safe && u.hedge == "":
+		return nanobus.RepeatSlow
+	case safe:
+		return nanobus.RepeatStalled
+	default:
+		return nanobus.RepeatNever
+	}
 }
 
 // Services are those that the routes in force lead to. False: no routes are known yet.

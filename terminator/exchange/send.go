@@ -117,6 +117,7 @@ func (x *Exchange) stopped(stop uint32) (goesOn bool) {
 func (x *Exchange) prepare() time.Duration {
 	x.identify()
 	x.call.Key = keyOf(x.up.hash, x)
+	x.call.Repeat = x.up.repeats(x.msg.Method)
 	x.up.requests.Inc()
 	return x.up.timeout
 }
