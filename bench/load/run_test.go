@@ -384,22 +384,28 @@ func TestRun_Series(t *testing.T) {
 	}
 }
 
-// Two connections answer 20 requests a second, each step by step, and 100 come: what finds none free within the patience
-// is given up, so that nothing of it is left for the next step.
+// Two connections answer 20 requests a second, and 100 come: what finds none free within the patience, or until the
+// stage ends, is given up, so that nothing of it is left for the next one.
 func TestRun_PatienceEndsABacklog(t *testing.T) {
+	for _, patience := range []time.Duration{50 * time.Millisecond, 10 * time.Second} {
+		t.Run(patience.String(), func(t *testing.T) { patienceEnds(t, patience) })
+	}
+}
+
+func patienceEnds(t *testing.T, patience time.Duration) {
 	url := serve(t, answer(func(*http.Request, []byte) string {
 		time.Sleep(100 * time.Millisecond) // the time that its work takes
 		return "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"
 	}))
 	r := runs(t, Options{
 		URL: url, Stages: []Stage{{100, 100, time.Second}, {5, 5, time.Second}}, Timeout: 10 * time.Second,
-		Patience: 50 * time.Millisecond, Connections: 2, Workers: 1,
+		Patience: patience, Connections: 2, Workers: 1,
 	})
 	over, calm := &r.Steps[0], &r.Steps[1]
 	if over.Unsent < 50 || calm.Unsent > 2 || over.Sent+over.Unsent != 100 || calm.Sent+calm.Unsent != 5 {
 		t.Errorf("unsent %d of %d, then %d of %d", over.Unsent, over.Sent+over.Unsent, calm.Unsent, calm.Sent+calm.Unsent)
 	}
-	if most := time.Duration(r.Delay.Max()) * time.Microsecond; most > 200*time.Millisecond {
+	if most := time.Duration(r.Delay.Max()) * time.Microsecond; most > time.Second+100*time.Millisecond {
 		t.Errorf("a request left %v after its planned time", most)
 	}
 	refused := uint64(over.Refused.TotalCount())

@@ -1,6 +1,9 @@
 package load
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
 // send sends what is due, as far as there is room on connections, and
 // returns the present time. A closed loop always has something due.
@@ -17,7 +20,7 @@ func (w *worker) send(now int64) int64 {
 	w.countOffered(now)
 	sent := false
 	for w.planner.next <= now && w.planner.next < w.end {
-		if w.plan.Patience > 0 && now-w.planner.next > int64(w.plan.Patience) {
+		if w.plan.Patience > 0 && w.planner.next < max(now-int64(w.plan.Patience), w.stageBegan(now)) {
 			w.giveUp()
 			w.backlog--
 			continue
@@ -39,6 +42,17 @@ func (w *worker) send(now int64) int64 {
 	}
 	w.flushDirty()
 	return w.clock()
+}
+
+// stageBegan is when the stage of now did.
+func (w *worker) stageBegan(now int64) int64 {
+	for stages := w.plan.Stages; w.stage+1 < len(stages) && now >= w.stageAt+int64(stages[w.stage].Duration); w.stage++ {
+		w.stageAt += int64(stages[w.stage].Duration)
+	}
+	if w.stage == 0 { // the warm-up belongs to it
+		return math.MinInt64
+	}
+	return w.stageAt
 }
 
 // giveUp counts the request that is next as one that never leaves, and goes to the one after it.

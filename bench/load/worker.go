@@ -39,6 +39,8 @@ type worker struct {
 	planner *planner // of an open loop
 	offered *planner // counts what is due, whether or not it can be sent
 	backlog uint64   // due, and not sent
+	stage   int      // of the plan, that began at stageAt
+	stageAt int64
 
 	end      int64         // of the counted time
 	cut      *atomic.Int64 // an earlier end, after an interruption; else never

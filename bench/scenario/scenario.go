@@ -91,8 +91,8 @@ type Step struct {
 	Rate float64 `yaml:"rate"`
 	// Duration of what is counted.
 	Duration time.Duration `yaml:"duration"`
-	// after is how long the load goes on at afterRate, to see the system recover; requests that found no connection within
-	// the time limit are then given up.
+	// after is how long the load goes on at afterRate, to see the system recover; requests that find no connection within
+	// the time limit, or until that, are then given up.
 	after     time.Duration
 	afterRate float64
 	// name is what reports call it. Empty for a closed loop.
