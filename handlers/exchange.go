@@ -87,14 +87,14 @@ func (x *Exchange) Fail(err error) {
 
 // finish makes the caller the one who answers, unless a panic has.
 func (x *Exchange) finish() bool {
-	turn := x.state.Load()
+	turn := x.stateNow()
 	if turn&turnFinished == 0 && x.state.CompareAndSwap(turn, turn|turnFinished) {
 		return true
 	}
 	if x.abandoned() {
 		return false
 	}
-	panic("handlers: exchange finished twice")
+	panic("handlers: an Exchange was finished twice: call one of Done, Fail and Hold, once")
 }
 
 // abandon answers with 500 after a panic, if the exchange is still in the use
@@ -110,7 +110,16 @@ func (rt *Runtime) abandon(x *Exchange, turn uint64) {
 	}
 }
 
-func (x *Exchange) abandoned() bool { return x.state.Load()&turnAbandoned != 0 }
+func (x *Exchange) abandoned() bool { return x.stateNow()&turnAbandoned != 0 }
+
+// stateNow panics for an Exchange that no runtime has made.
+func (x *Exchange) stateNow() uint64 {
+	state := x.state.Load()
+	if state == 0 {
+		panic("handlers: a zero Exchange has no request: use the one that the handler was given")
+	}
+	return state
+}
 
 // abandonedContext is what an abandoned exchange has for a context.
 var abandonedContext = func() context.Context {
@@ -130,7 +139,7 @@ func (x *Exchange) AnswerTo(err error) *StatusError {
 		return se
 	case errors.Is(err, ErrUnavailable):
 		return &StatusError{503, "a service that is needed for this is not available at the moment"}
-	case isTimeout(err) && x.bus.Remaining() > 0:
+	case isTimeout(err) && x.Remaining() > 0:
 		return &StatusError{504, "a service that is needed for this did not answer in time"}
 	}
 	return nil

@@ -60,6 +60,7 @@ func (x *Exchange) Hold(timeout time.Duration) (*Held, error) {
 }
 
 func (x *Exchange) hold(timeout time.Duration) (*Held, error) {
+	_ = x.stateNow()
 	switch {
 	case x.out != nil:
 		return nil, errBegun
@@ -88,6 +89,9 @@ func (x *Exchange) hold(timeout time.Duration) (*Held, error) {
 // Answer answers the request. It blocks, for some seconds at most, while the front doesn't read what it was sent
 // before. ErrNotHeld: nobody waits any more, as Gone says. resp is the caller's own, and may be the answer to many.
 func (h *Held) Answer(resp *Response) error {
+	if h == nil || h.held == nil {
+		return ErrNotHeld // Hold has made none, and said why
+	}
 	if err := resp.check(); err != nil {
 		return err
 	}

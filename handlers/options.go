@@ -149,8 +149,6 @@ func (o *Options) setDefaults() error {
 	if o.DrainTimeout == 0 {
 		o.DrainTimeout = DefaultDrainTimeout
 	}
-	if o.Metrics == nil {
-		o.Metrics = metrics.New(metrics.Handler, o.Instance)
-	}
+	o.Metrics = metrics.OrNone(o.Metrics)
 	return nil
 }

@@ -88,6 +88,7 @@ func (rt *Runtime) runStream(h StreamHandler, x *Exchange) (left bool) {
 // Reading blocks while the client is slow; the error says why a body has
 // ended early. Valid until the exchange is finished.
 func (x *Exchange) Body() io.Reader {
+	_ = x.stateNow()
 	if rest := x.bus.Body(); rest != nil {
 		if len(x.req.Body) == 0 {
 			return rest
@@ -108,6 +109,7 @@ func (x *Exchange) Body() io.Reader {
 // deadline, so that it may go on for as long as its client stays: some 16,000 of
 // them at once (nanobus.DefaultBodies). The error is a 503 if there are as many.
 func (x *Exchange) Begin(length int64) (io.Writer, error) {
+	_ = x.stateNow()
 	if x.out != nil {
 		return nil, errors.New("handlers: Begin called twice for one exchange")
 	}

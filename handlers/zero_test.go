@@ -2,9 +2,11 @@ package handlers_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"nanofront/handlers"
 	"nanofront/handlers/handlertest"
@@ -100,5 +102,32 @@ func TestRun_NilStatusError(t *testing.T) {
 	}
 	if !strings.Contains(b.log.String(), "a nil *handlers.StatusError was returned as an error") {
 		t.Errorf("the log doesn't say so: %s", b.log)
+	}
+}
+
+// An Exchange that no runtime has made has no request: each of its methods says so.
+func TestExchange_Zero(t *testing.T) {
+	for name, use := range map[string]func(*handlers.Exchange){
+		"Done":      (*handlers.Exchange).Done,
+		"Fail":      func(x *handlers.Exchange) { x.Fail(nil) },
+		"Hold":      func(x *handlers.Exchange) { _, _ = x.Hold(time.Second) },
+		"Begin":     func(x *handlers.Exchange) { _, _ = x.Begin(-1) },
+		"Body":      func(x *handlers.Exchange) { x.Body() },
+		"Context":   func(x *handlers.Exchange) { x.Context() },
+		"Remaining": func(x *handlers.Exchange) { x.Remaining() },
+		"AnswerTo":  func(x *handlers.Exchange) { x.AnswerTo(context.DeadlineExceeded) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer func() {
+				if p := fmt.Sprint(recover()); !strings.Contains(p, "a zero Exchange has no request") {
+					t.Errorf("it panics with %q, want the misuse named", p)
+				}
+			}()
+			use(new(handlers.Exchange))
+		})
+	}
+	var held handlers.Held
+	if err := held.Answer(&handlers.Response{}); !errors.Is(err, handlers.ErrNotHeld) {
+		t.Errorf("a zero Held: %v", err)
 	}
 }

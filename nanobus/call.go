@@ -32,8 +32,9 @@ type Timing struct {
 	Total        time.Duration // all of it
 }
 
-// Call is one request and, later, its reply. Use NewCall; a Call may be used
-// again after Reset, by one request at a time.
+// Call is one request and, later, its reply. The zero Call is ready for use, as
+// one from NewCall is. It may be used again after Release, by one request at a
+// time.
 type Call struct {
 	// Done, if set, is called exactly once when the call ends, on the
 	// goroutine that reads the link (or sweeps deadlines); it must not block.
@@ -111,6 +112,17 @@ func NewCall() *Call { return &Call{notify: make(chan struct{}, 1)} }
 // Wait blocks until the call has ended. Only for calls without Done that were
 // started without error. The deadline ends it at the latest.
 func (c *Call) Wait() { <-c.notify }
+
+// prepare makes a zero Call ready: without it the link's reader would wait for
+// ever to tell that the call has ended.
+func (c *Call) prepare() {
+	if c == nil {
+		panic("nanobus: a request was sent with a nil *Call: use NewCall")
+	}
+	if c.notify == nil && c.Done == nil {
+		c.notify = make(chan struct{}, 1)
+	}
+}
 
 // ID returns the correlation id, for logs and for Bus.Abort. It is the id of
 // no other call of this process for some million calls to come.

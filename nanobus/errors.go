@@ -90,6 +90,9 @@ type RemoteError struct {
 
 // Error implements error.
 func (e *RemoteError) Error() string {
+	if e == nil {
+		return "nanobus: a nil *RemoteError, which is no error: return nil as the error instead"
+	}
 	if e.Text == "" {
 		return "nanobus: peer answered " + e.Code.String()
 	}

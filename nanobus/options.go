@@ -132,9 +132,7 @@ func (o *Options) validate() error {
 	if err := o.Security.validate(); err != nil {
 		return err
 	}
-	if o.Metrics == nil {
-		o.Metrics = metrics.New(metrics.Handler, "")
-	}
+	o.Metrics = metrics.OrNone(o.Metrics)
 	return o.Tap.Validate()
 }
 

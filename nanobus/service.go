@@ -139,6 +139,7 @@ func (s *Service) Go(c *Call, p Payload, budget time.Duration) error {
 // send is Go. It returns where the request went; by then c may have ended and
 // be in other use.
 func (s *Service) send(c *Call, p Payload, budget time.Duration, when sendWhen) (*Link, error) {
+	c.prepare()
 	avoid := c.Link
 	for range 3 {
 		l, err := s.pick(c.Key, avoid)
@@ -165,6 +166,7 @@ func (s *Service) send(c *Call, p Payload, budget time.Duration, when sendWhen) 
 func (s *Service) GoAll(calls []*Call, payloads []Payload, budget time.Duration) {
 	var l *Link
 	for i, c := range calls {
+		c.prepare()
 		if c.Key == 0 && l != nil && l.stateIs(linkLive) && l.target.Credit() {
 			err := s.bus.calls.start(l, c, payloads[i], budget, sendSoon)
 			if err == nil {

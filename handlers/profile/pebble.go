@@ -99,9 +99,7 @@ func (o *PebbleOptions) setDefaults() error {
 	if o.fs == nil {
 		o.fs = vfs.Default
 	}
-	if o.Metrics == nil {
-		o.Metrics = metrics.New(metrics.Handler, "")
-	}
+	o.Metrics = metrics.OrNone(o.Metrics)
 	return nil
 }
 

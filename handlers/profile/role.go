@@ -60,9 +60,7 @@ func New(ho handlers.Options, o Options) (*Role, error) {
 	if ho.Service == "" {
 		ho.Service = Service
 	}
-	if ho.Metrics == nil {
-		ho.Metrics = metrics.New(metrics.Handler, ho.Instance)
-	}
+	ho.Metrics = metrics.OrNone(ho.Metrics)
 	store, err := OpenPebble(PebbleOptions{
 		Dir: o.Data, CacheBytes: o.CacheBytes, Durability: o.Durability, Logger: ho.Logger,
 		Metrics: ho.Metrics,

@@ -27,9 +27,7 @@ func New(ho handlers.Options) (*Role, error) {
 	if ho.Service == "" {
 		ho.Service = Service
 	}
-	if ho.Metrics == nil {
-		ho.Metrics = metrics.New(metrics.Handler, ho.Instance)
-	}
+	ho.Metrics = metrics.OrNone(ho.Metrics)
 	h := newHandler(ho.Metrics)
 	ho.Calls = []string{profileService}
 	ho.Subscriptions = map[string]func(nanobus.Event){Topic: h.events.received}

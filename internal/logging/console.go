@@ -74,7 +74,7 @@ func (c *Console) Lines(line []byte, indent int) []string {
 	if level != "" {
 		words = append(words, word{shown: c.paint(style, level), text: level})
 	}
-	message := printable(get(zerolog.MessageFieldName))
+	message := terminal.Printable(get(zerolog.MessageFieldName))
 	words = append(words, word{shown: c.paint(style, message), text: message})
 	shown := func(f field) bool {
 		return f.value != "" && f.key != zerolog.MessageFieldName && f.key != zerolog.LevelFieldName && f.key != zerolog.TimestampFieldName && !slices.Contains(c.Hide, f.key)
@@ -160,19 +160,19 @@ func (c *Console) access(get func(string) string, width int) []string {
 			return nil
 		}
 	}
-	who := terminal.Clip(printable(get(Upstream)), upstreamWidth)
+	who := terminal.Clip(terminal.Printable(get(Upstream)), upstreamWidth)
 	if who == "" { // refused by the front itself
-		who = terminal.Clip(printable(get(Reason)), reasonWidth)
+		who = terminal.Clip(terminal.Printable(get(Reason)), reasonWidth)
 	}
 	tail := []word{{shown: who, text: who}}
-	if end := printable(get(End)); end != "" && end != "ok" && end != "complete" {
+	if end := terminal.Printable(get(End)); end != "" && end != "ok" && end != "complete" {
 		tail = append(tail, word{shown: c.paint(terminal.Yellow, end), text: end})
 	}
 	if count > 1 {
 		more := "+" + terminal.Grouped(count-1)
 		tail = append(tail, word{shown: c.paint(terminal.Faint, more), text: more})
 	}
-	method, target := terminal.Clip(printable(get(Method)), 2*methodWidth), printable(get(Path))
+	method, target := terminal.Clip(terminal.Printable(get(Method)), 2*methodWidth), terminal.Printable(get(Path))
 	if method == "" && target == "" { // what came was no request
 		method, target = "–", "–"
 	}
@@ -187,7 +187,7 @@ func (c *Console) access(get func(string) string, width int) []string {
 		fixed += max(utf8.RuneCountInString(method)-methodWidth, 0)
 		path = min(max(width-fixed, minPath), maxPath)
 	}
-	status := printable(get(Status))
+	status := terminal.Printable(get(Status))
 	line := fmt.Sprintf("%s %s %s %s%*s%*s%s", c.clock(get), terminal.Pad(method, methodWidth),
 		terminal.Pad(terminal.Clip(target, path), path), c.paint(statusStyle(status), status),
 		sizeWidth, byteSize(get(BytesOut)), tookWidth, took(get(Duration)), shown)
@@ -212,7 +212,7 @@ func (c *Console) sparse(at string, count int64) int64 {
 }
 
 func (c *Console) paint(s terminal.Style, text string) string {
-	text = printable(text)
+	text = terminal.Printable(text)
 	if !c.Colours {
 		return text
 	}
@@ -271,16 +271,6 @@ func parseLine(line []byte) (fields []field, ok bool) {
 		return nil, false
 	}
 	return fields, len(fields) > 0
-}
-
-// printable shows what would control a terminal instead of doing it: a part of a
-// log line may be a stranger's.
-func printable(s string) string {
-	if !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
-		return s
-	}
-	q := strconv.Quote(s)
-	return strings.ReplaceAll(q[1:len(q)-1], `\"`, `"`)
 }
 
 // quoted is a field's value, in quotes where it would be mistaken for more.

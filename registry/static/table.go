@@ -68,9 +68,7 @@ func Open(ctx context.Context, o Options) (*Table, error) {
 	if o.Poll < time.Millisecond {
 		return nil, fmt.Errorf("%w: Options.Poll is %v: want at least 1ms", ErrFile, o.Poll)
 	}
-	if o.Metrics == nil {
-		o.Metrics = metrics.New(metrics.Handler, "")
-	}
+	o.Metrics = metrics.OrNone(o.Metrics)
 	t := &Table{opts: o, rejected: o.Metrics.Counter(metrics.StaticRejected), closed: make(chan struct{})}
 	info, err := t.load()
 	if err != nil {
