@@ -26,7 +26,7 @@ func TestParseEndpoints(t *testing.T) {
 		}
 	}
 	bad := map[string]string{
-		"":                             "--etcd: empty: want http://HOST:PORT",
+		"":                             "(--etcd): empty: want http://HOST:PORT",
 		"a:2379":                       `"a:2379": want http://HOST:PORT`,
 		"localhost":                    `"localhost"`,
 		"http://":                      `"http://"`,
@@ -38,7 +38,7 @@ func TestParseEndpoints(t *testing.T) {
 		"http://a:0":                   "want a port from 1 to 65535",
 		"http://a:1,http://a:1":        "twice: want each member once",
 		"http://a:1,https://b:1":       "both http and https",
-		"http://u:secret@a:2379":       "want these by --etcd-user",
+		"http://u:secret@a:2379":       "want them in Options.Username and Password (--etcd-user",
 		"http//u:secret@a:2379":        "want http",
 		"http://a b:1":                 "want http",
 		strings.Repeat("http://a,", 3): "twice",
@@ -61,12 +61,12 @@ func TestOpen_RefusesBadOptions(t *testing.T) {
 		o    Options
 		want string
 	}{
-		{"no endpoints", Options{}, "--etcd: empty"},
-		{"bad endpoint", Options{Endpoints: []string{"x"}}, `--etcd: "x"`},
+		{"no endpoints", Options{}, "(--etcd): empty"},
+		{"bad endpoint", Options{Endpoints: []string{"x"}}, `(--etcd): "x"`},
 		{"user alone", Options{Endpoints: http, Username: "u"}, "want both or neither"},
-		{"short TTL", Options{Endpoints: http, LeaseTTL: time.Millisecond}, "lease TTL 1ms: want whole seconds"},
-		{"odd TTL", Options{Endpoints: http, LeaseTTL: 1500 * time.Millisecond}, "lease TTL 1.5s"},
-		{"timeout", Options{Endpoints: http, DialTimeout: -1}, "dial timeout -1ns"},
+		{"short TTL", Options{Endpoints: http, LeaseTTL: time.Millisecond}, "Options.LeaseTTL 1ms: want whole seconds"},
+		{"odd TTL", Options{Endpoints: http, LeaseTTL: 1500 * time.Millisecond}, "Options.LeaseTTL 1.5s"},
+		{"timeout", Options{Endpoints: http, DialTimeout: -1}, "Options.DialTimeout -1ns"},
 		{"TLS over http", Options{Endpoints: http, CAFile: "x"}, "want https://"},
 		{"cert alone", Options{Endpoints: https, CertFile: "x"}, "--etcd-cert and --etcd-key belong together"},
 		{"no such CA", Options{Endpoints: https, CAFile: "does-not-exist"}, "--etcd-ca: open does-not-exist"},

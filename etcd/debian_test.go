@@ -104,7 +104,7 @@ func TestStock_AuthAndARestart(t *testing.T) {
 		t.Logf("all clients are back after %v", time.Since(began).Round(10*time.Millisecond))
 	}
 	// Else the server has kept its tokens, and nothing was tried.
-	if !slices.ContainsFunc(all, func(c one) bool { return contains(c.log, "the session is of no use any more") }) {
+	if !slices.ContainsFunc(all, func(c one) bool { return contains(c.log, "the session has become unusable") }) {
 		t.Error("no session was poisoned")
 	}
 	late := open(t, Options{Endpoints: []string{s.url}, Username: "nanofront", Password: "secret"})

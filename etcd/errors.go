@@ -111,7 +111,7 @@ func deniedText(err error, o *Options, where string) (string, bool) {
 	case errors.Is(e, rpctypes.ErrAuthFailed):
 		return fmt.Sprintf("etcd: %s refuses user %q: wrong user or password", where, user), true
 	case errors.Is(e, rpctypes.ErrUserEmpty), errors.Is(e, rpctypes.ErrUserNotFound):
-		return fmt.Sprintf("etcd: %s wants a user and a password: give --etcd-user and --etcd-password-file", where), true
+		return fmt.Sprintf("etcd: %s wants a user and a password: give Options.Username and Password (--etcd-user, --etcd-password-file)", where), true
 	case errors.Is(e, rpctypes.ErrPermissionDenied), errors.Is(e, rpctypes.ErrPermissionNotGranted):
 		return fmt.Sprintf("etcd: %s doesn't permit user %q this: grant the user's role the prefix %s", where, user, o.Prefix), true
 	case errors.Is(e, rpctypes.ErrInvalidAuthToken), errors.Is(e, rpctypes.ErrAuthOldRevision):

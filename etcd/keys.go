@@ -27,10 +27,10 @@ const (
 // wraps ErrOptions.
 func ParsePrefix(s string) (string, error) {
 	bad := func(why string) (string, error) {
-		return "", fmt.Errorf("%w: --etcd-prefix: %q %s: want a path such as %s", ErrOptions, s, why, DefaultPrefix)
+		return "", fmt.Errorf("%w: Options.Prefix (--etcd-prefix): %q %s: want a path such as %s", ErrOptions, s, why, DefaultPrefix)
 	}
 	if len(s) > maxPrefix {
-		return "", fmt.Errorf("%w: --etcd-prefix: %d bytes: want at most %d", ErrOptions, len(s), maxPrefix)
+		return "", fmt.Errorf("%w: Options.Prefix (--etcd-prefix): %d bytes: want at most %d", ErrOptions, len(s), maxPrefix)
 	}
 	names := strings.TrimSuffix(s, "/")
 	if !strings.HasPrefix(names, "/") {
@@ -90,7 +90,7 @@ func decodeRecord[T interface{ Validate() error }](value []byte, into *T) error 
 		return fmt.Errorf("record has %d bytes: want at most %d", len(value), maxRecord)
 	}
 	if err := json.Unmarshal(value, into); err != nil {
-		return fmt.Errorf("record isn't the JSON that is wanted: %w", err)
+		return fmt.Errorf("record isn't valid: %w", err)
 	}
 	return (*into).Validate()
 }

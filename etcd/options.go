@@ -75,7 +75,7 @@ type Options struct {
 // wraps ErrOptions.
 func ParseEndpoints(s string) ([]string, error) {
 	bad := func(what, want string) error {
-		return fmt.Errorf("%w: --etcd: %s: want %s", ErrOptions, what, want)
+		return fmt.Errorf("%w: Options.Endpoints (--etcd): %s: want %s", ErrOptions, what, want)
 	}
 	const form = "http://HOST:PORT or https://HOST:PORT, several with commas"
 	if strings.TrimSpace(s) == "" {
@@ -87,7 +87,7 @@ func ParseEndpoints(s string) ([]string, error) {
 		u, err := url.Parse(part)
 		if err == nil && u.User != nil {
 			// Not quoted: it may hold the password.
-			return nil, bad("a URL with user or password", "these by --etcd-user and --etcd-password-file")
+			return nil, bad("a URL with user or password", "them in Options.Username and Password (--etcd-user, --etcd-password-file)")
 		}
 		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" ||
 			(u.Path != "" && u.Path != "/") || u.RawQuery != "" || u.Fragment != "" || strings.ContainsAny(part, " \t@") {
@@ -145,19 +145,19 @@ func (o *Options) validate() error {
 		}
 	}
 	if (o.Username == "") != (o.Password == "") {
-		return fmt.Errorf("%w: --etcd-user and a password (--etcd-password-file): want both or neither", ErrOptions)
+		return fmt.Errorf("%w: Options.Username and Password (--etcd-user, --etcd-password-file): want both or neither", ErrOptions)
 	}
 	if o.LeaseTTL == 0 {
 		o.LeaseTTL = DefaultLeaseTTL
 	}
 	if o.LeaseTTL < time.Second || o.LeaseTTL > 10*time.Minute || o.LeaseTTL%time.Second != 0 {
-		return fmt.Errorf("%w: lease TTL %v: want whole seconds from 1s to 10m", ErrOptions, o.LeaseTTL)
+		return fmt.Errorf("%w: Options.LeaseTTL %v: want whole seconds from 1s to 10m", ErrOptions, o.LeaseTTL)
 	}
 	if o.DialTimeout == 0 {
 		o.DialTimeout = DefaultDialTimeout
 	}
 	if o.DialTimeout < 10*time.Millisecond || o.DialTimeout > 10*time.Minute {
-		return fmt.Errorf("%w: dial timeout %v: want 10ms to 10m", ErrOptions, o.DialTimeout)
+		return fmt.Errorf("%w: Options.DialTimeout %v: want 10ms to 10m", ErrOptions, o.DialTimeout)
 	}
 	if o.reread == 0 {
 		o.reread = rereadInterval
@@ -170,7 +170,7 @@ func (o *Options) handshakes() (handshakes, error) {
 	files := o.CertFile != "" || o.KeyFile != "" || o.CAFile != ""
 	if !strings.HasPrefix(o.Endpoints[0], "https:") {
 		if files {
-			return handshakes{}, fmt.Errorf("%w: --etcd: %s: want https:// with --etcd-ca, --etcd-cert and --etcd-key", ErrOptions, o.Endpoints[0])
+			return handshakes{}, fmt.Errorf("%w: Options.Endpoints (--etcd): %s: want https:// with Options.CAFile, CertFile and KeyFile (--etcd-ca, --etcd-cert, --etcd-key)", ErrOptions, o.Endpoints[0])
 		}
 		return handshakes{}, nil
 	}
@@ -178,7 +178,7 @@ func (o *Options) handshakes() (handshakes, error) {
 	read, err := tlsfiles.New(tlsfiles.Files{
 		Cert: o.CertFile, Key: o.KeyFile, CA: o.CAFile, Flags: [3]string{"--etcd-cert", "--etcd-key", "--etcd-ca"},
 	}, func(err error) {
-		log.Warn().Err(err).Msg("etcd: the changed files of --etcd-cert, --etcd-key or --etcd-ca are not usable; the ones read before stay in use")
+		log.Warn().Err(err).Msg("etcd: the changed files of --etcd-cert, --etcd-key or --etcd-ca are unusable; the previous ones stay in use")
 	})
 	if err != nil {
 		return handshakes{}, fmt.Errorf("%w: %w", ErrOptions, err)

@@ -54,9 +54,9 @@ func (r *Registration) rival(other record) error {
 	if r.rivalSince.IsZero() {
 		r.rivalSince = now
 		r.c.opts.Logger.Warn().Str("key", r.key).Str("owner", other.name).Str("address", other.address).Stringer("patience", patience).
-			Msg("etcd: the service has an owner with other data; if it doesn't go, this process will be refused")
+			Msg("etcd: the service has an owner with different data; unless that one ends, this process will be refused")
 	}
-	err := fmt.Errorf("%w: %s at %s, started %s, serves other data than this process, and the two would each answer for a part: end that one first, or start this one with its data",
+	err := fmt.Errorf("%w: %s at %s, started %s, serves different data, so each would answer for only a part: end that one first, or start this one with its data",
 		ErrOwned, other.name, other.address, other.started.UTC().Format(time.RFC3339))
 	if now.Sub(r.rivalSince) > patience {
 		return err

@@ -40,8 +40,8 @@ func (c *Client) Register(ctx context.Context, i registry.Instance) (registry.Re
 	return c.register(ctx, mine)
 }
 
-// Announce is Register for a terminator, whom nobody but the operator looks
-// for. The error wraps registry.ErrInvalidTerminator, or is as Register's.
+// Announce is Register for a terminator, which only the operator looks for. The error wraps
+// registry.ErrInvalidTerminator, or is as Register's.
 func (c *Client) Announce(ctx context.Context, t registry.Terminator) (registry.Registration, error) {
 	mine, err := c.terminatorRecord(t)
 	if err != nil {
@@ -130,8 +130,8 @@ func (r *Registration) Update(i registry.Instance) error {
 		return err
 	}
 	if mine.key != r.key {
-		return fmt.Errorf("%w: service and id: %s/%s can't become %s: close the registration and make another",
-			registry.ErrInvalidInstance, i.Service, i.ID, strings.TrimPrefix(r.key, r.c.keys.instances()))
+		return fmt.Errorf("%w: service and id: %s can't become %s/%s: close the registration and make another",
+			registry.ErrInvalidInstance, strings.TrimPrefix(r.key, r.c.keys.instances()), i.Service, i.ID)
 	}
 	if r.ctx.Err() != nil {
 		return ErrClosed
@@ -170,7 +170,7 @@ func (r *Registration) Close(ctx context.Context) error {
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("etcd: record of %s isn't deleted and stays for up to %v: %w", r.key, r.c.opts.LeaseTTL, err)
+		return fmt.Errorf("etcd: record of %s could not be deleted and stays for up to %v: %w", r.key, r.c.opts.LeaseTTL, err)
 	}
 	r.revoked = true
 	return nil
@@ -368,7 +368,7 @@ func (r *Registration) supersede(by record) {
 	}
 	if !r.superseded {
 		r.c.opts.Logger.Warn().Str("key", r.key).Str("address", by.address).Time("started", by.started).
-			Msg("etcd: a later process has registered " + how + ", leaving the record to it; " + remedy)
+			Msg("etcd: a newer process has registered " + how + " and keeps the record; " + remedy)
 	}
 	r.superseded = true
 	r.setState(fmt.Errorf("%w: a process at %s, started %s, has registered %s: %s", ErrSuperseded, by.address, by.started.UTC().Format(time.RFC3339), how, remedy))

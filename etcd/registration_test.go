@@ -111,7 +111,7 @@ func TestRegistration_LaterProcessTakesOver(t *testing.T) {
 	r2 := register(t, newClient, young)
 	ready(t, r2)
 	eventually(t, "the old one notices", func() bool {
-		return contains(oldClient.log, "a later process has registered")
+		return contains(oldClient.log, "a newer process has registered")
 	})
 	if err := r1.Err(); err == nil || !strings.Contains(err.Error(), young.Address) || !strings.Contains(err.Error(), "superseded") {
 		t.Errorf("the old one's state is %v, want that it is superseded, and by whom", err)

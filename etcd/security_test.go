@@ -64,7 +64,7 @@ func TestAuth_UserAndPassword(t *testing.T) {
 		want string
 	}{
 		"wrong password": {as("nanofront", "wrong"), `refuses user "nanofront": wrong user or password`},
-		"no password":    {as("", ""), "wants a user and a password: give --etcd-user"},
+		"no password":    {as("", ""), "wants a user and a password: give Options.Username and Password (--etcd-user"},
 		"no permission":  {as("nobody", "secret"), `doesn't permit user "nobody" this: grant`},
 	} {
 		var err error

@@ -103,7 +103,7 @@ func (c *Client) password() string {
 	case err == nil:
 		c.goodPassword = p
 	case c.passwordFault != err.Error():
-		c.opts.Logger.Warn().Err(err).Msg("etcd: the password can't be read again; the one read before is used")
+		c.opts.Logger.Warn().Err(err).Msg("etcd: the password can't be read again; the previous one stays in use")
 	}
 	c.passwordFault = ""
 	if err != nil {
@@ -202,7 +202,7 @@ func (c *Client) renew() {
 		return // the probe says what is wrong
 	}
 	old := c.session.Swap(fresh)
-	c.opts.Logger.Info().Msg("etcd: the session is of no use any more, beginning another")
+	c.opts.Logger.Info().Msg("etcd: the session has become unusable, starting another")
 	c.announce()
 	_ = old.Close() // ends its watches and leases, which begin again on the fresh one
 }

@@ -29,14 +29,14 @@ type Client struct {
 // Call is one request to another service and its answer. The zero Call is ready for use;
 // [AcquireCall] saves its allocations.
 type Call struct {
-	// Request is what is asked; its bytes are the caller's, and are encoded
-	// before Go returns.
+	// Request is the request to send; its bytes are the caller's, and are encoded before Go
+	// returns.
 	Request Request
 	// Response is the answer if Err is nil. It is valid until Done returns or
 	// the Call is released, whichever is first with Go; until Release with
 	// Do.
 	Response Response
-	// Err is ErrUnavailable, nanobus.ErrTimeout, or what else went wrong.
+	// Err is ErrUnavailable, nanobus.ErrTimeout, or whatever else went wrong.
 	Err error
 	// Done is called once when the call has ended, on the goroutine that
 	// reads the link: it must not block, and it releases the Call. If it
@@ -45,16 +45,15 @@ type Call struct {
 	Done func(*Call)
 	// User is the caller's own.
 	User any
-	// Patient, if not nil, is the Exchange for which the call is made with Go or
-	// GoAll: while its time lasts, the call waits for an instance of a service
-	// that had one within ReturnTime, and a GET or HEAD is made once more when
-	// its link breaks. So nobody notices a service that is started again. The
+	// Patient, if not nil, is the Exchange for which the call is made with Go or GoAll: within its
+	// time, the call waits for an instance of a service that had one within ReturnTime, and a GET
+	// or HEAD is made once more when its link breaks. So a service can restart unnoticed. The
 	// Request's bytes must then be valid until Done.
 	Patient *Exchange
-	// Key, if not 0, chooses the instance: calls with the same key go to the
-	// same one, from every process, as long as it lives and has not more than
-	// its share to do. For instances that keep some data at hand, or work that
-	// is cheaper together. Any number does, it is hashed. Release resets it.
+	// Key, if not 0, chooses the instance: calls with the same key go to the same one, from every
+	// process, as long as it lives and doesn't have more than its share of work. It is for
+	// instances that cache data, or work that is cheaper together. Any number will do: it is
+	// hashed. Release resets it.
 	Key uint64
 
 	client   *Client
@@ -83,9 +82,9 @@ func AcquireCall() *Call {
 	return callPool.Get().(*Call) //nolint:forcetypeassert // the pool has nothing else
 }
 
-// Body returns the answer's whole body. Only with Options.Bodies may it be more
-// than Response.Body, which is its beginning then; reading blocks while the
-// rest comes. For calls of Do, until Release.
+// Body returns the answer's whole body. Only with Options.Bodies can it be more than Response.Body,
+// which is then its beginning; reading blocks until more arrives. Only for calls by Do, until
+// Release.
 func (c *Call) Body() io.Reader {
 	if c.bus == nil || c.bus.Download == nil {
 		return bytes.NewReader(c.Response.Body)
@@ -117,10 +116,9 @@ func (cl *Client) Go(c *Call, budget time.Duration) {
 	}
 }
 
-// GoAll starts the calls so that they reach an instance in as few messages as
-// its window allows: what the other side's BatchHandler gets as one batch.
-// Calls with a Key go each to its own instance, those for the same one
-// together.
+// GoAll starts the calls so that they reach an instance in as few messages as its window allows,
+// and its BatchHandler gets them as one batch. Each call with a Key goes to its own instance, those
+// for the same one together.
 func (cl *Client) GoAll(calls []*Call, budget time.Duration) {
 	bus := make([]*nanobus.Call, 0, len(calls))
 	payloads := make([]nanobus.Payload, 0, len(calls))
@@ -153,9 +151,8 @@ func (c *Call) exchange() *Exchange {
 	return c.Patient
 }
 
-// Do calls and waits. The Call must be released by the caller; its Done is
-// not used. When ctx ends first, the error wraps ctx's: the other side is told
-// that nobody waits any more.
+// Do calls and waits. The Call must be released by the caller; its Done is not used. If ctx ends
+// first, the error wraps ctx's, and the other side gets a cancel.
 func (cl *Client) Do(ctx context.Context, c *Call) error {
 	budget := DefaultCallBudget
 	if d, ok := ctx.Deadline(); ok {

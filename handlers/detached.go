@@ -2,8 +2,8 @@ package handlers
 
 import "sync"
 
-// Stream is a response that goes on after ServeStream has returned, until Close or Break: without a goroutine, for as
-// long as its client stays. Its methods may be called from any goroutine.
+// Stream is a response that continues after ServeStream has returned, until Close or Break: without
+// a goroutine, for as long as its client stays. Its methods may be called from any goroutine.
 type Stream struct {
 	x       *Exchange
 	writing sync.Mutex // a BodyWriter is for one at a time
@@ -11,8 +11,8 @@ type Stream struct {
 	over    bool
 }
 
-// Stream is Begin for a response that outlives ServeStream, which returns nil then, soon. The Exchange is valid until
-// the Stream ends.
+// Stream is Begin for a response that outlives ServeStream, which should then return nil soon. The
+// Exchange is valid until the Stream ends.
 //
 //	func (h *hub) ServeStream(x *handlers.Exchange) error {
 //		x.Response().Set("content-type", "text/event-stream")
@@ -33,21 +33,22 @@ func (x *Exchange) Stream(length int64) (*Stream, error) {
 	return x.detached, nil
 }
 
-// Write sends p. It blocks while the client is slow to take what was written before, and fails when it has gone.
+// Write sends p. It blocks while the client is slow to read what was written before, and fails when
+// it has gone.
 func (s *Stream) Write(p []byte) (int, error) {
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	return s.x.out.Write(p)
 }
 
-// OnGone has f called, once, on a goroutine of its own, when the client has gone, or the process drains and the stream
-// has been quiet for 2 seconds. The Stream is still to be closed.
+// OnGone sets f to be called, once, on a goroutine of its own, when the client has gone, or when
+// the process drains and the stream has been quiet for 2 seconds. The Stream must still be closed.
 func (s *Stream) OnGone(f func()) { s.x.out.OnGone(f) }
 
-// Close ends the response: it is complete. Idempotent; what is being written meanwhile fails.
+// Close ends the response as complete. Idempotent; a concurrent Write fails.
 func (s *Stream) Close() error { return s.Break(nil) }
 
-// Break ends the response and, with an error, which is logged, says that it isn't complete.
+// Break ends the response. With an error, which is logged, it marks the response as incomplete.
 func (s *Stream) Break(err error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

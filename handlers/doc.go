@@ -1,7 +1,6 @@
-// Package handlers is what a nanofront backend is written with: it announces
-// the process, takes its requests off the bus, runs the handler with bounded
-// concurrency, contains its panics, answers, and leaves without losing a
-// request.
+// Package handlers is for writing nanofront backends: it announces the process, takes its requests
+// off the bus, runs the handler with bounded concurrency, contains its panics, answers, and shuts
+// down without losing a request.
 //
 // A whole backend (examples/go, which is a module of its own):
 //
@@ -42,19 +41,17 @@
 //		Logger: zerolog.New(os.Stderr), // says the address that it serves at
 //	}, handlers.HandlerFunc(greet))
 //
-// A handler that can do many requests at the cost of one, because its store
-// can, implements [BatchHandler] instead: it gets all that has gathered, and
-// answers each when it is ready. One that calls other services does so with
-// a [Client], which has an asynchronous form for handlers that must not hold
-// a goroutine for each request.
+// A handler that can serve many requests at the cost of one, because its store can, implements
+// [BatchHandler] instead: it gets all requests that have gathered, and answers each when it is
+// ready. One that calls other services does so with a [Client], which has an asynchronous form for
+// handlers that must not hold a goroutine for each request.
 //
 // # Pitfalls
 //
-// Request and Response belong to the runtime: nothing of them may be used
-// after the handler has returned (Handler) or the exchange was finished
-// (BatchHandler). Byte slices in a Request alias the received message; copy
-// what outlives the request.
+// Request and Response belong to the runtime: don't use any part of them after the handler has
+// returned (Handler) or the exchange was finished (BatchHandler). Byte slices in a Request alias
+// the received message; copy what outlives the request.
 //
-// A goroutine that a handler starts itself is out of the runtime's reach: a
-// panic on it ends the process.
+// The runtime can't protect goroutines that a handler starts itself: a panic on one ends the
+// process.
 package handlers

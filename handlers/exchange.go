@@ -64,8 +64,8 @@ func (x *Exchange) Remaining() time.Duration {
 	return x.bus.Remaining()
 }
 
-// cancelled reports whether nobody waits for the answer any more. The exchange
-// is not finished.
+// cancelled reports whether nobody is waiting for the answer any more. It doesn't finish the
+// exchange.
 func (x *Exchange) cancelled() bool { return x.abandoned() || x.bus.Cancelled() }
 
 // Done sends the response. It never blocks. The exchange must not be used
@@ -76,16 +76,15 @@ func (x *Exchange) Done() {
 	}
 }
 
-// Fail answers with what the error stands for: a StatusError's own status,
-// 503 for ErrUnavailable, 504 for a deadline, else 500. Like Done it ends the
-// exchange.
+// Fail answers with the status that the error stands for: a StatusError's own, 503 for
+// ErrUnavailable, 504 for a deadline, else 500. Like Done it ends the exchange.
 func (x *Exchange) Fail(err error) {
 	if x.finish() {
 		x.fail(err)
 	}
 }
 
-// finish makes the caller the one who answers, unless a panic has.
+// finish makes the caller the one that answers, unless a panic has already.
 func (x *Exchange) finish() bool {
 	turn := x.stateNow()
 	if turn&turnFinished == 0 && x.state.CompareAndSwap(turn, turn|turnFinished) {
@@ -128,19 +127,19 @@ var abandonedContext = func() context.Context {
 	return ctx
 }()
 
-// AnswerTo returns what Fail tells the client of an error, for those who answer in another
-// form: a StatusError's own status and text, 503 for ErrUnavailable, 504 for a deadline of a
-// call. It is nil where nobody is to be told: the exchange's own time is up, it was
-// cancelled, or the error is one of the handler's own; leave those to Fail.
+// AnswerTo returns what Fail tells the client about an error, for handlers that answer in another
+// form: a StatusError's own status and text, 503 for ErrUnavailable, 504 for the deadline of a
+// call. It is nil if the client isn't told: the exchange's own time is up, it was cancelled, or the
+// error is internal; leave those to Fail.
 func (x *Exchange) AnswerTo(err error) *StatusError {
 	var se *StatusError
 	switch {
 	case errors.As(err, &se) && se.Status >= 400 && se.Status <= 599:
 		return se
 	case errors.Is(err, ErrUnavailable):
-		return &StatusError{503, "a service that is needed for this is not available at the moment"}
+		return &StatusError{503, "a service needed for this is unavailable at the moment"}
 	case isTimeout(err) && x.Remaining() > 0:
-		return &StatusError{504, "a service that is needed for this did not answer in time"}
+		return &StatusError{504, "a service needed for this did not answer in time"}
 	}
 	return nil
 }
@@ -186,9 +185,8 @@ func (x *Exchange) fail(err error) {
 	x.send()
 }
 
-// send encodes the response into the link. On a link whose peer doesn't keep
-// up it waits on a goroutine of its own, for which the runtime waits; there are
-// never more of those than the window.
+// send encodes the response into the link. If the peer doesn't keep up it waits on a separate
+// goroutine, which the runtime waits for; there are never more of these than the window.
 func (x *Exchange) send() {
 	rt := x.rt
 	if err := x.resp.check(); err != nil {
@@ -220,7 +218,7 @@ func (x *Exchange) replied(status int, err error) {
 	switch {
 	case errors.Is(err, nanobus.ErrTooLarge):
 		rt.metrics.errors.Inc()
-		rt.log.Error().Int("bytes", len(x.resp.Body)).Msg("a response is too large for the bus; the caller got an error")
+		rt.log.Error().Int("bytes", len(x.resp.Body)).Msg("a response is too large for the bus; the caller gets an error instead")
 		status = 500
 	case errors.Is(err, nanobus.ErrPayload):
 		rt.metrics.errors.Inc() // the bus has said why

@@ -6,10 +6,9 @@ import (
 	"fmt"
 )
 
-// Handler answers one request at a time. Serve runs on a goroutine of a
-// bounded pool and may block. An error of [Status] becomes a response with
-// that status; any other error, a nil pointer in an error, and a panic become a 500 that says
-// nothing of it, and are logged.
+// Handler answers one request at a time. Serve runs on a goroutine of a bounded pool and may block.
+// An error from [Status] becomes a response with that status; any other error, a nil pointer in an
+// error, and a panic become a 500 without details, and are logged.
 type Handler interface {
 	Serve(ctx context.Context, req *Request, resp *Response) error
 }
@@ -22,13 +21,12 @@ func (f HandlerFunc) Serve(ctx context.Context, req *Request, resp *Response) er
 	return f(ctx, req, resp)
 }
 
-// BatchHandler answers many requests at a time: all that had gathered when a
-// worker became free, at most Options.MaxBatch. Each Exchange must be finished
-// exactly once, with Done or Fail, in any order, from any goroutine, before or
-// after ServeBatch returns; what happens to one has no bearing on the others.
-// The slice itself is valid until ServeBatch returns; it may be reordered. If
-// ServeBatch panics, the exchanges that it has not finished fail with 500, and
-// what it has started for them ends in nothing.
+// BatchHandler answers many requests at a time: all that had gathered when a worker became free, at
+// most Options.MaxBatch. Each Exchange must be finished exactly once, with Done or Fail, in any
+// order, from any goroutine, before or after ServeBatch returns; what happens to one has no bearing
+// on the others. The slice itself is valid until ServeBatch returns; it may be reordered. If
+// ServeBatch panics, the exchanges that it has not finished fail with 500, and anything it has
+// started for them has no effect.
 type BatchHandler interface {
 	ServeBatch(batch []*Exchange)
 }
@@ -39,7 +37,7 @@ type BatchFunc func(batch []*Exchange)
 // ServeBatch implements BatchHandler.
 func (f BatchFunc) ServeBatch(batch []*Exchange) { f(batch) }
 
-// StatusError is an error that the client is to see. [Status] makes one.
+// StatusError is an error that the client sees. [Status] makes one.
 type StatusError struct {
 	Status int
 	Text   string
@@ -56,6 +54,5 @@ func Status(status int, format string, args ...any) error {
 	return &StatusError{Status: status, Text: fmt.Sprintf(format, args...)}
 }
 
-// ErrUnavailable: a service that was called has no instance that takes the
-// request. It answers as 503.
+// ErrUnavailable: a called service has no instance that accepts the request. The answer is a 503.
 var ErrUnavailable = errors.New("handlers: service unavailable")

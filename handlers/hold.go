@@ -12,7 +12,7 @@ import (
 const MaxHold = nanobus.MaxHold
 
 var (
-	// ErrNotHeld: nobody waits for the answer any more.
+	// ErrNotHeld: nobody is waiting for the answer any more.
 	ErrNotHeld = nanobus.ErrNotHeld
 	// ErrNoHolds: the front doesn't hold requests, or not this one, whose body came in chunks.
 	ErrNoHolds = nanobus.ErrNoHolds
@@ -24,7 +24,7 @@ var (
 	errBegun      = errors.New("handlers: Hold after Begin")
 )
 
-// Held is a request that is answered later, by whoever has it, on any goroutine. It takes no worker, no goroutine and
+// Held is a request that is answered later, on any goroutine. It takes no worker, no goroutine and
 // no part of the window: the front waits with the client.
 type Held struct {
 	rt   *Runtime
@@ -37,11 +37,11 @@ type Held struct {
 	onGone func()
 }
 
-// Hold has the client wait for Held.Answer, for timeout at most (1 ms to MaxHold): then it gets the response as it is
-// filled in now, and a 200 without a body if it isn't. The request is over for the handler with that: what Serve
-// returns isn't looked at any more, and its context ends.
+// Hold makes the client wait for Held.Answer, for at most timeout (1 ms to MaxHold): after that it
+// gets the response as it is filled in now, or a 200 without a body. For the handler that ends the
+// request: what Serve returns is ignored, and its context ends.
 //
-// With an error the request isn't held, and is answered with the response as usual: it is enough to return nil.
+// On an error the request isn't held, and is answered with the response as usual: just return nil.
 func (r *Response) Hold(timeout time.Duration) (*Held, error) {
 	if r.exchange == nil {
 		return nil, errNoExchange
@@ -86,8 +86,9 @@ func (x *Exchange) hold(timeout time.Duration) (*Held, error) {
 	return h, nil
 }
 
-// Answer answers the request. It blocks, for some seconds at most, while the front doesn't read what it was sent
-// before. ErrNotHeld: nobody waits any more, as Gone says. resp is the caller's own, and may be the answer to many.
+// Answer answers the request. It blocks, for a few seconds at most, while the front doesn't read
+// what it was sent before. ErrNotHeld: nobody is waiting any more (see Gone). resp stays the
+// caller's, and may answer many requests.
 func (h *Held) Answer(resp *Response) error {
 	if h == nil || h.held == nil {
 		return ErrNotHeld // Hold has made none, and said why
@@ -108,8 +109,8 @@ func (h *Held) Answer(resp *Response) error {
 	return nil
 }
 
-// Gone is closed when nobody waits any more: the client has left, the time has run out, the link has broken, or the
-// request was answered.
+// Gone is closed when nobody is waiting any more: the client has left, the time has run out, the
+// link has broken, or the request was answered.
 func (h *Held) Gone() <-chan struct{} {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -122,9 +123,10 @@ func (h *Held) Gone() <-chan struct{} {
 	return h.done
 }
 
-// OnGone has f called once when the request has ended without an answer: the client has left, the time has run out, or
-// the link has broken. It is for forgetting h where a goroutine for each would be too many. f runs on a goroutine of the
-// bus, or here if that has happened, and must not block. One f for each h.
+// OnGone has f called once when the request has ended without an answer: the client has left, the
+// time has run out, or the link has broken. Use it to forget h where a goroutine for each would be
+// too many. f runs on a goroutine of the bus, or within OnGone if the request has already ended,
+// and must not block. One f for each h.
 func (h *Held) OnGone(f func()) {
 	h.mu.Lock()
 	h.onGone = f

@@ -23,8 +23,8 @@ const (
 	maxBatch = 256
 )
 
-// Discovery is what a backend needs of it: to be found, and to find others.
-// etcd's client and the static table implement it.
+// Discovery is what a backend needs to be found, and to find others. etcd's client and the static
+// table implement it.
 type Discovery interface {
 	// Register announces the instance until the context ends or Close is
 	// called on what it returns, and returns at once.
@@ -34,19 +34,19 @@ type Discovery interface {
 	Watch(ctx context.Context, changed func(registry.Snapshot)) error
 }
 
-// Options says what a backend is. Service and Discovery are required.
+// Options describe a backend. Service and Discovery are required.
 type Options struct {
 	// Service is the name that routes refer to.
 	Service string
-	// Instance tells this process from others of its service. Empty: the
-	// service's name, the host's, and a random part.
+	// Instance distinguishes this process from others of its service. Empty: the service's name,
+	// the host's, and a random part.
 	Instance string
 	// Version of the backend's code; free text.
 	Version string
 	// Listen is the bus address: tcp://HOST:PORT or tls+tcp://HOST:PORT, port 0
 	// for any free one, or ipc:///PATH. Empty: DefaultListen.
 	Listen string
-	// Security says how peers on the bus are told from strangers.
+	// Security says how to tell peers on the bus from strangers.
 	Security nanobus.Security
 	// Advertise is the address to announce, if others reach the process under
 	// another one than it listens on.
@@ -55,14 +55,13 @@ type Options struct {
 	// tool. Empty: none.
 	Admin string
 
-	// Owner, if set, names the data that this process serves and shares with no
-	// other: of its service one instance is registered at most, and Run ends
-	// with the reason if another one, with other data, is already. 1 to 63
-	// lower-case letters, digits, '-', '.' and '_'.
+	// Owner, if set, names the data that only this process serves: at most one instance of its
+	// service is registered, and Run ends with the reason if another one, with different data,
+	// already is. 1 to 63 lower-case letters, digits, '-', '.' and '_'.
 	Owner string
 
-	// Window is how many requests the process takes at once, those that wait
-	// for a worker included. 0: nanobus.DefaultWindow.
+	// Window is how many requests the process accepts at once, including those that wait for a
+	// worker. 0: nanobus.DefaultWindow.
 	Window int
 	// MaxHeld is how many requests the process holds at once (Response.Hold). 0: nanobus.DefaultHeld.
 	MaxHeld int
@@ -76,43 +75,42 @@ type Options struct {
 	// MaxBatch is the most requests that a BatchHandler gets at once. 1..256,
 	// 0: DefaultMaxBatch.
 	MaxBatch int
-	// Inline runs a BatchHandler on the goroutine that reads the link, which
-	// saves a change of goroutine. Only for one that never blocks: that
-	// answers from memory, or only starts calls.
+	// Inline runs a BatchHandler on the goroutine that reads the link, which saves a goroutine
+	// switch. Only for a handler that never blocks: one that answers from memory, or only starts
+	// calls.
 	Inline bool
 
-	// Bodies says that the handler is a StreamHandler: it takes and gives bodies
-	// in chunks, larger than MaxWhole.
+	// Bodies says that the handler is a StreamHandler: it receives and sends bodies larger than
+	// MaxWhole, in chunks.
 	Bodies bool
 
 	// Calls are the services that this one calls.
 	Calls []string
-	// Subscriptions are the topics wanted and what to do with their events,
-	// one after the other.
+	// Subscriptions are the topics wanted, and the functions that take their events, one at a time.
 	Subscriptions map[string]func(nanobus.Event)
 
-	// NoTap forbids operators to listen in on requests and responses over the
-	// bus (nanofront bus tap).
+	// NoTap keeps operators from listening in on requests and responses over the bus (nanofront bus
+	// tap).
 	NoTap bool
 
 	// Discovery is how the process is found and finds others: etcd.Open's or static.Open's.
 	Discovery Discovery
-	// DrainTimeout bounds how long Run waits for requests at work when it is
-	// told to end. 0: DefaultDrainTimeout.
+	// DrainTimeout bounds how long Run waits at the end for requests at work. 0:
+	// DefaultDrainTimeout.
 	DrainTimeout time.Duration
 	// Logger gets a line when the process serves, drains, or fails a request. The zero Logger is
 	// silent.
 	Logger zerolog.Logger
 	// Metrics is where the runtime and its bus count: metrics.New makes one that reports. nil:
-	// nowhere that anyone sees.
+	// nowhere.
 	Metrics metrics.Meter
 }
 
-// DefaultInstance draws a name for an instance that was given none, another
-// one each time: its service, the host's name, and a random part.
+// DefaultInstance draws a name for an instance that has none, a different one each time: its
+// service, the host's name, and a random part.
 func DefaultInstance(service string) string { return registry.NewID(service) }
 
-// isNil tells that nothing is in an interface, or a nil pointer or function.
+// isNil reports whether an interface is empty, or holds a nil pointer or function.
 func isNil(v any) bool {
 	r := reflect.ValueOf(v)
 	return !r.IsValid() || (r.Kind() == reflect.Pointer || r.Kind() == reflect.Func) && r.IsNil()

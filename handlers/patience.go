@@ -16,10 +16,10 @@ const (
 	// maxWaiting is how many calls of a service may wait at once. Others fail
 	// as if they weren't patient.
 	maxWaiting = 8192
-	// waitTick is how often it is looked whether they can go on.
+	// waitTick is how often waiting calls are checked.
 	waitTick = 5 * time.Millisecond
-	// waitReserve is what a call that has waited in vain leaves of its
-	// exchange's time, so that the answer to that isn't late as well.
+	// waitReserve is how much of its exchange's time a call that waits in vain leaves, so that the
+	// exchange can still be answered in time.
 	waitReserve = 50 * time.Millisecond
 )
 
@@ -31,8 +31,8 @@ type waiting struct {
 	runs  bool
 }
 
-// wait takes a call that has failed, unless it had better not be tried again.
-// It is then ended later, by what comes of it.
+// wait takes a failed call, unless it shouldn't be tried again. The call then ends later, with the
+// result of the next try.
 func (cl *Client) wait(c *Call, err error) bool {
 	x := c.Patient
 	if x == nil || !c.repeatable(err) || cl.svc.Gone() > ReturnTime || x.Remaining() <= waitReserve {

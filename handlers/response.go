@@ -2,8 +2,8 @@ package handlers
 
 import "nanofront/httpmsg"
 
-// Response is the answer being built. The zero Response is 200 without a body. content-length,
-// connection and the like are the front's to say, not a handler's.
+// Response is the answer being built. The zero Response is 200 without a body. The front, not the
+// handler, sets content-length, connection and the like.
 type Response struct {
 	// Status is 200..599; 0 is taken for 200.
 	Status int
@@ -18,8 +18,7 @@ type Response struct {
 	exchange *Exchange // whose response it is, for Hold; nil: nobody's
 }
 
-// Set adds a header field, or replaces the first of that name. name is to be
-// in lower case.
+// Set adds a header field, or replaces the first of that name. name must be in lower case.
 func (r *Response) Set(name, value string) {
 	at := len(r.arena)
 	r.arena = append(append(r.arena, name...), value...)

@@ -21,8 +21,8 @@ import (
 	"nanofront/registry"
 )
 
-// Runtime is one backend process. Most need only Run; who calls other services
-// or publishes events makes a Runtime first.
+// Runtime is one backend process. Most need only Run; one that calls other services or publishes
+// events makes a Runtime first.
 type Runtime struct {
 	opts    Options
 	log     zerolog.Logger
@@ -38,8 +38,8 @@ type Runtime struct {
 	serve func(batch []*Exchange)
 }
 
-// Run announces the service, serves with h until ctx ends, and leaves without
-// losing a request. See Runtime for more control.
+// Run announces the service, serves with h until ctx ends, and shuts down without losing a request.
+// See Runtime for more control.
 func Run(ctx context.Context, opts Options, h Handler) error {
 	rt, err := New(opts)
 	if err != nil {
@@ -75,8 +75,8 @@ func New(opts Options) (*Runtime, error) {
 	return rt, nil
 }
 
-// Close gives up a Runtime that is not run; after Run there is nothing left to
-// close. Idempotent.
+// Close discards a Runtime that was never run; after Run there is nothing left to close.
+// Idempotent.
 func (rt *Runtime) Close() error {
 	err := rt.bus.Close()
 	rt.tasks.Wait()
@@ -101,10 +101,9 @@ func (rt *Runtime) Publish(topic string, payload []byte) (int, error) {
 	return rt.bus.Publish(topic, payload)
 }
 
-// Ready reports nil when the process is announced and a live instance of each
-// service that it calls is known; else what is missing. One that others can't
-// find any more, because its record was lost or another process has taken its
-// name, is not ready either.
+// Ready returns nil when the process is announced and a live instance of each service that it calls
+// is known; otherwise what is missing. A process that others can no longer find, because its record
+// was lost or another process has taken its name, is not ready either.
 func (rt *Runtime) Ready() error {
 	if rt.draining.Load() {
 		return errors.New("draining")
@@ -123,9 +122,8 @@ func (rt *Runtime) Ready() error {
 // Links returns the state of the links to the services that are called.
 func (rt *Runtime) Links() []nanobus.LinkInfo { return rt.bus.Links() }
 
-// Run serves with h until ctx ends, then drains: it is withdrawn, says so to
-// its callers, answers what is at work (within DrainTimeout), and returns. A
-// Runtime can be run once.
+// Run serves with h until ctx ends, then drains: it withdraws the process, tells its callers,
+// answers the requests at work (within DrainTimeout), and returns. A Runtime can be run only once.
 func (rt *Runtime) Run(ctx context.Context, h Handler) error {
 	if err := rt.takes(h, false); err != nil {
 		return err
@@ -180,7 +178,7 @@ func (rt *Runtime) run(ctx context.Context, serve func([]*Exchange)) error {
 			patience = stuckGrace
 		}
 		if n := rt.pool.close(patience); n > 0 {
-			rt.log.Error().Int("workers", n).Msg("handlers are still at work and are left behind")
+			rt.log.Error().Int("workers", n).Msg("abandoning handlers that are still at work")
 		}
 	}()
 	addr, err := rt.bus.Listen(rt.opts.Listen)
@@ -190,7 +188,7 @@ func (rt *Runtime) run(ctx context.Context, serve func([]*Exchange)) error {
 	if rt.opts.Advertise != "" {
 		addr = rt.opts.Advertise
 	} else if host, _, err := net.SplitHostPort(strings.TrimPrefix(strings.TrimPrefix(addr, "tls+"), "tcp://")); err == nil && net.ParseIP(host).IsUnspecified() {
-		return fmt.Errorf("handlers: listening on all addresses (%s), so others can't be told which to use: give the one to announce with --advertise tcp://HOST:PORT", addr)
+		return fmt.Errorf("handlers: %s means all addresses, so there is none to announce: name one with --advertise tcp://HOST:PORT", addr)
 	}
 	self := registry.Instance{
 		Service: rt.opts.Service, ID: rt.opts.Instance, Address: addr, Version: rt.opts.Version,
@@ -247,7 +245,7 @@ func (rt *Runtime) run(ctx context.Context, serve func([]*Exchange)) error {
 	withdraw, cancelWithdraw := context.WithTimeout(drain, 2*time.Second)
 	defer cancelWithdraw()
 	if err := reg.Close(withdraw); err != nil {
-		rt.log.Warn().Err(err).Msg("not withdrawn from discovery; the lease will end it")
+		rt.log.Warn().Err(err).Msg("not withdrawn from discovery; the record expires with its lease")
 	}
 	err = <-drained
 	stuck = err != nil
@@ -261,9 +259,8 @@ func (rt *Runtime) run(ctx context.Context, serve func([]*Exchange)) error {
 // to notice that their contexts have ended.
 const stuckGrace = 100 * time.Millisecond
 
-// discovered tells the bus with whom to link: with the services that are
-// called, and, to hear their events, with everybody if there are
-// subscriptions.
+// discovered tells the bus which instances to link with: those of the services that are called,
+// and, to hear their events, with everybody if there are subscriptions.
 func (rt *Runtime) discovered(s registry.Snapshot) {
 	var list []nanobus.Instance
 	for _, in := range s.Instances {
@@ -281,7 +278,7 @@ func (rt *Runtime) discovered(s registry.Snapshot) {
 	}
 	if err := rt.bus.SetInstances(list); err != nil {
 		if rt.limit.Allow("instances") {
-			rt.log.Warn().Err(err).Msg("some instances are not usable")
+			rt.log.Warn().Err(err).Msg("some instances are unusable")
 		}
 	}
 }
@@ -298,7 +295,7 @@ func (rt *Runtime) arrived(batch []*nanobus.Request) {
 		x.state.Store(turn.Add(turnStep))
 		if err := x.req.wire().Decode(r.Payload()); err != nil {
 			if rt.limit.Allow("malformed") {
-				rt.log.Warn().Err(err).Stringer("link", r.Link()).Msg("a request that can't be read")
+				rt.log.Warn().Err(err).Stringer("link", r.Link()).Msg("rejecting a request that can't be decoded")
 			}
 			r.ReplyError(nanobus.CodeMalformed, err.Error())
 			x.recycle()

@@ -10,24 +10,19 @@ import (
 	"nanofront/nanobus"
 )
 
-// StreamHandler answers requests whose bodies, in either direction, may be
-// larger than memory, or may go on for ever. ServeStream runs on a goroutine of a
-// bounded pool, one
-// for each request, and may block for as long as its bodies take; everything
-// of the Exchange is valid until it returns.
+// StreamHandler answers requests whose bodies, in either direction, may be larger than memory, or
+// endless. ServeStream runs on a goroutine of a bounded pool, one for each request, and may block
+// for as long as its bodies take; everything of the Exchange is valid until it returns.
 //
-// It reads the request's body from x.Body. For a small answer it fills in
-// x.Response, as a [Handler] does; for a large one it calls x.Begin and writes
-// to what that returns. An error that it returns becomes a response like a
-// Handler's; after Begin it breaks the response off, which the client sees as
-// a connection that ends early.
+// It reads the request's body from x.Body. For a small answer it fills in x.Response, as a
+// [Handler] does; for a large one it calls x.Begin and writes to the writer that it returns. An
+// error becomes a response, as a Handler's does; after Begin it breaks the response off, which the
+// client sees as a connection that ends early.
 //
-// A response that is to go on for long, and is mostly quiet, needs no goroutine: see
-// Exchange.Stream.
+// A long response that is mostly quiet needs no goroutine: see Exchange.Stream.
 //
-// Read what is wanted of the request's body before Begin: HTTP/1.1 clients
-// don't send and receive at once, so the front gives up what is left of the
-// request when the response begins.
+// Read what you need of the request's body before Begin: HTTP/1.1 clients don't send and receive at
+// once, so the front drops the rest of the request when the response begins.
 type StreamHandler interface {
 	ServeStream(x *Exchange) error
 }
@@ -39,7 +34,7 @@ type StreamFunc func(x *Exchange) error
 func (f StreamFunc) ServeStream(x *Exchange) error { return f(x) }
 
 // errNotBodies says how to have a StreamHandler.
-var errNotBodies = errors.New("handlers: RunStream needs Options.Bodies, and Run and RunBatch must not have it: a handler that doesn't ask for them would miss what comes in chunks")
+var errNotBodies = errors.New("handlers: RunStream needs Options.Bodies, and Run and RunBatch must not set it: their handlers would miss bodies that arrive in chunks")
 
 // RunStream is Run for a StreamHandler. Options.Bodies must be set.
 func (rt *Runtime) RunStream(ctx context.Context, h StreamHandler) error {
@@ -84,9 +79,9 @@ func (rt *Runtime) runStream(h StreamHandler, x *Exchange) (left bool) {
 	return left
 }
 
-// Body returns the request's whole body, in chunks as they come if it is large.
-// Reading blocks while the client is slow; the error says why a body has
-// ended early. Valid until the exchange is finished.
+// Body returns the request's whole body; a large one is read as its chunks arrive. Reading blocks
+// while the client is slow; the error says why a body has ended early. Valid until the exchange is
+// finished.
 func (x *Exchange) Body() io.Reader {
 	_ = x.stateNow()
 	if rest := x.bus.Body(); rest != nil {
@@ -98,16 +93,15 @@ func (x *Exchange) Body() io.Reader {
 	return bytes.NewReader(x.req.Body)
 }
 
-// Begin sends the response as far as it is filled in, status, header and the
-// beginning of the body, and returns where to write the rest of it. length is
-// that of the whole body in bytes, -1 if it isn't known: what is
-// written must come to it. Writing blocks while the client is slow, and fails
-// when it has gone. Only for a StreamHandler, once for each exchange.
+// Begin sends the response as far as it is filled in, status, header and the beginning of the body,
+// and returns where to write the rest of it. length is that of the whole body in bytes, -1 if it
+// isn't known; exactly that much must be written. Writing blocks while the client is slow, and
+// fails when it has gone. Only for a StreamHandler, once for each exchange.
 //
-// From here on the response takes neither a worker of the pool nor a part of the
-// window, and the Context ends with the client and no more with the caller's
-// deadline, so that it may go on for as long as its client stays: some 16,000 of
-// them at once (nanobus.DefaultBodies). The error is a 503 if there are as many.
+// From here on the response takes neither a worker nor a part of the window, and the Context ends
+// with the client instead of the caller's deadline: the response may continue for as long as its
+// client stays. About 16,000 can do so at once (nanobus.DefaultBodies); beyond that the error is a
+// 503.
 func (x *Exchange) Begin(length int64) (io.Writer, error) {
 	_ = x.stateNow()
 	if x.out != nil {
@@ -186,6 +180,6 @@ func (rt *Runtime) containStream(x *Exchange, turn uint64, left *bool) {
 	}
 }
 
-// MaxWhole is the largest body, in bytes, that goes in one piece: larger ones
-// need a StreamHandler, to be taken or to be given.
+// MaxWhole is the largest body, in bytes, that is sent in one piece: receiving or sending a larger
+// one needs a StreamHandler.
 const MaxWhole = httpmsg.MaxWhole

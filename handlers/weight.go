@@ -19,11 +19,10 @@ type weight struct {
 	telling bool // somebody is announcing, and goes on until all is said
 }
 
-// SetWeight changes the process' share of the requests while it runs, for
-// instance to begin with a small one that grows as its caches fill. 0 to 1000;
-// 0: no new requests. It is announced like the process itself, so callers hear
-// of it within milliseconds, and they keep their links. Where a static table
-// says the weights, it changes nothing. It returns at once.
+// SetWeight changes the process' share of the requests while it runs, for example to begin with a
+// small share that grows as its caches fill. 0 to 1000; 0: no new requests. It is announced like
+// the process itself, so callers learn of it within milliseconds, and keep their links. It has no
+// effect where a static table sets the weights. It returns at once.
 func (rt *Runtime) SetWeight(share int) error {
 	if share < 0 || share > int(registry.MaxWeight) {
 		return fmt.Errorf("handlers: weight %d: want 0 (no new requests) to %d", share, int(registry.MaxWeight))

@@ -2,7 +2,6 @@
 // frame. docs/protocol.md, "HTTP payload", specifies the bytes; nothing here
 // knows the bus.
 //
-// Decoding copies nothing: the fields alias the bytes that were decoded.
-// Encoding appends to a buffer of the caller's, which is how a request gets
-// from the HTTP parser to the socket with one copy.
+// Decoding copies nothing: the fields alias the bytes that were decoded. Encoding appends to the
+// caller's buffer, so a request gets from the HTTP parser to the socket with one copy.
 package httpmsg

@@ -43,14 +43,14 @@ func (fs Fields) Get(name string) []byte {
 // check reports what in the fields can't be encoded.
 func (fs Fields) check() error {
 	if len(fs) > MaxFields {
-		return fmt.Errorf("httpmsg: %d header fields, %d allowed", len(fs), MaxFields)
+		return fmt.Errorf("httpmsg: %d header fields: want at most %d", len(fs), MaxFields)
 	}
 	for _, f := range fs {
 		if len(f.Name) == 0 || len(f.Name) > MaxName {
-			return fmt.Errorf("httpmsg: header field name of %d bytes (%.40q), 1 to %d allowed", len(f.Name), f.Name, MaxName)
+			return fmt.Errorf("httpmsg: header field name of %d bytes (%.40q): want 1 to %d", len(f.Name), f.Name, MaxName)
 		}
 		if len(f.Value) > MaxValue {
-			return fmt.Errorf("httpmsg: value of header field %s has %d bytes, %d allowed", f.Name, len(f.Value), MaxValue)
+			return fmt.Errorf("httpmsg: the value of header field %s has %d bytes: want at most %d", f.Name, len(f.Value), MaxValue)
 		}
 	}
 	return nil
@@ -72,7 +72,7 @@ func (fs Fields) decode(b []byte) (Fields, []byte, error) {
 	n := int(binary.BigEndian.Uint16(b))
 	b = b[2:]
 	if n > MaxFields {
-		return fs[:0], nil, fmt.Errorf("%w: %d header fields, %d allowed", ErrMalformed, n, MaxFields)
+		return fs[:0], nil, fmt.Errorf("%w: %d header fields: want at most %d", ErrMalformed, n, MaxFields)
 	}
 	fs = fs[:0]
 	for range n {
@@ -144,7 +144,7 @@ func takeBody(b []byte) (body []byte, length int64, err error) {
 	}
 	n := uint64(binary.BigEndian.Uint32(b))
 	if uint64(len(b)-4) < n {
-		return nil, 0, fmt.Errorf("%w: body of %d bytes announced, %d there", ErrMalformed, n, len(b)-4)
+		return nil, 0, fmt.Errorf("%w: body of %d bytes announced, but only %d present", ErrMalformed, n, len(b)-4)
 	}
 	body, b = b[4:4+n:4+n], b[4+n:]
 	if len(b) >= 8 {

@@ -38,7 +38,7 @@ func (r *Request) Check() error {
 		{"client", r.Client, 255},
 	} {
 		if len(f.value) > f.max {
-			return fmt.Errorf("httpmsg: %s of %d bytes, %d allowed", f.name, len(f.value), f.max)
+			return fmt.Errorf("httpmsg: %s of %d bytes: want at most %d", f.name, len(f.value), f.max)
 		}
 	}
 	return r.Header.check()

@@ -40,7 +40,7 @@ func (r *Response) Add(name, value []byte) {
 // Check reports what in the response can't be encoded.
 func (r *Response) Check() error {
 	if r.Status != 0 && (r.Status < 200 || r.Status > 599) {
-		return fmt.Errorf("httpmsg: status %d, 200 to 599 allowed", r.Status)
+		return fmt.Errorf("httpmsg: status %d: want 200 to 599", r.Status)
 	}
 	return r.Header.check()
 }

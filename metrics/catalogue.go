@@ -22,7 +22,7 @@ var (
 	HTTPTimeouts             = counter("http.timeouts", "requests", "requests answered with 504 because their deadline passed", front)
 	HTTPCancelled            = counter("http.cancelled", "requests", "requests given up because the client had gone", front)
 	HTTPNoInstance           = counter("http.no_instance", "requests", "requests answered with 503 because no instance of the service is alive", front)
-	HTTPNoCredit             = counter("http.no_credit", "requests", "requests answered with 503 because every instance of the service has its whole window under way", front)
+	HTTPNoCredit             = counter("http.no_credit", "requests", "requests answered with 503 because every instance of the service has its whole window in flight", front)
 	HTTPNotFound             = counter("http.not_found", "requests", "requests that no route matches", front)
 	HTTPOptions              = counter("http.options", "requests", "requests OPTIONS * that the front answered itself", front)
 	HTTPUpstreamErrors       = counter("http.upstream_errors", "requests", "requests answered with 502 or 500 because the handler or the link to it failed", front)

@@ -125,7 +125,7 @@ func splitName(name string) ([]string, error) {
 		}
 		_, tail, closed := strings.Cut(after, ">")
 		if !closed {
-			return nil, fmt.Errorf("metrics: %q: a placeholder is not closed", name)
+			return nil, fmt.Errorf("metrics: %q: unclosed placeholder", name)
 		}
 		static = append(static, before)
 		rest = tail

@@ -18,11 +18,10 @@
 // be used from any goroutine. Looking a handle up takes a lock: don't do it
 // once per request.
 //
-// Pitfalls: the details that fill the placeholders of a name must be of low
-// cardinality (a service, a class of status, a reason; never an id). A metric
-// has at most [MaxSeries] series; what comes beyond shares one that is called
-// "other". Asking for a metric by the wrong kind, or with the wrong number of
-// details, is a programming error and panics.
+// Pitfalls: the details that fill the placeholders of a name must be of low cardinality (a service,
+// a class of status, a reason; never an id). A metric has at most [MaxSeries] series; any further
+// ones share one that is called "other". Asking for a metric by the wrong kind, or with the wrong
+// number of details, is a programming error and panics.
 package metrics
 
 //go:generate go run ./gen ../docs/metrics.md

@@ -166,7 +166,7 @@ func ReadReport(r io.Reader) (Report, error) {
 		return Report{}, fmt.Errorf("%w: %w", ErrReport, err)
 	}
 	if rep.Program == "" {
-		return Report{}, fmt.Errorf("%w: it names no program", ErrReport)
+		return Report{}, fmt.Errorf("%w: it doesn't name a program", ErrReport)
 	}
 	return rep, nil
 }

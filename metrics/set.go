@@ -111,7 +111,7 @@ func (s *Set) Gauge(d *Desc, details ...string) *Gauge {
 // it is not called at all.
 func (s *Set) GaugeFunc(d *Desc, fn func() float64, details ...string) {
 	sr, shared := s.lookup(d, KindGauge, details)
-	if !shared { // a function of one series has nothing to say for all others
+	if !shared { // one series' function can't speak for all the others
 		sr.gauge.SetFunc(fn)
 	}
 }

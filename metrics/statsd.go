@@ -94,10 +94,10 @@ func NewReporter(set *Set, o StatsdOptions) (*Reporter, error) {
 		o.Interval = DefaultStatsdInterval
 	}
 	if o.Interval < MinStatsdInterval || o.Interval > MaxStatsdInterval {
-		return nil, fmt.Errorf("%w: --statsd-interval: %s is not in %s to %s", ErrStatsdOptions, o.Interval, MinStatsdInterval, MaxStatsdInterval)
+		return nil, fmt.Errorf("%w: --statsd-interval: %s: want %s to %s", ErrStatsdOptions, o.Interval, MinStatsdInterval, MaxStatsdInterval)
 	}
 	if !(o.Sample >= 0 && o.Sample <= 1) { // NaN too
-		return nil, fmt.Errorf("%w: --statsd-sample: %v is not in 0 to 1", ErrStatsdOptions, o.Sample)
+		return nil, fmt.Errorf("%w: --statsd-sample: %v: want 0 to 1", ErrStatsdOptions, o.Sample)
 	}
 	r := &Reporter{
 		set:      set,
@@ -136,7 +136,7 @@ func CheckStatsdAddr(addr string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%q is not host:port with a port in 1 to 65535 (empty turns StatsD off)", addr)
+	return fmt.Errorf("%q is not host:port with a port from 1 to 65535 (empty turns StatsD off)", addr)
 }
 
 // Run reports until ctx is done, and then once more, so that what a drain did is

@@ -17,7 +17,7 @@ const (
 )
 
 // errUnproven: a peer that has not shown that it knows the shared secret.
-var errUnproven = errors.New("nanobus: not authenticated")
+var errUnproven = errors.New("nanobus: peer not authenticated")
 
 // Security says how peers are told from strangers. The zero value trusts the
 // network: whoever reaches a listening bus can take part.
@@ -86,9 +86,9 @@ func (c *challenge) introduced(h *wire.Hello) (bool, error) {
 	case len(secret) == 0:
 		return false, fmt.Errorf("%w: the peer wants the shared secret and this process has none: start it with the peer's --bus-secret-file", errUnproven)
 	case h.Nonce == nil:
-		return false, fmt.Errorf("%w: the peer has no shared secret: start it with the --bus-secret-file that this process has", errUnproven)
+		return false, fmt.Errorf("%w: the peer has no shared secret: start it with this process's --bus-secret-file", errUnproven)
 	case string(h.Nonce) == string(c.ours.Nonce):
-		return false, fmt.Errorf("%w: the peer sends our own nonce back", errUnproven)
+		return false, fmt.Errorf("%w: the peer sends back our own nonce", errUnproven)
 	}
 	for _, before := range []*wire.Hello{c.link.hello.Load(), c.theirs} {
 		if before != nil && (string(h.Nonce) != string(before.Nonce) || h.Service != before.Service || h.Instance != before.Instance) {
@@ -101,8 +101,8 @@ func (c *challenge) introduced(h *wire.Hello) (bool, error) {
 	first := c.theirs == nil
 	c.theirs = h
 	c.owed.Store(true)
-	// The connecting side proves first: a stranger who only knocks gets nothing
-	// from which to guess the secret.
+	// The connecting side proves first: a stranger that only connects gets nothing from which to
+	// guess the secret.
 	if first && c.role() == wire.RoleConnecting {
 		c.prove(h)
 	}
@@ -125,7 +125,7 @@ func (c *challenge) proven(body []byte) (*wire.Hello, error) {
 		theirs = wire.RoleAccepting
 	}
 	if !hmac.Equal(body[:wire.ProofSize], wire.Proof(c.link.bus.opts.Security.Secret, theirs, h, c.ours)) {
-		return nil, fmt.Errorf("%w: the peer's proof is wrong: most likely its --bus-secret-file has another content", errUnproven)
+		return nil, fmt.Errorf("%w: the peer's proof is wrong: most likely its --bus-secret-file has different content", errUnproven)
 	}
 	c.theirs = nil
 	c.owed.Store(false)

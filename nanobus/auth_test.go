@@ -76,7 +76,7 @@ func TestAuth_WhoCantProveIsRefused(t *testing.T) {
 		server, caller Security
 		sLog, cLog     string
 	}{
-		"another secret":       {secretA, secretB, "the peer's proof is wrong: most likely its --bus-secret-file has another content", "ended the link instead of proving the shared secret"},
+		"another secret":       {secretA, secretB, "the peer's proof is wrong: most likely its --bus-secret-file has different content", "ended the link instead of proving the shared secret"},
 		"caller without one":   {secretA, none, "the peer has no shared secret: start it with the --bus-secret-file that this process has", "this process has none: start it with the peer's --bus-secret-file"},
 		"server without one":   {none, secretA, "this process has none: start it with the peer's --bus-secret-file", "the peer has no shared secret"},
 		"swapped, and longer ": {secretB, Security{Secret: append([]byte(nil), append(secretB.Secret, 'x')...)}, "proof is wrong", "instead of proving"},

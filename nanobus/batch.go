@@ -2,19 +2,18 @@ package nanobus
 
 import "time"
 
-// Batch sends requests that become ready together, as those do which one look
-// at many sockets finds: what goes to the same instance leaves as one message
-// at Flush, on the goroutine that calls it, if the system takes it at once.
-// That is better than what the writer can gather by itself: it is woken by the
-// first request, and however long it waits is a guess.
+// Batch sends requests that become ready together, such as those that one poll of many sockets
+// finds: those for the same instance leave as one message at Flush, on the goroutine that calls it,
+// if the system accepts it at once. That is better than what the writer can gather by itself: the
+// first request wakes it, and however long it waits is a guess.
 //
 // The zero Batch is ready for use, by one goroutine at a time.
 type Batch struct {
 	links []*Link // have something from us that nobody was woken for
 }
 
-// Go is Service.Go, but what it sends may wait until Flush, which must follow
-// soon: the call's budget is running.
+// Go is Service.Go, but the request may wait until Flush, which must follow soon: the call's budget
+// is running.
 func (b *Batch) Go(s *Service, c *Call, p Payload, budget time.Duration) error {
 	l, err := s.send(c, p, budget, sendLater)
 	if err != nil {

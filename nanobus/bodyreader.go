@@ -295,7 +295,7 @@ func (r *BodyReader) arrived(b []byte, now int64) error {
 	r.mu.Lock()
 	defer r.tell()
 	if len(b) > r.credit {
-		return fmt.Errorf("%w: %d bytes of a body, and %d were granted", ErrMalformed, len(b), r.credit)
+		return fmt.Errorf("%w: %d bytes of a body, but only %d were granted", ErrMalformed, len(b), r.credit)
 	}
 	r.credit -= len(b)
 	r.last = now
@@ -351,7 +351,7 @@ func (r *BodyReader) overdue(now int64) (next int64) {
 	waits, due := r.credit > 0, r.last+int64(bodyIdle)
 	r.mu.Unlock()
 	switch {
-	case !waits: // it is us who don't read
+	case !waits: // it is our side that doesn't read
 		return now + int64(bodyIdle)
 	case due > now:
 		return due

@@ -213,7 +213,7 @@ func (w *BodyWriter) halt(err error) {
 	}
 }
 
-// tellGone tells who streams that it is to end. link.mu is held.
+// tellGone tells the owner of the stream to end it. link.mu is held.
 func (w *BodyWriter) tellGone() {
 	w.request.cancel()
 	if w.gone != nil {
@@ -274,7 +274,7 @@ func (l *Link) bodyCredit(key bodyKey, n uint32) error {
 	}
 	if uint64(n)+uint64(w.credit) > MaxBodyCredit {
 		l.mu.Unlock()
-		return fmt.Errorf("%w: credit of %d bytes on top of %d for a body, %d at most allowed", ErrMalformed, n, w.credit, MaxBodyCredit)
+		return fmt.Errorf("%w: credit of %d bytes on top of %d for a body: want %d at most in all", ErrMalformed, n, w.credit, MaxBodyCredit)
 	}
 	w.credit += int(n)
 	w.last = l.bus.now()

@@ -168,7 +168,7 @@ func (b *Bus) admitLink(l *Link) error {
 		return mangos.ErrClosed
 	}
 	if !b.admits(in) {
-		return fmt.Errorf("nanobus: more than %d links", b.opts.MaxLinks)
+		return fmt.Errorf("nanobus: more than %d links: raise Options.MaxLinks", b.opts.MaxLinks)
 	}
 	p.SetOwner(l)
 	if in != nil {
@@ -226,7 +226,7 @@ func (b *Bus) greeted(l *Link, first bool) {
 	up, duplicate := b.join(l, first)
 	switch {
 	case duplicate:
-		b.warn("duplicate").Stringer("link", l).Int("max", maxPeerLinks).Msg("refusing a link: the process has too many already; does it connect again and again?")
+		b.warn("duplicate").Stringer("link", l).Int("max", maxPeerLinks).Msg("refusing a link: the peer already has too many; does it reconnect over and over?")
 		l.close("duplicate")
 	case up:
 		l.event("up").Stringer("link", l).Str("version", l.hello.Load().CodeVersion).Msg("link up")

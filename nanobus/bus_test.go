@@ -383,7 +383,7 @@ func TestOptions_BadOnesAreNamed(t *testing.T) {
 		{Options{Window: -1}, "nanobus: window -1: want 1 to 65536"},
 		{Options{Window: 1 << 20}, "nanobus: window 1048576: want 1 to 65536"},
 		{Options{Slots: -1}, "nanobus: slots -1: want 1 to 1048576"},
-		{Options{Service: string(make([]byte, 256))}, "nanobus: service name is 256 bytes long, 255 allowed"},
+		{Options{Service: string(make([]byte, 256))}, "nanobus: service name of 256 bytes: want at most 255"},
 		{Options{Subscriptions: map[string]func(Event){"a b": nil}}, `nanobus: topic "a b": want 1 to 255 printable ASCII bytes without spaces`},
 	} {
 		if _, err := New(c.o); err == nil || err.Error() != c.want {

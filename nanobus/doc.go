@@ -1,14 +1,13 @@
 // Package nanobus carries correlated requests, their replies and events
 // between processes as batches of frames on a nanomsg BUS socket.
 //
-// On the wire it is plain SP framing with the BUS protocol number, so any
-// libnanomsg, NNG or mangos BUS peer can take part (docs/protocol.md). What
-// the stock BUS socket can't do, this package adds with a protocol core of
-// its own on mangos' public protocol package: a message goes to one peer, not
-// to all; a full queue pushes back instead of losing the message without a
-// word; and what gathers while a write is under way leaves as one message.
+// On the wire it is plain SP framing with the BUS protocol number, so any libnanomsg, NNG or mangos
+// BUS peer can take part (docs/protocol.md). What the stock BUS socket can't do, this package adds
+// with a protocol core of its own on mangos' public protocol package: a message goes to one peer,
+// not to all; a full queue pushes back instead of silently losing the message; and frames that
+// gather during a write leave as one message.
 //
-// A [Bus] is one process's end of everything. A process that takes requests listens:
+// A [Bus] is one process's end of all its links. A process that takes requests listens:
 //
 //	bus, err := nanobus.New(nanobus.Options{
 //		Service: "greeter", Instance: "greeter-1", Window: 1024,
@@ -32,19 +31,16 @@
 //
 // # Flow control
 //
-// A peer that takes requests announces a window in its hello. A caller never
-// has more requests than that under way on the link; each reply, of whatever
-// kind and however late, gives one credit back. Each request therefore gets
-// exactly one reply frame, even when it has expired or was cancelled. There
-// is no queue that can overflow: overload shows at the caller, at once, as
-// [ErrNoCredit].
+// A peer that takes requests announces a window in its hello. A caller never has more requests than
+// that in flight on the link; each reply, of any kind and however late, returns one credit. Each
+// request therefore gets exactly one reply frame, even when it has expired or was cancelled. There
+// is no queue that can overflow: overload shows at the caller, at once, as [ErrNoCredit].
 //
 // # Peers that can't be trusted
 //
-// [Options.Security] says who may take part: certificates on tls+tcp
-// addresses, a shared secret on any. Whatever a peer sends is bounded by
-// itself (limits.go), costs its own link at worst, is counted, and is logged
-// once a second at most.
+// [Options.Security] says who may take part: certificates on tls+tcp addresses, a shared secret on
+// any. Whatever a peer sends is limited separately for it (limits.go), costs only its own link at
+// worst, is counted, and is logged at most once a second.
 //
 // # Pitfalls
 //

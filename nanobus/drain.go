@@ -33,7 +33,7 @@ func (b *Bus) Drain(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("nanobus: %d requests unanswered at the end of draining: %w", b.Served(), ctx.Err())
+			return fmt.Errorf("nanobus: %d requests still unanswered when draining ended: %w", b.Served(), ctx.Err())
 		case <-b.done:
 			return ErrClosed
 		case <-tick.C:

@@ -8,37 +8,36 @@ import (
 	"nanofront/nanobus/wire"
 )
 
-// What a call can come back with besides a reply.
+// The errors that a call can end with.
 var (
 	// ErrNoInstance: no live instance of the service is linked. Nothing
 	// was sent.
 	ErrNoInstance = balance.ErrNoInstance
-	// ErrNoCredit: every live instance has its whole window under way, or
+	// ErrNoCredit: every live instance has its whole window in flight, or
 	// the bus has no free correlation slot. Nothing was sent.
 	ErrNoCredit = balance.ErrNoCredit
 	// ErrTimeout: the budget ran out before a reply came. A cancel was sent.
 	ErrTimeout = errors.New("nanobus: deadline passed")
 	// ErrCancelled: the caller gave up. A cancel was sent.
 	ErrCancelled = errors.New("nanobus: cancelled")
-	// ErrLinkDown: the link broke with the request under way; whether the
+	// ErrLinkDown: the link broke with the request in flight; whether the
 	// peer has acted on it is unknown.
-	ErrLinkDown = errors.New("nanobus: link broke with the request under way")
+	ErrLinkDown = errors.New("nanobus: link broke with the request in flight")
 	// ErrTooLarge: the payload doesn't fit a frame (MaxPayload).
 	ErrTooLarge = fmt.Errorf("nanobus: payload larger than %d bytes", MaxPayload)
 	// ErrPayload: the payload can't be encoded; the log says why. Nothing was
 	// sent.
-	ErrPayload = errors.New("nanobus: the payload's AppendTo has failed")
+	ErrPayload = errors.New("nanobus: the payload's AppendTo failed")
 	// ErrNoBodies: the peer takes no bodies in chunks, only whole ones.
-	ErrNoBodies = errors.New("nanobus: the peer takes no bodies in chunks")
-	// ErrTooManyBodies: the reply's body comes in chunks, and as many as may
-	// are coming in already (Options.MaxBodies). The peer was told to stop.
-	ErrTooManyBodies = errors.New("nanobus: too many bodies are coming in at once")
-	// ErrAnswered: the request has been answered, and the rest of its body is
-	// not wanted.
-	ErrAnswered = errors.New("nanobus: answered, the rest of the body is not wanted")
+	ErrNoBodies = errors.New("nanobus: the peer doesn't accept bodies in chunks")
+	// ErrTooManyBodies: the reply's body comes in chunks, and as many bodies as Options.MaxBodies
+	// allows are already arriving. The peer was told to stop.
+	ErrTooManyBodies = errors.New("nanobus: too many bodies are arriving at once")
+	// ErrAnswered: the request has been answered, and the rest of its body is not needed.
+	ErrAnswered = errors.New("nanobus: answered before the body ended; the rest is not needed")
 	// ErrClosed: the bus was closed.
 	ErrClosed = errors.New("nanobus: closed")
-	// ErrMalformed: bytes that are not what docs/protocol.md says.
+	// ErrMalformed: bytes that violate docs/protocol.md.
 	ErrMalformed = wire.ErrMalformed
 )
 
@@ -51,7 +50,7 @@ const (
 	CodeNoHandler  Code = 2 // the peer takes no requests
 	CodeOverWindow Code = 3 // more requests than the window allows; not acted upon
 	CodeExpired    Code = 4 // the budget ran out before work began; not acted upon
-	CodeDraining   Code = 5 // the peer is on its way out; not acted upon
+	CodeDraining   Code = 5 // the peer is about to end; not acted upon
 	CodeTooLarge   Code = 6 // the reply would not fit a frame
 	CodeMalformed  Code = 7 // the request payload could not be understood
 	CodeCancelled  Code = 8 // cancelled by the caller before work ended

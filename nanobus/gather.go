@@ -37,7 +37,7 @@ func (w *writer) commit(start int) error {
 	return nil
 }
 
-// commitLater is commit, but leaves the writer asleep: who calls it calls push.
+// commitLater is commit, but leaves the writer asleep: its caller must call push.
 func (w *writer) commitLater(start int) error {
 	if err := w.end(start); err != nil {
 		return err

@@ -18,17 +18,17 @@ const DefaultHeld = 1 << 16
 var (
 	// ErrNoHolds: the caller doesn't take holds, or the request is one whose body comes in chunks. It is
 	// still to be answered.
-	ErrNoHolds = errors.New("nanobus: the request can't be held: its caller takes no holds, or its body came in chunks")
+	ErrNoHolds = errors.New("nanobus: the request can't be held: its caller doesn't accept holds, or its body came in chunks")
 	// ErrTooManyHeld: as many requests are held as Options.MaxHeld allows, or the caller doesn't read what it
 	// was sent. The request is still to be answered.
 	ErrTooManyHeld = errors.New("nanobus: too many requests are held")
 	// ErrNotHeld: the request isn't held any more: it was answered, its time has run out, or the client or the
 	// link has gone.
-	ErrNotHeld = errors.New("nanobus: the request is not held any more")
+	ErrNotHeld = errors.New("nanobus: the request is no longer held")
 )
 
-// Held is a request of a peer that was answered with a hold: its credit is given back, and its caller waits for
-// Answer, or until the timeout, whatever comes first.
+// Held is a peer's request that was answered with a hold: its credit has been returned, and its
+// caller waits for Answer, or until the timeout, whichever comes first.
 type Held struct {
 	link *Link
 	id   uint64
@@ -47,7 +47,7 @@ func (r *Request) Hold(p Payload, timeout time.Duration, gone func()) (*Held, er
 	l := r.link
 	b := l.bus
 	if timeout < time.Millisecond || timeout > MaxHold {
-		return nil, fmt.Errorf("nanobus: a hold of %v: want %v to %v", timeout, time.Millisecond, MaxHold)
+		return nil, fmt.Errorf("nanobus: hold for %v: want %v to %v", timeout, time.Millisecond, MaxHold)
 	}
 	if h := l.hello.Load(); h == nil || !h.Holds || r.body != nil {
 		return nil, ErrNoHolds
@@ -107,9 +107,9 @@ func (h *Held) begin(r *Request, p Payload, timeout time.Duration) error {
 	return l.commit(start)
 }
 
-// Answer answers the held request. It blocks, for some seconds at most, while the peer doesn't read what was sent
-// before. The error is ErrNotHeld if nobody waits any more, ErrLinkDown, ErrTooLarge or ErrPayload; with the last two
-// the caller was told so.
+// Answer answers the held request. It blocks, for a few seconds at most, while the peer doesn't
+// read what was sent before. The error is ErrNotHeld if nobody is waiting any more, ErrLinkDown,
+// ErrTooLarge or ErrPayload; the last two have been reported to the caller.
 func (h *Held) Answer(p Payload) error {
 	err := h.send(wire.FlagHeld, p, true)
 	switch {

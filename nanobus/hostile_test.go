@@ -110,7 +110,7 @@ func TestHostile_PeersHurtOnlyThemselves(t *testing.T) {
 				_ = s.say(frameOf(wire.KindHello, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 65))
 				s.closed()
 			},
-			func(b *Bus) bool { return closedFor(b, "malformed") == 1 }, "65 topics, 64 allowed",
+			func(b *Bus) bool { return closedFor(b, "malformed") == 1 }, "65 topics: want at most 64",
 		},
 		"a short credit": {
 			func(t *testing.T, addr string) {

@@ -98,7 +98,7 @@ func (b *Bus) SetInstances(list []Instance) error {
 	}
 	b.prune(now)
 	if len(bad) > 0 {
-		return fmt.Errorf("%d instances can't be dialled, the first: %w", len(bad), bad[0])
+		return fmt.Errorf("can't dial %d instances, the first: %w", len(bad), bad[0])
 	}
 	return nil
 }

@@ -10,21 +10,20 @@ import (
 )
 
 const (
-	// maxControl bounds what a peer may have us do in a second besides
-	// requests: an honest one needs a few pings.
+	// maxControl bounds the work other than requests that a peer may cause in a second: an honest
+	// one needs a few pings.
 	maxControl = 4096
 
 	// maxGreeting bounds the accepted links that have not introduced
 	// themselves.
 	maxGreeting = 256
 
-	// maxPeerLinks bounds the accepted links of one process. One is
-	// what there should be; more are there for a while when a process
-	// reconnects faster than its half-open links are found out.
+	// maxPeerLinks bounds the accepted links of one process. There should be one; there are more
+	// for a while when a process reconnects faster than its half-open links are detected.
 	maxPeerLinks = 16
 
-	// windowGrace is for how long after a window has shrunk requests are taken
-	// that the old one allowed: they were on their way.
+	// windowGrace is how long after a window has shrunk requests that the old one allowed are still
+	// accepted: they were on their way.
 	windowGrace = 2 * time.Second
 
 	// maxLinkEvents bounds one link's events in the queue, so that one peer
@@ -36,19 +35,18 @@ const (
 	eventUnit = 32 << 10
 )
 
-// errFlood: a peer that makes more work than it may.
+// errFlood: a peer causes more work than allowed.
 var errFlood = errors.New("nanobus: flood")
 
-// controlCost is what frames count for against maxControl. A hello may change which
-// links are chosen from, under the lock of the bus. Others are bounded by
-// themselves (requests by the window, cancels by the requests, events by their
-// queue) or cost next to nothing.
+// controlCost is what frames count for against maxControl. A hello may change the choice of links,
+// under the lock of the bus. Other kinds have limits of their own (requests the window, cancels the
+// requests, events their queue) or cost next to nothing.
 var controlCost = [256]int32{wire.KindHello: 64, wire.KindPing: 1, wire.KindPong: 1, wire.KindDraining: 1, wire.KindProof: 64}
 
-// controlCount is what a peer has made us do in this second.
+// controlCount is the work that a peer has caused in this second.
 type controlCount struct{ atomic.Int32 }
 
-// add notes work that a peer has made.
+// add notes work that a peer has caused.
 func (n *controlCount) add(cost int32) error {
 	if n.Add(cost) > maxControl {
 		return fmt.Errorf("%w: more than %d pings, or %d hellos, in a second", errFlood, maxControl, maxControl/controlCost[wire.KindHello])

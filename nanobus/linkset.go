@@ -9,13 +9,12 @@ import (
 	"nanofront/nanobus/wire"
 )
 
-// linkSet is the links of a bus, and with whom it is to be linked.
+// linkSet has the links of a bus, and the instances that it is to be linked to.
 type linkSet struct {
 	bus *Bus
 
-	// mu guards what follows. A link's lock may be taken under it, not the
-	// other way round. Nothing is logged under it: what a logger does is up to
-	// the one who supplied it.
+	// mu guards what follows. A link's lock may be taken under it, not the other way round. Nothing
+	// is logged under it: what a logger does is up to whoever supplied it.
 	mu        sync.Mutex
 	closed    bool
 	draining  bool
@@ -194,10 +193,9 @@ func (s *linkSet) drainAcked(l *Link) {
 	l.mu.Unlock()
 }
 
-// leave ends the links of those who call us so that they get all that was sent:
-// we say no more, and go on reading until they have closed. A connection that is
-// closed while something comes in, a ping or a cancel, is reset, and what the
-// system has not delivered yet is lost. For Close, after Drain.
+// leave ends our callers' links so that they get all that was sent: we say no more, and go on
+// reading until they have closed. A connection that is closed while something comes in, a ping or a
+// cancel, is reset, and what the system has not delivered yet is lost. For Close, after Drain.
 func (s *linkSet) leave() {
 	deadline := time.Now().Add(leaveTimeout)
 	var leaving []*Link

@@ -97,18 +97,18 @@ func (o *Options) validate() error {
 		{"service", o.Service}, {"instance", o.Instance}, {"version", o.Version},
 	} {
 		if len(f.value) > 255 {
-			return fmt.Errorf("nanobus: %s name is %d bytes long, 255 allowed", f.name, len(f.value))
+			return fmt.Errorf("nanobus: %s name of %d bytes: want at most 255", f.name, len(f.value))
 		}
 	}
 	if len(o.Subscriptions) > wire.MaxTopics {
-		return fmt.Errorf("nanobus: %d subscriptions, %d allowed", len(o.Subscriptions), wire.MaxTopics)
+		return fmt.Errorf("nanobus: %d subscriptions: want at most %d", len(o.Subscriptions), wire.MaxTopics)
 	}
 	for topic, fn := range o.Subscriptions {
 		if err := checkTopic(topic); err != nil {
 			return err
 		}
 		if fn == nil {
-			return fmt.Errorf("nanobus: the subscription to %q has no function to take its events", topic)
+			return fmt.Errorf("nanobus: the subscription to %q has a nil function: pass one that takes its events", topic)
 		}
 	}
 	for _, f := range []struct {

@@ -150,7 +150,7 @@ func TestBus_LogsOutsideItsLocks(t *testing.T) {
 	for range maxPeerLinks + 2 { // the last two are too many
 		_ = knock(t, in.Address).say(helloOf("stranger", "s-1"))
 	}
-	log.hears("the process has too many already")
+	log.hears("the peer already has too many")
 
 	full := &intruder{t: t}
 	b, in = server(t, "1", Options{Serve: echo, MaxLinks: 1, Logger: zerolog.New(full)}, tcp)

@@ -29,7 +29,7 @@ var errTooEarly = errors.New("nanobus: waiting before dialling again")
 // being dialled.
 func (b *Bus) socketConfig(ctx context.Context) (sp.Config, error) {
 	files, err := b.opts.Security.TLS.credentials(func(err error) {
-		b.warn("tls files").Err(err).Msg("the changed TLS files are not usable; the ones read before stay in use")
+		b.warn("tls files").Err(err).Msg("the changed TLS files are unusable; the previous ones stay in use")
 	})
 	return sp.Config{
 		Context: ctx, Credentials: files, Tasks: &b.tasks,
@@ -59,12 +59,12 @@ func (b *Bus) refusedConnection(reason, remote string, dialled bool, err error) 
 // connection is being closed.
 func (r *reporter) unreadable(remote string, err error) {
 	r.metrics.droppedMalformed.Inc()
-	r.warn("unreadable").Err(fmt.Errorf("%w: %w", ErrMalformed, err)).Str(logging.Peer, remote).Msg("closing a link whose peer doesn't keep to the protocol")
+	r.warn("unreadable").Err(fmt.Errorf("%w: %w", ErrMalformed, err)).Str(logging.Peer, remote).Msg("closing a link whose peer violates the protocol")
 }
 
 // fail ends the link for what its peer has sent.
 func (l *Link) fail(err error) {
-	reason, text := "malformed", "closing a link whose peer doesn't keep to the protocol"
+	reason, text := "malformed", "closing a link whose peer violates the protocol"
 	switch {
 	case errors.Is(err, errUnproven):
 		reason, text = "auth", "closing a link whose peer is not authenticated"
@@ -110,6 +110,6 @@ func (l *Link) backOff(reason string) {
 	in.holdUntil.Store(now + min(int64(minRedial)<<n, int64(maxRedial)))
 	if l.challenge.owed.Load() && reason == "peer" {
 		l.bus.warn("proof refused").Stringer(logging.Link, l).
-			Msg("the peer has ended the link instead of proving the shared secret: most likely its --bus-secret-file has another content")
+			Msg("the peer has ended the link instead of proving the shared secret: most likely its --bus-secret-file has different content")
 	}
 }

@@ -157,7 +157,7 @@ func (r *Request) ReplyBody(p Payload) (*BodyWriter, error) {
 	w := &BodyWriter{request: r}
 	if _, err := r.sendBody(0, p, true, w); err != nil {
 		r.apologise(err)
-		r.Leave() // who wanted to stream is still in the middle of it
+		r.Leave() // the handler that was to stream is still in the middle of it
 		r.release()
 		return nil, err
 	}
@@ -295,7 +295,7 @@ func (r *Request) cancel() {
 func (r *Request) refuse(code Code) {
 	l := r.link
 	if start, err := l.begin(wire.KindResponse, wire.FlagError, r.id); err != nil {
-		// It is gone, and so is who asked.
+		// It is gone, and so is its caller.
 	} else if l.overrun(start) {
 		l.abandon(start)
 	} else {

@@ -9,8 +9,8 @@ import (
 	"nanofront/nanobus/balance"
 )
 
-// Service is a handle on the live instances of one service. It stays valid,
-// and the same, for the life of the bus, whether there are instances or not.
+// Service is a handle on the live instances of one service. It stays valid and identical for the
+// life of the bus, whether there are instances or not.
 type Service struct {
 	bus   *Bus
 	name  string
@@ -48,10 +48,9 @@ func (s *Service) Gone() time.Duration {
 	return s.bus.Now() - time.Duration(s.lost.Load())
 }
 
-// UseKeys prepares the service for calls with a Key. The first of them would
-// do it, too, but it and those beside it would have to wait, which is felt when
-// there are hundreds of instances already (BenchmarkKeyTable/build=anew).
-// Idempotent.
+// UseKeys prepares the service for calls with a Key. The first such call would do so, too, but it
+// and its neighbours would have to wait, which is noticeable with hundreds of instances
+// (BenchmarkKeyTable/build=anew). Idempotent.
 func (s *Service) UseKeys() {
 	s.bus.mu.Lock()
 	defer s.bus.mu.Unlock()
@@ -123,10 +122,9 @@ func (s *Service) rebuild() {
 	s.live.Store(balance.NewView(instances, before, s.keyed))
 }
 
-// Go sends a request to one instance of the service. The call ends within
-// budget, or some 10 ms later, whatever happens. An error means that nothing
-// was sent and c has not started: ErrNoInstance, ErrNoCredit, ErrTooLarge,
-// ErrPayload, ErrClosed, or with SendMore ErrNoBodies.
+// Go sends a request to one instance of the service. The call ends within budget, or about 10 ms
+// later, whatever happens. An error means that nothing was sent and c has not started:
+// ErrNoInstance, ErrNoCredit, ErrTooLarge, ErrPayload, ErrClosed, or with SendMore ErrNoBodies.
 //
 // A call with a Key goes to the instance that the key belongs to, others are
 // shared by weight, load and latency. If c.Link is set, as after a call that

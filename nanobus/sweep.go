@@ -7,18 +7,18 @@ import (
 	"nanofront/internal/chores"
 )
 
-// sweepInterval is how late a deadline may be noticed. One look at the calls
-// under way for all that end within it costs less than a timer for each call.
+// sweepInterval is how late a deadline may be noticed. One look at all calls in flight costs less
+// than a timer for each call.
 const sweepInterval = 10 * time.Millisecond
 
-// sweepMost is how many calls a look ends by itself. Whoever waits for one is told there and then, which for a front
-// means that a response is written: of 4,096 that are up at once, 60 ms, in which no other deadline, ping or body would
-// be looked after. The others are ended beside it.
+// sweepMost is how many calls one look ends itself. Ending a call tells its caller at once, so a
+// front writes a response: for 4,096 that expire together that takes 60 ms, in which no other
+// deadline, ping or body would be looked after. Another goroutine ends the rest.
 const sweepMost = 64
 
-// sweeper says when the sweep looks next: at the earliest deadline of a call or
-// a body under way, and once a second. A process that ticks while nothing can
-// end switches threads some hundred times a second for nothing.
+// sweeper says when the sweep looks next: at the earliest deadline of a call or a body under way,
+// and once a second. A process that ticks while nothing can end switches threads a hundred times a
+// second in vain.
 type sweeper struct {
 	bus   *Bus
 	at    atomic.Int64  // bus time of the next look

@@ -121,10 +121,9 @@ func (s *tapSet) report() {
 	}
 }
 
-// of is who gets copies of the link's frames: nobody, most of the time,
-// which costs one atomic load. Links that this process dialled carry its own
-// calls and are not listened to; nor are the taps' own links, or each copy
-// would be copied.
+// of returns the taps that get copies of the link's frames: none, most of the time, which costs one
+// atomic load. Links that this process dialled carry its own calls and are not listened to; nor are
+// the taps' own links, or each copy would be copied.
 func (s *tapSet) of(l *Link) []*listener {
 	p := s.active.Load()
 	if p == nil || l.instance != nil {

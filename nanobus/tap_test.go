@@ -328,7 +328,7 @@ func TestTapOptions_Validated(t *testing.T) {
 		{tap.Options{Sample: 1.5, Kinds: []wire.Kind{wire.KindRequest}, Copy: take}, "1.5"},
 		{tap.Options{Sample: math.NaN(), Kinds: []wire.Kind{wire.KindRequest}, Copy: take}, "NaN"},
 		{tap.Options{Sample: -1, Kinds: []wire.Kind{wire.KindRequest}, Copy: take}, "-1"},
-		{tap.Options{Copy: take}, "no kinds"},
+		{tap.Options{Copy: take}, "without kinds"},
 		{tap.Options{Kinds: []wire.Kind{wire.KindRequest}, Payload: tap.MaxCopied + 1, Copy: take}, "65537"},
 		{tap.Options{Kinds: []wire.Kind{wire.KindRequest}}, "nobody"},
 	} {

@@ -5,9 +5,9 @@ import (
 	"nanofront/nanobus/sp"
 )
 
-// TLS says how a process proves who it is on tls+tcp addresses, and whom it
-// believes. TLS 1.3 is spoken and nothing older. The files are PEM. They are
-// read again when they have changed, for the connections made after that.
+// TLS says how a process proves its identity on tls+tcp addresses, and whom it believes. TLS 1.3 is
+// spoken and nothing older. The files are PEM. They are read again when they have changed, for the
+// connections made after that.
 //
 // The zero value connects to servers that the system's authorities vouch for,
 // and can't listen.

@@ -77,8 +77,8 @@ type writer struct {
 	sending sending
 }
 
-// sending is what writing needs. It belongs to whoever has cleared writer.parked:
-// the writer, or for one message who writes in its place.
+// sending is what writing needs. It belongs to whoever has cleared writer.parked: the writer, or
+// for one message whoever writes in its place.
 type sending struct {
 	spare []byte // becomes out
 	cuts  []int

@@ -98,7 +98,7 @@ func readJSON(data []byte) (*yaml.Node, error) {
 		return nil, fmt.Errorf("JSON, line %d: %w", dec.lineOf(err), err)
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("JSON, line %d: text after the end of the document", dec.lineOf(nil))
+		return nil, fmt.Errorf("JSON, line %d: text after the end of the document: remove it", dec.lineOf(nil))
 	}
 	return n, nil
 }

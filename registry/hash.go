@@ -68,7 +68,7 @@ func ParseHash(s string) (Hash, error) {
 // there without decoding them.
 func checkParameter(name string) error {
 	if name == "" || len(name) > maxHashName || !printable(name) || strings.ContainsAny(name, " &=#\"<>") {
-		return fmt.Errorf("want query: and a parameter's name as it stands in URLs, 1 to %d bytes without '&', '=' and '#'", maxHashName)
+		return fmt.Errorf("want query: and a parameter's name as in URLs, 1 to %d bytes without '&', '=' or '#'", maxHashName)
 	}
 	return nil
 }

@@ -105,7 +105,7 @@ func validAddress(s string) error {
 		return errors.New("is not a URL")
 	}
 	if u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return errors.New("has more than a scheme and a place")
+		return errors.New("has more than a scheme and an address")
 	}
 	switch u.Scheme {
 	case "tcp", "tls+tcp":

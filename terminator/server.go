@@ -217,7 +217,7 @@ func (t *Terminator) sayGoodbye(served <-chan error) (serving bool) {
 	if t.opts.DrainDelay == 0 {
 		return true
 	}
-	t.log.Info().Stringer("for", t.opts.DrainDelay).Msg("told to end: not ready, still serving")
+	t.log.Info().Stringer("for", t.opts.DrainDelay).Msg("signalled to end: not ready, still serving")
 	t.table.Announce()
 	delay := time.NewTimer(t.opts.DrainDelay)
 	defer delay.Stop()
@@ -257,7 +257,7 @@ func (t *Terminator) drain(served <-chan error, serving bool) {
 		<-tick.C
 		if time.Now().After(deadline) {
 			idle, active := t.table.Counts()
-			t.log.Warn().Int("active", active).Int("idle", idle).Msg("closing connections that were not done in time")
+			t.log.Warn().Int("active", active).Int("idle", idle).Msg("closing connections that did not finish in time")
 			break
 		}
 	}

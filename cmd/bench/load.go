@@ -194,11 +194,11 @@ func (c *loadCommand) verdict(r *load.Result) error {
 	failed := r.Errors.Total()
 	switch {
 	case r.Sent == 0 && !r.Interrupted:
-		return errors.New("not one request was sent")
+		return errors.New("no request was sent")
 	case r.Sent > 0 && r.OK == 0:
-		return errors.New("not one request was answered as expected")
+		return errors.New("no request was answered as expected")
 	case float64(failed) > c.MaxErrors*float64(r.Sent):
-		return fmt.Errorf("%s of %s requests failed, more than --max-errors %v allows", terminal.Grouped(failed), terminal.Grouped(r.Sent), c.MaxErrors)
+		return fmt.Errorf("%s of %s requests failed: --max-errors allows a share of %v", terminal.Grouped(failed), terminal.Grouped(r.Sent), c.MaxErrors)
 	}
 	return nil
 }

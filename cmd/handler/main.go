@@ -42,7 +42,7 @@ func run(ctx context.Context, args []string, std cli.IO) error {
 	return k.Selected().Target.Addr().Interface().(command).Run(ctx, std) //nolint:forcetypeassert // all roles are
 }
 
-// versionHint tells users who give --version a value which flag announces one.
+// versionHint names the flag that announces a version, for users that give --version a value.
 func versionHint(args []string, err error) error {
 	usage := &cli.UsageError{}
 	if !errors.As(err, &usage) {
@@ -50,7 +50,7 @@ func versionHint(args []string, err error) error {
 	}
 	for i, a := range args {
 		if strings.HasPrefix(a, "--version=") || a == "--version" && i+1 < len(args) {
-			return &cli.UsageError{Err: fmt.Errorf("%s: it prints the version of this build; --service-version V is the one to announce", a), Command: usage.Command}
+			return &cli.UsageError{Err: fmt.Errorf("%s: --version prints this build's version and takes no value; announce one with --service-version V", a), Command: usage.Command}
 		}
 	}
 	return err

@@ -19,7 +19,7 @@ type grammar struct {
 	Etcd     etcdCommand        `cmd:"" help:"Run an etcd server."`
 	Status   status.Command     `cmd:"" help:"Show which processes are alive, and how they are doing."`
 	Routes   routes.Command     `cmd:"" help:"Show or change the routes."`
-	New      newproject.Command `cmd:"" help:"Write a handler of your own, ready to be run."`
+	New      newproject.Command `cmd:"" help:"Write a handler of your own, ready to run."`
 	Register register.Command   `cmd:"" help:"Run a handler in any language, and keep it registered in etcd."`
 	Bus      bus.Command        `cmd:"" help:"Listen in on the bus, or send a request over it."`
 

@@ -23,10 +23,10 @@ type flags struct {
 	BodyTimeout     time.Duration `group:"Clients" default:"30s" range:"10ms..1h" placeholder:"DURATION" help:"Time for each 64 KiB of a request's body, 10ms to 1h."`
 	IdleTimeout     time.Duration `group:"Clients" default:"75s" range:"10ms..1h" placeholder:"DURATION" help:"Time after which an idle connection is closed, 10ms to 1h."`
 	WriteTimeout    time.Duration `group:"Clients" default:"30s" range:"10ms..1h" placeholder:"DURATION" help:"How long a client may take to read a response, 10ms to 1h."`
-	MaxHeader       int           `group:"Clients" default:"16384" range:"1024..61440" placeholder:"BYTES" help:"Largest request line and header section in bytes."`
+	MaxHeader       int           `group:"Clients" default:"16384" range:"1024..61440" placeholder:"BYTES" help:"Largest request line and header section, in bytes."`
 	MaxHeaderFields int           `group:"Clients" default:"100" range:"1..250" placeholder:"N" help:"Most header fields, and most trailer fields, of a request, 1 to 250."`
 	MaxConnections  int           `group:"Clients" default:"20000" range:"1..1048576" placeholder:"N" help:"Most open client connections."`
-	ClientMemory    int           `group:"Clients" default:"536870912" range:"1048576..1099511627776" placeholder:"BYTES" help:"Most memory of the process, however many clients are slow. Bodies being gathered and responses not yet taken may have half of it."`
+	ClientMemory    int           `group:"Clients" default:"536870912" range:"1048576..1099511627776" placeholder:"BYTES" help:"Memory limit of the process, however many clients are slow. Bodies being gathered and responses not yet read may use half of it."`
 	EventLoops      int           `group:"Clients" default:"0" range:"-1..1024" placeholder:"N" help:"Event loops for client connections (Linux). 0: half the number of cores. -1 (written --event-loops=-1): none, a goroutine per connection instead."`
 	MaxInFlight     int           `group:"Overload" default:"16384" range:"1..131072" placeholder:"N" help:"How many requests may be in flight at once in all. A service may take as many as it leaves free."`
 	MinInFlight     int           `group:"Overload" default:"8" range:"1..131072" placeholder:"N" help:"How many requests an overloaded service is left at the least."`

@@ -70,7 +70,7 @@ func succession(ctx context.Context, end func(), f *flags, heir *inherited, t *t
 			}
 		}
 		if err := heir.Ready(); err != nil {
-			base.Log.Error().Err(err).Msg("could not take over; both terminators serve now: end one of them")
+			base.Log.Error().Err(err).Msg("takeover failed, and both terminators serve now: end one of them")
 		} else {
 			base.Log.Info().Str(logging.Addr, t.Addr().String()).Msg("took over from the previous terminator")
 		}

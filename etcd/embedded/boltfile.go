@@ -58,7 +58,7 @@ func (b *boltFile) check() error {
 	}
 	b.pageSize, b.pages = meta.pageSize, meta.pages
 	if b.pages > b.size/b.pageSize {
-		return fmt.Errorf("it is cut off: %d bytes are there, and %d pages of %d belong to it", b.size, b.pages, b.pageSize)
+		return fmt.Errorf("it is truncated: it has %d bytes and should have %d pages of %d bytes", b.size, b.pages, b.pageSize)
 	}
 	if meta.freelist != boltNoFreelist {
 		if _, err := b.page(meta.freelist, boltFreelist); err != nil {
@@ -95,7 +95,7 @@ func (b *boltFile) metaAt(at uint64) (boltMeta, error) {
 	m := raw[boltPageHeader:]
 	order := binary.NativeEndian
 	if order.Uint32(m) != boltMagic || order.Uint32(m[4:]) != boltVersion {
-		return boltMeta{}, errors.New("it is no database: its first pages are something else")
+		return boltMeta{}, errors.New("it isn't a database: its first pages are something else")
 	}
 	sum := fnv.New64a()
 	_, _ = sum.Write(m[:boltMetaSummed]) // never fails
@@ -116,7 +116,7 @@ func (b *boltFile) metaAt(at uint64) (boltMeta, error) {
 // page reads a page that is to be one of some kinds, with those that overflow from it.
 func (b *boltFile) page(id uint64, kinds uint16) ([]byte, error) {
 	if id < 2 || id >= b.pages {
-		return nil, fmt.Errorf("page %d is referred to, of %d", id, b.pages)
+		return nil, fmt.Errorf("page %d is referenced, but there are only %d", id, b.pages)
 	}
 	var head [boltPageHeader]byte
 	if _, err := b.r.ReadAt(head[:], int64(id*b.pageSize)); err != nil { // within the file
@@ -131,11 +131,11 @@ func (b *boltFile) page(id uint64, kinds uint16) ([]byte, error) {
 		return nil, fmt.Errorf("page %d is of kind %#x", id, flags)
 	}
 	if id+more >= b.pages {
-		return nil, fmt.Errorf("page %d goes on for %d pages, of %d in all", id, more, b.pages)
+		return nil, fmt.Errorf("page %d continues for %d pages, but there are only %d", id, more, b.pages)
 	}
 	for i := id; i <= id+more; i++ {
 		if b.seen[i] {
-			return nil, fmt.Errorf("page %d is referred to twice", i)
+			return nil, fmt.Errorf("page %d is referenced twice", i)
 		}
 		b.seen[i] = true
 	}
@@ -219,7 +219,7 @@ func branchKey(p []byte, i int) ([]byte, error) {
 func (b *boltFile) leaf(bucket string, flags uint32, key, value []byte) error {
 	if flags&boltBucketFlag == 0 {
 		if bucket == "" {
-			return fmt.Errorf("%.64q stands outside of all buckets", key)
+			return fmt.Errorf("%.64q is outside of all buckets", key)
 		}
 		if err := b.entry(bucket, key, value); err != nil {
 			return fmt.Errorf("bucket %.64q: %w", bucket, err)

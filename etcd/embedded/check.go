@@ -44,7 +44,7 @@ func check(dir string) error {
 		return nil // etcd begins it anew from its log
 	}
 	if logs, err := filepath.Glob(filepath.Join(dir, "member", "wal", "*.wal")); err == nil && len(logs) == 0 {
-		return fmt.Errorf("%w: %s is there, and its log in member/wal is not", errDamaged, name)
+		return fmt.Errorf("%w: %s exists, but its log in member/wal doesn't", errDamaged, name)
 	}
 	if err := newBoltFile(f, info.Size(), checkEntry).check(); err != nil {
 		return fmt.Errorf("%w: %s: %w", errDamaged, name, err)
@@ -58,7 +58,7 @@ func checkEntry(bucket string, key, value []byte) error {
 		return nil
 	}
 	if len(key) != revisionLen && len(key) != revisionLen+1 || key[8] != '_' {
-		return fmt.Errorf("%x is no revision", key[:min(len(key), 2*revisionLen)])
+		return fmt.Errorf("%x isn't a revision", key[:min(len(key), 2*revisionLen)])
 	}
 	if err := proto.Unmarshal(value, &mvccpb.KeyValue{}); err != nil {
 		return fmt.Errorf("revision %x: %w", key, err)

@@ -1,7 +1,6 @@
-// Package embedded runs an etcd server inside a process of its own: what
-// "nanofront etcd" is. It is apart from package etcd so that only the
-// operator's tool links a server; the terminator and the handlers link the
-// client alone, and a test of package etcd sees to that.
+// Package embedded runs an etcd server inside a process: it is "nanofront etcd". It is separate
+// from package etcd so that only the operator's tool links a server; the terminator and the
+// handlers link only the client, and a test of package etcd checks that.
 //
 //	srv, err := embedded.StartServer(ctx, embedded.ServerOptions{
 //		DataDir:   "data/etcd",

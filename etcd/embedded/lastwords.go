@@ -41,7 +41,7 @@ func (l *lastWords) tell(err error) {
 func (o *ServerOptions) advise(err error) error {
 	switch {
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		return fmt.Errorf("%w: %s: %w: make room, then start again", ErrDataDir, o.DataDir, err)
+		return fmt.Errorf("%w: %s: %w: free some space, then start again", ErrDataDir, o.DataDir, err)
 	case errors.Is(err, os.ErrPermission), errors.Is(err, syscall.EROFS):
 		return fmt.Errorf("%w: %s: %w: its files must be readable and writable for this user", ErrDataDir, o.DataDir, err)
 	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):

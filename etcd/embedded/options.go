@@ -86,7 +86,7 @@ type ServerOptions struct {
 // system.
 func (o *ServerOptions) validate() (client, peer *url.URL, err error) {
 	if o.DataDir == "" {
-		return nil, nil, fmt.Errorf("%w: --data: empty: want a directory", ErrOptions)
+		return nil, nil, fmt.Errorf("%w: --data is empty: want a directory", ErrOptions)
 	}
 	if o.ClientURL == "" {
 		o.ClientURL = DefaultClientURL
@@ -95,7 +95,7 @@ func (o *ServerOptions) validate() (client, peer *url.URL, err error) {
 		o.Name = DefaultName
 	}
 	if strings.ContainsAny(o.Name, "=, \t\n") {
-		return nil, nil, fmt.Errorf("%w: --name: %q: want a word without '=', ',' and spaces", ErrOptions, o.Name)
+		return nil, nil, fmt.Errorf("%w: --name: %q: want a word without '=', ',' or spaces", ErrOptions, o.Name)
 	}
 	if o.StartTimeout == 0 {
 		o.StartTimeout = DefaultStartTimeout
@@ -120,7 +120,7 @@ func (o *ServerOptions) validate() (client, peer *url.URL, err error) {
 	}
 	if o.PeerURL == "" {
 		if o.InitialCluster != "" {
-			return nil, nil, fmt.Errorf("%w: --initial-cluster needs --peer-url, this member's URL in it", ErrOptions)
+			return nil, nil, fmt.Errorf("%w: --initial-cluster needs --peer-url, this member's own URL in it", ErrOptions)
 		}
 		return client, &url.URL{Scheme: "http", Host: "127.0.0.1:0"}, nil
 	}

@@ -107,7 +107,7 @@ func (s *Server) startEtcd(cfg *embed.Config) (*embed.Etcd, error) {
 		var o outcome
 		defer func() {
 			if r := recover(); r != nil {
-				o.err = fmt.Errorf("%w: etcd panicked when it read it: %v", errDamaged, r)
+				o.err = fmt.Errorf("%w: etcd panicked while reading it: %v", errDamaged, r)
 			}
 			started <- o
 		}()
@@ -128,11 +128,11 @@ func (s *Server) awaitReady(ctx, wait context.Context, timeout time.Duration) er
 	case <-s.etcd.Server.ReadyNotify():
 		return nil
 	case err := <-s.etcd.Err():
-		return fmt.Errorf("embedded: etcd doesn't start: %w", err)
+		return fmt.Errorf("embedded: etcd failed to start: %w", err)
 	case err := <-s.last.said:
 		return s.opts.advise(err)
 	case <-s.etcd.Server.StopNotify():
-		return fmt.Errorf("%w: the server stopped while starting: see its log", ErrNotReady)
+		return fmt.Errorf("%w: the server stopped during startup: see its log", ErrNotReady)
 	case <-wait.Done():
 	}
 	if ctx.Err() != nil {

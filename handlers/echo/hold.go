@@ -56,7 +56,7 @@ func (r *rooms) count(x *handlers.Exchange) error {
 	return sayNumber(x, n)
 }
 
-// answer answers all who are held in a room, and says how many they were.
+// answer answers all requests held in a room, and returns how many there were.
 func (r *rooms) answer(x *handlers.Exchange) error {
 	room := x.Request().Param("room")
 	r.mu.Lock()

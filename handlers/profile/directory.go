@@ -15,15 +15,15 @@ import (
 // What can be wrong with a data directory.
 var (
 	// ErrDirInUse: another process has it open.
-	ErrDirInUse = errors.New("is in use by another process, which serves it already: stop that one first (one profile serves all members; a second one with a directory of its own would have others)")
+	ErrDirInUse = errors.New("is in use by another process, which already serves it: stop that one first (one profile serves all members; a second one with its own directory would have different ones)")
 	// ErrDirForeign: there is something in it that this package didn't write.
-	ErrDirForeign = errors.New("holds something else than a profile store: name an empty directory, or a new one, with --data")
+	ErrDirForeign = errors.New("holds something other than a profile store: name an empty directory, or a new one, with --data")
 	// ErrDirUnusable: it can't be read or written.
 	ErrDirUnusable = errors.New("can't be used as a data directory: make it readable and writable, or name another one with --data")
 	// ErrDirFull: there is no room.
-	ErrDirFull = errors.New("is on a disk that is full: make room and start it again, or name another directory with --data")
+	ErrDirFull = errors.New("is on a full disk: free some space and start it again, or name another directory with --data")
 	// ErrDirDamaged: what is in it is not what was written.
-	ErrDirDamaged = errors.New("is damaged: restore it from a backup, or name an empty directory with --data to begin anew")
+	ErrDirDamaged = errors.New("is damaged: restore it from a backup, or name an empty directory with --data to start over")
 )
 
 func dirError(kind error, dir string, cause error) error {
@@ -139,7 +139,7 @@ func openDirectory(fs vfs.FS, path string) (*directory, error) {
 	}
 	for _, name := range names {
 		if strings.HasSuffix(name, tableSuffix) {
-			return nil, errors.Join(dirError(ErrDirDamaged, path, fmt.Errorf("there is %s, but nothing that says what it is part of", name)), d.close())
+			return nil, errors.Join(dirError(ErrDirDamaged, path, fmt.Errorf("there is %s, but nothing says what it is part of", name)), d.close())
 		}
 	}
 	return d, nil

@@ -99,11 +99,11 @@ func (h *handler) route(r *reads, x *handlers.Exchange) {
 	}
 }
 
-// isRead: HEAD is as GET; who holds the connection leaves the body out.
+// isRead: HEAD is like GET; the front leaves the body out.
 func isRead(method []byte) bool { return string(method) == "GET" || string(method) == "HEAD" }
 
-// parseID reads a member's id: decimal, from 1 on, no leading zeros, so that a
-// member has one path only.
+// parseID reads a member's id: decimal, from 1, without leading zeros, so that each member has only
+// one path.
 func parseID(b []byte) (uint64, bool) {
 	if len(b) == 0 || len(b) > 19 || b[0] == '0' {
 		return 0, false
@@ -157,7 +157,7 @@ func (r *reads) run() {
 	r.h.readTime.Observe(time.Since(start))
 	r.h.reads.Add(uint64(r.next))
 	if err == nil && r.next < len(r.items) {
-		err = errors.New("profile: the store left out an id")
+		err = errors.New("profile: the store skipped an id")
 	}
 	for ; r.next < len(r.items); r.next++ {
 		r.items[r.next].x.Fail(err)
@@ -298,7 +298,7 @@ func (h *handler) update(x *handlers.Exchange) (Document, error) {
 		h.writes.Inc()
 	case errors.As(err, &stale):
 		h.conflicts.Inc()
-		err = handlers.Status(412, "the record has changed since: it is at version %d now; read it again and redo the change", stale.Current)
+		err = handlers.Status(412, "the record has changed since you read it: it is at version %d now; read it again and redo the change", stale.Current)
 	case errors.Is(err, ErrNotFound):
 		h.notFound.Inc()
 		err = notFound(id)

@@ -36,7 +36,7 @@ func condition(req *handlers.Request) (Condition, error) {
 		}
 	}
 	if !found {
-		return Condition{}, handlers.Status(428, "If-Match is missing: send the etag of the record that you read, so that no other change is overwritten")
+		return Condition{}, handlers.Status(428, "If-Match is missing: send the etag of the record that you read, so that you don't overwrite somebody else's change")
 	}
 	return c, nil
 }

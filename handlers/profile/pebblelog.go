@@ -82,7 +82,7 @@ func (l *pebbleLog) Fatalf(format string, args ...any) {
 func (l *pebbleLog) giveUp(err error) {
 	l.fail(err)
 	if !l.failed.Swap(true) && l.serving.Load() {
-		l.log.Error().Err(err).Str("component", "pebble").Msg("the store can't go on; the process ends, and recovers what was acknowledged when it is started again")
+		l.log.Error().Err(err).Str("component", "pebble").Msg("the store can't continue, so the process ends; restarted, it recovers all acknowledged writes")
 	}
 }
 

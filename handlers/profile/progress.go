@@ -52,7 +52,7 @@ func (p *progress) report(done uint64) {
 	if p.out == nil {
 		if now.Sub(p.said) >= progressEvery {
 			p.said = now
-			p.log.Info().Uint64("done", done).Uint64("of", p.total).Msg("making members")
+			p.log.Info().Uint64("done", done).Uint64("of", p.total).Msg("creating members")
 		}
 		return
 	}
@@ -60,7 +60,7 @@ func (p *progress) report(done uint64) {
 		p.bars = mpb.New(mpb.WithOutput(p.out), mpb.WithWidth(40))
 		p.bar = p.bars.AddBar(int64(p.total), // at most MaxSeed
 			mpb.BarRemoveOnComplete(),
-			mpb.PrependDecorators(decor.Name("making members "), decor.CountersNoUnit("%d of %d")),
+			mpb.PrependDecorators(decor.Name("creating members "), decor.CountersNoUnit("%d of %d")),
 			mpb.AppendDecorators(decor.Percentage(), decor.Name(" "), decor.AverageETA(decor.ET_STYLE_GO)),
 		)
 		p.bar.DecoratorAverageAdjust(p.started)
@@ -77,6 +77,6 @@ func (p *progress) end(err error) {
 	}
 	took := p.now().Sub(p.started)
 	if err == nil && took >= progressAfter {
-		p.log.Info().Uint64("members", p.total-p.first).Dur("took_ms", took).Msg("made members")
+		p.log.Info().Uint64("members", p.total-p.first).Dur("took_ms", took).Msg("created members")
 	}
 }

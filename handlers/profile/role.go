@@ -130,7 +130,7 @@ func (r *Role) seed(ctx context.Context) error {
 	loaded, err := r.store.Loaded()
 	if errors.Is(err, errUnreadable) {
 		// Members that may be there already must not be made again.
-		r.ho.Logger.Error().Err(err).Msg("how many members were made can't be read, so none are made; what can be read is served")
+		r.ho.Logger.Error().Err(err).Msg("can't read how many members were created, so none are created; whatever can be read is served")
 		return nil
 	}
 	if err != nil || loaded >= r.opts.Seed {

@@ -125,7 +125,7 @@ func TestProgress_Lines(t *testing.T) {
 		clock.t = clock.t.Add(100 * time.Millisecond)
 	}
 	p.end(nil)
-	if n := strings.Count(lines.String(), "making members"); n != 4 {
+	if n := strings.Count(lines.String(), "creating members"); n != 4 {
 		t.Errorf("got %d lines, want one every 2 s:\n%s", n, lines.String())
 	}
 	if !strings.Contains(lines.String(), `"members":900`) {

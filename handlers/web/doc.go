@@ -20,14 +20,14 @@
 // A change is published as event [Topic] with the payload
 // {"id":42,"version":8,"from":"web-1"}; every instance keeps the last 100.
 //
-// It is a handlers.BatchHandler that never waits: it runs on the goroutine that
-// reads the link, starts calls, and finishes each exchange when they end. What
-// takes longer than some microseconds, as pages do, gets a goroutine.
+// It is a handlers.BatchHandler that never waits: it runs on the goroutine that reads the link,
+// starts calls, and finishes each exchange when they end. Anything that takes longer than a few
+// microseconds, such as a page, gets a goroutine.
 //
 //	err := web.Run(ctx, handlers.Options{Discovery: d})
 //
 // # Statuses
 //
-// Errors are JSON, or pages by Accept. Those of profile are passed on. 503 if no instance of it takes the request,
-// 504 if it doesn't answer in time, 502 if it breaks off.
+// Errors are JSON, or pages by Accept. Those of profile are passed on. 503: no instance of it takes
+// the request; 504: it doesn't answer in time; 502: the connection to it breaks.
 package web

@@ -100,7 +100,7 @@ func (h *handler) route(x *handlers.Exchange) {
 	case bytes.HasPrefix(req.Path, photoPath):
 		serve = getPhoto
 	default:
-		refuse(x, handlers.Status(404, "there is nothing at %.200q; / says what there is", req.Path))
+		refuse(x, handlers.Status(404, "there is nothing at %.200q; see / for what there is", req.Path))
 		return
 	}
 	if !isRead(req.Method) {
@@ -110,10 +110,10 @@ func (h *handler) route(x *handlers.Exchange) {
 	serve(x)
 }
 
-// isRead: HEAD is as GET; who holds the connection leaves the body out.
+// isRead: HEAD is like GET; the front leaves the body out.
 func isRead(method []byte) bool { return string(method) == "GET" || string(method) == "HEAD" }
 
-// isID: decimal, from 1 on, no leading zeros, as profile has it.
+// isID: decimal, from 1, without leading zeros, as in profile.
 func isID(b []byte) bool {
 	if len(b) == 0 || len(b) > 19 || b[0] == '0' {
 		return false
@@ -174,9 +174,9 @@ func translate(err error, method string) error {
 	var remote *nanobus.RemoteError
 	switch {
 	case errors.Is(err, nanobus.ErrLinkDown) && method == "PUT":
-		return handlers.Status(502, "the profile service broke off; whether the change was made is not known: read the record again")
+		return handlers.Status(502, "the connection to the profile service broke, so the change may or may not have been made: read the record again")
 	case errors.Is(err, nanobus.ErrLinkDown):
-		return handlers.Status(502, "the profile service broke off")
+		return handlers.Status(502, "the connection to the profile service broke: try again")
 	case errors.Is(err, nanobus.ErrCancelled):
 		return context.Canceled
 	case !errors.As(err, &remote):

@@ -82,7 +82,7 @@ func (h *handler) onIDs(c *handlers.Call) {
 	}
 	ids, ok := parseIDs(c.Response.Body, l.limit)
 	if !ok {
-		x.Fail(fmt.Errorf("web: what profile answered for ids can't be read: %.100q", c.Response.Body))
+		x.Fail(fmt.Errorf("web: can't read profile's answer for ids: %.100q", c.Response.Body))
 		return
 	}
 	if len(ids) == 0 {

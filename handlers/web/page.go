@@ -44,7 +44,7 @@ type member struct {
 func parseMember(document []byte, now time.Time) (*member, error) {
 	m := &member{now: now}
 	if err := json.Unmarshal(document, m); err != nil {
-		return nil, fmt.Errorf("web: a member's document can't be read: %w", err)
+		return nil, fmt.Errorf("web: can't read a member's document: %w", err)
 	}
 	return m, nil
 }

@@ -251,7 +251,7 @@ func listenError(addr string, err error) error {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return fmt.Errorf("admin: %s is in use: choose another with --admin (%w)", addr, ErrListen)
 	case errors.Is(err, syscall.EACCES):
-		return fmt.Errorf("admin: %s may not be used by this user: choose a port above 1023 with --admin (%w)", addr, ErrListen)
+		return fmt.Errorf("admin: this user may not listen on %s: choose a port above 1023 with --admin (%w)", addr, ErrListen)
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		return fmt.Errorf("admin: %s is not an address of this machine: choose another with --admin (%w)", addr, ErrListen)
 	}

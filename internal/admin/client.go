@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// client asks admin ports straight: they are in the network of those who ask,
-// and what HTTP_PROXY says is for the world outside.
+// client asks admin ports directly: they are in the network of whoever asks, and what HTTP_PROXY
+// says is for the world outside.
 var client = &http.Client{Transport: &http.Transport{
 	Proxy:               nil,
 	DialContext:         (&net.Dialer{Timeout: 5 * time.Second}).DialContext,

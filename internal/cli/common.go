@@ -109,7 +109,7 @@ func (b *Base) Close() error {
 	b.once.Do(func() {
 		if b.Admin != nil {
 			if err := b.Admin.Close(); err != nil {
-				b.Log.Warn().Err(err).Msg("the admin port did not close as it should")
+				b.Log.Warn().Err(err).Msg("the admin port didn't close cleanly")
 			}
 		}
 		b.stop()

@@ -33,9 +33,9 @@
 //	type:"endpoints"    http or https URLs with nothing but host and port, comma-separated
 //	type:"path"         a name of a file or folder, taken as it is
 //
-// What is wrong with a flag is one line that names it and says what is allowed, and
-// exit code 2. The first SIGINT, SIGTERM or SIGHUP ends run's context, a second SIGINT or
-// SIGTERM the process, with 130 or 143.
+// A bad flag gives one line that names it and says what is allowed, and exit code 2. The first
+// SIGINT, SIGTERM or SIGHUP ends run's context; a second SIGINT or SIGTERM ends the process, with
+// 130 or 143.
 //
-// Pitfall: only a panic of the goroutine that run was called in is caught.
+// Pitfall: only panics on the goroutine that calls run are caught.
 package cli

@@ -49,9 +49,8 @@ type mistakes interface {
 	Mistakes() []string
 }
 
-// packages are the names that errors begin with, for those who read the code or a
-// log. They mean nothing to somebody who has typed a command. Names that do are left: etcd, and
-// the roles.
+// packages are the names that errors begin with, for readers of code and logs. They mean nothing to
+// a user who has typed a command. Names that do mean something stay: etcd, and the roles.
 const packages = `admin|admission|blocking|buildinfo|busflags|cli|compare|conns|discovery|drivers|` +
 	`embedded|eventloop|exchange|forwarded|freeport|handlers|handover|http1|httpmsg|lastknown|` +
 	`load|logging|metrics|nanobus|peers|program|rawsock|registry|report|result|` +
@@ -60,7 +59,10 @@ const packages = `admin|admission|blocking|buildinfo|busflags|cli|compare|conns|
 
 var packagePattern = regexp.MustCompile(`(^|[:;] |\()(?:(?:` + packages + `): )+`)
 
-// optionsPattern is what stands before a flag's name that says it all.
+// optionPattern is a field of Options with its flag in brackets: a command has the flag alone.
+var optionPattern = regexp.MustCompile(`Options\.[A-Z]\w+(?:(?:, | and )[A-Z]\w+)* \((--[^()]*)\)`)
+
+// optionsPattern is the text before a flag's name that says nothing more than the flag.
 var optionsPattern = regexp.MustCompile(`^(?:etcd: )?invalid (?:StatsD )?options: (--)`)
 
 // report prints err, if there is something to say, and returns the exit code.
@@ -110,6 +112,7 @@ func (p *process) message(err error) string {
 // or the command a second time.
 func (p *process) line(text string) string {
 	text = packagePattern.ReplaceAllString(oneLine(text), "$1")
+	text = optionPattern.ReplaceAllString(text, "$1")
 	text = strings.TrimPrefix(text, p.name+": ")
 	if words := strings.Fields(*p.std.command); len(words) > 1 && p.name == "handler" {
 		text = strings.TrimPrefix(text, words[1]+": ") // the role's package

@@ -25,15 +25,16 @@ func said(name string, err error) string {
 
 func TestMessage_NoNamesOfPackages(t *testing.T) {
 	for text, want := range map[string]string{
-		"registry: invalid routes document: version: missing": "prog: invalid routes document: version: missing\n",
-		"a.yaml: registry: invalid routes document: x":        "prog: a.yaml: invalid routes document: x\n",
-		"static: bad table file: --static: t: registry: x":    "prog: bad table file: --static: t: x\n",
-		"nanobus: terminator: x (metrics: y)":                 "prog: x (y)\n",
-		"etcd: unreachable":                                   "prog: etcd: unreachable\n",
-		`--instance: "load: x" is not a name`:                 "prog: --instance: \"load: x\" is not a name\n",
-		"etcd: invalid options: --etcd-prefix: x":             "prog: --etcd-prefix: x\n",
-		"metrics: invalid StatsD options: --statsd: x":        "prog: --statsd: x\n",
-		"prog: said already":                                  "prog: said already\n",
+		"registry: invalid routes document: version: missing":      "prog: invalid routes document: version: missing\n",
+		"a.yaml: registry: invalid routes document: x":             "prog: a.yaml: invalid routes document: x\n",
+		"static: bad table file: --static: t: registry: x":         "prog: bad table file: --static: t: x\n",
+		"nanobus: terminator: x (metrics: y)":                      "prog: x (y)\n",
+		"etcd: unreachable":                                        "prog: etcd: unreachable\n",
+		`--instance: "load: x" is not a name`:                      "prog: --instance: \"load: x\" is not a name\n",
+		"etcd: invalid options: Options.Prefix (--etcd-prefix): x": "prog: --etcd-prefix: x\n",
+		"etcd: give Options.Username and Password (--a, --b)":      "prog: etcd: give --a, --b\n",
+		"metrics: invalid StatsD options: --statsd: x":             "prog: --statsd: x\n",
+		"prog: said already":                                       "prog: said already\n",
 	} {
 		if got := said("prog", errors.New(text)); got != want {
 			t.Errorf("%q is said as %q, want %q", text, got, want)

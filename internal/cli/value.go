@@ -62,7 +62,7 @@ func ranged[T int64 | uint64 | float64 | time.Duration](text, what string, tag *
 		low, lerr = parse(l)
 		high, herr = parse(h)
 		if lerr != nil || herr != nil || low > high {
-			return zero, fmt.Errorf("the flag's own range %q is wrong; this is a fault of the program", bounds)
+			return zero, fmt.Errorf("the flag's own range %q is wrong: this is a bug in the program", bounds)
 		}
 		between = " from " + l + " to " + h
 	}

@@ -45,7 +45,7 @@ func flagsOf(t *testing.T, command string) []flagHelp {
 		switch {
 		case sectionPattern.MatchString(line):
 			section = line
-		case section == "" || section == "Commands:" || section == "Arguments:" || section == "General:":
+		case section == "" || section == "Commands:" || section == "Arguments:" || section == "General:" || section == "Examples:":
 		case m != nil:
 			flags = append(flags, flagHelp{name: m[1], placeholder: m[2], text: m[3]})
 		case len(flags) > 0 && strings.HasPrefix(line, " "):

@@ -18,10 +18,10 @@
 //	… serve on heir.Listener("http") …
 //	err = heir.Ready()
 //
-// Listeners go by their names. The exchange begins with one message of the two
-// that builds without names know, by position; whoever knows names asks for
-// them then, and gets them all. So builds of both kinds take over from each
-// other, and what the older one doesn't know isn't passed.
+// Listeners go by their names. The exchange begins with one message that passes the two listeners
+// that older builds know by position; a newer build then asks for the names, and gets all
+// listeners. So builds of both kinds take over from each other, and listeners that the older one
+// doesn't know aren't passed.
 //
 // If the successor dies before Ready, nothing has happened.
 package handover

@@ -42,7 +42,7 @@ const (
 var positions = []string{"http", "admin"}
 
 // ErrNobody: no process offers its sockets at the path.
-var ErrNobody = errors.New("handover: nobody offers its sockets")
+var ErrNobody = errors.New("handover: no process offers its sockets")
 
 // Offer is a process' standing offer. Make it with Serve.
 type Offer struct {
@@ -66,12 +66,12 @@ func Serve(path string, listeners map[string]*net.TCPListener) (*Offer, error) {
 	size := 0
 	for name := range listeners {
 		if size += len(name) + 1; name == "" || strings.Contains(name, "\n") || size > maxNames {
-			return nil, fmt.Errorf("handover: %q is no name for a listener: choose a short one, of one line", name)
+			return nil, fmt.Errorf("handover: %q isn't a valid name for a listener: choose a short one, on one line", name)
 		}
 	}
 	// An existing socket is removed: its owner was taken over from, or is gone.
 	if st, err := os.Stat(path); err == nil && st.Mode()&os.ModeSocket == 0 {
-		return nil, fmt.Errorf("handover: %s is there and is no socket: choose another path", path)
+		return nil, fmt.Errorf("handover: %s exists and isn't a socket: choose another path", path)
 	}
 	l, err := listenPrivately(path)
 	if err != nil {
@@ -222,7 +222,7 @@ func send(c *net.UnixConn, message []byte, listeners []*net.TCPListener) error {
 	return next(listeners)
 }
 
-// Heir is who takes over. Make it with Take.
+// Heir is the process that takes over. Make it with Take.
 type Heir struct {
 	listeners map[string]*net.TCPListener // that nobody has taken
 	c         *net.UnixConn
@@ -256,7 +256,7 @@ func take(ctx context.Context, path string, receive func(*Heir) error) (*Heir, e
 }
 
 // errPositions: the predecessor knows its sockets by their positions only.
-var errPositions = errors.New("the process that offers them has no names for them")
+var errPositions = errors.New("the process that offers them doesn't name them")
 
 // receivePositions takes what is offered first, to whoever it is.
 func (h *Heir) receivePositions() error {
@@ -273,7 +273,7 @@ func (h *Heir) receivePositions() error {
 func (h *Heir) first() ([]*os.File, error) {
 	b, files, err := h.read(1)
 	if err == nil && b[0] != byteSockets {
-		err = errors.New("what is offered there is no sockets")
+		err = errors.New("no sockets are offered there")
 	}
 	return files, err
 }
@@ -297,7 +297,7 @@ func (h *Heir) receiveNamed() error {
 	case err != nil:
 		return err
 	case len(b) < 2 || b[0] != byteNames || b[len(b)-1] != '\n':
-		return fmt.Errorf("%q is no list of names", b)
+		return fmt.Errorf("%q isn't a list of names", b)
 	}
 	return h.listen(strings.Split(string(b[1:len(b)-1]), "\n"), files)
 }
@@ -397,7 +397,7 @@ func (h *Heir) Ready() error {
 	}
 	var b [1]byte
 	if _, err := h.c.Read(b[:]); err != nil || b[0] != byteLeaving {
-		return fmt.Errorf("handover: the predecessor did not confirm that it leaves: %w", err)
+		return fmt.Errorf("handover: the predecessor didn't confirm that it is leaving: %w", err)
 	}
 	return nil
 }

@@ -81,16 +81,16 @@ func Open(o Options) (*Keeper, error) {
 		err = errors.Join(probe.Close(), os.Remove(probe.Name()))
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: --last-known %s: can't be written: %w: name a file in a directory that is there and writable", ErrFile, o.File, err)
+		return nil, fmt.Errorf("%w: --last-known %s can't be written: %w: name a file in an existing, writable directory", ErrFile, o.File, err)
 	}
 	k := &Keeper{opts: o, dirty: make(chan struct{}, 1)}
 	k.known, err = read(o.File)
 	switch {
 	case errors.Is(err, errMissing):
 	case err != nil:
-		o.Logger.Warn().Err(err).Str(logging.File, o.File).Msg("what was last known is of no use; it is written anew when etcd has answered")
+		o.Logger.Warn().Err(err).Str(logging.File, o.File).Msg("the last known state is unusable; it will be replaced once etcd answers")
 	case k.known.Prefix != o.Prefix:
-		return nil, fmt.Errorf("%w: --last-known %s: is of the system at --etcd-prefix %s, not of that at %s: name another file, or remove it", ErrFile, o.File, k.known.Prefix, o.Prefix)
+		return nil, fmt.Errorf("%w: --last-known %s belongs to the system at --etcd-prefix %s, not to %s: name another file, or remove it", ErrFile, o.File, k.known.Prefix, o.Prefix)
 	}
 	if o.Metrics != nil {
 		k.failed = o.Metrics.Counter(metrics.LastKnownFailed)
@@ -148,7 +148,7 @@ func (k *Keeper) Watch(ctx context.Context, changed func(registry.Snapshot)) err
 		}
 		k.mu.Unlock()
 		if used {
-			k.opts.Logger.Info().Msg("etcd has answered: what was last known is no longer used")
+			k.opts.Logger.Info().Msg("etcd has answered: the last known state is no longer used")
 		}
 		changed(s)
 		select {
@@ -233,6 +233,6 @@ func (k *Keeper) save() {
 	}
 	if k.fault != err.Error() {
 		k.fault = err.Error()
-		k.opts.Logger.Warn().Err(err).Str(logging.File, k.opts.File).Msg("what is known now can't be written down; the file stays as it was")
+		k.opts.Logger.Warn().Err(err).Str(logging.File, k.opts.File).Msg("can't save the current state; the file stays as it was")
 	}
 }

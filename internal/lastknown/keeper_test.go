@@ -213,7 +213,7 @@ func TestKeeper_BadFiles(t *testing.T) {
 		b := begin(t, file, Options{})
 		b.etcd.says <- snapshot("b")
 		b.stop()
-		if s, n := b.last(); n != 1 || names(s) != "b" || !strings.Contains(b.log.String(), "is of no use") {
+		if s, n := b.last(); n != 1 || names(s) != "b" || !strings.Contains(b.log.String(), "is unusable") {
 			t.Errorf("%s: %d calls, the last with %q; log %s", name, n, names(s), b.log)
 		}
 		if s, err := read(file); err != nil || s.Instances[0].ID != "b" {

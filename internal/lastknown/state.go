@@ -52,7 +52,7 @@ func read(name string) (*state, error) {
 	}
 	var s state
 	if err := json.Unmarshal(raw, &s); err != nil {
-		return nil, fmt.Errorf("isn't what a terminator has written: %w", err)
+		return nil, fmt.Errorf("wasn't written by a terminator: %w", err)
 	}
 	if s.Version != formatVersion {
 		return nil, fmt.Errorf("has version %d: want %d", s.Version, formatVersion)

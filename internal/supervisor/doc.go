@@ -1,4 +1,3 @@
-// Package supervisor runs programs as child processes: it starts them in
-// order, prefixes what they print, starts one that dies again, and ends them
-// in order, so that nothing is left behind.
+// Package supervisor runs programs as child processes: it starts them in order, prefixes their
+// output, restarts those that die, and ends them in order, so that nothing is left behind.
 package supervisor

@@ -15,12 +15,12 @@ const (
 // flushTimeout is how long the end waits for output that nobody may read.
 const flushTimeout = 250 * time.Millisecond
 
-// spool is a writer that never holds up who writes to it: nobody who reads the output slowly, or
-// not at all, may keep a child from being started again or ended. What doesn't fit, and what can't be
-// written since the reader has gone, is dropped and counted.
+// spool is a writer that never blocks its callers: a reader that is slow, or doesn't read at all,
+// must not keep a child from being restarted or ended. Output that doesn't fit, or can't be written
+// because the reader has gone, is dropped and counted.
 type spool struct {
 	out io.Writer
-	// notice makes the line that tells of n lost ones, written when writing works again.
+	// notice makes the line that reports n lost lines, written once writing works again.
 	notice func(n uint64) []byte
 
 	mu    sync.Mutex

@@ -164,7 +164,7 @@ func (c *child) run() {
 		}
 		if !up && deaths >= firstTries {
 			select {
-			case c.s.failed <- fmt.Errorf("%s %w: %s after %v; see its lines above", c.Name, ErrGivenUp, c.process.Ending(), lived.Round(time.Millisecond)):
+			case c.s.failed <- fmt.Errorf("%s %w: %s after %v; see its log lines above", c.Name, ErrGivenUp, c.process.Ending(), lived.Round(time.Millisecond)):
 			default: // nobody listens, and enough others wait to be heard
 			}
 			return

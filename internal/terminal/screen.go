@@ -12,7 +12,7 @@ type Screen struct {
 	Colours bool
 }
 
-// ScreenOf finds out what w can take. What is no terminal is as wide as it needs to be.
+// ScreenOf finds out what w supports. Anything but a terminal is as wide as it needs to be.
 func ScreenOf(w io.Writer) Screen {
 	s := Screen{Writer: w, Colours: Colours(w)}
 	if Is(w) {

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// DefaultWidth is the width of what is no terminal.
+// DefaultWidth is the width of anything that isn't a terminal.
 const DefaultWidth = 80
 
 // Is reports whether w is a terminal.
@@ -22,8 +22,8 @@ func Is(w io.Writer) bool {
 // (https://no-color.org) isn't set or is empty.
 func Colours(w io.Writer) bool { return Is(w) && os.Getenv("NO_COLOR") == "" }
 
-// Width is how many columns w has at present. $COLUMNS wins (POSIX, Base
-// Definitions, section 8.3); what is no terminal has DefaultWidth.
+// Width is how many columns w has at present. $COLUMNS wins (POSIX, Base Definitions, section 8.3);
+// anything but a terminal has DefaultWidth.
 func Width(w io.Writer) int {
 	if n, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && n > 0 {
 		return n

@@ -2,6 +2,7 @@ package terminal
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -9,8 +10,11 @@ import (
 	"unicode/utf8"
 )
 
-// Grouped is a number with commas: 51,234.
-func Grouped[T int | int64 | uint64](n T) string {
+// Grouped is a number with commas, rounded to a whole one: 51,234.
+func Grouped[T int | int64 | uint64 | float64](n T) string {
+	if f, ok := any(n).(float64); ok {
+		return Grouped(int64(math.Round(f)))
+	}
 	s := fmt.Sprint(n)
 	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
 		s = s[:i] + "," + s[i:]
@@ -41,7 +45,7 @@ func Size(n int) string {
 	return Grouped(n) + " " + unit
 }
 
-// Duration is a time with three figures that matter.
+// Duration is a time with three significant figures.
 func Duration(d time.Duration) string {
 	switch d = d.Round(time.Microsecond); {
 	case d < time.Millisecond:
@@ -95,7 +99,7 @@ func Pad(text string, width int) string {
 	return text + fill
 }
 
-// Clip cuts text to n characters, 1 at the least.
+// Clip cuts text to n characters, at least 1.
 func Clip(text string, n int) string {
 	if utf8.RuneCountInString(text) <= n {
 		return text

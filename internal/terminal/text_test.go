@@ -67,3 +67,11 @@ func TestCount(t *testing.T) {
 		}
 	}
 }
+
+func TestGrouped_Rounds(t *testing.T) {
+	for n, want := range map[float64]string{-1234.4: "-1,234", 123: "123", -0.2: "0", 1999.5: "2,000"} {
+		if got := Grouped(n); got != want {
+			t.Errorf("Grouped(%v) = %q, want %q", n, got, want)
+		}
+	}
+}

@@ -1,5 +1,5 @@
-// Package wholefile writes files whole or not at all: what was there stays until there is something to
-// put in its place.
+// Package wholefile writes files whole or not at all: an existing file stays until its replacement
+// is complete.
 //
 //	f, err := wholefile.Create("result.json") // says now that it can't be written
 //	...
@@ -8,6 +8,6 @@
 //	...
 //	err = f.Commit()
 //
-// Pitfall: the file that takes the place is a new one, so hard links to the old one keep the old
-// content. Its permissions are those of the old one, or 0644 less the umask.
+// Pitfall: the replacement is a new file, so hard links to the old one keep the old content. Its
+// permissions are those of the old one, or 0644 less the umask.
 package wholefile

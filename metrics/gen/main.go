@@ -18,7 +18,7 @@ func main() {
 
 func run(args []string) error {
 	if len(args) != 1 {
-		return fmt.Errorf("%d arguments: it takes one, the file to write", len(args))
+		return fmt.Errorf("%d arguments: want one, the file to write", len(args))
 	}
 	return wholefile.Write(args[0], metrics.WriteDocument)
 }

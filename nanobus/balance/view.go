@@ -8,21 +8,21 @@ import (
 	"github.com/cespare/xxhash/v2"
 )
 
-// Instance is what can be chosen.
+// Instance is a candidate for a request.
 type Instance struct {
 	Target *Target
-	// ID names it, in every process; Address and Since, when it was linked,
-	// tell two of one ID from each other.
+	// ID names it, in every process; Address and Since (when it was linked) tell apart two with the
+	// same ID.
 	ID, Address string
 	Since       int64
-	// Weight is its share, as people write it: see Effective. Of those whose
-	// effective weight is 0 none may be in a view.
+	// Weight is its share, as people write it: see Effective. An instance whose effective weight is
+	// 0 must not be in a view.
 	Weight int
 }
 
-// View is the instances of a service that can take requests. It is immutable
-// but for the cached sum at its end, and replaced as a whole when an instance
-// comes or goes or a weight changes: choosing takes no lock.
+// View is the instances of a service that can take requests. It is immutable except for the cached
+// sum at its end, and is replaced as a whole when an instance comes or goes or a weight changes:
+// choosing takes no lock.
 type View struct {
 	members []member // sorted by ID, then by the age of the link
 	weight  int64    // sum of the members' weights
@@ -45,8 +45,8 @@ type member struct {
 	second bool    // a younger link has the same instance ID; keys are for that one
 }
 
-// NewView makes a view of instances, which it sorts. keys says whether they are
-// also chosen by key, before is the view that it replaces.
+// NewView makes a view of instances, which it sorts. keys says whether they are also chosen by key;
+// before is the view that this one replaces.
 func NewView(instances []Instance, before *View, keys bool) *View {
 	slices.SortFunc(instances, func(a, b Instance) int {
 		return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(a.Since, b.Since), cmp.Compare(a.Address, b.Address))
@@ -78,7 +78,7 @@ func NewView(instances []Instance, before *View, keys bool) *View {
 // Len is how many instances there are to choose from.
 func (v *View) Len() int { return len(v.members) }
 
-// Target is what the i-th of them is known by.
+// Target identifies the i-th of them.
 func (v *View) Target(i int) *Target { return v.members[i].target }
 
 // Keyed reports whether PickKey can be used.

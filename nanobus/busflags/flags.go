@@ -71,7 +71,7 @@ func (b *Flags) Security(log zerolog.Logger) (nanobus.Security, error) {
 		return s, cli.Usagef("--bus-secret-file: %w", err)
 	}
 	if open {
-		log.Warn().Str(logging.File, b.BusSecretFile).Msg("others than its owner may read the secret of the bus: chmod 600 it")
+		log.Warn().Str(logging.File, b.BusSecretFile).Msg("the bus secret is readable by users other than its owner: run chmod 600 on it")
 	}
 	s.Secret = secret
 	return s, nil
@@ -95,7 +95,7 @@ func readSecret(name string) (secret []byte, open bool, err error) {
 	}
 	secret = bytes.TrimSpace(content)
 	if n := len(secret); n < nanobus.MinSecret || n > nanobus.MaxSecret {
-		return nil, false, fmt.Errorf("%s has %d bytes without the white space around them: want %d to %d, such as head -c 32 /dev/urandom | base64 makes",
+		return nil, false, fmt.Errorf("%s has %d bytes, not counting surrounding white space: want %d to %d, such as from head -c 32 /dev/urandom | base64",
 			name, n, nanobus.MinSecret, nanobus.MaxSecret)
 	}
 	return secret, st.Mode().IsRegular() && st.Mode().Perm()&0o077 != 0, nil

@@ -31,9 +31,9 @@ const (
 	// tlsRecord is the most that fits one record of TLS.
 	tlsRecord = 16 << 10
 
-	// A peer may fall behind the pace of slowByte per byte (1 MB/s) by
-	// WriteTimeout, over however many writes: else one that takes a little of
-	// each, just in time, could hold up for ever who answers it.
+	// A peer may fall behind the pace of slowByte per byte (1 MB/s) by WriteTimeout, over however
+	// many writes: else one that takes a little of each, just in time, could keep the answering
+	// side busy for ever.
 	slowByte = time.Microsecond
 )
 

@@ -1,6 +1,6 @@
-// Package sp carries messages between two processes over connections that speak
-// SP with the BUS protocol's number: tcp, TLS on it, and Unix sockets. It knows
-// nothing of what is in a message.
+// Package sp carries messages between two processes over connections that speak SP with the BUS
+// protocol's number: tcp, TLS on it, and Unix sockets. It knows nothing about the content of
+// messages.
 //
 // The transports are wire-compatible with mangos' own tcp, ipc and tls+tcp,
 // and differ in what happens around the wire:

@@ -7,7 +7,7 @@ import (
 	"go.nanomsg.org/mangos/v3/protocol"
 )
 
-// optionPipe is how a Pipe gets at its connection, through mangos' own.
+// optionPipe gives a Pipe its connection, through mangos' own pipe.
 const optionPipe = "NANOBUS-PIPE"
 
 // Pipe is one connection after its handshake. Send is called by one goroutine,
@@ -28,8 +28,7 @@ func NewPipe(p protocol.Pipe) *Pipe {
 	return pipe
 }
 
-// Send sends body as a message. It blocks while the peer doesn't read, for some
-// seconds at most.
+// Send sends body as a message. It blocks while the peer doesn't read, for a few seconds at most.
 func (p *Pipe) Send(body []byte) error {
 	m := mangos.NewMessage(0)
 	m.Body = body
@@ -46,8 +45,7 @@ func (p *Pipe) Recv() *mangos.Message { return p.mangos.RecvMsg() }
 // Close closes the connection.
 func (p *Pipe) Close() error { return p.mangos.Close() }
 
-// SetOwner says what Detach is called with. To be called within Attach; without
-// it there is no Detach.
+// SetOwner sets what Detach is called with. Call it within Attach; without it Detach isn't called.
 func (p *Pipe) SetOwner(v any) { p.mangos.SetPrivate(v) }
 
 // Remote is the address of the far end.
@@ -58,8 +56,8 @@ func (p *Pipe) Remote() string {
 	return p.conn.remote()
 }
 
-// Know says that the peer has introduced itself: memory for what it sends is
-// taken at the size that it announces.
+// Know says that the peer has introduced itself: from now on memory for a message is allocated at
+// the size that it announces.
 func (p *Pipe) Know() {
 	if p.conn != nil {
 		p.conn.known.Store(true)
@@ -69,8 +67,8 @@ func (p *Pipe) Know() {
 // Known reports whether Know was called.
 func (p *Pipe) Known() bool { return p.conn != nil && p.conn.known.Load() }
 
-// Ending is why the connection has ended, in one word, if that was found here:
-// "write" or "malformed". Else it is "".
+// Ending is why the connection has ended, in one word, if the cause was found here: "write" or
+// "malformed". Otherwise it is "".
 func (p *Pipe) Ending() string {
 	if p.conn == nil {
 		return ""
@@ -85,9 +83,9 @@ func (p *Pipe) Ending() string {
 // would spoil.
 func (p *Pipe) CanTry() bool { return p.conn != nil && p.conn.sock != nil }
 
-// TryWrite sends body as a message, without blocking, and returns what the
-// system didn't take of it, which must be finished before anything else is
-// sent. It is in place of Send: no two at once.
+// TryWrite sends body as a message, without blocking, and returns the part that the system didn't
+// accept, which Finish must send before anything else is. Call it instead of Send, never at the
+// same time.
 func (p *Pipe) TryWrite(body []byte) (rest []byte, err error) { return p.conn.tryWrite(body) }
 
 // Finish sends the rest of a message that TryWrite began. It may block.
@@ -106,8 +104,7 @@ func (p *Pipe) CloseWrite() error {
 // CanCloseWrite reports whether CloseWrite can be used.
 func (p *Pipe) CanCloseWrite() bool { return p.halfCloser() != nil }
 
-// halfCloser is below TLS, whose own goodbye isn't needed: messages have their
-// ends.
+// halfCloser is the connection below TLS, whose own goodbye isn't needed: messages mark their ends.
 func (p *Pipe) halfCloser() interface{ CloseWrite() error } {
 	if p.conn == nil {
 		return nil

@@ -61,13 +61,13 @@ func (o *Options) Validate() error {
 	}
 	switch {
 	case !(o.Sample >= 0 && o.Sample <= 1): // not so for NaN
-		return fmt.Errorf("nanobus: sample %v of a tap: want above 0, up to 1", o.Sample)
+		return fmt.Errorf("nanobus: tap with sample %v: want above 0, up to 1", o.Sample)
 	case o.mask() == 0:
-		return fmt.Errorf("nanobus: a tap of no kinds of frames")
+		return fmt.Errorf("nanobus: tap without kinds: want at least one kind of frame")
 	case o.Payload < 0 || o.Payload > MaxCopied:
-		return fmt.Errorf("nanobus: payload %d of a tap: want 0 to %d", o.Payload, MaxCopied)
+		return fmt.Errorf("nanobus: tap with payload %d: want 0 to %d", o.Payload, MaxCopied)
 	case o.Copy == nil:
-		return fmt.Errorf("nanobus: a tap with nobody to take its copies")
+		return fmt.Errorf("nanobus: tap without a function that takes its copies")
 	}
 	return nil
 }

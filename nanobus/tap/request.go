@@ -7,7 +7,7 @@ import (
 	"nanofront/nanobus/wire"
 )
 
-// Request is what somebody who listens in has asked for.
+// Request is what a tap has asked for.
 type Request struct {
 	Sample  uint32 // of a million correlation ids
 	Kinds   uint32 // bit n: frames of kind n. None: no more copies

@@ -108,7 +108,7 @@ func DecodeHello(b []byte) (*Hello, error) {
 	n := int(b[0])
 	b = b[1:]
 	if n > MaxTopics {
-		return nil, fmt.Errorf("%w: hello with %d topics, %d allowed", ErrMalformed, n, MaxTopics)
+		return nil, fmt.Errorf("%w: hello with %d topics: want at most %d", ErrMalformed, n, MaxTopics)
 	}
 	for range n {
 		s, rest, ok := TakeString8(b)

@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// kindNames are the kinds by their names in docs/protocol.md.
+// kindNames has the kinds' names, as in docs/protocol.md.
 var kindNames = map[Kind]string{
 	KindHello: "hello", KindRequest: "request", KindResponse: "response", KindData: "data", KindCancel: "cancel",
 	KindCredit: "credit", KindEvent: "event", KindDraining: "draining", KindPing: "ping", KindPong: "pong", KindTap: "tap",
@@ -20,7 +20,7 @@ func (k Kind) String() string {
 	return fmt.Sprintf("kind_%d", uint8(k))
 }
 
-// Kinds are the kinds that have names, in the order of their numbers.
+// Kinds returns all kinds that have names, by number.
 func Kinds() []Kind {
 	kinds := make([]Kind, 0, len(kindNames))
 	for k := range kindNames {

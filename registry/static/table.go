@@ -63,7 +63,7 @@ func Open(ctx context.Context, o Options) (*Table, error) {
 		o.Poll = DefaultPoll
 	}
 	if o.File == "" {
-		return nil, fmt.Errorf("%w: none was given: name one in Options.File (--static)", ErrFile)
+		return nil, fmt.Errorf("%w: no file given: name one with Options.File (--static)", ErrFile)
 	}
 	if o.Poll < time.Millisecond {
 		return nil, fmt.Errorf("%w: Options.Poll is %v: want at least 1ms", ErrFile, o.Poll)
@@ -184,7 +184,7 @@ func (t *Table) Register(ctx context.Context, i registry.Instance) (registry.Reg
 		}
 	}
 	if i.Owner != "" && listed > 1 {
-		return nil, fmt.Errorf("static: %s lists %d instances of %q, which don't share their data: each would answer for a part of it: list one", t.opts.File, listed, i.Service)
+		return nil, fmt.Errorf("static: %s lists %d instances of %q, which don't share their data, so each would answer for only a part: list one", t.opts.File, listed, i.Service)
 	}
 	if !slices.ContainsFunc(s.Instances, func(l registry.Instance) bool {
 		return l.Service == i.Service && l.Address == i.Address
@@ -261,7 +261,7 @@ func (r *registration) Ready() <-chan struct{} { return r.ready }
 // Refused is never closed.
 func (r *registration) Refused() <-chan struct{} { return nil }
 
-// Err is always nil: the table says who is known.
+// Err is always nil: only the table says which instances there are.
 func (r *registration) Err() error { return nil }
 
 func (r *registration) Update(i registry.Instance) error {

@@ -239,7 +239,7 @@ func TestOpen_Refuses(t *testing.T) {
 	bad := filepath.Join(dir, "bad")
 	replace(t, bad, "version: 2\ninstances: {}")
 	for name, tt := range map[string]struct{ file, want string }{
-		"no name":   {"", "name one in Options.File (--static)"},
+		"no name":   {"", "name one with Options.File (--static)"},
 		"no file":   {filepath.Join(dir, "none"), "none: no such file or directory"},
 		"directory": {dir, "is not a regular file"},
 		"content":   {bad, "version: 2: want 1"},

@@ -53,9 +53,9 @@ const pause = 250 * time.Millisecond
 var past = time.Unix(1, 0)
 
 var (
-	errIdle     = errors.New("blocking: nothing more comes")
-	errPaused   = errors.New("blocking: nothing has come for a while")
-	errAnswered = errors.New("blocking: answered before the body had come")
+	errIdle     = errors.New("blocking: the client sent nothing more")
+	errPaused   = errors.New("blocking: the client has sent nothing for a while")
+	errAnswered = errors.New("blocking: answered before the body had arrived")
 )
 
 // faultError is a fault of what was read.

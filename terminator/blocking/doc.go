@@ -1,7 +1,8 @@
-// Package blocking is the driver for whatever isn't ordinary: a goroutine serves the connection as long as that
-// lasts. It reads requests that come in pieces, large or chunked bodies, Expect and HTTP/1.0, writes responses that
-// the client is slow to take, and streams. A connection that has come from an event loop goes back to it when that
-// is over; on systems without event loops all connections are here, for good.
+// Package blocking is the driver for everything that isn't ordinary: one goroutine serves the
+// connection for as long as that lasts. It reads requests that arrive in pieces, large or chunked
+// bodies, Expect and HTTP/1.0, and writes streams and responses that the client is slow to read. A
+// connection from an event loop returns to it afterwards; on systems without event loops this
+// driver serves all connections.
 //
-// It reads through package http1 and hands nothing on that that has not found in order.
+// It reads through package http1 and passes on only what http1 has accepted.
 package blocking

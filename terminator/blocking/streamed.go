@@ -9,7 +9,7 @@ import (
 )
 
 // errShort: less of a body has come than was announced.
-var errShort = errors.New("blocking: the body is shorter than was announced")
+var errShort = errors.New("blocking: the body is shorter than announced")
 
 // streamed is the body of a response that streams, with its framing.
 type streamed struct {

@@ -99,7 +99,7 @@ func (x *Exchange) badReply(err error) (goesOn bool) {
 	x.note.Store(0)
 	if f := x.front; f.limit.Allow("reply") {
 		f.log.Error().Err(err).Stringer(logging.Link, x.call.Link).Bytes(logging.RequestID, x.requestID).
-			Bytes(logging.Path, x.msg.Path).Msg("a reply that can't be passed on")
+			Bytes(logging.Path, x.msg.Path).Msg("rejecting a reply that HTTP doesn't allow")
 	}
 	x.up.errors.Inc()
 	return x.refuse(badReply)

@@ -64,8 +64,8 @@ func headerField(x *Exchange, name string) []byte {
 	return nil
 }
 
-// cookieValue returns the first cookie of that name. A client sends one field
-// Cookie (RFC 6265 section 5.4); who sends several means all of them.
+// cookieValue returns the first cookie of that name. A client should send one field Cookie (RFC
+// 6265 section 5.4); if there are several, all of them count.
 func cookieValue(x *Exchange, name string) []byte {
 	for i := range x.header.fields {
 		if !http1.EqualLower(x.header.fields[i].Name, "cookie") {

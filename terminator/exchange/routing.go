@@ -119,7 +119,7 @@ func (f *Front) Discovered(s registry.Snapshot) {
 		f.observe(list)
 	}
 	if err := f.bus.SetInstances(list); err != nil && f.limit.Allow("instances") {
-		f.log.Warn().Err(err).Msg("some instances are not usable")
+		f.log.Warn().Err(err).Msg("some instances are unusable")
 	}
 	if routing == old {
 		return

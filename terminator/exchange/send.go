@@ -176,7 +176,7 @@ func (x *Exchange) failed(err error) outcome {
 	o := outcomeOf(err)
 	if f := x.front; o == handlerFailed && f.limit.Allow("handler") {
 		f.log.Error().Err(err).Str(logging.CorrelationID, logging.Correlation(x.call.ID())).Bytes(logging.RequestID, x.requestID).
-			Stringer(logging.Link, x.call.Link).Bytes(logging.Path, x.msg.Path).Msg("a handler failed")
+			Stringer(logging.Link, x.call.Link).Bytes(logging.Path, x.msg.Path).Msg("handler failed")
 	}
 	return o
 }

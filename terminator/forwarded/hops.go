@@ -16,7 +16,7 @@ const (
 	protoHTTPS
 )
 
-// hop is one hop of a list: whom it saw, and how that one spoke to it.
+// hop is one hop of a list: the peer that it saw, and how that peer spoke to it.
 type hop struct {
 	addr  netip.Addr // invalid for "unknown", for obfuscated identifiers, and if !said
 	said  bool       // the address was: RFC 7239 section 4 leaves out what it likes
@@ -31,8 +31,8 @@ type hops struct {
 	bare  hop // proto and host that were said without a list
 }
 
-// add makes room for a further hop. A list that is full loses its far half: who sends a long list to hide behind it
-// doesn't get rid of what proxies have added at its near end.
+// add makes room for a further hop. A full list loses its far half, so a client that sends a long
+// list to hide behind can't push out what proxies have added at the near end.
 func (l *hops) add() *hop {
 	if l.n == len(l.nodes) {
 		l.n = copy(l.nodes[:], l.nodes[len(l.nodes)/2:])

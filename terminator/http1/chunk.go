@@ -90,9 +90,9 @@ const (
 //
 //	*( BWS ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] ) CR
 //
-// The bytes of all extensions of a body are bounded as those of a head are, beyond as many as the chunks have
-// themselves: who signs each chunk of an upload may do so for ever, but none can make us read a thousand times
-// what it sends.
+// Beyond as many bytes as the chunks themselves have, a body's extensions share the limit of a
+// head: a client may sign each chunk of an endless upload, but none can make us read a thousand
+// times what it sends.
 func (s *Scanner) extension(c byte) Fault {
 	if s.extBytes++; s.extBytes > int64(s.limits.Head) {
 		return FaultExtensionsLarge

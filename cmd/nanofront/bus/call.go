@@ -114,7 +114,7 @@ func unreachable(bus *nanobus.Bus, list []nanobus.Instance, timeout time.Duratio
 			return fmt.Errorf("%s/%s is draining and takes no more requests: is it being stopped?", l.Service, l.Instance)
 		}
 	}
-	err := fmt.Errorf("%s/%s is known, but can't be reached at %s within %v%s: is it still running, and is that address one for this machine?",
+	err := fmt.Errorf("%s/%s is known, but can't be reached at %s within %v%s: is it still running, and can this machine reach that address?",
 		in.Service, in.ID, in.Address, timeout, probe(in.Address))
 	if n := len(list) - 1; n > 0 {
 		err = fmt.Errorf("%w (%d more can't be reached either)", err, n)
@@ -133,7 +133,7 @@ type reply struct {
 	code                       string
 }
 
-// once sends one request and waits for what becomes of it.
+// once sends one request and waits for its result.
 func once(ctx context.Context, bus *nanobus.Bus, svc *nanobus.Service, o *CallOptions) *reply {
 	r := &reply{service: o.Target.Service, instance: o.Target.Instance}
 	req := *o.Request
@@ -172,7 +172,7 @@ func once(ctx context.Context, bus *nanobus.Bus, svc *nanobus.Service, o *CallOp
 	if c.Err != nil {
 		r.fail(c.Err, o)
 	} else if err := r.response.Decode(c.Payload); err != nil {
-		r.failed = fmt.Errorf("the answer of %s is not HTTP: %w", r.where(), err)
+		r.failed = fmt.Errorf("the answer from %s is not HTTP: %w", r.where(), err)
 	} else if c.Download != nil {
 		r.rest(c)
 	}
@@ -188,9 +188,9 @@ func (r *reply) rest(c *nanobus.Call) {
 	r.response.Body = append(bytes.Clone(r.response.Body), more...)
 	switch {
 	case err != nil:
-		r.failed = fmt.Errorf("the answer of %s breaks off after %d bytes of body: %w", r.where(), len(r.response.Body), err)
+		r.failed = fmt.Errorf("the answer from %s breaks off after %d bytes of body: %w", r.where(), len(r.response.Body), err)
 	case len(more) == maxAnswer:
-		r.failed = fmt.Errorf("the answer of %s has a body of more than %d bytes, which is all that is shown here: ask a front for it", r.where(), maxAnswer)
+		r.failed = fmt.Errorf("the answer from %s has a body of more than %d bytes, the most that this command reads: fetch it through a terminator", r.where(), maxAnswer)
 	}
 }
 
@@ -230,16 +230,16 @@ func (r *reply) fail(err error, o *CallOptions) {
 		r.failed = fmt.Errorf("%s answered with error %s%s", r.where(), text, hint)
 	case errors.Is(err, nanobus.ErrTimeout):
 		r.code = "timeout"
-		r.failed = fmt.Errorf("no answer of %s within %v, it was told to cancel: --timeout gives it longer, nanofront status shows how it is doing", r.where(), o.Timeout)
+		r.failed = fmt.Errorf("no answer from %s within %v, so the request was cancelled: allow more with --timeout, and see nanofront status for how it is doing", r.where(), o.Timeout)
 	case errors.Is(err, nanobus.ErrNoInstance):
 		r.code = "no_instance"
-		r.failed = fmt.Errorf("no instance of %s takes requests any more: nanofront status shows who is alive", o.Target.Service)
+		r.failed = fmt.Errorf("no instance of %s takes requests any more: nanofront status shows which are alive", o.Target.Service)
 	case errors.Is(err, nanobus.ErrNoCredit):
 		r.code = "no_credit"
-		r.failed = fmt.Errorf("every instance of %s has its whole window under way: it is overloaded, try again", o.Target.Service)
+		r.failed = fmt.Errorf("every instance of %s has its whole window in flight: the service is overloaded, try again", o.Target.Service)
 	case errors.Is(err, nanobus.ErrLinkDown):
 		r.code = "link_down"
-		r.failed = fmt.Errorf("the link with %s broke: whether the request was acted upon is unknown", r.where())
+		r.failed = fmt.Errorf("the link to %s broke: whether the request was acted upon is unknown", r.where())
 	default:
 		r.failed = err
 	}

@@ -84,7 +84,7 @@ func (p *callPrinter) end() error {
 	case p.bad == 0:
 		return nil
 	case p.many:
-		return fmt.Errorf("%d of %d requests failed or were answered with 400 and more, the last: %w", p.bad, p.n, p.last.problem())
+		return fmt.Errorf("%d of %d requests failed or were answered with 400 or above, the last: %w", p.bad, p.n, p.last.problem())
 	default:
 		return p.last.problem()
 	}

@@ -33,14 +33,14 @@ func NewRequest(service, method, target string, header []string, body []byte) (*
 		}
 	}
 	if len(method) > 255 || strings.ContainsFunc(method, notToken) {
-		return nil, fmt.Errorf("method %q is not one that HTTP allows", method)
+		return nil, fmt.Errorf("method %q isn't valid in HTTP: want letters, such as GET", method)
 	}
 	path, query, err := splitTarget(target)
 	if err != nil {
 		return nil, err
 	}
 	if len(body) > MaxCallBody {
-		return nil, fmt.Errorf("a body of %d bytes: at most %d fit", len(body), MaxCallBody)
+		return nil, fmt.Errorf("the body has %d bytes: want at most %d", len(body), MaxCallBody)
 	}
 	r := &httpmsg.Request{
 		Method: []byte(method), Scheme: []byte("http"), Host: []byte(service), Path: []byte(path), Query: []byte(query),

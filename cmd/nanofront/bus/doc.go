@@ -2,6 +2,6 @@
 // a network, [Call] sends requests straight to a handler. Both find instances by
 // discovery and reach them over the bus.
 //
-// Pitfall: what comes out of requests and responses was written by clients. It
-// goes to a terminal through printable, which leaves no control character.
+// Pitfall: clients wrote what is in requests and responses. It goes to a terminal through
+// terminal.Printable, which leaves no control characters.
 package bus

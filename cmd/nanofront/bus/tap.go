@@ -75,10 +75,10 @@ names:
 				continue names
 			}
 		}
-		return nil, fmt.Errorf("%q is no kind of frame: want all, or some of %v", name, all)
+		return nil, fmt.Errorf("%q isn't a kind of frame: want all, or some of %v", name, all)
 	}
 	if len(kinds) == 0 {
-		return nil, errors.New("no kinds: there is nothing to listen to")
+		return nil, errors.New("--kinds is empty: want all, or kinds such as request,response")
 	}
 	return kinds, nil
 }
@@ -209,7 +209,7 @@ func (t *tap) want(list []nanobus.Instance) {
 	}
 }
 
-// look sees which links came and went, and says of whom nothing is heard.
+// look sees which links came and went, and reports instances that send nothing.
 func (t *tap) look() {
 	live := map[source]bool{}
 	for _, l := range t.bus.Links() {
@@ -294,7 +294,7 @@ func (t *tap) state(s *listen.State) error {
 			return nil
 		}
 	}
-	return errors.New("there is nothing to listen to: every instance refuses")
+	return errors.New("every instance refuses taps: start one with --bus-tap")
 }
 
 // stop asks the instances to stop and waits for their last word. What they have

@@ -59,7 +59,7 @@ func (t Target) find(ctx context.Context, d Discovery, eventsOnly bool) ([]nanob
 		return list, nil
 	}
 	if len(all) == 0 {
-		return nil, fmt.Errorf("no instance of anything is known: is a handler running? nanofront up starts a whole system")
+		return nil, fmt.Errorf("no instances are known: is a handler running? nanofront up starts a whole system")
 	}
 	var services, instances []string
 	for _, in := range all {

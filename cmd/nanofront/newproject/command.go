@@ -58,7 +58,7 @@ func (c *Command) Run(_ context.Context, std cli.IO) error {
 	if err := write(dir, files); err != nil {
 		return err
 	}
-	_, _ = fmt.Fprintf(std.Out, "%s has a handler now. Beside a running nanofront up:\n\n  cd %s\n", dir, dir)
+	_, _ = fmt.Fprintf(std.Out, "%s now holds a handler. With nanofront up running:\n\n  cd %s\n", dir, dir)
 	if c.Lang == "go" && p.source == "" {
 		_, _ = fmt.Fprintf(std.Out, "  go mod edit -replace %s=PATH    # where nanofront's source is\n  go mod tidy\n", module)
 	}

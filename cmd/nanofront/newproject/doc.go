@@ -1,2 +1,2 @@
-// Package newproject writes a handler of one's own, as a project that can be run at once.
+// Package newproject writes a new handler as a complete project, ready to run.
 package newproject

@@ -144,7 +144,7 @@ func write(dir string, files []file) error {
 	}
 	if len(there) > 0 {
 		slices.Sort(there)
-		return fmt.Errorf("%s has %s already, and nothing was written: choose another directory by --dir", dir, strings.Join(there, ", "))
+		return fmt.Errorf("%s already has %s, so nothing was written: choose another directory with --dir", dir, strings.Join(there, ", "))
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err

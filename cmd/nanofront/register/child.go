@@ -63,7 +63,7 @@ func (c *child) end(within time.Duration, log zerolog.Logger) error {
 	default:
 	}
 	if err := c.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		log.Warn().Err(err).Msg("the command can't be told to end")
+		log.Warn().Err(err).Msg("the command can't be signalled to end")
 	}
 	select {
 	case <-c.ended:
@@ -78,7 +78,7 @@ func (c *child) end(within time.Duration, log zerolog.Logger) error {
 		log.Warn().Err(err).Msg("the command can't be killed")
 	}
 	<-c.ended
-	return fmt.Errorf("the command has not ended within %v of SIGTERM (--drain-timeout): killed", within)
+	return fmt.Errorf("the command didn't end within %v of SIGTERM and was killed: give it longer with --drain-timeout", within)
 }
 
 // signal is the one that has ended the child, or 0.

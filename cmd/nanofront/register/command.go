@@ -15,7 +15,7 @@ type Command struct {
 	Address        string        `arg:"" help:"Where the handler listens, as callers reach it: tcp://HOST:PORT, tls+tcp://HOST:PORT or ipc:///PATH."`
 	Handler        []string      `arg:"" optional:"" name:"command" help:"The handler, with its arguments, after --. Default: somebody else runs it."`
 	Instance       string        `placeholder:"NAME" help:"Name of this process. Default: the service, the host's name and a random part."`
-	ServiceVersion string        `placeholder:"V" help:"Version of the handler's code, to announce."`
+	ServiceVersion string        `placeholder:"V" help:"Version of the handler's code to announce."`
 	Window         int           `default:"1024" range:"1..65536" placeholder:"N" help:"Requests that the handler takes at once, from all callers together."`
 	Weight         int           `default:"100" range:"0..1000" placeholder:"N" help:"Share of the requests among the instances of the service: twice the weight, twice the requests. 0: none."`
 	AnswerTimeout  time.Duration `default:"30s" range:"1s..1h" placeholder:"DURATION" help:"How long the handler may take until it answers at ADDRESS, 1s to 1h."`

@@ -16,7 +16,7 @@ const knockTimeout = 2 * time.Second
 // greeting is what a handler sends on each connection at once: section 1 of docs/protocol.md.
 const greeting = "\x00SP\x00\x00\x70\x00\x00"
 
-var errNoBus = errors.New("what listens there doesn't speak the bus")
+var errNoBus = errors.New("whatever listens there doesn't speak the bus protocol")
 
 // knock reports whether a handler listens at a bus address. That a connection is made says
 // little: what forwards ports accepts before there is somebody to forward to. With TLS it has to do.

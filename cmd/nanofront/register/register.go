@@ -46,7 +46,7 @@ func serve(ctx context.Context, o options) error {
 	if len(o.Command) > 0 {
 		// Else another process would be taken for the command.
 		if err := knock(ctx, o.Instance.Address); err == nil {
-			return fmt.Errorf("%s answers before the command is started: end what listens there, or choose another address", o.Instance.Address)
+			return fmt.Errorf("%s already answers before the command has started: end whatever listens there, or choose another address", o.Instance.Address)
 		}
 		var err error
 		if c, err = startChild(o.Command, o.environment()); err != nil {

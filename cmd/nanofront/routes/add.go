@@ -19,7 +19,7 @@ const addTries = 10
 
 type addCommand struct {
 	cli.Discovery
-	Prefix  string `arg:"" help:"What the paths of the requests begin with, such as /greet."`
+	Prefix  string `arg:"" help:"Prefix of the requests' paths, such as /greet."`
 	Service string `arg:"" help:"Service that answers them."`
 }
 
@@ -46,15 +46,15 @@ func (c *addCommand) Run(ctx context.Context, std cli.IO) error {
 		}
 		if i := slices.IndexFunc(doc.Routes, func(r registry.Route) bool { return r.Match.String() == route.Match.String() }); i >= 0 {
 			if there := doc.Routes[i].Service; there != c.Service {
-				return fmt.Errorf("%s goes to %s already: choose another prefix, or change the routes (nanofront routes get --json, nanofront routes apply)", c.Prefix, there)
+				return fmt.Errorf("%s already goes to %s: choose another prefix, or edit the routes (nanofront routes get --json, then nanofront routes apply)", c.Prefix, there)
 			}
-			_, _ = fmt.Fprintf(std.Out, "%s goes to %s already\n", c.Prefix, c.Service)
+			_, _ = fmt.Fprintf(std.Out, "%s already goes to %s\n", c.Prefix, c.Service)
 			return nil
 		}
 		doc.Routes = append(doc.Routes, route)
 		rev, err = client.ApplyRoutes(ctx, doc, rev)
 		if err == nil {
-			_, _ = fmt.Fprintf(std.Out, "%s goes to %s now, as revision %d of the routes\n", c.Prefix, c.Service, rev)
+			_, _ = fmt.Fprintf(std.Out, "%s now goes to %s, as of revision %d of the routes\n", c.Prefix, c.Service, rev)
 			return nil
 		}
 		if !errors.Is(err, etcd.ErrConflict) {

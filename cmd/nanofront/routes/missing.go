@@ -32,7 +32,7 @@ func (c *applyCommand) remark(ctx context.Context, std cli.IO, doc *registry.Rou
 	notChecked(std, err)
 }
 
-// registered is who can say which instances there are.
+// registered can list the instances that there are.
 type registered interface {
 	Instances(ctx context.Context) ([]registry.Instance, error)
 }
@@ -67,5 +67,5 @@ func others(known []string) string {
 }
 
 func notChecked(std cli.IO, err error) {
-	_, _ = fmt.Fprintf(std.Err, "warning: it isn't known whether instances of these services are registered: %v\n", err)
+	_, _ = fmt.Fprintf(std.Err, "warning: can't tell whether these services have registered instances: %v\n", err)
 }

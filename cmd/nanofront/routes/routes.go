@@ -26,7 +26,7 @@ type Command struct {
 
 type getCommand struct {
 	cli.Discovery
-	JSON bool `name:"json" help:"Print the document itself, ready to be applied again."`
+	JSON bool `name:"json" help:"Print the document itself, ready to apply again."`
 }
 
 // Run implements command.
@@ -41,7 +41,7 @@ func (c *getCommand) Run(ctx context.Context, std cli.IO) error {
 		return err
 	}
 	if doc == nil {
-		return fmt.Errorf("there are no routes yet: nanofront routes apply FILE makes some")
+		return fmt.Errorf("there are no routes yet: add some with nanofront routes apply FILE")
 	}
 	if c.JSON {
 		enc := json.NewEncoder(std.Out)

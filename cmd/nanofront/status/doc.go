@@ -1,3 +1,3 @@
-// Package status is nanofront status: who is alive, and how they are doing, as
-// their admin ports and the links between them say.
+// Package status is nanofront status: which processes are alive, and how they are doing, according
+// to their admin ports and the links between them.
 package status

@@ -58,7 +58,7 @@ func lookAtTerminators(ctx context.Context, src discovery.Source, more []string)
 		wg.Go(func() {
 			s := &out[i]
 			if t.Admin == "" {
-				s.Error = "has no admin port to be asked at (--admin=)"
+				s.Error = "has no admin port (--admin=)"
 			} else {
 				*s = lookAtTerminator(ctx, t.Admin)
 			}

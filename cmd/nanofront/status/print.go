@@ -2,7 +2,6 @@ package status
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -47,15 +46,15 @@ func printTerminators(s terminal.Screen, terminators []terminatorStatus) (droppe
 			t.AddCells(row...)
 			continue
 		}
-		failed := terminal.Cell{Text: count(ts.Failed)}
+		failed := terminal.Cell{Text: terminal.Grouped(ts.Failed)}
 		if ts.Failed > 0 {
 			failed.Style = terminal.Red
 		}
-		for _, text := range []string{count(ts.Rate), millis(ts.P50), millis(ts.P99)} {
+		for _, text := range []string{terminal.Grouped(ts.Rate), millis(ts.P50), millis(ts.P99)} {
 			row = append(row, terminal.Cell{Text: text})
 		}
 		row = append(row, failed)
-		for _, text := range []string{count(ts.Shed), count(ts.InFlight), count(ts.Limit), count(ts.Conns), uptime(ts.Uptime)} {
+		for _, text := range []string{terminal.Grouped(ts.Shed), terminal.Grouped(ts.InFlight), terminal.Grouped(ts.Limit), terminal.Grouped(ts.Conns), uptime(ts.Uptime)} {
 			row = append(row, terminal.Cell{Text: text})
 		}
 		t.AddCells(row...)
@@ -113,7 +112,7 @@ func printInstances(s terminal.Screen, instances []instanceStatus) (dropped []st
 		}
 		row := []terminal.Cell{{Text: in.Service}, {Text: in.ID}, {Text: string(in.State), Style: in.State.style()}}
 		for _, text := range []string{
-			mark(orNothing(in.Rate, count)), orNothing(in.P50, millis), orNothing(in.P99, millis), orNothing(in.Failed, count), orNothing(in.InFlight, count),
+			mark(orNothing(in.Rate, terminal.Grouped)), orNothing(in.P50, millis), orNothing(in.P99, millis), orNothing(in.Failed, terminal.Grouped[float64]), orNothing(in.InFlight, terminal.Grouped[float64]),
 			in.Weight.String(), terminal.Grouped(in.Window), uptime(in.Uptime), in.Version, in.Address,
 		} {
 			row = append(row, terminal.Cell{Text: text})
@@ -128,7 +127,7 @@ func printInstances(s terminal.Screen, instances []instanceStatus) (dropped []st
 		}
 	}
 	if marked {
-		s.Explain("*", "as its callers see it, the way there and back included: it has no admin port that answers")
+		s.Explain("*", "measured by its callers, including the way there and back: it has no admin port that answers")
 	}
 	return dropped
 }
@@ -139,9 +138,6 @@ func orNothing(v *float64, format func(float64) string) string {
 	}
 	return format(*v)
 }
-
-// count is a whole number.
-func count(v float64) string { return terminal.Grouped(int64(math.RoundToEven(v))) }
 
 // millis is a time in ms; nothing where none was measured.
 func millis(ms float64) string {

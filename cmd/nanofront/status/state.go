@@ -33,7 +33,7 @@ var states = []struct {
 	{stateDraining, terminal.Yellow, "finishes what it has, takes nothing new, and ends"},
 	{stateRegistered, terminal.Yellow, "announced and alive, but nobody is linked with it"},
 	{stateSilent, terminal.Red, "announced, but nobody is linked with it and it doesn't answer in time"},
-	{stateGone, terminal.Red, "its process has ended; it stays announced until its lease does, some seconds"},
+	{stateGone, terminal.Red, "its process has ended; it stays announced until its lease expires, for a few seconds"},
 }
 
 func (s state) style() terminal.Style {

@@ -1,3 +1,3 @@
-// Package up is nanofront up: the whole system on one machine, a process for each
-// of its parts, started in order, looked after, and ended clients first.
+// Package up is nanofront up: the whole system on one machine, with a process for each part,
+// started in order, supervised, and ended clients first.
 package up

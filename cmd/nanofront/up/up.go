@@ -138,7 +138,7 @@ func siblings() (programs, error) {
 	p := programs{self, filepath.Join(dir, "terminator"), filepath.Join(dir, "handler")}
 	for _, f := range []string{p.terminator, p.handler} {
 		if _, err := os.Stat(f); err != nil {
-			return p, fmt.Errorf("%s is missing beside %s: make build makes both", filepath.Base(f), filepath.Base(self))
+			return p, fmt.Errorf("%s is missing beside %s: build both with make build", filepath.Base(f), filepath.Base(self))
 		}
 	}
 	return p, nil
