@@ -420,12 +420,12 @@ func TestNewReporter_Refuses(t *testing.T) {
 	}{
 		{StatsdOptions{Addr: "localhost"}, `--statsd: "localhost" is not host:port`},
 		{StatsdOptions{Addr: ":8125"}, `--statsd: ":8125" is not host:port`},
-		{StatsdOptions{Addr: "localhost:0"}, "with a port in 1 to 65535"},
-		{StatsdOptions{Addr: "localhost:65536"}, "with a port in 1 to 65535"},
-		{StatsdOptions{Interval: time.Millisecond}, "--statsd-interval: 1ms is not in 100ms to 1m0s"},
-		{StatsdOptions{Interval: time.Hour}, "--statsd-interval: 1h0m0s is not in"},
+		{StatsdOptions{Addr: "localhost:0"}, "with a port from 1 to 65535"},
+		{StatsdOptions{Addr: "localhost:65536"}, "with a port from 1 to 65535"},
+		{StatsdOptions{Interval: time.Millisecond}, "--statsd-interval: 1ms: want 100ms to 1m0s"},
+		{StatsdOptions{Interval: time.Hour}, "--statsd-interval: 1h0m0s: want"},
 		{StatsdOptions{Interval: -1}, "--statsd-interval: -1ns"},
-		{StatsdOptions{Sample: -0.1}, "--statsd-sample: -0.1 is not in 0 to 1"},
+		{StatsdOptions{Sample: -0.1}, "--statsd-sample: -0.1: want 0 to 1"},
 		{StatsdOptions{Sample: 1.1}, "--statsd-sample: 1.1"},
 		{StatsdOptions{Sample: math.NaN()}, "--statsd-sample: NaN"},
 	} {

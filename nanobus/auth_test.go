@@ -77,7 +77,7 @@ func TestAuth_WhoCantProveIsRefused(t *testing.T) {
 		sLog, cLog     string
 	}{
 		"another secret":       {secretA, secretB, "the peer's proof is wrong: most likely its --bus-secret-file has different content", "ended the link instead of proving the shared secret"},
-		"caller without one":   {secretA, none, "the peer has no shared secret: start it with the --bus-secret-file that this process has", "this process has none: start it with the peer's --bus-secret-file"},
+		"caller without one":   {secretA, none, "the peer has no shared secret: start it with this process's --bus-secret-file", "this process has none: start it with the peer's --bus-secret-file"},
 		"server without one":   {none, secretA, "this process has none: start it with the peer's --bus-secret-file", "the peer has no shared secret"},
 		"swapped, and longer ": {secretB, Security{Secret: append([]byte(nil), append(secretB.Secret, 'x')...)}, "proof is wrong", "instead of proving"},
 	} {
@@ -175,7 +175,7 @@ func TestAuth_ProofsAreGoodOnce(t *testing.T) {
 		_ = p.say((&wire.Hello{Version: 1, Service: "s", Nonce: theirs.Nonce}).AppendTo(nil))
 		p.closed()
 		waitFor(t, "counted", func() bool { return closedFor(s, "auth") == 1 })
-		waitFor(t, "said", func() bool { return strings.Contains(log.String(), "our own nonce back") })
+		waitFor(t, "said", func() bool { return strings.Contains(log.String(), "sends back our own nonce") })
 	})
 	t.Run("proof sent back", func(t *testing.T) {
 		l := openHouse(t)

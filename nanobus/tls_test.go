@@ -261,7 +261,7 @@ func TestTLS_FilesAreReadAgain(t *testing.T) {
 		if got := shown(); got != before {
 			t.Fatalf("shows certificate %s", got)
 		}
-		return strings.Contains(log.String(), "the ones read before stay in use")
+		return strings.Contains(log.String(), "the previous ones stay in use")
 	})
 	ca.issueTo(files, nil)
 	waitFor(t, "the new certificate", func() bool { return shown() != before })

@@ -151,7 +151,7 @@ func TestLoad_MixWithFailures(t *testing.T) {
 	}
 	args := []string{"load", newServer(t), "--rate", "200", "--duration", "500ms", "--warmup", "0s", "--connections", "8", "--timeout", "20s", "--mix", name}
 	out, _, err := bench(t, args...)
-	if err == nil || !regexp.MustCompile(`^\d+ of \d+ requests failed, more than --max-errors 0.01 allows$`).MatchString(err.Error()) {
+	if err == nil || !regexp.MustCompile(`^\d+ of \d+ requests failed: --max-errors allows a share of 0.01$`).MatchString(err.Error()) {
 		t.Errorf("half of it failed, and the error is %v", err)
 	}
 	for _, want := range []string{`(?m)^  failed +\d+     status \d+$`, `status, first: bad: status 503`, `(?m)^  good( +\d+){2} +0 `, `(?m)^  bad +\d+ +0 .*status \d+$`} {

@@ -295,7 +295,7 @@ func TestRole_DamagedMark(t *testing.T) {
 	if want := fmt.Sprintf("%q", fmt.Sprint(changed)); got.Header["etag"] != want {
 		t.Errorf("etag %s, want %s: made anew", got.Header["etag"], want)
 	}
-	if text := a.log.String(); !strings.Contains(text, "none are made") {
+	if text := a.log.String(); !strings.Contains(text, "none are created") {
 		t.Errorf("the log doesn't say so:\n%s", text)
 	}
 }

@@ -250,7 +250,7 @@ func TestNew_SaysWhatIsWrong(t *testing.T) {
 		want string
 	}{
 		{good, profile.Options{}, "--data is empty"},
-		{good, profile.Options{Data: foreign}, "holds something else"},
+		{good, profile.Options{Data: foreign}, "holds something other"},
 		{good, profile.Options{Data: t.TempDir(), Seed: 1 << 40}, "--seed"},
 		{good, profile.Options{Data: t.TempDir(), Writers: -1}, "-1 writers"},
 		{good, profile.Options{Data: t.TempDir(), Durability: "x"}, "--durability"},

@@ -155,7 +155,7 @@ func TestRegister_EndsWithItsCommand(t *testing.T) {
 		"sh", "-c", `trap "" TERM; echo "$NANOFRONT_SERVICE $NANOFRONT_INSTANCE $NANOFRONT_BUS"; sleep 1000`)
 	hangs.says(t, "greeter g.1 "+address)
 	hangs.signal(t, syscall.SIGTERM)
-	if code := hangs.wait(t, testutil.Patience); code != 1 || !hangs.out.has("has not ended within 100ms of SIGTERM (--drain-timeout): killed") {
+	if code := hangs.wait(t, testutil.Patience); code != 1 || !hangs.out.has("didn't end within 100ms of SIGTERM and was killed") {
 		t.Errorf("exit code %d:\n%s", code, hangs.out.tail())
 	}
 }
@@ -195,7 +195,7 @@ func TestRegister_SaysWhatIsWrong(t *testing.T) {
 		{"greeter " + nobody + " --answer-timeout=1s", 1, "doesn't answer at " + nobody + " within 1s (--answer-timeout): dial tcp"},
 		{"greeter " + silentAt + " --answer-timeout=1s", 1, "doesn't speak the bus: it greets with 48 54"},
 		{"greeter " + nobody + " --answer-timeout=1s -- sleep 1000", 1, "doesn't answer at " + nobody},
-		{"greeter " + busAt + " -- sleep 1000", 1, busAt + " answers before the command is started: end what listens there"},
+		{"greeter " + busAt + " -- sleep 1000", 1, busAt + " already answers before the command has started: end whatever listens there"},
 		{"greeter " + nobody + " -- ./missing", 1, "the command can't be started: fork/exec ./missing"},
 		{"Greeter " + nobody, 2, `service: "Greeter" is not a name`},
 		{"greeter 127.0.0.1:1", 2, `address: "127.0.0.1:1"`},

@@ -132,7 +132,7 @@ func TestHandover_NobodyAndBadPaths(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Serve(file, only(listen(t))); err == nil || !strings.Contains(err.Error(), "is no socket") {
+	if _, err := Serve(file, only(listen(t))); err == nil || !strings.Contains(err.Error(), "isn't a socket") {
 		t.Errorf("a file: got %v", err)
 	}
 	if _, err := Serve(path, nil); err == nil {
@@ -264,7 +264,7 @@ func TestHandover_ClosesWhatNobodyTakes(t *testing.T) {
 
 func TestServe_Names(t *testing.T) {
 	for _, name := range []string{"", "a\nb", strings.Repeat("x", maxNames)} {
-		if _, err := Serve(filepath.Join(t.TempDir(), "s"), map[string]*net.TCPListener{name: listen(t)}); err == nil || !strings.Contains(err.Error(), "no name") {
+		if _, err := Serve(filepath.Join(t.TempDir(), "s"), map[string]*net.TCPListener{name: listen(t)}); err == nil || !strings.Contains(err.Error(), "isn't a valid name") {
 			t.Errorf("%.10q: %v", name, err)
 		}
 	}

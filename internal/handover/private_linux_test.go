@@ -145,7 +145,7 @@ func TestTake_LeaksNoDescriptor(t *testing.T) {
 		"fewer names":      {byteSockets, "Na\n", []*os.File{tcp, tcp}, "under the names"},
 		"more names":       {byteSockets, "Na\nb\nc\n", []*os.File{tcp, tcp}, "under the names"},
 		"one name twice":   {byteSockets, "Na\na\n", []*os.File{tcp, tcp}, "two sockets"},
-		"half a name":      {byteSockets, "Na\nb", []*os.File{tcp, tcp}, "no list of names"},
+		"half a name":      {byteSockets, "Na\nb", []*os.File{tcp, tcp}, "isn't a list of names"},
 		"named, no TCP":    {byteSockets, "Na\nb\n", []*os.File{tcp, unix}, "want tcp"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -242,7 +242,7 @@ func TestKeeper_CannotWrite(t *testing.T) {
 	a.etcd.says <- snapshot("a")
 	testutil.Eventually(t, "counted", func() bool { return a.set.Counter(metrics.LastKnownFailed).Value() > 0 })
 	a.stop()
-	if !strings.Contains(a.log.String(), "can't be written down") {
+	if !strings.Contains(a.log.String(), "can't save the current state") {
 		t.Errorf("log %s", a.log)
 	}
 }

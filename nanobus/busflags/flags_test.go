@@ -44,7 +44,7 @@ func TestFlags_WrongFlagsAreNamed(t *testing.T) {
 		{[]string{"--bus-ca=" + none}, "--bus-ca: open " + none},
 		{[]string{"--bus-ca=flags_test.go"}, "flags_test.go has no certificate in PEM"},
 		{[]string{"--bus-secret-file=" + none}, "--bus-secret-file: open " + none},
-		{[]string{"--bus-secret-file=" + secretFile(t, "  too short \n\n", 0o600)}, "has 9 bytes without the white space around them: want 16 to 4096"},
+		{[]string{"--bus-secret-file=" + secretFile(t, "  too short \n\n", 0o600)}, "has 9 bytes, not counting surrounding white space: want 16 to 4096"},
 		{[]string{"--bus-secret-file=" + secretFile(t, strings.Repeat("x", 5000), 0o600)}, "want 16 to 4096"},
 	} {
 		b, err := parseBus(c.args...)

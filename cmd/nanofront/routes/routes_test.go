@@ -110,7 +110,7 @@ func TestWarnMissing_SaysThatItDoesNotKnow(t *testing.T) {
 	}
 	var e bytes.Buffer
 	warnMissing(t.Context(), cli.IO{Err: &e}, nobody{}, doc)
-	if got := e.String(); !strings.Contains(got, "isn't known") || !strings.Contains(got, "no answer") {
+	if got := e.String(); !strings.Contains(got, "can't tell") || !strings.Contains(got, "no answer") {
 		t.Errorf("got %q", got)
 	}
 }

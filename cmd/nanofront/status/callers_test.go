@@ -36,7 +36,7 @@ func TestFigures_FromCallers(t *testing.T) {
 	}
 	var out bytes.Buffer
 	printOn(terminal.Screen{Writer: &out, Width: 200}, place{Static: "t.yaml"}, nil, statuses)
-	for _, want := range []string{"4,000*", "err/s", "as its callers see it"} {
+	for _, want := range []string{"4,000*", "err/s", "measured by its callers"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, out.String())
 		}
