@@ -141,7 +141,7 @@ func TestProgress_Bar(t *testing.T) {
 	p.report(400)
 	p.report(500)
 	p.end(context.Canceled) // cut short: must return, and leave no goroutine
-	if strings.Contains(lines.String(), "making") {
+	if strings.Contains(lines.String(), "creating") {
 		t.Errorf("lines beside the bar: %s", lines.String())
 	}
 }
