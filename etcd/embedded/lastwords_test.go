@@ -18,7 +18,7 @@ func TestServer_LastWords(t *testing.T) {
 	s.last.tell(errors.New("what follows from it"))
 	<-s.Done()
 	err := s.Close() // doesn't wait for what is stuck
-	if !errors.Is(err, ErrDataDir) || !strings.Contains(err.Error(), "failed to commit") || !strings.Contains(err.Error(), "make room") {
+	if !errors.Is(err, ErrDataDir) || !strings.Contains(err.Error(), "failed to commit") || !strings.Contains(err.Error(), "free some space") {
 		t.Errorf("Err: %v", err)
 	}
 	s.gate.close()
@@ -42,8 +42,8 @@ func TestAdvise(t *testing.T) {
 		cluster string
 		want    string
 	}{
-		{syscall.ENOSPC, "", "make room"},
-		{syscall.EDQUOT, "", "make room"},
+		{syscall.ENOSPC, "", "free some space"},
+		{syscall.EDQUOT, "", "free some space"},
 		{syscall.EACCES, "", "readable and writable"},
 		{syscall.EROFS, "", "readable and writable"},
 		{syscall.EMFILE, "", "ulimit -n"},

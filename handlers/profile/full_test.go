@@ -86,7 +86,7 @@ func TestRole_StartsOnAFullDisk(t *testing.T) {
 			break
 		}
 		ended++
-		if !errors.Is(err, ErrDirFull) && !errors.Is(err, ErrFailed) || !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "make room and start it again") {
+		if !errors.Is(err, ErrDirFull) && !errors.Is(err, ErrFailed) || !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "free some space and start it again") {
 			t.Fatalf("with room for %d writes: got %v", writes, err)
 		}
 		d.left.Store(room)
