@@ -67,7 +67,7 @@ func TestCheck(t *testing.T) {
 	try := func(raw []byte) error {
 		return newBoltFile(bytes.NewReader(raw), int64(len(raw)), checkEntry).check()
 	}
-	if err := try(whole[:len(whole)-1]); err == nil || !strings.Contains(err.Error(), "cut off") {
+	if err := try(whole[:len(whole)-1]); err == nil || !strings.Contains(err.Error(), "it is truncated") {
 		t.Errorf("cut off: %v", err)
 	}
 	for _, size := range []int{0, 1, 100, int(meta.pageSize)} {

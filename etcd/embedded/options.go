@@ -86,7 +86,7 @@ type ServerOptions struct {
 // system.
 func (o *ServerOptions) validate() (client, peer *url.URL, err error) {
 	if o.DataDir == "" {
-		return nil, nil, fmt.Errorf("%w: --data is empty: want a directory", ErrOptions)
+		return nil, nil, fmt.Errorf("%w: --data: empty: want a directory", ErrOptions)
 	}
 	if o.ClientURL == "" {
 		o.ClientURL = DefaultClientURL

@@ -318,7 +318,7 @@ type failure struct{ cause error }
 // Error implements error.
 func (f *failure) Error() string {
 	if isFull(f.cause) {
-		return fmt.Sprintf("%v: the disk is full: make room and start it again (%v)", ErrFailed, shortError{f.cause})
+		return fmt.Sprintf("%v: the disk is full: free some space and start it again (%v)", ErrFailed, shortError{f.cause})
 	}
 	return fmt.Sprintf("%v: %v", ErrFailed, shortError{f.cause})
 }

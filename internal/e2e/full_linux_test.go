@@ -39,7 +39,7 @@ func TestProfile_StartsOnAFullDisk(t *testing.T) {
 	for _, size := range []string{"4k", "16k", "256k", "1m", "8m", "40m"} {
 		dir := tinyDisk(t, size)
 		f := finish(t, "handler", args(dir, "100000")...)
-		if f.code != 1 || strings.Count(f.out, "\n") != 1 || !strings.Contains(f.out, "is on a full disk: free some space and start it again") {
+		if f.code != 1 || strings.Count(f.out, "\n") != 1 || !strings.Contains(f.out, "free some space and start it again") {
 			t.Errorf("%s: exit code %d after %v, want 1 and one line:\n%s", size, f.code, f.took, f.out)
 		}
 		if f.took > testutil.Patience/4 {
