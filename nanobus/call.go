@@ -15,14 +15,14 @@ type Payload interface {
 	AppendTo(dst []byte) []byte
 }
 
-// Bytes is a Payload that is there already.
+// Bytes is a Payload that is already encoded.
 type Bytes []byte
 
 // AppendTo implements Payload.
 func (b Bytes) AppendTo(dst []byte) []byte { return append(dst, b...) }
 
-// Timing is where a call's time went. Zero stages are unknown, as against a
-// peer that doesn't measure.
+// Timing is where a call's time went. Stages that are zero are unknown, for example because the
+// peer doesn't measure them.
 type Timing struct {
 	Queue        time.Duration // in this process, until the link's writer took it
 	BusOut       time.Duration // until the peer had read it, clock offset removed
@@ -42,22 +42,22 @@ type Call struct {
 	Done func(*Call)
 	// User is the caller's own.
 	User any
-	// Key, if not 0, chooses the instance: calls with the same key go to the
-	// same one, from every process, as long as it lives and has not more than
-	// its share to do. Any number does, it is hashed.
+	// Key, if not 0, chooses the instance: calls with the same key go to the same one, from every
+	// process, as long as it lives and doesn't have more than its share of work. Any number will
+	// do: it is hashed.
 	Key uint64
 
-	// SendMore, set before the call is started, announces that the request's
-	// body goes on after the payload, in chunks. Upload is there then, when the
-	// call was started, and must be ended; the budget counts from its end.
+	// SendMore, set before the call is started, announces that the request's body continues after
+	// the payload, in chunks. Starting the call then sets Upload, which must be ended; the budget
+	// counts from its end.
 	//
-	// With StopOnReply the rest of that body is given up as soon as a reply
-	// begins, for a caller that can't send and receive at once.
+	// With StopOnReply the rest of that body is dropped as soon as a reply begins, for a caller
+	// that can't send and receive at once.
 	SendMore    bool
 	StopOnReply bool
 	Upload      *BodyWriter
-	// Download, if not nil, is the rest of the reply's body, that goes on after
-	// Payload. It must be read to its end or closed; Release closes it.
+	// Download, if not nil, is the rest of the reply's body, after Payload. It must be read to its
+	// end or closed; Release closes it.
 	Download *BodyReader
 
 	// Repeat, set before the call is started, says when the request may be sent to a second instance, while the first
@@ -65,9 +65,9 @@ type Call struct {
 	// AppendTo may be called twice.
 	Repeat Repeat
 
-	// Held says that the responder answers later: HoldFor is for how long it wants the call to be held at the
-	// most, and Payload what is to be taken for the answer then, empty if there is none. The call itself has ended;
-	// the answer goes to Options.Holder, under the call's id.
+	// Held says that the responder answers later: HoldFor is how long it wants the call to be held
+	// at most, and Payload the answer to use after that, empty if there is none. The call itself
+	// has ended; the answer goes to Options.Holder, under the call's id.
 	HoldFor time.Duration
 	Held    bool
 
@@ -81,9 +81,9 @@ type Call struct {
 	Link *Link
 	// Timing is filled in with the reply.
 	Timing Timing
-	// Nth is how many calls the goroutine that ends this one had ended in a row
-	// before: those of one message, of one look at the deadlines, of one broken
-	// link. Where Done has much to do, it leaves it to others from some number on.
+	// Nth is how many calls the goroutine that ends this one has ended in a row before it: those of
+	// one message, one sweep of the deadlines, or one broken link. A Done that has much to do can
+	// pass its work on above some number.
 	Nth int
 	// Received is the bus time at which the reply was read. See Bus.Now.
 	Received time.Duration
@@ -109,8 +109,8 @@ const (
 // NewCall returns a Call that is ready for use.
 func NewCall() *Call { return &Call{notify: make(chan struct{}, 1)} }
 
-// Wait blocks until the call has ended. Only for calls without Done that were
-// started without error. The deadline ends it at the latest.
+// Wait blocks until the call has ended, at the latest at its deadline. Only for calls without Done
+// that were started without error.
 func (c *Call) Wait() { <-c.notify }
 
 // prepare makes a zero Call ready: without it the link's reader would wait for
@@ -136,8 +136,8 @@ func (c *Call) Keep() {
 	}
 }
 
-// Forget gives the memory of a reply that Keep has kept back, and leaves the rest of the Call as it is: for a caller
-// that is done with Payload while Download goes on.
+// Forget returns the memory of a reply that Keep has kept, and leaves the rest of the Call as it
+// is: for a caller that is done with Payload while Download continues.
 func (c *Call) Forget() {
 	if c.kept {
 		c.msg.Free()
@@ -145,8 +145,8 @@ func (c *Call) Forget() {
 	}
 }
 
-// Release gives the reply's memory back and makes the Call ready for another
-// request. Done and User stay; Key, which belongs to the request, doesn't.
+// Release returns the reply's memory and makes the Call ready for another request. It keeps Done
+// and User, but not Key, which belongs to the request.
 func (c *Call) Release() {
 	if c.kept {
 		c.msg.Free()

@@ -28,9 +28,8 @@ const (
 	linkDown
 )
 
-// Link is the connection with one peer. Two goroutines belong to it, both
-// started when it is attached and ended by its close: the reader and the
-// writer.
+// Link is the connection to one peer. It has two goroutines, the reader and the writer, which start
+// when it is attached and end when it closes.
 type Link struct {
 	writer
 	requester
@@ -75,10 +74,10 @@ func newLink(b *Bus, p *sp.Pipe, in *instance) *Link {
 	return l
 }
 
-// Peer returns what the peer said of itself; nil before its hello.
+// Peer returns the peer's hello; nil before it has arrived.
 func (l *Link) Peer() *wire.Hello { return l.hello.Load() }
 
-// InFlight is the number of our requests under way on the link.
+// InFlight is the number of our requests in flight on the link.
 func (l *Link) InFlight() int { return l.target.InFlight() }
 
 // String names the link in logs: the peer and its address.
@@ -89,10 +88,9 @@ func (l *Link) String() string {
 	return l.remote
 }
 
-// close ends the link: its pipe closes, both goroutines end, calls under way
-// on it end with ErrLinkDown, the peer's requests are cancelled. Idempotent.
-// It may be called from any goroutine, under any lock, and doesn't wait: the
-// bus does.
+// close ends the link: its pipe closes, both goroutines end, calls in flight on it end with
+// ErrLinkDown, and the peer's requests are cancelled. Idempotent. It may be called from any
+// goroutine, under any lock, and doesn't wait: the bus does.
 func (l *Link) close(reason string) {
 	l.closeReason.CompareAndSwap(nil, &reason)
 	if l.closing.CompareAndSwap(false, true) {
