@@ -147,6 +147,8 @@ func (o *Options) setDefaults() error {
 	if o.DrainTimeout == 0 {
 		o.DrainTimeout = DefaultDrainTimeout
 	}
-	o.Metrics = metrics.OrNone(o.Metrics)
+	if o.Metrics == nil {
+		o.Metrics = metrics.New(metrics.Handler, o.Instance)
+	}
 	return nil
 }

@@ -132,7 +132,9 @@ func (o *Options) validate() error {
 	if err := o.Security.validate(); err != nil {
 		return err
 	}
-	o.Metrics = metrics.OrNone(o.Metrics)
+	if o.Metrics == nil {
+		o.Metrics = metrics.New(metrics.Handler, "")
+	}
 	return o.Tap.Validate()
 }
 

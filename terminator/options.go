@@ -104,6 +104,9 @@ func (o *Options) setDefaults() error {
 	if o.HTTP == "" {
 		o.HTTP = DefaultHTTP
 	}
+	if o.Metrics == nil {
+		o.Metrics = metrics.New(metrics.Terminator, o.Instance)
+	}
 	for _, f := range []struct {
 		flag          string
 		value         *time.Duration

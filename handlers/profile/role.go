@@ -60,7 +60,9 @@ func New(ho handlers.Options, o Options) (*Role, error) {
 	if ho.Service == "" {
 		ho.Service = Service
 	}
-	ho.Metrics = metrics.OrNone(ho.Metrics)
+	if ho.Metrics == nil {
+		ho.Metrics = metrics.New(metrics.Handler, ho.Instance)
+	}
 	store, err := OpenPebble(PebbleOptions{
 		Dir: o.Data, CacheBytes: o.CacheBytes, Durability: o.Durability, Logger: ho.Logger,
 		Metrics: ho.Metrics,

@@ -27,7 +27,9 @@ func New(ho handlers.Options) (*Role, error) {
 	if ho.Service == "" {
 		ho.Service = Service
 	}
-	ho.Metrics = metrics.OrNone(ho.Metrics)
+	if ho.Metrics == nil {
+		ho.Metrics = metrics.New(metrics.Handler, ho.Instance)
+	}
 	h := newHandler(ho.Metrics)
 	ho.Calls = []string{profileService}
 	ho.Subscriptions = map[string]func(nanobus.Event){Topic: h.events.received}
