@@ -17,6 +17,8 @@ var (
 	HTTPStatus               = counter("http.status.<class>", "responses", "responses sent, by class of status: 1xx, 2xx, 3xx, 4xx, 5xx", front)
 	HTTPRefused              = counter("http.refused.<reason>", "requests", "requests refused before routing because their bytes are not acceptable HTTP, by reason", front)
 	HTTPShed                 = counter("http.shed", "requests", "requests refused with 503 because the admission limit was reached", front)
+	HTTPTurnedAway           = counter("http.turned_away", "requests", "requests refused with 503 before routing because the front itself has too much to do", front)
+	HTTPLoopLag              = timer("http.loop_lag", "the time since an event loop last found all there was to read, while it is busy: for up to so long, what it reads now has waited in its socket", front)
 	HTTPRetries              = counter("http.retries", "requests", "requests sent once more to another instance", front)
 	HTTPRetryBudgetExhausted = counter("http.retry_budget_exhausted", "requests", "requests that were not sent once more because the retry budget was used up", front)
 	HTTPTimeouts             = counter("http.timeouts", "requests", "requests answered with 504 because their deadline passed", front)

@@ -204,3 +204,24 @@ func testAdmissionStoppedService(t *testing.T) {
 		t.Errorf("%d shed", n)
 	}
 }
+
+// Near the limit on connections, those that nobody uses make room, and no more of them than have to.
+func TestAdmission_IdleMakeRoom(t *testing.T) { bothWays(t, testAdmissionIdleMakeRoom) }
+
+func testAdmissionIdleMakeRoom(t *testing.T) {
+	f := startFront(t, Options{MaxConns: 16})
+	f.work(t, "w1", text("x"))
+	var idle []*client
+	for range 15 {
+		c := f.dial(t)
+		if r := c.ask("GET", "/", ""); r.StatusCode != 200 {
+			t.Fatalf("got %d", r.StatusCode)
+		}
+		idle = append(idle, c)
+	}
+	eventually(t, "one of them is closed", func() bool { return f.table.Open() < 15 })
+	eventually(t, "it is by being idle", func() bool { return f.count(metrics.HTTPClosed, "idle") > 0 })
+	if n := f.table.Open(); n < 12 {
+		t.Errorf("%d are left of %d", n, len(idle))
+	}
+}

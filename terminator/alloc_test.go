@@ -11,6 +11,7 @@ import (
 
 	"nanofront/httpmsg"
 	"nanofront/internal/testutil"
+	"nanofront/metrics"
 	"nanofront/nanobus"
 	"nanofront/terminator/exchange"
 	"nanofront/terminator/forwarded"
@@ -101,6 +102,59 @@ func TestServe_NoAllocations(t *testing.T) {
 			runtime.GC()
 			if n := testing.AllocsPerRun(2000, one); n > 0 {
 				t.Errorf("%v allocations a request: want 0", n)
+			}
+		})
+	}
+}
+
+// Refusing a request because the front has too much to do allocates nothing, and says all that a response must.
+func TestTurnAway(t *testing.T) {
+	testutil.SkipIfRace(t)
+	f := startFront(t, Options{AccessLog: -1})
+	eventually(t, "routes", f.routed)
+	ask := f.turner(benchRequest)
+	if status := ask(); status != 503 {
+		t.Fatalf("got %d", status)
+	}
+	if n := testing.AllocsPerRun(2000, func() { ask() }); n > 0 {
+		t.Errorf("%v allocations: want 0", n)
+	}
+	if f.count(metrics.HTTPTurnedAway) < 2000 || f.count(metrics.HTTPShed) != 0 || f.admission.InFlight() != 0 {
+		t.Error("not counted, or counted as something else")
+	}
+}
+
+// turner is asker with TurnAway.
+func (f *front) turner(request string) func() int {
+	a := &asker{done: make(chan struct{}, 1)}
+	peer := forwarded.NewPeer(netip.MustParseAddr("127.0.0.1"), nil)
+	var note atomic.Uint64
+	raw := []byte(request)
+	var at http1.Head
+	var s http1.Scanner
+	s.Init(&http1.Limits{Head: 16 << 10, Fields: 100, Target: maxTarget, Body: 1 << 20})
+	return func() int {
+		_, _ = s.ScanOne(raw, &at)
+		f.front.Take(a, &peer, &note, f.front.Now()).TurnAway(raw, &at, 0)
+		<-a.done
+		return a.status
+	}
+}
+
+// BenchmarkTurnAway is what refusing costs, but for the system's part; hello is an answer with all that the front, the
+// bus and a handler that does nothing do for it.
+func BenchmarkTurnAway(b *testing.B) {
+	for _, name := range []string{"refused", "hello"} {
+		b.Run(name, func(b *testing.B) {
+			f := startFront(b, Options{AccessLog: -1})
+			f.helloNode(b)
+			ask := f.turner(benchRequest)
+			if name == "hello" {
+				ask = f.asker(benchRequest)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				ask()
 			}
 		})
 	}

@@ -75,7 +75,7 @@ var mayImport = []row{
 	{"terminator/admission", "nanobus", ""},
 	{"terminator/blocking", "httpmsg nanobus terminator/conns terminator/exchange terminator/forwarded terminator/http1", ""},
 	{"terminator/conns", "internal/chores metrics terminator/forwarded golang.org/x/sys", ""},
-	{"terminator/eventloop", "metrics nanobus terminator/blocking terminator/conns terminator/exchange terminator/http1 golang.org/x/sys", "hands what is unusual to the goroutines of terminator/blocking"},
+	{"terminator/eventloop", "metrics nanobus terminator/admission terminator/blocking terminator/conns terminator/exchange terminator/http1 golang.org/x/sys", "hands what is unusual to the goroutines of terminator/blocking"},
 	{"terminator/exchange", "httpmsg internal/logging metrics nanobus registry terminator/admission terminator/forwarded terminator/http1 github.com/cespare/xxhash/v2 github.com/rs/zerolog", ""},
 	{"terminator/forwarded", "internal/uri terminator/http1", ""},
 	{"terminator/held", "internal/tasks metrics nanobus terminator/exchange", ""},

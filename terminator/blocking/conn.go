@@ -282,7 +282,7 @@ func (c *conn) end() {
 		if total += n; err == nil {
 			continue
 		}
-		if p, since := c.Phase(); !errors.Is(err, os.ErrDeadlineExceeded) || c.d.Table.Over(p, since) || c.sock.SetReadDeadline(time.Time{}) != nil {
+		if p, since := c.Phase(); !errors.Is(err, os.ErrDeadlineExceeded) || c.Overstays(p, since) || c.sock.SetReadDeadline(time.Time{}) != nil {
 			return
 		}
 	}
@@ -321,7 +321,7 @@ func (c *conn) fill(p conns.Phase, since int64) error {
 			if c.uploading.Load() && c.answered.Load() {
 				return errAnswered
 			}
-			if c.d.Table.Over(p, since) && !(p == conns.Idle && conns.PeekConn(c.sock) == conns.PeekData) {
+			if c.Overstays(p, since) && !(p == conns.Idle && conns.PeekConn(c.sock) == conns.PeekData) {
 				return overdue(c, p)
 			}
 			if err := c.sock.SetReadDeadline(time.Time{}); err != nil {

@@ -66,7 +66,8 @@ type Conn struct {
 	wrote atomic.Uint64
 	owing atomic.Bool
 
-	aborted atomic.Uint32 // Reason
+	aborted   atomic.Uint32 // Reason
+	dismissed atomic.Int64  // one more than when it became idle, if it is to make room
 
 	lingers bool // counted in table.lingering
 
@@ -103,6 +104,11 @@ func (c *Conn) Wrote(n int, more bool) {
 	if (more || n >= owingFrom) && !c.owing.Load() {
 		c.owing.Store(true)
 	}
+}
+
+// Overstays reports whether a phase of the connection that began at since has lasted too long, or has to end for others.
+func (c *Conn) Overstays(p Phase, since int64) bool {
+	return c.table.Over(p, since) || p == Idle && c.dismissed.Load() == since+1
 }
 
 // Leave takes the connection off the table: it is closed. Idempotent.

@@ -42,6 +42,9 @@ const (
 	LingerSilence = 2 * time.Second
 	LingerBytes   = 256 << 20
 
+	// crowdedIdle is how long a connection may be idle, in ms, while more than seven eighths of those that may be open are.
+	crowdedIdle = 1000
+
 	// maxLingering bounds how many connections linger at a time.
 	maxLingering = 1024
 

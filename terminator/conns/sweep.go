@@ -57,6 +57,7 @@ func (t *Table) sweep() {
 		t.clock.Add(min(now.Sub(last), 2*t.tick).Milliseconds())
 		last = now
 		t.told(now)
+		t.tooMany = t.crowd()
 		for i := range t.shards {
 			list = t.shards[i].appendTo(list[:0])
 			for j := range list {
@@ -113,7 +114,12 @@ func (t *Table) told(now time.Time) {
 // look ends what takes too long.
 func (t *Table) look(c *Conn, h Holder) {
 	p, since := c.Phase()
-	if t.Over(p, since) {
+	switch {
+	case t.Over(p, since):
+		h.Overdue(p, since)
+	case t.tooMany > 0 && p == Idle && t.Now()-since > crowdedIdle+t.slack:
+		t.tooMany--
+		c.dismissed.Store(since + 1)
 		h.Overdue(p, since)
 	}
 	if (c.owing.Load() || p == Writing) && t.stuck(c, h) {

@@ -33,6 +33,7 @@ type Table struct {
 	// busy that the sweep itself comes late, timeouts come late too and don't hit clients that were in time.
 	clock    atomic.Int64
 	tick     time.Duration
+	tooMany  int64                // the sweep's: see crowd
 	slack    int64                // ms by which a time on the clock may lag
 	limits   [phases]atomic.Int64 // ms; 0 for none, and for Idle while draining: at once
 	draining atomic.Bool
@@ -199,6 +200,13 @@ func (t *Table) Over(p Phase, since int64) bool {
 		return false
 	}
 	return t.Now()-since > limit+t.slack
+}
+
+// crowd is how many connections there are beyond seven eighths of those that there may be. So many that nobody uses are to
+// make room.
+func (t *Table) crowd() int64 {
+	most := int64(t.opt.Max)
+	return t.open.Load() - (most - most/8)
 }
 
 // Shortage waits after an error of accepting that may pass (descriptors, memory), longer each time that it is

@@ -36,6 +36,7 @@ type Loops struct {
 	loops []*loop
 	// Connections that passed to the blocking driver, by reason, and that came back.
 	overRequest, overResponse, back *metrics.Counter
+	lag                             *metrics.Timer
 
 	next uint32 // the loop of the connection accepted next
 
@@ -59,6 +60,7 @@ type loop struct {
 	gen   uint32
 
 	queue queue
+	late  lateness
 
 	// Of the goroutine that runs the loop:
 	events   [loopEvents]unix.EpollEvent
@@ -78,7 +80,7 @@ func New(o Options) (_ *Loops, err error) {
 	ls := &Loops{
 		Driver:      o.Blocking,
 		overRequest: over("request"), overResponse: over("response"),
-		back: o.Metrics.Counter(metrics.HTTPCameBack),
+		back: o.Metrics.Counter(metrics.HTTPCameBack), lag: o.Metrics.Timer(metrics.HTTPLoopLag),
 	}
 	if ls.listener, err = o.Listener.File(); err != nil {
 		return nil, fmt.Errorf("eventloop: %w", err)
@@ -165,6 +167,7 @@ func (l *loop) run() {
 				more = l.serve(n)
 			}
 			if n <= loopFew && !more {
+				l.late.waits()
 				return false
 			}
 			runtime.Gosched()
@@ -201,6 +204,7 @@ func (l *loop) serve(n int) (more bool) {
 	}
 	l.mu.Unlock()
 	now := l.all.Front.Now()
+	l.batch.refuses = !l.late.look(now, n, l.all.lag)
 	for i := range n {
 		if c := l.ready[i]; c != nil {
 			e := l.events[i].Events
@@ -217,6 +221,7 @@ func (l *loop) serve(n int) (more bool) {
 		}
 	}
 	more = l.takeQueue()
+	l.batch.refuses = false
 	l.requests.Flush()
 	return more
 }

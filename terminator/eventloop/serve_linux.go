@@ -27,6 +27,7 @@ type batch struct {
 	requests *nanobus.Batch
 	buf      []byte
 	head     http1.Head
+	refuses  bool // the front is the bottleneck, and this came late
 }
 
 // batches are for serving on goroutines other than the loops'.
@@ -104,6 +105,9 @@ func (c *conn) request(b *batch, in []byte) (goesOn bool) {
 		c.held = c.held[n:]
 	case len(rest) > 0:
 		c.held = bytes.Clone(rest)
+	}
+	if b.refuses {
+		return x.TurnAway(in[:n], &b.head, int(c.scanner.Length()))
 	}
 	return x.Serve(b.requests, in[:n], &b.head, int(c.scanner.Length()))
 }

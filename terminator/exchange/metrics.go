@@ -40,6 +40,7 @@ func newFrontMetrics(s *metrics.Set) *frontMetrics {
 		badMethod:     refused("method not allowed"),
 		bodyTooLarge:  refused("body too large for the route"),
 		shed:          s.Counter(metrics.HTTPShed),
+		lagging:       s.Counter(metrics.HTTPTurnedAway),
 		noInstance:    s.Counter(metrics.HTTPNoInstance),
 		noCredit:      s.Counter(metrics.HTTPNoCredit),
 		notReady:      s.Counter(metrics.HTTPNoInstance),

@@ -18,6 +18,7 @@ const (
 	badMethod
 	bodyTooLarge
 	shed
+	lagging
 	noInstance
 	noCredit
 	notReady
@@ -47,6 +48,7 @@ var outcomes = [...]struct {
 	badMethod:     {405, "this method is not allowed here", false},
 	bodyTooLarge:  {413, "the body is larger than this address takes", false},
 	shed:          {503, "too many requests are under way, try again in a moment", true},
+	lagging:       {503, "the front has too much to do, try again in a moment", true},
 	noInstance:    {503, "the service is not available at the moment, try again soon", true},
 	noCredit:      {503, "the service is at its limit, try again in a moment", true},
 	notReady:      {503, "the front has just started and knows no routes yet, try again in a moment", true},

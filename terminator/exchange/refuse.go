@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"math/rand/v2"
 	"strconv"
 
 	"nanofront/httpmsg"
@@ -9,8 +10,10 @@ import (
 )
 
 var (
-	fieldJSON  = httpmsg.Field{Name: []byte("Content-Type"), Value: []byte("application/json")}
-	fieldRetry = httpmsg.Field{Name: []byte("Retry-After"), Value: []byte("1")}
+	fieldJSON = httpmsg.Field{Name: []byte("Content-Type"), Value: []byte("application/json")}
+	nameRetry = []byte("Retry-After")
+	// retryAfter differs from response to response, so that those who are refused together don't come back together.
+	retryAfter = [...][]byte{[]byte("1"), []byte("2"), []byte("3")}
 	nameAllow  = []byte("Allow")
 )
 
@@ -40,7 +43,7 @@ func (x *Exchange) refuse(o outcome) (goesOn bool) {
 		fields = append(fields, fieldJSON)
 	}
 	if outcomes[o].retry {
-		fields = append(fields, fieldRetry)
+		fields = append(fields, httpmsg.Field{Name: nameRetry, Value: retryAfter[rand.N(len(retryAfter))]})
 	}
 	if x.allow != nil {
 		fields = append(fields, httpmsg.Field{Name: nameAllow, Value: x.allow})

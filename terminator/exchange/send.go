@@ -23,6 +23,21 @@ func (x *Exchange) Serve(b *nanobus.Batch, request []byte, at *http1.Head, body 
 	return x.start1(b)
 }
 
+// TurnAway is Serve for a request that is refused before anything is done for it: the front itself has too much to do.
+// Only what its response needs is looked for, its id and whether the connection goes on.
+func (x *Exchange) TurnAway(request []byte, at *http1.Head, body int) (goesOn bool) {
+	defer x.contain(&goesOn)
+	x.request = append(x.request[:0], request[:len(request)-body]...)
+	x.read(x.request, at)
+	x.count()
+	if !x.normal { // for the log, which has no queries
+		if o := x.normalize(); o != answered {
+			return x.refuse(o)
+		}
+	}
+	return x.refuse(lagging)
+}
+
 // Start sends a request that has been read and routed, with the whole of its body, which must stay as it is until
 // the Responder is called. It returns true if that has already happened and the connection goes on.
 func (x *Exchange) Start(body []byte) (goesOn bool) {
