@@ -15,6 +15,9 @@ import (
 	"nanofront/internal/chores"
 )
 
+// window is how many bytes etcd may send before they are read.
+const window = 1 << 20
+
 // poisonedAfter is for how long etcd may be there and answer nothing before the
 // session counts as poisoned.
 const poisonedAfter = 3 * time.Second
@@ -82,6 +85,9 @@ func (c *Client) config() clientv3.Config {
 			// etcd is in the network of those who use it: what HTTPS_PROXY
 			// says is for the world outside.
 			grpc.WithNoProxy(),
+			// With a size that is given, gRPC doesn't measure the way by a ping
+			// for each answer, for which an idle process wakes once more each.
+			grpc.WithStaticStreamWindowSize(window), grpc.WithStaticConnWindowSize(window),
 		},
 	}
 	if c.handshakes.files != nil {

@@ -53,6 +53,17 @@ type used struct {
 
 func usedBy(t *testing.T, pid int) (sum used) {
 	t.Helper()
+	for _, one := range threads(t, pid) {
+		sum.switches += one.switches
+		sum.cpu += one.cpu
+	}
+	return sum
+}
+
+// threads is usedBy for each thread, by its directory in /proc.
+func threads(t *testing.T, pid int) map[string]used {
+	t.Helper()
+	all := map[string]used{}
 	tasks, err := filepath.Glob(filepath.Join("/proc", strconv.Itoa(pid), "task/*"))
 	if err != nil || len(tasks) == 0 {
 		t.Fatalf("process %d has no threads: %v", pid, err)
@@ -62,10 +73,11 @@ func usedBy(t *testing.T, pid int) (sum used) {
 		if err != nil {
 			continue // it has ended meanwhile
 		}
+		var one used
 		_, rest, _ := strings.Cut(string(status), "\nvoluntary_ctxt_switches:")
 		if fields := strings.Fields(rest); len(fields) > 0 {
 			n, _ := strconv.Atoi(fields[0]) // a number, says the kernel
-			sum.switches += n
+			one.switches = n
 		}
 		stat, err := os.ReadFile(filepath.Join(task, "schedstat"))
 		if err != nil {
@@ -73,7 +85,8 @@ func usedBy(t *testing.T, pid int) (sum used) {
 		}
 		ns, _, _ := strings.Cut(string(stat), " ")
 		n, _ := strconv.ParseInt(ns, 10, 64) // as above
-		sum.cpu += time.Duration(n)
+		one.cpu = time.Duration(n)
+		all[task] = one
 	}
-	return sum
+	return all
 }

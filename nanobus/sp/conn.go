@@ -224,7 +224,7 @@ func (p *conn) tryWrite(body []byte) (rest []byte, err error) {
 	if err != nil {
 		return nil, err
 	}
-	p.settle(0)
+	// No settle: this never waits for the peer.
 	if n == len(head)+len(body) {
 		return nil, nil
 	}
