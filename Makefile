@@ -69,6 +69,10 @@ fmt: ## Format the code as lint wants it
 bench: build ## Measure the system, beside others, and report (about five minutes)
 	$(BIN)/bench run $(BENCH_ARGS)
 
+.PHONY: chaos
+chaos: build ## Inject faults into a system under load, and check its books (about five minutes)
+	$(BIN)/bench chaos $(CHAOS_ARGS)
+
 .PHONY: gobench
 gobench: ## Run the Go benchmarks; benchstat reads the output
 	@$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -count $(BENCH_COUNT) \

@@ -42,14 +42,18 @@ type pageData struct {
 	Summaries []*result.Summary
 }
 
+// Style is how all pages look: for light and dark, for desks and phones.
+func Style() template.CSS {
+	return template.CSS(pageCSS + paintCSS()) //nolint:gosec // constants of this program
+}
+
 // HTML writes a report as one page that needs no other file and no script, for light and dark, for desks and phones.
 func HTML(w io.Writer, rep *result.Report) error {
 	all := result.Summarize(rep.Runs)
 	doubts := result.Doubts(rep)
 	err := pageTemplate.Execute(w, pageData{
 		Report: rep, Headline: Headline(rep), Doubts: doubts, Title: BannerTitle, Advice: result.Advice(doubts), Machine: environmentLine(rep),
-		// Of constants of this program.
-		CSS:   template.CSS(pageCSS + paintCSS()), //nolint:gosec // no part of it is from a file
+		CSS:   Style(),
 		Tiles: tilesOf(all), Plots: plotsOf(rep), Groups: groupsOf(all), Summaries: all,
 	})
 	if err != nil {

@@ -176,7 +176,7 @@ func (n *Nanofront) ready(ctx context.Context, o *NanofrontOptions) error {
 		case RoleWeb:
 			wanted = map[string]int{RoleProfile: o.Profile}
 		}
-		if err := linked(a.Addr, wanted)(ctx); err != nil {
+		if err := Linked(a.Addr, wanted)(ctx); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
@@ -211,6 +211,6 @@ func (n *Nanofront) Restart(ctx context.Context, name string) error {
 		if p.Role == RoleProfile { // it is web that has links to it
 			return nil
 		}
-		return linked(n.Admins[RoleTerminator].Addr, map[string]int{p.Role: count})(ctx)
+		return Linked(n.Admins[RoleTerminator].Addr, map[string]int{p.Role: count})(ctx)
 	})
 }

@@ -47,8 +47,8 @@ func Answers(url string) func(context.Context) error {
 	}
 }
 
-// linked tries whether an admin port shows so many live links to each service.
-func linked(admin string, wanted map[string]int) func(context.Context) error {
+// Linked tries whether an admin port shows so many live links to each service.
+func Linked(admin string, wanted map[string]int) func(context.Context) error {
 	return func(ctx context.Context) error {
 		body, err := ask(ctx, "http://"+admin+"/links.json")
 		if err != nil {

@@ -14,6 +14,7 @@ type grammar struct {
 	Load    loadCommand    `cmd:"" help:"Generate load on a URL, and report latencies."`
 	Report  reportCommand  `cmd:"" help:"Show saved results."`
 	Compare compareCommand `cmd:"" help:"Show what changed between two saved results, beyond the noise."`
+	Chaos   chaosCommand   `cmd:"" help:"Inject faults into a system under load, and check its books."`
 	Peer    peerCommand    `cmd:"" hidden:"" help:"Run a part of a peer."`
 	cli.Version
 }

@@ -104,29 +104,12 @@ func (c *runCommand) save(std cli.IO, rep *result.Report, began time.Time) error
 	return writeAll(std.Out, out, rep)
 }
 
-// bin is the folder of the programs, which must all be there.
+// bin is the folder of the programs, if any is needed.
 func (c *runCommand) bin() (string, error) {
-	dir := c.Bin
-	if dir == "" {
-		self, err := os.Executable()
-		if err != nil {
-			return "", err
-		}
-		dir = filepath.Dir(self)
-	}
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		return "", cli.Usagef("--bin: %w", err)
-	}
 	if c.Target != "" {
-		return dir, nil
+		return c.Bin, nil
 	}
-	for _, name := range []string{"terminator", "handler", "bench"} {
-		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
-			return "", fmt.Errorf("%s has no program %s: make build builds them, --bin DIR says where they are", dir, name)
-		}
-	}
-	return dir, nil
+	return binFolder(c.Bin, "terminator", "handler", "bench")
 }
 
 func (c *runCommand) cache() (string, error) {

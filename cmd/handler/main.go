@@ -9,6 +9,7 @@ import (
 
 	"nanofront/handlers"
 	"nanofront/handlers/echo"
+	"nanofront/handlers/ledger"
 	"nanofront/handlers/profile"
 	"nanofront/handlers/program"
 	"nanofront/handlers/web"
@@ -19,6 +20,7 @@ type grammar struct {
 	Echo    echoCommand    `cmd:"" help:"Answer with the request itself; for experiments and tests."`
 	Profile profileCommand `cmd:"" help:"Keep members in a store on disk."`
 	Web     webCommand     `cmd:"" help:"Render profiles as pages and JSON."`
+	Ledger  ledgerCommand  `cmd:"" hidden:"" help:"Write down what was asked for, for bench chaos."`
 	cli.Version
 }
 
@@ -91,4 +93,15 @@ func (c *profileCommand) Run(ctx context.Context, _ cli.IO) error {
 			Data: c.Data, Seed: c.Seed, Durability: profile.Durability(c.Durability), CacheBytes: c.CacheMB << 20,
 		})
 	})
+}
+
+type ledgerCommand struct {
+	program.Flags
+	Ledger string `default:"." type:"path" placeholder:"DIR" help:"Folder of its ledger."`
+	Copies int    `default:"0" range:"0..1000" placeholder:"N" help:"Further instances in the same process."`
+}
+
+// Run implements command.
+func (c *ledgerCommand) Run(ctx context.Context, _ cli.IO) error {
+	return c.Serve(ctx, ledger.Service, func(o handlers.Options) (program.Role, error) { return ledger.New(o, c.Ledger, c.Copies) })
 }

@@ -67,6 +67,7 @@ var mayImport = []row{
 	{"handlers", "httpmsg internal/logging internal/tasks metrics nanobus registry github.com/rs/zerolog", ""},
 	{"handlers/echo", "handlers", ""},
 	{"handlers/handlertest", "handlers httpmsg internal/testutil registry", "for tests alone"},
+	{"handlers/ledger", "handlers", ""},
 	{"handlers/profile", "handlers internal/logging internal/terminal metrics github.com/cockroachdb/pebble/v2 github.com/rs/zerolog github.com/vbauerster/mpb/v8", ""},
 	{"handlers/program", "etcd/discovery handlers internal/cli internal/tuning internal/unixpath nanobus nanobus/busflags registry", "the glue that all roles share"},
 	{"handlers/web", "handlers httpmsg metrics nanobus", ""},
@@ -82,6 +83,7 @@ var mayImport = []row{
 	{"terminator/http1", "httpmsg internal/uri", ""},
 	{"terminator/http1/http1test", "", ""},
 
+	{"bench/chaos", "bench/load bench/report bench/result bench/system internal/process internal/terminal metrics registry", ""},
 	{"bench/compare", "bench/report bench/result internal/terminal gonum.org/v1/gonum", ""},
 	{"bench/drivers", "bench/load bench/result bench/system internal/process", ""},
 	{"bench/load", "internal/process internal/wholefile github.com/HdrHistogram/hdrhistogram-go go.yaml.in/yaml/v3 golang.org/x/sys", ""},
@@ -95,8 +97,8 @@ var mayImport = []row{
 
 	{"examples", "", "what nanofront new writes"},
 
-	{"cmd/bench", "bench/compare bench/drivers bench/load bench/peers bench/report bench/result bench/scenario internal/cli internal/terminal internal/tuning internal/wholefile github.com/HdrHistogram/hdrhistogram-go", ""},
-	{"cmd/handler", "handlers handlers/echo handlers/profile handlers/program handlers/web internal/cli", ""},
+	{"cmd/bench", "bench/chaos bench/compare bench/drivers bench/load bench/peers bench/report bench/result bench/scenario internal/cli internal/terminal internal/tuning internal/wholefile github.com/HdrHistogram/hdrhistogram-go", ""},
+	{"cmd/handler", "handlers handlers/echo handlers/ledger handlers/profile handlers/program handlers/web internal/cli", ""},
 	{"cmd/nanofront", "cmd/nanofront/bus cmd/nanofront/newproject cmd/nanofront/register cmd/nanofront/routes cmd/nanofront/status cmd/nanofront/up etcd/embedded internal/cli internal/tuning", ""},
 	{"cmd/nanofront/bus", "etcd/discovery httpmsg internal/buildinfo internal/cli internal/terminal nanobus nanobus/busflags nanobus/tap nanobus/wire registry github.com/rs/zerolog", ""},
 	{"cmd/nanofront/newproject", "examples internal/cli registry", ""},
