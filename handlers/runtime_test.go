@@ -360,7 +360,7 @@ func TestRun_DrainEnds(t *testing.T) {
 	cancel()
 	select {
 	case err := <-ended:
-		if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "1 requests unanswered") {
+		if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "1 requests still unanswered") {
 			t.Errorf("got %v: want what was left unanswered", err)
 		}
 	case <-time.After(testutil.Patience):

@@ -330,7 +330,7 @@ func TestTapOptions_Validated(t *testing.T) {
 		{tap.Options{Sample: -1, Kinds: []wire.Kind{wire.KindRequest}, Copy: take}, "-1"},
 		{tap.Options{Copy: take}, "without kinds"},
 		{tap.Options{Kinds: []wire.Kind{wire.KindRequest}, Payload: tap.MaxCopied + 1, Copy: take}, "65537"},
-		{tap.Options{Kinds: []wire.Kind{wire.KindRequest}}, "nobody"},
+		{tap.Options{Kinds: []wire.Kind{wire.KindRequest}}, "without a function"},
 	} {
 		if _, err := New(Options{Tap: &c.o}); err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%+v: got %v, want %q in it", c.o, err, c.says)
