@@ -22,6 +22,8 @@ type Gate struct {
 	refused  atomic.Int64
 	timeouts atomic.Int64
 
+	crowd atomic.Pointer[crowd] // made in the first overload
+
 	judge judge
 	seen  int64 // by adapt in the window, at its last look
 }
@@ -41,6 +43,9 @@ type Ask struct {
 	Timeout time.Duration
 	// Bonus is how many eighths the limit is higher, or lower, for this request. The cap on all is the same.
 	Bonus int64
+	// Client is whom it is for. While the service is overloaded, who asks for more than a fair share finds the limit an
+	// eighth lower than others. 0: not known.
+	Client Client
 }
 
 // Enter takes a place, or returns false.
@@ -51,7 +56,12 @@ func (g *Gate) Enter(a Ask) bool {
 		g.all.rouse()
 	}
 	limit := g.limit.Load()
-	if n <= limit+limit/8*a.Bonus && g.room(n, all) && g.inTime(n, a.Timeout) {
+	if g.rate.Load() != 0 {
+		if crowd := g.crowd.Load(); crowd != nil && crowd.asks(a.Client) {
+			a.Bonus--
+		}
+	}
+	if n <= limit+limit*a.Bonus/8 && g.room(n, all) && g.inTime(n, a.Timeout) {
 		return true
 	}
 	g.leave()
@@ -150,6 +160,15 @@ func (g *Gate) adapt(now time.Duration) (some bool) {
 	}
 	g.seen = 0
 	limit, rate := g.judge.look(w)
+	crowded := g.crowd.Load()
+	switch {
+	case rate != 0 && crowded == nil:
+		g.crowd.Store(new(crowd))
+	case rate != 0:
+		crowded.ends(w.answers)
+	case g.rate.Load() != 0 && crowded != nil:
+		crowded.clear()
+	}
 	g.limit.Store(limit)
 	g.rate.Store(rate)
 	return some

@@ -2,6 +2,7 @@ package exchange
 
 import (
 	"bytes"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -59,22 +60,25 @@ type Exchange struct {
 	reason    string // what was wrong with its bytes
 	early     bool   // they have ended too early
 
-	firstByte int64         // as of Front.Now; 0: not known
-	start     time.Duration // bus time at which the request's head was there
-	stop      atomic.Uint32 // Stop and Fault of an upload that was given up
-	outcome   outcome
-	tries     int
-	admitted  bool
-	counted   bool // as a request
-	expected  bool // there was a place when its body began to come
-	normal    bool // msg.Path and msg.Query are in the form by which routes are matched
-	streams   bool // its body, or its reply's, goes in chunks
-	responded bool // the Responder was called
-	broken    bool // something has panicked: not to be used again
+	firstByte  int64         // as of Front.Now; 0: not known
+	start      time.Duration // bus time at which the request's head was there
+	stop       atomic.Uint32 // Stop and Fault of an upload that was given up
+	outcome    outcome
+	tries      int
+	admitted   bool
+	counted    bool // as a request
+	expected   bool // there was a place when its body began to come
+	identifies bool // identify was called
+	normal     bool // msg.Path and msg.Query are in the form by which routes are matched
+	streams    bool // its body, or its reply's, goes in chunks
+	responded  bool // the Responder was called
+	broken     bool // something has panicked: not to be used again
 
 	heldAt    time.Duration // bus time; 0: it wasn't held
 	fallback  []byte        // the answer when it was held for as long as was asked
 	wantsHTML bool          // a held one, whose header has gone
+
+	clientIP netip.Addr // valid if identifies
 
 	pathScratch, forwardedScratch []byte
 }
@@ -112,7 +116,7 @@ func (x *Exchange) release() {
 	x.requestID, x.instance, x.allow, x.reason, x.early = nil, "", nil, "", false
 	x.outcome, x.tries = answered, 0
 	x.stop.Store(0)
-	x.counted, x.expected, x.streams, x.responded = false, false, false, false
+	x.counted, x.expected, x.streams, x.responded, x.identifies = false, false, false, false, false
 	x.heldAt, x.fallback, x.wantsHTML = 0, nil, false
 	if cap(x.Out) > 2*keepRequest {
 		x.Out = nil

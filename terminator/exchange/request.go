@@ -139,6 +139,10 @@ func (x *Exchange) normalize() outcome {
 
 // identify adds the fields that say who the client is and which request this is.
 func (x *Exchange) identify() {
+	if x.identifies {
+		return
+	}
+	x.identifies = true
 	h := &x.header
 	in := forwarded.Request{
 		Peer: *x.peer, Host: x.msg.Host,
@@ -147,6 +151,7 @@ func (x *Exchange) identify() {
 	var v forwarded.Values
 	v, x.forwardedScratch = forwarded.Resolve(x.front.trusted, &in, x.forwardedScratch)
 	x.msg.Client, x.msg.Scheme, x.msg.Host = v.ClientText, v.Scheme, v.Host
+	x.clientIP = v.Client
 	fields := append(h.fields,
 		httpmsg.Field{Name: nameRequestID, Value: x.requestID},
 		httpmsg.Field{Name: nameXFor, Value: v.XFor},

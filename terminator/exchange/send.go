@@ -55,6 +55,10 @@ func (x *Exchange) enter() bool {
 	if x.expected {
 		ask.Bonus += gatheredBonus
 	}
+	if x.up.gate.Limits() {
+		x.identify()
+		ask.Client = admission.ClientOf(x.clientIP)
+	}
 	if x.up.gate.Enter(ask) {
 		return true
 	}
