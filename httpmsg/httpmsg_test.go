@@ -155,3 +155,27 @@ func BenchmarkRequest_Decode(b *testing.B) {
 		_ = r.Decode(buf)
 	}
 }
+
+// The load level stands behind the length, where peers that don't know it see nothing.
+func TestRequest_Load(t *testing.T) {
+	for _, r := range []Request{
+		{Method: []byte("GET"), Path: []byte("/"), Load: 3},
+		{Method: []byte("POST"), Path: []byte("/"), Body: []byte("abc"), Length: -1, Load: 1},
+		{Method: []byte("POST"), Path: []byte("/"), Body: []byte("abc"), Length: 10},
+		{Method: []byte("GET"), Path: []byte("/")},
+	} {
+		b := r.AppendTo(nil)
+		got := Request{Load: 9}
+		if err := got.Decode(b); err != nil {
+			t.Fatal(err)
+		}
+		if got.Load != r.Load || got.Length != r.Length || string(got.Body) != string(r.Body) {
+			t.Errorf("got load %d, length %d and %q, want %d, %d and %q", got.Load, got.Length, got.Body, r.Load, r.Length, r.Body)
+		}
+		plain := r
+		plain.Load = 0
+		if p := plain.AppendTo(nil); string(b[:len(p)]) != string(p) || r.Load == 0 && len(b) != len(p) {
+			t.Error("the bytes before it are others")
+		}
+	}
+}

@@ -4,7 +4,7 @@ import "fmt"
 
 // Request is an HTTP request as it travels on the bus.
 //
-//	method(8) scheme(8) host(16) path(16) query(16) client(8) fields body(32) [length(64)]
+//	method(8) scheme(8) host(16) path(16) query(16) client(8) fields body(32) [length(64) [load(8)]]
 //
 // where (n) is a length of n bits before the bytes, and fields is a 16-bit
 // count, then name(8) value(16) for each.
@@ -21,6 +21,9 @@ type Request struct {
 	// rest comes in chunks: in bytes, -1 if it isn't known. 0: Body is all, or
 	// nothing is said.
 	Length int64
+	// Load is how much more the front has for the service than it can do: 0 no more, 1 hardly, 2 at least a tenth of its
+	// requests are refused, 3 at least half. A handler may answer with less then.
+	Load uint8
 }
 
 // Check reports what in the request can't be encoded.
@@ -54,7 +57,14 @@ func (r *Request) AppendTo(dst []byte) []byte {
 	dst = append16(dst, r.Query)
 	dst = append8(dst, r.Client)
 	dst = r.Header.appendTo(dst)
-	return appendBody(dst, r.Body, r.Length)
+	dst = appendBody(dst, r.Body, r.Length)
+	if r.Load != 0 {
+		if r.Length == 0 {
+			dst = append(dst, 0, 0, 0, 0, 0, 0, 0, 0)
+		}
+		dst = append(dst, r.Load)
+	}
+	return dst
 }
 
 // Decode reads a request. All fields alias b; Header's memory is used again.
@@ -82,8 +92,14 @@ func (r *Request) Decode(b []byte) (err error) {
 	if r.Header, b, err = r.Header.decode(b); err != nil {
 		return err
 	}
-	r.Body, r.Length, err = takeBody(b)
-	return err
+	if r.Body, r.Length, err = takeBody(b); err != nil {
+		return err
+	}
+	r.Load = 0
+	if behind := b[4+len(r.Body):]; len(behind) > 8 {
+		r.Load = behind[8]
+	}
+	return nil
 }
 
 // Reset empties the request and keeps its memory.

@@ -12,6 +12,7 @@ type Gate struct {
 	all      *Limiter
 	inFlight atomic.Int64
 	limit    atomic.Int64
+	load     atomic.Uint32
 	rate     atomic.Int64 // answers a second, while the gate limits; 0: it doesn't
 
 	// Of the window of now; written by all requests, read by adapt.
@@ -100,6 +101,21 @@ func (g *Gate) Full() bool {
 // Limits reports whether the service is overloaded, and the gate lets in only what it can do.
 func (g *Gate) Limits() bool { return g.rate.Load() != 0 }
 
+// Load is how much more there is than the service can do: 0 no more, 1 hardly, 2 at least a tenth was refused in the last
+// window, 3 at least half.
+func (g *Gate) Load() uint8 { return uint8(g.load.Load()) }
+
+func loadOf(w windowOf) uint32 {
+	switch all := w.answers + w.refused; {
+	case 2*w.refused >= all:
+		return 3
+	case 10*w.refused >= all:
+		return 2
+	default:
+		return 1
+	}
+}
+
 // InFlight is how many places are taken.
 func (g *Gate) InFlight() int64 { return g.inFlight.Load() }
 
@@ -160,6 +176,11 @@ func (g *Gate) adapt(now time.Duration) (some bool) {
 	}
 	g.seen = 0
 	limit, rate := g.judge.look(w)
+	load := uint32(0)
+	if rate != 0 {
+		load = loadOf(w)
+	}
+	g.load.Store(load)
 	crowded := g.crowd.Load()
 	switch {
 	case rate != 0 && crowded == nil:

@@ -170,3 +170,15 @@ func BenchmarkGate(b *testing.B) {
 		g.Answered(time.Millisecond, time.Microsecond)
 	}
 }
+
+// Handlers are told how much more there is than the service can do.
+func TestGate_Load(t *testing.T) {
+	for _, c := range []struct {
+		answers, refused int64
+		want             uint32
+	}{{100, 0, 1}, {100, 5, 1}, {90, 10, 2}, {50, 50, 3}, {0, 10, 3}} {
+		if got := loadOf(windowOf{answers: c.answers, refused: c.refused}); got != c.want {
+			t.Errorf("%d answered and %d refused: %d, want %d", c.answers, c.refused, got, c.want)
+		}
+	}
+}

@@ -38,9 +38,9 @@ func (l *Lag) Look(now, lag time.Duration) (serve bool) {
 	} else if lag > lagBorne {
 		l.lagged = now
 	}
-	if gap := now - l.looked; gap > lagAway && lag >= gap {
-		// It was away. What came meanwhile drains in as long, or there is an overload.
-		l.pardons = max(l.pardons, now) + 2*gap
+	if away := min(now-l.looked, lag); away > lagAway {
+		// What came meanwhile drains in as long, or there is an overload.
+		l.pardons = max(l.pardons, now) + 2*away
 	}
 	l.looked = now
 	if l.looks == 0 || lag < l.least {

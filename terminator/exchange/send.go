@@ -137,6 +137,7 @@ func (x *Exchange) prepare() time.Duration {
 	x.identify()
 	x.call.Key = keyOf(x.up.hash, x)
 	x.call.Repeat = x.up.repeats(x.msg.Method)
+	x.msg.Load = x.up.gate.Load()
 	x.up.requests.Inc()
 	return x.up.timeout
 }
