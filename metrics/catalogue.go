@@ -73,6 +73,7 @@ var (
 	BusLinkOpened    = counter("bus.link.opened", "links", "links opened", onBus)
 	BusLinkClosed    = counter("bus.link.closed.<reason>", "links", "links closed, by reason: peer (it has gone), write (it reads too slowly or not at all), silent, no_hello, no_proof, auth, malformed, flood, overrun, crowded, duplicate, removed", onBus)
 	BusLinkStalled   = counter("bus.link.stalled", "links", "links taken out of choice because the peer was silent with requests under way for longer than 200 ms and four times their p99, while others of its service spoke; the first message brings one back", onBus)
+	BusLinkEjected   = counter("bus.link.ejected", "links", "instances whose share was cut to a hundredth because they failed, or were slow, beyond their peers; it grows back in steps", onBus)
 	BusLinkRefused   = counter("bus.link.refused.<reason>", "connections", "connections that ended before they were links, by reason: not_sp, tls, handshake_timeout, handshake_broken, crowded, too_many", onBus)
 	BusMessagesIn    = counter("bus.messages_in", "messages", "bus messages received; frames_in / messages_in is the mean batch", onBus)
 	BusMessagesOut   = counter("bus.messages_out", "messages", "bus messages sent; frames_out / messages_out is the mean batch", onBus)

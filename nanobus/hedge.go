@@ -4,6 +4,8 @@ import (
 	"slices"
 	"sync/atomic"
 	"time"
+
+	"nanofront/nanobus/balance"
 )
 
 // A request that may be repeated is sent to a second instance when the first has taken longer than nearly all of the
@@ -64,6 +66,7 @@ func (s *Service) learn() {
 			p99s = append(p99s, recent.P99)
 		}
 	}
+	s.judge(v)
 	h := &s.hedging
 	h.rate = rate
 	if len(p99s) == 0 || v.Len() < 2 {
@@ -104,5 +107,16 @@ func (q *calls) hedge(s *slot, id uint64, at, now int64) {
 	}
 	if q.again(s, id) {
 		q.bus.metrics.copiesSlow.Inc()
+	}
+}
+
+// judge ejects those of the instances that do worse than their peers, and lets others back. Bus.mu is held.
+func (s *Service) judge(v *balance.View) {
+	changed, ejected := v.JudgeAll()
+	if ejected > 0 {
+		s.bus.metrics.ejected.Add(uint64(ejected))
+	}
+	if changed {
+		s.rebuild()
 	}
 }

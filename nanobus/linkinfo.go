@@ -11,6 +11,7 @@ type LinkInfo struct {
 	State     string  `json:"state"`
 	Stalled   bool    `json:"stalled,omitempty"` // silent with requests under way: it gets no more until it speaks
 	Weight    int     `json:"weight"`            // 0: it is taken out
+	Share     int     `json:"share"`             // of its weight, in per cent: less than 100 for one that does worse than its peers, or did
 	Window    int     `json:"window"`
 	InFlight  int     `json:"in_flight"`
 	Replies   uint64  `json:"replies"`
@@ -43,8 +44,8 @@ func (b *Bus) Links() []LinkInfo {
 			Service: in.Service, Instance: in.ID, Version: in.Version, Address: in.Address,
 			State:   [...]string{"greeting", "live", "draining", "down"}[l.state.Load()],
 			Stalled: l.stalled.Load(),
-			Weight:  balance.Effective(in.Weight),
-			Window:  l.target.Window(), InFlight: l.InFlight(), Replies: l.target.Replies(),
+			Weight:  balance.Effective(in.Weight), Share: l.target.Standing.Share(),
+			Window: l.target.Window(), InFlight: l.InFlight(), Replies: l.target.Replies(),
 			LatencyMS: l.target.Latency().Seconds() * 1e3, ClockKnown: l.clock.known.Load(),
 			Rate: recent.Rate, Failed: recent.Failed, P50: recent.P50.Seconds() * 1e3, P99: recent.P99.Seconds() * 1e3,
 		})

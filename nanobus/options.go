@@ -144,7 +144,7 @@ type busMetrics struct {
 
 	messagesIn, messagesOut, framesIn, framesOut, bytesIn, bytesOut *metrics.Counter
 	calls, expired, cancelsIn, cancelsOut, eventsIn, eventsOut      *metrics.Counter
-	opened, keyed, keyMoved, stalled                                *metrics.Counter
+	opened, keyed, keyMoved, stalled, ejected                       *metrics.Counter
 
 	copiesSlow, copiesStalled, copiesWon, copiesLeftOut *metrics.Counter
 
@@ -164,7 +164,7 @@ func newBusMetrics(s metrics.Meter) *busMetrics {
 		calls: s.Counter(metrics.BusCalls), expired: s.Counter(metrics.BusExpired),
 		cancelsIn: s.Counter(metrics.BusCancelsIn), cancelsOut: s.Counter(metrics.BusCancelsOut),
 		eventsIn: s.Counter(metrics.BusEventsIn), eventsOut: s.Counter(metrics.BusEventsOut),
-		opened: s.Counter(metrics.BusLinkOpened), stalled: s.Counter(metrics.BusLinkStalled),
+		opened: s.Counter(metrics.BusLinkOpened), stalled: s.Counter(metrics.BusLinkStalled), ejected: s.Counter(metrics.BusLinkEjected),
 		keyed: s.Counter(metrics.BusKeyed), keyMoved: s.Counter(metrics.BusKeyMoved),
 		copiesSlow: s.Counter(metrics.BusCopies, "slow"), copiesStalled: s.Counter(metrics.BusCopies, "stalled"),
 		copiesWon: s.Counter(metrics.BusCopiesWon), copiesLeftOut: s.Counter(metrics.BusCopiesLeftOut),

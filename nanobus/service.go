@@ -108,7 +108,7 @@ func (s *Service) rebuild() {
 		if in == nil || in.EventsOnly || in.Service != s.name || !l.stateIs(linkLive) || l.target.Window() <= 0 || balance.Effective(in.Weight) == 0 {
 			continue
 		}
-		instances = append(instances, balance.Instance{Target: &l.target, ID: in.ID, Address: in.Address, Since: l.attached, Weight: in.Weight})
+		instances = append(instances, balance.Instance{Target: &l.target, ID: in.ID, Address: in.Address, Since: l.attached, Weight: l.target.Weigh(in.Weight)})
 		if l.stalled.Load() {
 			stalled++
 		}

@@ -21,6 +21,7 @@ const (
 	// What the sweep looks after with requests under way: every watchMost calls, but not more often than
 	// sweepInterval, nor less often than watchInterval, until nothing new is called.
 	watchMost     = 10
+	watchLate     = sweepInterval / 2 // by how much a look may be late and count whole
 	watchInterval = 100 * time.Millisecond
 )
 
@@ -37,7 +38,7 @@ type watch struct {
 // look looks after the links, and returns when to look again: in bus time, noDeadline if nothing is under way.
 func (w *watch) look(b *Bus, now int64) (next int64) {
 	since := time.Duration(now - w.last)
-	passed := min(since, w.planned)
+	passed := min(since, w.planned+watchLate)
 	w.last = now
 	w.gather(b)
 	under := false
@@ -117,7 +118,9 @@ func (w *watch) judge(l *Link, now int64) {
 }
 
 // patience is for how long the peer may be silent with requests under way.
-func (q *requester) patience() time.Duration { return max(time.Duration(q.quietLimit.Load()), minSilence) }
+func (q *requester) patience() time.Duration {
+	return max(time.Duration(q.quietLimit.Load()), minSilence)
+}
 
 // renewPatience goes by what the link's requests have taken lately. Once a second.
 func (q *requester) renewPatience() {
@@ -155,3 +158,6 @@ func (s *linkSet) rechoose(l *Link) {
 	defer s.mu.Unlock()
 	s.refresh(l)
 }
+
+// Blame takes note that an answer on the link says that its peer has failed, such as a status of 500: for choosing only.
+func (q *requester) Blame() { q.target.Blame() }

@@ -128,7 +128,7 @@ func (t *Terminator) Listen() (err error) {
 	t.table = conns.New(conns.Options{
 		Max: t.opts.MaxConns, IdleTimeout: t.opts.IdleTimeout, HeadTimeout: t.opts.HeaderTimeout,
 		BodyTimeout: t.opts.BodyTimeout, WriteTimeout: t.opts.WriteTimeout,
-		Trusted: t.trusted.Trusts, Tick: func(now time.Time) { date.Renew(now); t.noteLinks() }, Metrics: t.opts.Metrics,
+		Trusted: t.trusted.Trusts, Tick: func(now time.Time) { date.Renew(now); t.noteLinks(); t.front.Tick() }, Metrics: t.opts.Metrics,
 	})
 	t.opts.Metrics.GaugeFunc(metrics.HTTPConnections, func() float64 { return float64(t.table.Open()) })
 	t.blocking = &blocking.Driver{

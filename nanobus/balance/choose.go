@@ -74,6 +74,9 @@ func (v *View) two(r uint64) (i, j int) {
 // varies by as much where single requests do, and a heavy instance, asked more
 // often, has more chances of looking slow (TestSim_SharesFollowWeights).
 func (v *View) better(b, a *member) bool {
+	if b.out {
+		return false
+	}
 	na, nb := int64(a.target.inFlight.Load()), int64(b.target.inFlight.Load())
 	ca, cb := a.target.cost(), b.target.cost()
 	if (nb+1)*a.weight <= na*b.weight || (na+1)*b.weight <= nb*a.weight {

@@ -156,3 +156,25 @@ func compareWorst(a, b Window) int {
 		return 0
 	}
 }
+
+// JudgeAll is Judge for the members of the view.
+func (v *View) JudgeAll() (changed bool, ejected int) {
+	if len(v.members) < 2 {
+		return false, 0
+	}
+	list, windows := make([]*Standing, len(v.members)), make([]Window, len(v.members))
+	for i := range v.members {
+		t := v.members[i].target
+		list[i], windows[i] = &t.Standing, t.Lately()
+	}
+	return Judge(list, windows)
+}
+
+// Weigh is an instance's weight by how it does; never 0 if weight isn't.
+func (t *Target) Weigh(weight int) int {
+	w := Effective(weight)
+	if share := t.Standing.Share(); share < 100 && w > 0 {
+		return max(w*share/100, 1)
+	}
+	return weight
+}

@@ -27,6 +27,7 @@ const (
 // since the start. Counts may wrap: only differences are read.
 type recent struct {
 	failed atomic.Uint32
+	blamed atomic.Uint32 // answers that say that the target has failed
 	times  [recentBuckets]atomic.Uint32
 
 	mu     sync.Mutex
@@ -35,9 +36,9 @@ type recent struct {
 }
 
 type recentMark struct {
-	at              time.Time
-	replies, failed uint32
-	times           [recentBuckets]uint32
+	at                      time.Time
+	replies, failed, blamed uint32
+	times                   [recentBuckets]uint32
 }
 
 // bucketOf is where a time is counted.
@@ -66,6 +67,7 @@ func (r *recent) mark(replies uint64, now time.Time) {
 	m := &r.marks[r.marked%recentMarks]
 	r.marked++
 	m.at, m.replies, m.failed = now, uint32(replies), r.failed.Load() // it may wrap
+	m.blamed = r.blamed.Load()
 	for i := range r.times {
 		m.times[i] = r.times[i].Load()
 	}
@@ -102,4 +104,31 @@ func (r *recent) since(replies uint64, now time.Time) Recent {
 	}
 	out.P50, out.P99 = quantile(0.5), quantile(0.99)
 	return out
+}
+
+// windowMarks is how many seconds a [Window] goes back, and the one under way.
+const windowMarks = 3
+
+// window is what became of the target's requests in the last few seconds.
+func (r *recent) window(replies uint64) (w Window) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.marked == 0 {
+		return w
+	}
+	m := &r.marks[max(0, r.marked-windowMarks)%recentMarks]
+	blamed := r.blamed.Load() - m.blamed
+	w.Faults = int(r.failed.Load()-m.failed) + int(blamed)
+	w.Answers = max(0, int(uint32(replies)-m.replies)-int(blamed))
+	var total, seen uint32
+	for i := range r.times {
+		total += r.times[i].Load() - m.times[i]
+	}
+	for i := range r.times {
+		if seen += r.times[i].Load() - m.times[i]; 2*seen >= total && seen > 0 {
+			w.P50 = timeOf(i)
+			break
+		}
+	}
+	return w
 }

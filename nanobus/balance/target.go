@@ -18,6 +18,9 @@ type Target struct {
 
 	recent recent
 
+	// Standing is what its share comes to by how it does; whoever judges guards it.
+	Standing Standing
+
 	repliesSeen uint64 // replies at the last Recover; its caller's alone
 }
 
@@ -94,6 +97,12 @@ func (t *Target) Outrun(after time.Duration) {
 		t.fold(after)
 	}
 }
+
+// Blame takes note that an answer, which is counted as one, says that the target has failed.
+func (t *Target) Blame() { t.recent.blamed.Add(1) }
+
+// Lately is what became of the requests in the last few seconds.
+func (t *Target) Lately() Window { return t.recent.window(t.replies.Load()) }
 
 // Failed counts a request that got no answer in time.
 func (t *Target) Failed() { t.recent.failed.Add(1) }

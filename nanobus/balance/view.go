@@ -42,6 +42,7 @@ type member struct {
 	weight int64   // 1..MaxWeight
 	rate   float64 // the same, for bids
 	hash   uint64  // of the instance ID: the same in every process
+	out    bool    // ejected: it gets only what its weight draws
 	second bool    // a younger link has the same instance ID; keys are for that one
 }
 
@@ -56,6 +57,7 @@ func NewView(instances []Instance, before *View, keys bool) *View {
 	for i := range instances {
 		in, m := &instances[i], &v.members[i]
 		m.target, m.weight = in.Target, int64(Effective(in.Weight))
+		m.out = in.Target != nil && in.Target.Standing.Ejected()
 		m.rate, m.hash = float64(m.weight), xxhash.Sum64String(in.ID)
 		m.second = i+1 < len(instances) && instances[i+1].ID == in.ID
 		v.weight += m.weight

@@ -45,9 +45,10 @@ func TestRetryable(t *testing.T) {
 
 func TestRetryBudget(t *testing.T) {
 	var requests uint64
-	b := &RetryBudget{requests: func() uint64 { return requests }}
+	b := NewRetryBudget(func() uint64 { return requests })
+	at := func(second float64) time.Duration { return time.Duration(second * float64(time.Second)) }
 	taken := func(second float64) (n int) {
-		for b.Take(time.Duration(second * float64(time.Second))) {
+		for b.Take(at(second)) {
 			if n++; n > 1_000_000 {
 				t.Fatal("no end to it")
 			}
@@ -61,22 +62,43 @@ func TestRetryBudget(t *testing.T) {
 	if n := taken(0.9); n != 0 {
 		t.Errorf("later in that second: %d more", n)
 	}
-	requests += 50
-	if n := taken(1.1); n != retryFloor {
-		t.Errorf("on a quiet system: %d, want %d", n, retryFloor)
+	requests += 20_000
+	if n := taken(1.1); n != 1000 {
+		t.Errorf("after 20,000 requests: %d, want a twentieth", n)
 	}
-	requests += 50_000
-	if n := taken(2.1); n != 10_000 {
-		t.Errorf("after 50,000 requests in a second: %d, want a fifth", n)
+	for second := 2.0; second < 60; second++ {
+		requests += 20_000
+		b.Mark(at(second))
 	}
-	requests += 50_000
-	if n := taken(12.1); n != 1000 {
-		t.Errorf("after 50,000 in ten seconds: %d, want a fifth of a second's", n)
+	if n := taken(59.5); n != 2000 {
+		t.Errorf("after a minute of 20,000/s: %d, want two seconds' worth", n)
 	}
-	if n := taken(11.9) + taken(12.9); n != 0 {
+	if n := taken(58.9) + taken(59.9); n != 0 {
 		t.Errorf("%d more for who comes late with an earlier time", n)
 	}
-	if n := taken(13.1); n != retryFloor {
-		t.Errorf("after none: %d, want %d", n, retryFloor)
+	requests += 20_000
+	b.Mark(at(61))
+	for second := 62.0; second < 70; second++ {
+		requests++
+		b.Mark(at(second))
+	}
+	if n := taken(70.5); n != retryFloor {
+		t.Errorf("on a system that has become quiet: %d, want %d", n, retryFloor)
+	}
+}
+
+// If every request fails and would be sent once more, there are 5 % more.
+func TestRetryBudget_AllFail(t *testing.T) {
+	var requests uint64
+	b := NewRetryBudget(func() uint64 { return requests })
+	retries := 0
+	for i := range 10_000 { // 10 s of 1,000/s
+		requests++
+		if b.Take(time.Duration(i) * time.Millisecond) {
+			retries++
+		}
+	}
+	if share := float64(retries) / 10_000; share > 0.065 {
+		t.Errorf("%.1f %% more requests, want 5 %% and what was kept", 100*share)
 	}
 }

@@ -60,6 +60,9 @@ func (x *Exchange) replied() (goesOn bool) {
 		return x.badReply(err)
 	}
 	x.answeredBy(x.reply.Status)
+	if x.reply.Status >= 500 {
+		call.Link.Blame()
+	}
 	if !x.respond() {
 		return x.badReply(errBadField)
 	}

@@ -70,6 +70,9 @@ func (f *Front) Spare() bool {
 	return true
 }
 
+// Tick is to be called about once a second.
+func (f *Front) Tick() { f.retries.Mark(f.bus.Now()) }
+
 // Abandon ends the call with that correlation id, whose client has gone, if it is still under way or held.
 func (f *Front) Abandon(call uint64) {
 	if !f.bus.Abort(call) && f.holder != nil {
