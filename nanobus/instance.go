@@ -15,6 +15,13 @@ import (
 // about to register again, as after etcd has lost its data.
 const removeGrace = 10 * time.Second
 
+// An instance whose address refuses is dialled every so often: leastRedial, so that one that is back is found soon, but with
+// many instances, most of which may be dead, only so that each has its share of the time.
+const (
+	leastRedial = 200 * time.Millisecond
+	redialShare = 5 * time.Millisecond
+)
+
 // What Instance.Weight may be, besides 1 to MaxWeight.
 const (
 	// DefaultWeight is the weight of an instance that has none of its own.
@@ -113,6 +120,10 @@ func (b *Bus) dial(i Instance) error {
 		return nil
 	})
 	if err != nil {
+		return err
+	}
+	if err := s.DialEvery(min(max(leastRedial, time.Duration(len(b.instances))*redialShare), maxRedial)); err != nil {
+		_ = s.Close()
 		return err
 	}
 	if err := s.Dial(i.Address); err != nil {

@@ -69,6 +69,11 @@ func NewSocket(c *Config, peer any, wait func() error) (*Socket, error) {
 	return s, nil
 }
 
+// DialEvery bounds the pauses between attempts to dial; they grow up to it. Before Dial.
+func (s *Socket) DialEvery(most time.Duration) error {
+	return s.SetOption(mangos.OptionMaxReconnectTime, most)
+}
+
 // Listen takes connections at addr (tcp://HOST:PORT or tls+tcp://HOST:PORT,
 // port 0 for any free one, or ipc:///PATH) and returns the address to announce.
 func (s *Socket) Listen(addr string) (string, error) {
