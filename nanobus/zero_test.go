@@ -1,6 +1,7 @@
 package nanobus
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -26,7 +27,7 @@ func TestCall_Zero(t *testing.T) {
 	b.Service("nobody").GoAll(calls, payloads, patience)
 	for _, c := range calls {
 		c.Wait()
-		if c.Err != ErrNoInstance {
+		if !errors.Is(c.Err, ErrNoInstance) {
 			t.Errorf("got %v, want %v", c.Err, ErrNoInstance)
 		}
 	}

@@ -70,14 +70,19 @@ func TestSilence(t *testing.T) {
 		{"not for long enough", 3, []silenceStep{{looks: 10, speaks: all, under: all}, {looks: 18, speaks: one, under: all}, {looks: 50, speaks: all, under: all}}, none},
 		{"nothing is under way there", 3, []silenceStep{{looks: 100, speaks: one, under: one}}, none},
 		{"all are silent, and come back one by one", 3, []silenceStep{
-			{looks: 10, speaks: all, under: all}, {looks: 300, speaks: none, under: all},
-			{looks: 5, speaks: rest, under: all}, {looks: 5, speaks: []bool{true, true, false}, under: all}, {looks: 100, speaks: all, under: all},
+			{looks: 10, speaks: all, under: all},
+			{looks: 300, speaks: none, under: all},
+			{looks: 5, speaks: rest, under: all},
+			{looks: 5, speaks: []bool{true, true, false}, under: all},
+			{looks: 100, speaks: all, under: all},
 		}, none},
 		{"all are silent, one comes back and stays alone", 3, []silenceStep{
 			{looks: 10, speaks: all, under: all}, {looks: 100, speaks: none, under: all}, {looks: 100, speaks: rest, under: all},
 		}, []bool{false, true, true}},
 		{"we were stopped", 3, []silenceStep{
-			{looks: 10, speaks: all, under: all}, {looks: 1, speaks: none, under: all, passed: 100 * time.Millisecond}, {looks: 10, speaks: none, under: all},
+			{looks: 10, speaks: all, under: all},
+			{looks: 1, speaks: none, under: all, passed: 100 * time.Millisecond},
+			{looks: 10, speaks: none, under: all},
 			{looks: 50, speaks: all, under: all},
 		}, none},
 		{"there is only one", 1, []silenceStep{{looks: 10, speaks: all, under: all}, {looks: 300, speaks: none, under: all}}, none},
