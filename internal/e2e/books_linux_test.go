@@ -16,6 +16,7 @@ import (
 // isn't there, should not. A busy machine has more come at once, and may have threads wait for a core, so each time is
 // judged by itself, and the best counts. With NANOFRONT_BENCH_FULL=1 the books are shown for higher rates, too.
 func TestBooks_SwitchesPerRequest(t *testing.T) {
+	t.Setenv("GOMAXPROCS", "1") // of the handler, as nanofront up has it
 	f := startFront(t, frontOptions{env: []string{"GOMAXPROCS=2"}})
 	pids := map[string]int{"terminator": f.terminator.pid(), "echo": f.echo[0].pid()}
 	most := map[string]float64{"terminator": 2.5, "echo": 1.5}
@@ -61,7 +62,7 @@ func books(t *testing.T, http string, pids map[string]int, rate float64) (map[st
 		t.Fatalf("no request of %d was answered", r.Sent)
 	}
 	counts := map[string]float64{}
-	page := fmt.Sprintf("%.0f/s:", rate)
+	page := fmt.Sprintf("%.0f/s, %d of %d answered:", rate, r.OK, r.Planned)
 	for _, name := range slices.Sorted(maps.Keys(pids)) {
 		var each []float64
 		for id, now := range threads(t, pids[name]) {
