@@ -94,7 +94,7 @@ func (o *Options) one(ctx context.Context, b *bed, f *Fault, i int) (_ *Row, err
 	if err != nil {
 		return nil, err
 	}
-	low := uint64(i+1) * numbers //nolint:gosec // small
+	low := uint64(i+1) * numbers
 	results := o.load(ctx, b, low)
 	err = o.happen(ctx, b, f)
 	both := <-results

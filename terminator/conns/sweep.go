@@ -57,7 +57,7 @@ func (t *Table) sweep() {
 		t.clock.Add(min(now.Sub(last), 2*t.tick).Milliseconds())
 		last = now
 		t.told(now)
-		t.tooMany = t.crowd()
+		t.tooMany = crowd(t.open.Load(), int64(t.opt.Max))
 		for i := range t.shards {
 			list = t.shards[i].appendTo(list[:0])
 			for j := range list {

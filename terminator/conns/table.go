@@ -202,12 +202,9 @@ func (t *Table) Over(p Phase, since int64) bool {
 	return t.Now()-since > limit+t.slack
 }
 
-// crowd is how many connections there are beyond seven eighths of those that there may be. So many that nobody uses are to
-// make room.
-func (t *Table) crowd() int64 {
-	most := int64(t.opt.Max)
-	return t.open.Load() - (most - most/8)
-}
+// crowd is how many of open connections are beyond seven eighths of those that there may be. So many that nobody uses
+// are to make room.
+func crowd(open, most int64) int64 { return open - (most - most/8) }
 
 // Shortage waits after an error of accepting that may pass (descriptors, memory), longer each time that it is
 // called with the same delay. False: the error is another, or the table was closed.
