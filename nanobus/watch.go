@@ -66,9 +66,12 @@ func (w *watch) look(b *Bus, now int64) (next int64) {
 	switch {
 	case fresh > 0:
 		w.planned, w.pause = min(max(since*watchMost/time.Duration(fresh), sweepInterval), watchInterval), watchInterval
-	case !under:
+	case !under && w.planned >= watchInterval:
 		w.planned = pingInterval
 		return noDeadline
+	case !under:
+		// So soon that says little: we may have been away just now, and the callers with us.
+		w.planned = watchInterval
 	case suspected:
 		w.planned = watchInterval
 	default:

@@ -86,6 +86,7 @@ func TestWatch_StalledInstance(t *testing.T) {
 	goOn := hung(t, servers[0])
 	began := time.Now()
 	waitFor(t, "the stopped instance is out of choice", func() bool { return s.Live() == 2 })
+	t.Logf("found silent after %v", time.Since(began))
 	if ids := stalledLinks(b); len(ids) != 1 || ids[0] != "1" {
 		t.Errorf("stalled: %v, want 1", ids)
 	}
