@@ -111,7 +111,7 @@ func testDrainTimeout(t *testing.T) {
 	if _, err := c.r.ReadByte(); err == nil {
 		t.Error("got an answer out of nowhere")
 	}
-	if !strings.Contains(f.logs.String(), "not done in time") {
+	if !strings.Contains(f.logs.String(), "did not finish in time") {
 		t.Errorf("it isn't logged:\n%s", f.logs)
 	}
 	close(gate)
