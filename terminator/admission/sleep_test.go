@@ -36,6 +36,7 @@ func TestLimiter_SleepsWithoutRequests(t *testing.T) {
 			}
 		}
 		usual := func() (n int) {
+			synctest.Wait()
 			for _, u := range g.judge.past {
 				if u.answers != 0 {
 					n++
