@@ -6,8 +6,9 @@ import (
 	"nanofront/nanobus/wire"
 )
 
-// A request may be sent to a second instance while the first has not answered (Call.Repeat). The copy has a slot of its
-// own, and an id of its own on the wire, but no call: whoever claims the call's slot owns the call, as always.
+// A request may be sent to a second instance while the first has not answered (Call.Repeat). The
+// copy has a slot of its own, and an id of its own on the wire, but no call: whoever claims the
+// call's slot owns the call, as always.
 //
 //   - The call's slot knows its copy (copied). Whoever claims the call revokes the copy.
 //   - The copy's slot knows whose it is (of). Whoever claims it by its answer claims the call next, and if that has ended
@@ -44,8 +45,8 @@ func (q *calls) revoke(id uint64) {
 	}
 }
 
-// lost tells a peer that the answer to a request isn't wanted any more, as another has come. What it answers is counted
-// nowhere; what is known is that it took longer than until now.
+// lost tells a peer that the answer to a request isn't wanted any more, as another has come. What
+// it answers is counted nowhere; what is known is that it took longer than until now.
 func (q *calls) lost(l *Link, id uint64, sent int64) {
 	q.bus.metrics.cancelsOut.Inc()
 	l.control(wire.KindCancel, 0, id)
@@ -89,8 +90,8 @@ func (q *calls) isCopy(id uint64) bool {
 	return s != nil && s.awaited() == id && s.repeat.Load() < isCopied
 }
 
-// outlives takes note that what was sent under the id has failed, and reports whether the call lives on nonetheless:
-// as it has been sent elsewhere too.
+// outlives takes note that what was sent under the id has failed, and reports whether the call
+// lives on nonetheless: as it has been sent elsewhere too.
 func (q *calls) outlives(id uint64) bool {
 	t := q.table
 	s := t.at(id)
@@ -123,7 +124,8 @@ func (q *calls) outlives(id uint64) bool {
 	return true
 }
 
-// again sends the request of the call with this id to another instance too. It reports whether it has.
+// again sends the request of the call with this id to another instance too. It reports whether it
+// has.
 func (q *calls) again(s *slot, id uint64) bool {
 	t := q.table
 	t.making.Lock()

@@ -8,18 +8,19 @@ import (
 	"nanofront/nanobus/balance"
 )
 
-// A request that may be repeated is sent to a second instance when the first has taken longer than nearly all of the
-// service's requests lately have. That cuts the tail off which single instances have; it helps nobody when all are slow,
-// and so has a budget, and is left alone while the service refuses.
+// A request that may be repeated is sent to a second instance when the first has taken longer than
+// nearly all of the service's requests lately have. That cuts the tail off which single instances
+// have; it helps nobody when all are slow, and so has a budget, and is left alone while the service
+// refuses.
 const (
-	// hedgePart of a service's requests, one in so many, may be sent twice for being slow: 2.5 %. What isn't used of
-	// that is kept for hedgeKept, but for hedgeFew at the least.
+	// hedgePart of a service's requests, one in so many, may be sent twice for being slow: 2.5 %.
+	// What isn't used of that is kept for hedgeKept, but for hedgeFew at the least.
 	hedgePart = 40
 	hedgeKept = time.Second / 2
 	hedgeFew  = 2
 
-	// minHedge is the least time after which a copy is sent. hedgeRate is how many requests in a second an instance must
-	// have answered for its times to say something.
+	// minHedge is the least time after which a copy is sent. hedgeRate is how many requests in a
+	// second an instance must have answered for its times to say something.
 	minHedge  = time.Millisecond
 	hedgeRate = 10
 
@@ -46,8 +47,8 @@ func (s *Service) hedgeAfter() int64 {
 	return never
 }
 
-// Overloaded takes note that a request to the service was refused for want of room, by whomever: for a while none is
-// sent twice for being slow.
+// Overloaded takes note that a request to the service was refused for want of room, by whomever:
+// for a while none is sent twice for being slow.
 func (s *Service) Overloaded() {
 	now := max(s.bus.now(), 1)
 	if last := s.hedging.pushed.Load(); last == 0 || now-last > int64(hedgePause/8) { // not a store for each refusal
@@ -93,8 +94,8 @@ func (h *hedging) take(now int64) bool {
 	return true
 }
 
-// hedge sends a request to another instance too, that has been under way for long, if there is one of the service's
-// copies left; else the call waits as it did.
+// hedge sends a request to another instance too, that has been under way for long, if there is one
+// of the service's copies left; else the call waits as it did.
 func (q *calls) hedge(s *slot, id uint64, at, now int64) {
 	s.repeat.CompareAndSwap(at, never) // it is tried once
 	l := s.link.Load()
@@ -110,7 +111,8 @@ func (q *calls) hedge(s *slot, id uint64, at, now int64) {
 	}
 }
 
-// judge ejects those of the instances that do worse than their peers, and lets others back. Bus.mu is held.
+// judge ejects those of the instances that do worse than their peers, and lets others back. Bus.mu
+// is held.
 func (s *Service) judge(v *balance.View) {
 	changed, ejected := v.JudgeAll()
 	if ejected > 0 {

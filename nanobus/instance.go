@@ -15,8 +15,9 @@ import (
 // about to register again, as after etcd has lost its data.
 const removeGrace = 10 * time.Second
 
-// An instance whose address refuses is dialled every so often: leastRedial, so that one that is back is found soon, but with
-// many instances, most of which may be dead, only so that each has its share of the time.
+// An instance whose address refuses is dialled every so often: leastRedial, so that one that is
+// back is found soon, but with many instances, most of which may be dead, only so that each has its
+// share of the time.
 const (
 	leastRedial = 200 * time.Millisecond
 	redialShare = 5 * time.Millisecond

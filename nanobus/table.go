@@ -20,7 +20,8 @@ const (
 
 	maxSlots = 1 << 20
 
-	// copying marks a slot's id while a copy of its call's request is made, or is done away with. No slot is so large.
+	// copying marks a slot's id while a copy of its call's request is made, or is done away with.
+	// No slot is so large.
 	copying = 1 << (slotBits - 1)
 )
 
@@ -35,8 +36,8 @@ type slot struct {
 	next     uint32
 	gen      uint32
 
-	// repeat is the bus time at which a copy of the request may be sent to another instance; 0 is never, and less than
-	// that says that there is a copy, or that it is one: see copies.go.
+	// repeat is the bus time at which a copy of the request may be sent to another instance; 0 is
+	// never, and less than that says that there is a copy, or that it is one: see copies.go.
 	repeat atomic.Int64
 	copied uint64 // the copy's id; written by whoever has marked id with copying
 	of     uint64 // the id of whose copy it is; as call
@@ -133,8 +134,9 @@ func (t *table) at(id uint64) *slot {
 // awaited is the id that the slot waits for, 0 if none.
 func (s *slot) awaited() uint64 { return s.id.Load() &^ copying }
 
-// claim makes the caller the owner of what waits for this id: a call, with the id of its request's copy if there is one,
-// or such a copy, with the id of whose it is. Not ok: the id is not (or no longer) awaited.
+// claim makes the caller the owner of what waits for this id: a call, with the id of its request's
+// copy if there is one, or such a copy, with the id of whose it is. Not ok: the id is not (or no
+// longer) awaited.
 func (t *table) claim(id uint64) (c *Call, other uint64, ok bool) {
 	s := t.at(id)
 	if id == 0 || s == nil {
@@ -155,7 +157,8 @@ func (t *table) claim(id uint64) (c *Call, other uint64, ok bool) {
 	return c, other, true
 }
 
-// on reports whether the id is awaited from a link: ids can be guessed, and one peer must not answer for the next.
+// on reports whether the id is awaited from a link: ids can be guessed, and one peer must not
+// answer for the next.
 func (t *table) on(id uint64, l *Link) bool {
 	s := t.at(id)
 	// In this order: while the slot has the id, its link is the call's.

@@ -6,20 +6,20 @@ import (
 	"nanofront/nanobus/balance"
 )
 
-// A peer whose process is stopped, or whose machine has hung, still has a kernel that acknowledges: its link breaks only
-// when five pings have not been answered. Long before that it is taken out of choice: when nothing has come from it for
-// longer than its limit while requests are under way there, and others of the service speak. Its link stays; the first
-// message brings it back.
+// A peer whose process is stopped, or whose machine has hung, still has a kernel that acknowledges:
+// its link breaks only when five pings have not been answered. Long before that it is taken out of
+// choice: when nothing has come from it for longer than its limit while requests are under way
+// there, and others of the service speak. Its link stays; the first message brings it back.
 
 const (
-	// minSilence is the least limit, and silenceFactor how often a link's p99 it is else. maxSilence is the most: after
-	// that the pings decide.
+	// minSilence is the least limit, and silenceFactor how often a link's p99 it is else.
+	// maxSilence is the most: after that the pings decide.
 	minSilence    = 200 * time.Millisecond
 	maxSilence    = 4 * time.Second
 	silenceFactor = 4
 
-	// What the sweep looks after with requests under way: every watchMost calls, but not more often than
-	// sweepInterval, nor less often than watchInterval, until nothing new is called.
+	// What the sweep looks after with requests under way: every watchMost calls, but not more often
+	// than sweepInterval, nor less often than watchInterval, until nothing new is called.
 	watchMost     = 10
 	watchLate     = sweepInterval / 2 // by how much a look may be late and count whole
 	watchInterval = 100 * time.Millisecond
@@ -35,7 +35,8 @@ type watch struct {
 	suspects []*Link
 }
 
-// look looks after the links, and returns when to look again: in bus time, noDeadline if nothing is under way.
+// look looks after the links, and returns when to look again: in bus time, noDeadline if nothing is
+// under way.
 func (w *watch) look(b *Bus, now int64) (next int64) {
 	since := time.Duration(now - w.last)
 	passed := min(since, w.planned+watchLate)
@@ -162,5 +163,6 @@ func (s *linkSet) rechoose(l *Link) {
 	s.refresh(l)
 }
 
-// Blame takes note that an answer on the link says that its peer has failed, such as a status of 500: for choosing only.
+// Blame takes note that an answer on the link says that its peer has failed, such as a status of
+// 500: for choosing only.
 func (q *requester) Blame() { q.target.Blame() }

@@ -5,32 +5,34 @@ import (
 	"time"
 )
 
-// An instance that fails, or is slow, beyond its peers in the same seconds is ejected: it gets next to nothing for a
-// while, just enough to see how it does, and then comes back in steps. Judged by its peers, nobody is ejected for what
-// ails all.
+// An instance that fails, or is slow, beyond its peers in the same seconds is ejected: it gets next
+// to nothing for a while, just enough to see how it does, and then comes back in steps. Judged by
+// its peers, nobody is ejected for what ails all.
 const (
-	// fewSamples is how many requests an instance must have had in the window for it to say something; fewProbes is
-	// enough while it is coming back.
+	// fewSamples is how many requests an instance must have had in the window for it to say
+	// something; fewProbes is enough while it is coming back.
 	fewSamples = 20
 	fewProbes  = 5
 
-	// Failing: a part of more than failFloor, and more than failFactor times the peers' part on top of that. The floor
-	// keeps a single failure from standing out among the perfect.
+	// Failing: a part of more than failFloor, and more than failFactor times the peers' part on top
+	// of that. The floor keeps a single failure from standing out among the perfect.
 	failFloor  = 0.2
 	failFactor = 3
 
-	// Slow: a median of more than slowFactor times the peers' median, and more than slowFloor on top of it.
+	// Slow: a median of more than slowFactor times the peers' median, and more than slowFloor on
+	// top of it.
 	slowFactor = 5
 	slowFloor  = 5 * time.Millisecond
 
-	// ejectFor is how long the first ejection lasts, in looks (one a second); each further one as much longer, up to
-	// ejectMost. One that has behaved for ejectForget looks starts anew.
+	// ejectFor is how long the first ejection lasts, in looks (one a second); each further one as
+	// much longer, up to ejectMost. One that has behaved for ejectForget looks starts anew.
 	ejectFor    = 5
 	ejectMost   = 60
 	ejectForget = 120
 )
 
-// shares are the parts of its weight that an instance has, in per cent: ejected, and on the way back.
+// shares are the parts of its weight that an instance has, in per cent: ejected, and on the way
+// back.
 var shares = [...]int{1, 10, 25, 50, 100}
 
 // Window is what became of an instance's requests in the last few seconds.
@@ -41,7 +43,8 @@ type Window struct {
 
 func (w Window) n() int { return w.Answers + w.Faults }
 
-// Standing is what an instance's share of the requests comes to by how it does. The zero Standing is a good one.
+// Standing is what an instance's share of the requests comes to by how it does. The zero Standing
+// is a good one.
 type Standing struct {
 	lack  int // steps that are missing to the whole share
 	wait  int // looks until the next step
@@ -76,8 +79,9 @@ func (s *Standing) look() (changed bool) {
 	return true
 }
 
-// Judge looks at the instances of a service, all that can take requests, once a second. It says whether a share has
-// changed, and how many were ejected. Of one instance none is, of more never more than half.
+// Judge looks at the instances of a service, all that can take requests, once a second. It says
+// whether a share has changed, and how many were ejected. Of one instance none is, of more never
+// more than half.
 func Judge(list []*Standing, windows []Window) (changed bool, ejected int) {
 	out := 0
 	for _, s := range list {

@@ -2,9 +2,9 @@ package balance
 
 import "time"
 
-// Silence is for how long a target has said nothing while requests were under way there. It is told by looks, of which
-// each counts for no longer than it was planned to come after the one before: of what made a look late (the process was
-// stopped, the machine was away) no target is to blame.
+// Silence is for how long a target has said nothing while requests were under way there. It is told
+// by looks, of which each counts for no longer than it was planned to come after the one before: of
+// what made a look late (the process was stopped, the machine was away) no target is to blame.
 type Silence struct {
 	heard int64         // when the target last said something, as of the last look
 	under bool          // requests were under way at the last look
@@ -22,8 +22,8 @@ const (
 	Silent                // it has been silent for longer than its limit, and was asked
 )
 
-// Look takes note of when the target last said something, and whether requests are under way there. passed is for how
-// long the look counts, limit how long the target may be silent.
+// Look takes note of when the target last said something, and whether requests are under way there.
+// passed is for how long the look counts, limit how long the target may be silent.
 func (s *Silence) Look(now, heard int64, under bool, passed, limit time.Duration) Verdict {
 	if heard != s.heard || !under || !s.under {
 		if s.asked != 0 {
@@ -44,8 +44,8 @@ func (s *Silence) Look(now, heard int64, under bool, passed, limit time.Duration
 	}
 }
 
-// Again has the target be asked once more, as nobody testifies that it is the silent one: it has the second half of its
-// limit again.
+// Again has the target be asked once more, as nobody testifies that it is the silent one: it has
+// the second half of its limit again.
 func (s *Silence) Again(now int64, limit time.Duration) { s.quiet, s.asked = limit/2, now }
 
 // Heard is when the target last said something, as of the last look.
@@ -54,9 +54,10 @@ func (s *Silence) Heard() int64 { return s.heard }
 // Suspected says that the target was asked for a sign of life and has given none yet.
 func (s *Silence) Suspected() bool { return s.asked != 0 }
 
-// Testifies reports whether a target shows that the other one is silent by itself: it was heard after that was asked,
-// and has not just come out of a silence of its own. If all fall silent together, it is the machine, or us; and when they
-// come back, those who speak first don't speak against the others.
+// Testifies reports whether a target shows that the other one is silent by itself: it was heard
+// after that was asked, and has not just come out of a silence of its own. If all fall silent
+// together, it is the machine, or us; and when they come back, those who speak first don't speak
+// against the others.
 func (s *Silence) Testifies(other *Silence, now int64, limit time.Duration) bool {
 	return s.asked == 0 && s.heard > other.asked && (s.well == 0 || now-s.well > int64(limit))
 }
