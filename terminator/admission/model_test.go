@@ -91,7 +91,6 @@ type simEvent struct {
 
 type simRequest struct {
 	at, began, own time.Duration
-	left           time.Duration // of its work, where it is shared
 	done           bool
 	i              int
 }
@@ -173,7 +172,7 @@ func (m *model) run(a admitter) (all []seen) {
 		case ticks:
 			a.tick(now)
 			if now < m.until+10*time.Second {
-				push(simEvent{at: max((now/window+1)*window, now+1), kind: ticks})
+				push(simEvent{at: now.Truncate(window) + window, kind: ticks})
 			}
 		case arrives:
 			if now > m.until {
