@@ -135,7 +135,6 @@ func readRaw(r *bufio.Reader, method string) (*rawResponse, error) {
 			if len(value) == 1 && "1" <= value && value <= "3" { // it differs from one to the next
 				value = "1"
 			}
-			line = name + ": " + value
 		case "content-length":
 			if length, err = strconv.Atoi(value); err != nil {
 				return nil, err
