@@ -89,10 +89,10 @@ func overloadClaim(scenario string, all []*result.Summary) string {
 			}
 		}
 		if len(parts) > 0 {
-			return fmt.Sprintf("%s: at %s req/s offered, %s", scenario, rate(most), strings.Join(parts, ", "))
+			return fmt.Sprintf("at %s req/s offered, %s", rate(most), strings.Join(parts, ", "))
 		}
 	}
-	return scenario + ": nothing was answered"
+	return "nothing was answered"
 }
 
 func overloadTitle(g *group) string {

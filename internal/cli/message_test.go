@@ -61,7 +61,7 @@ func TestMessage_NoNameOfTheRole(t *testing.T) {
 
 // Whatever package there is, a message that begins with its name loses it.
 func TestMessage_KnowsAllPackages(t *testing.T) {
-	telling := []string{"main", "etcd", "echo", "profile", "web", "wire", "cli"}
+	telling := []string{"main", "etcd", "echo", "ledger", "profile", "web", "wire", "cli"}
 	sentinel := regexp.MustCompile(`(?:errors\.New|Errorf)\("([a-z0-9]+): `)
 	err := filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
