@@ -138,6 +138,7 @@ func (t *Terminator) Listen() (err error) {
 	if t.opts.EventLoops >= 0 {
 		t.loops, err = eventloop.New(eventloop.Options{
 			N: t.opts.EventLoops, Listener: t.listener, Blocking: t.blocking, Metrics: t.opts.Metrics,
+			Cores: t.admission.Cores(),
 		})
 	}
 	return err

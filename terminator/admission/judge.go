@@ -40,6 +40,9 @@ type judge struct {
 	limit  int64         // in that
 	pushed time.Duration // when a request was refused last
 
+	short bool    // cores are: see Cores
+	best  float64 // the highest rate of the overload
+
 	failing int // windows in a row that ended with timeouts
 
 	// Of when the limit began to go down. Whether there is a queue, or the service takes as long from now on, shows when
@@ -78,6 +81,7 @@ const (
 	openFloor   = 1024            // the least that the open limit is
 	burst       = 400 * time.Millisecond
 	bucketLasts = 10 * time.Second
+	shortBears  = 2 // times the target is the wait that is borne where cores are short
 
 	// leastWait is below what a wait is never too long: on an ordinary machine others make it that.
 	leastWait = 5 * time.Millisecond
@@ -256,16 +260,33 @@ func (j *judge) most4() (rate float64) {
 // open is the limit without an overload: what comes in the time of a long stall fits.
 func (j *judge) open() int64 {
 	u := j.usual()
-	n := int64(u.rate * (u.own + burst).Seconds())
+	rate := u.rate
+	if j.short {
+		rate = max(rate, j.best)
+	}
+	n := int64(rate * (u.own + burst).Seconds())
 	return min(max(n, openFloor, j.least), j.most)
 }
 
 func (j *judge) result() (limit, rate int64) {
+	now := j.most4()
+	if j.limits {
+		j.best = max(j.best, now)
+	} else if !j.short {
+		j.best = 0
+	}
 	if !j.limits {
 		return j.open(), 0
 	}
-	return min(max(j.limit, j.least), j.most), max(int64(j.most4()), 1)
+	// To refuse more would cost answers, and make the wait no shorter.
+	if few := int64(j.best * shortBears * j.target.Seconds()); j.short && j.failing == 0 && j.limit < few {
+		j.limit, j.underThen, j.less = few, 0, 0
+	}
+	return min(max(j.limit, j.least), j.most), max(int64(now), 1)
 }
+
+// suspects reports whether there is an overload, or may be.
+func (j *judge) suspects() bool { return j.limits || j.streak > 0 }
 
 // pass forgets what was usual too long ago. Not in an overload: what is usual then isn't known before it ends.
 func (j *judge) pass(now time.Duration) {

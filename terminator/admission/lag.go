@@ -8,6 +8,8 @@ import "time"
 //
 // A Lag belongs to one loop. It has no clock.
 type Lag struct {
+	Cores *Cores // nil: not known
+
 	began  time.Duration // of the interval
 	looked time.Duration
 	least  time.Duration
@@ -66,6 +68,9 @@ func (l *Lag) judge(now time.Duration) {
 		l.streak = 0
 	default:
 		l.streak++
+	}
+	if short := (l.streak > 0 || l.over) && l.Cores.Ask(); short {
+		l.streak, l.over = 0, false // refusing would make it no better
 	}
 	if l.streak >= standing {
 		l.over = true

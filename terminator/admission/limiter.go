@@ -18,6 +18,7 @@ type Limiter struct {
 	mu     sync.Mutex
 	gates  map[string]*Gate
 	shares atomic.Int64 // what a gate may take however full it is: see Gate.room. 0: one gate, and no shares
+	cores  Cores
 
 	// Run sleeps while nothing is under way: a window of nothing says nothing.
 	asleep atomic.Bool
@@ -79,6 +80,9 @@ func (l *Limiter) share() {
 	}
 }
 
+// Cores tells whether the processor is what there is too little of.
+func (l *Limiter) Cores() *Cores { return &l.cores }
+
 // InFlight is how many requests are under way in all.
 func (l *Limiter) InFlight() int64 { return l.inFlight.Load() }
 
@@ -90,6 +94,7 @@ func (l *Limiter) Run(ctx context.Context) {
 	tick := time.NewTicker(window)
 	defer tick.Stop()
 	began := time.Now()
+	l.cores.read = threadTimes
 	for quiet := 0; ; {
 		select {
 		case <-ctx.Done():
@@ -129,7 +134,12 @@ func (l *Limiter) rouse() {
 func (l *Limiter) adapt(now time.Duration) (some bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.cores.look(now)
 	for _, g := range l.gates {
+		if g.judge.suspects() {
+			l.cores.Ask()
+		}
+		g.judge.short = l.cores.short.Load()
 		some = g.adapt(now) || some
 	}
 	return some || l.inFlight.Load() > 0

@@ -95,6 +95,7 @@ func New(o Options) (_ *Loops, err error) {
 	}
 	for _, l := range ls.loops {
 		l.batch = batch{requests: &l.requests, buf: l.buf[:]}
+		l.late.lag.Cores = o.Cores
 		ls.running.Add(1)
 		go l.run()
 	}

@@ -4,6 +4,7 @@ import (
 	"net"
 
 	"nanofront/metrics"
+	"nanofront/terminator/admission"
 	"nanofront/terminator/blocking"
 )
 
@@ -13,4 +14,5 @@ type Options struct {
 	Listener *net.TCPListener // whose connections they serve
 	Blocking *blocking.Driver // for whatever isn't ordinary
 	Metrics  *metrics.Set
+	Cores    *admission.Cores // whether refusing helps; nil: not known
 }
