@@ -1,6 +1,7 @@
 package admission
 
 import (
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -14,7 +15,6 @@ type machine struct {
 	free    time.Duration // when a core is
 	worked  time.Duration // in all
 	crowded time.Duration // of that, while there was a queue
-	told    bool          // the gate is told of the cores
 }
 
 type machineJob struct {
@@ -32,7 +32,7 @@ const (
 // run offers as many requests a second until then, and counts their fates.
 func (m *machine) run(now, until time.Duration, rate float64) (c account) {
 	each := time.Duration(float64(time.Second) / rate)
-	next, tick := now, (now/window+1)*window
+	next, tick := now, now.Truncate(window)+window
 	var times []time.Duration
 	for ; now < until; now = min(max(m.free, tick-window), tick) {
 		for ; next <= now; next += each {
@@ -104,6 +104,60 @@ func TestCores_Shared(t *testing.T) {
 			if told && (goodput < 0.95 || over.p99 > 111*time.Millisecond) {
 				t.Errorf("goodput %.3f, p99 %v", goodput, over.p99)
 			}
+		}
+	}
+}
+
+func TestCores(t *testing.T) {
+	const all = machineCores * window
+	for _, c := range []struct {
+		name        string
+		ran, waited time.Duration // in each window
+		asked, ok   bool
+		short       bool
+	}{
+		{"short", 2 * all, 3 * all, true, true, true},
+		{"not asked", 2 * all, 3 * all, false, true, false},
+		{"a machine of its own", 2 * all, all / 4, true, true, false},
+		{"others need all, the front hardly any", window / 100, window, true, true, false},
+		{"not known", 2 * all, 3 * all, true, false, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			// So that it's the same on any number of cores.
+			ran := c.ran * time.Duration(runtime.GOMAXPROCS(0))
+			waited := c.waited * time.Duration(runtime.GOMAXPROCS(0))
+			var n time.Duration
+			cores := Cores{read: func() (time.Duration, time.Duration, bool) { n++; return n * ran, n * waited, c.ok }}
+			now := time.Duration(0)
+			for range 3 {
+				if c.asked {
+					cores.Ask()
+				}
+				now += window
+				cores.look(now)
+			}
+			if got := cores.Ask(); got != c.short {
+				t.Errorf("short: %v", got)
+			}
+			cores.asked.Store(false)
+			if cores.look(now + coresFor); cores.Ask() {
+				t.Error("short for long after nobody has asked")
+			}
+		})
+	}
+}
+
+// A loop that is late because others run in its place refuses nothing.
+func TestLag_CoresShort(t *testing.T) {
+	for _, short := range []bool{false, true} {
+		lag := Lag{Cores: new(Cores)}
+		lag.Cores.short.Store(short)
+		refuses := false
+		for now := time.Duration(0); now < time.Second; now += 4 * time.Millisecond {
+			refuses = !lag.Look(now, 20*time.Millisecond) || refuses
+		}
+		if refuses == short || !lag.Cores.asked.Load() {
+			t.Errorf("cores short %v: refuses %v, has asked %v", short, refuses, lag.Cores.asked.Load())
 		}
 	}
 }
