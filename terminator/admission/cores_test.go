@@ -126,8 +126,11 @@ func TestCores(t *testing.T) {
 			// So that it's the same on any number of cores.
 			ran := c.ran * time.Duration(runtime.GOMAXPROCS(0))
 			waited := c.waited * time.Duration(runtime.GOMAXPROCS(0))
-			var n time.Duration
-			cores := Cores{read: func() (time.Duration, time.Duration, bool) { n++; return n * ran, n * waited, c.ok }}
+			var allRan, allWaited time.Duration
+			cores := Cores{read: func() (time.Duration, time.Duration, bool) {
+				allRan, allWaited = allRan+ran, allWaited+waited
+				return allRan, allWaited, c.ok
+			}}
 			now := time.Duration(0)
 			for range 3 {
 				if c.asked {
