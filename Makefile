@@ -10,7 +10,7 @@ LDFLAGS := -X $(THIS)/internal/buildinfo.version=$(VERSION)
 # The race detector is C: without a compiler the tests run without it.
 HAVE_CC := $(shell command -v $(firstword $(shell CGO_ENABLED=1 $(GO) env CC)) 2>/dev/null)
 
-TEST_TIMEOUT ?= 10m
+TEST_TIMEOUT ?= 20m
 TEST_FLAGS   ?=
 BENCH        ?= .
 BENCH_COUNT  ?= 1

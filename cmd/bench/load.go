@@ -43,8 +43,8 @@ func (*loadCommand) Examples() [][2]string {
 	return [][2]string{
 		{"bench load http://127.0.0.1:8080/hello --rate 5000", "5,000 requests a second, whatever the answers do: what users would see."},
 		{"bench load http://127.0.0.1:8080/hello --connections 64", "As fast as 64 connections go."},
-		{"bench load http://127.0.0.1:8080/hello --rate 1000..20000 --duration 1m --out result", "A ramp; the report, its plots and the latencies as .hgrm go to the folder result."},
-		{"bench load http://127.0.0.1:8080/ --mix bench/load/testdata/mix.yaml --rate 2000@10s,4000@10s", "Two steps of a mix of requests."},
+		{"bench load http://127.0.0.1:8080/hello --rate 1000..20000 --out result", "A ramp; the report, its plots and the latencies as .hgrm go to the folder result."},
+		{"bench load http://127.0.0.1:8080/ --mix mix.yaml --rate 500@9s,900@9s", "Two steps of a mix of requests."},
 	}
 }
 

@@ -95,7 +95,7 @@ func TestRegister_JoinsUp(t *testing.T) {
 	s := startUp(t, "--web", "1")
 	s.goesTo(t, "/hello", "echo") // there already
 	s.goesTo(t, "/greet", "greeter")
-	if f := s.nanofront(t, "routes", "add", "/greet", "echo"); f.code != 1 || !strings.Contains(f.out, "/greet goes to greeter already") {
+	if f := s.nanofront(t, "routes", "add", "/greet", "echo"); f.code != 1 || !strings.Contains(f.out, "/greet already goes to greeter") {
 		t.Errorf("a prefix of another service: exit code %d: %s", f.code, f.out)
 	}
 	for _, name := range []string{"python", "node", "c"} {
@@ -193,7 +193,7 @@ func TestRegister_SaysWhatIsWrong(t *testing.T) {
 		want string
 	}{
 		{"greeter " + nobody + " --answer-timeout=1s", 1, "doesn't answer at " + nobody + " within 1s (--answer-timeout): dial tcp"},
-		{"greeter " + silentAt + " --answer-timeout=1s", 1, "doesn't speak the bus: it greets with 48 54"},
+		{"greeter " + silentAt + " --answer-timeout=1s", 1, "doesn't speak the bus protocol: it greets with 48 54"},
 		{"greeter " + nobody + " --answer-timeout=1s -- sleep 1000", 1, "doesn't answer at " + nobody},
 		{"greeter " + busAt + " -- sleep 1000", 1, busAt + " already answers before the command has started: end whatever listens there"},
 		{"greeter " + nobody + " -- ./missing", 1, "the command can't be started: fork/exec ./missing"},

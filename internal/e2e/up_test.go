@@ -233,7 +233,7 @@ func testStatus(t *testing.T, s *system) {
 	if f.code != 0 {
 		t.Fatalf("status: exit code %d:\n%s", f.code, f.out)
 	}
-	for _, want := range []string{"terminator  ", "terminator-1", "service", "version", "window", "p99", "echo-1", "profile-1", "web-1", "web-2", "serving", "1,024", "of the last 10 s"} {
+	for _, want := range []string{"terminator  ", "terminator-1", "service", "window", "p99", "echo-1", "profile-1", "web-1", "web-2", "serving", "1,024", "of the last 10 s"} {
 		if !strings.Contains(f.out, want) {
 			t.Errorf("status doesn't show %s:\n%s", want, f.out)
 		}

@@ -20,7 +20,11 @@ func (x *Exchange) answer() (goesOn bool) {
 			}
 		}
 	}
-	if stop := x.stop.Load(); err != nil && stop != 0 {
+	if stop := x.stop.Load(); stop != 0 {
+		// Whatever a handler says of a request that it got half of.
+		if err == nil && call.Download != nil {
+			_ = call.Download.Close() // it can't fail
+		}
 		return x.stopped(stop)
 	}
 	if err != nil {

@@ -112,7 +112,7 @@ const (
 	StopGone          // the client has gone
 )
 
-// Stop gives up an upload: the handler is told, and the client refused, unless an answer has come just now. fault is
+// Stop gives up an upload: the handler is told, and the client refused, unless it has been answered just now. fault is
 // for StopFault.
 func (x *Exchange) Stop(w *nanobus.BodyWriter, why Stop, fault http1.Fault) {
 	x.stop.Store(uint32(why)<<8 | uint32(fault))
