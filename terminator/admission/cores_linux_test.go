@@ -3,13 +3,15 @@ package admission
 import (
 	"testing"
 	"time"
+
+	"nanofront/internal/testutil"
 )
 
 // The threads' times are of all threads, and grow as they run.
 func TestThreadTimes(t *testing.T) {
 	before, _, ok := threadTimes()
 	if !ok {
-		t.Skip("this kernel has no schedstat of threads: needs CONFIG_SCHED_INFO")
+		testutil.Skip(t, "this kernel has no schedstat of threads: needs CONFIG_SCHED_INFO")
 	}
 	for began := time.Now(); ; {
 		if ran, waited, ok := threadTimes(); !ok || ran < before || waited < 0 {
