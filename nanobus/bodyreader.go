@@ -191,7 +191,7 @@ func (r *BodyReader) take(p []byte) int {
 	return n
 }
 
-// tell ends a change of what there is to read: it unlocks mu and tells whoever waits for that.
+// tell ends a change of what can be read: it unlocks mu and notifies the reader that waits.
 func (r *BodyReader) tell() {
 	var ready func()
 	if r.held > 0 || r.err != nil {

@@ -157,7 +157,7 @@ func TestHold_Cancel(t *testing.T) {
 	c.Link.CancelHeld(c.ID())
 	waitFor(t, "told", func() bool { return h.gone.Load() == 1 })
 	if err := h.all()[0].Answer(Bytes("late")); !errors.Is(err, ErrNotHeld) {
-		t.Errorf("an answer to who has gone: %v", err)
+		t.Errorf("an answer to a caller that has gone: %v", err)
 	}
 	c.Link.CancelHeld(c.ID()) // what isn't known is ignored
 	if got, err := call(t, b, "x", patience); err != nil || got != "nothing" || srv.Held() != 1 {

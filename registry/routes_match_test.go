@@ -235,9 +235,6 @@ func TestRouter_MatchesLikeAScan(t *testing.T) {
 				doc.Routes = doc.Routes[:len(doc.Routes)-1] // a clash
 			}
 		}
-		if len(doc.Routes) == 0 {
-			t.Skip("no routes") // rapid draws another one
-		}
 		r := doc.Compile()
 		var ordered []*Router // of a route each
 		for _, rt := range doc.ByPrecedence() {

@@ -29,7 +29,7 @@ type Report struct {
 	Notes []string `json:"notes,omitempty"`
 }
 
-// Add adds what was measured anew, after what there is: its rounds follow, so that they are never mistaken for
+// Add appends what was measured anew: its rounds follow, so that they are never mistaken for
 // neighbours in time.
 func (rep *Report) Add(more *Report) {
 	rounds := 0

@@ -100,7 +100,7 @@ func (h *handler) route(x *handlers.Exchange) {
 	case bytes.HasPrefix(req.Path, photoPath):
 		serve = getPhoto
 	default:
-		refuse(x, handlers.Status(404, "there is nothing at %.200q; see / for what there is", req.Path))
+		refuse(x, handlers.Status(404, "there is nothing at %.200q; see / for what exists", req.Path))
 		return
 	}
 	if !isRead(req.Method) {

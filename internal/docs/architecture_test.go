@@ -73,7 +73,7 @@ var (
 	arrowPattern  = regexp.MustCompile(`^\s*(\S+) --> (\S+?)(?::.*)?$`)
 )
 
-// The diagrams name what there is, and all states that there are.
+// The diagrams name only what exists, and every state.
 func TestArchitecture_DiagramsNameTheCode(t *testing.T) {
 	methods, constants := declared(t)
 	var states [][]string

@@ -73,6 +73,16 @@ func whole(t *testing.T, r response) int {
 	return n
 }
 
+// holdAll has n clients wait in the room r for ten minutes, and returns when the handler holds them.
+func holdAll(t *testing.T, f *front, n int) (list []*waiting) {
+	t.Helper()
+	for range n {
+		list = append(list, hold(t, f, "r", 10*time.Minute))
+	}
+	testutil.Eventually(t, "they are held", func() bool { return held(t, f, "r") == n })
+	return list
+}
+
 // TestHeld_TakesNothing: a thousand clients are held on a handler that takes sixteen requests at once, and others are
 // answered as usual meanwhile. Then all get their answer, on connections that go on.
 func TestHeld_TakesNothing(t *testing.T) {
@@ -133,11 +143,7 @@ func TestHeld_TimesOut(t *testing.T) {
 func TestHeld_ClientLeaves(t *testing.T) {
 	t.Parallel()
 	bothWays(t, frontOptions{}, func(t *testing.T, f *front) {
-		var list []*waiting
-		for range 50 {
-			list = append(list, hold(t, f, "r", 10*time.Minute))
-		}
-		testutil.Eventually(t, "they are held", func() bool { return held(t, f, "r") == 50 })
+		list := holdAll(t, f, 50)
 		began := time.Now()
 		for _, w := range list[:40] {
 			_ = w.conn.Close() // an error says that it is closed
@@ -160,11 +166,7 @@ func TestHeld_ClientLeaves(t *testing.T) {
 func TestHeld_HandlerKilled(t *testing.T) {
 	t.Parallel()
 	bothWays(t, frontOptions{}, func(t *testing.T, f *front) {
-		var list []*waiting
-		for range 200 {
-			list = append(list, hold(t, f, "r", 10*time.Minute))
-		}
-		testutil.Eventually(t, "they are held", func() bool { return held(t, f, "r") == 200 })
+		list := holdAll(t, f, 200)
 		if err := f.echo[0].cmd.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}
@@ -179,11 +181,7 @@ func TestHeld_HandlerKilled(t *testing.T) {
 func TestHeld_Drain(t *testing.T) {
 	t.Parallel()
 	bothWays(t, frontOptions{}, func(t *testing.T, f *front) {
-		var list []*waiting
-		for range 200 {
-			list = append(list, hold(t, f, "r", 10*time.Minute))
-		}
-		testutil.Eventually(t, "they are held", func() bool { return held(t, f, "r") == 200 })
+		list := holdAll(t, f, 200)
 		began := time.Now()
 		f.terminator.end(t)
 		allGet(t, list, 200, "nothing\n")

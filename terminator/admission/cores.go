@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Cores tells whether the processor is what there is too little of, for this front and for others as well: handlers, or
+// Cores tells whether the processor is the scarce resource, for this front and for others as well: handlers, or
 // clients, on the same machine. There, to refuse takes from the same as to answer does, here and at who asks. The more
 // is refused the less is answered, and the wait, for a turn on a core, gets no shorter.
 //

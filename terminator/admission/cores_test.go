@@ -24,7 +24,7 @@ type machineJob struct {
 const (
 	machineCores = 2
 	refusalCost  = 13 * time.Microsecond // to send, to read, to refuse, and to read that
-	answerCost   = 23 * time.Microsecond // what there is to an answer beyond that
+	answerCost   = 23 * time.Microsecond // the rest of an answer
 	machineConns = 4000                  // of the clients, with a request each
 	machineKnee  = float64(machineCores*time.Second) / float64(refusalCost+answerCost)
 )

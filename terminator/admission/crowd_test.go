@@ -72,7 +72,7 @@ func TestCrowd_OneGreedy(t *testing.T) {
 				c := Client(1)
 				if at == 1 {
 					if r.IntN(5) == 0 {
-						continue // they need four fifths of what there is
+						continue // they need four fifths of the whole
 					}
 					c = Client(2 + r.IntN(1000))
 				}

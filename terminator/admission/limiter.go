@@ -80,7 +80,7 @@ func (l *Limiter) share() {
 	}
 }
 
-// Cores tells whether the processor is what there is too little of.
+// Cores tells whether the processor is the scarce resource.
 func (l *Limiter) Cores() *Cores { return &l.cores }
 
 // InFlight is how many requests are under way in all.

@@ -15,7 +15,7 @@ type Holder interface {
 	Abandon(call uint64)
 }
 
-// Hold is what there is to say of an exchange that is held.
+// Hold describes an exchange that is held.
 type Hold struct {
 	Link *nanobus.Link // on which the answer comes
 	ID   uint64        // of the call

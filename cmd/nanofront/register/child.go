@@ -34,7 +34,7 @@ func startChild(command, env []string) (*child, error) {
 		err := c.cmd.Start()
 		started <- err
 		if err == nil {
-			_ = c.cmd.Wait() // what there is to know is in ProcessState
+			_ = c.cmd.Wait() // ProcessState says how it ended
 			close(c.ended)
 		}
 	}()

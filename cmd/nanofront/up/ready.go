@@ -93,7 +93,7 @@ func isReady(ctx context.Context, addr string) error {
 	}
 	defer func() { _ = resp.Body.Close() }() // it was only read
 	if resp.StatusCode != http.StatusOK {
-		reasons, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<10)) // what there is of it
+		reasons, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<10)) // as much as came
 		return errors.New(strings.TrimSpace(string(reasons)))
 	}
 	return nil
