@@ -143,11 +143,14 @@ func (t *table) claim(id uint64) (c *Call, other uint64, ok bool) {
 		return nil, 0, false
 	}
 	for !s.id.CompareAndSwap(id, 0) {
-		if s.id.Load() != id|copying {
+		switch s.id.Load() {
+		case id: // the mark has gone just now
+		case id | copying:
+			t.making.Lock() // it is about to be through
+			t.making.Unlock()
+		default:
 			return nil, 0, false
 		}
-		t.making.Lock()   // it is about to be through
-		t.making.Unlock() //nolint:staticcheck // nothing to do in between
 	}
 	c, other = s.call, s.of
 	if c != nil {
