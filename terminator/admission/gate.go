@@ -15,6 +15,11 @@ type Gate struct {
 	load     atomic.Uint32
 	rate     atomic.Int64 // answers a second, while the gate limits; 0: it doesn't
 
+	crowd atomic.Pointer[crowd] // made in the first overload
+
+	// What is written on the way out has a cache line apart from what is on the way in: those are different cores.
+	_ [64]byte
+
 	// Of the window of now; written by all requests, read by adapt.
 	answers  atomic.Int64
 	own      atomic.Int64 // ns, the sum of their handlers' times
@@ -22,8 +27,6 @@ type Gate struct {
 	wait     atomic.Int64 // ns, the least time that one has spent otherwise
 	refused  atomic.Int64
 	timeouts atomic.Int64
-
-	crowd atomic.Pointer[crowd] // made in the first overload
 
 	judge judge
 	seen  int64 // by adapt in the window, at its last look

@@ -95,7 +95,7 @@ func (x *Exchange) answeredBy(status int) {
 		x.leave()
 	default:
 		x.admitted = false
-		x.up.gate.Answered(x.front.bus.Now()-x.start, x.call.Timing.Handler)
+		x.up.gate.Answered(x.call.Received-x.start, x.call.Timing.Handler)
 	}
 }
 

@@ -47,6 +47,6 @@ func (x *Exchange) Finish(head, body int64, end End) {
 	}
 	x.release()
 	if end == Complete && replied != 0 {
-		f.written(firstByte, replied)
+		f.written(now, firstByte, replied)
 	}
 }

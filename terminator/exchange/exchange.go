@@ -130,8 +130,9 @@ func (x *Exchange) release() {
 // Keep makes the response valid beyond the Responder's return, until Finish.
 func (x *Exchange) Keep() { x.call.Keep() }
 
-// inRow is how many responses a goroutine that ends calls writes in a row: some tenths of a millisecond's worth.
-const inRow = 64
+// inRow is how many responses a goroutine that ends calls writes in a row: half a millisecond's worth. A batch of replies
+// fits: with 64, three quarters of a full one went through the loops' queues, and one hop cost 0.3 µs (4 %) more.
+const inRow = 256
 
 // Crowded reports whether the goroutine that brings the answer has brought so many just now that this one is somebody
 // else's to write: all that comes on a link waits for it.

@@ -91,9 +91,8 @@ func (f *Front) Panicked(p any) {
 	}
 }
 
-// written adds the times of the last stage, and of the whole. firstByte and replied are as of Now.
-func (f *Front) written(firstByte, replied int64) {
-	now := f.bus.Now()
+// written adds the times of the last stage, and of the whole. firstByte and replied are as of Now, as is now.
+func (f *Front) written(now time.Duration, firstByte, replied int64) {
 	f.metrics.stageWrite.Observe(now - time.Duration(replied))
 	if firstByte != 0 {
 		f.metrics.stageTotal.Observe(now - time.Duration(firstByte))
