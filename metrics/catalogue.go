@@ -64,7 +64,17 @@ var (
 	UpstreamLimit     = gauge("upstream.<service>.limit", "requests", "how many requests to the service admission lets in at once at present", front)
 	UpstreamLatency   = timer("upstream.<service>.latency", "from sending a request to the service to its answer", front)
 	UpstreamDegraded  = gauge("upstream.degraded", "services", "routed services without a live instance that takes requests, whose requests get a 503", front)
+	UpstreamMeasured  = counter("upstream.<service>.measured", "requests", "requests to the service that count for its goals: each that was answered or has failed; not those held or whose bodies travel in chunks, and not those whose client left before the largest goal", front)
+	UpstreamFailed    = counter("upstream.<service>.failed", "requests", "of those, requests that failed: answered with a status from 500 on, by the service or the front", front)
+	UpstreamWithin    = counter("upstream.<service>.within.<goal>", "requests", "of those, requests that did not fail, and were answered within the goal: from the whole request at the front to the answer there; within / measured is the share within the goal, over any time and any number of fronts", front)
 	UpstreamInstances = gauge("upstream.<service>.instances", "instances", "live instances of the service with an open link", front)
+)
+
+// The terminator: routes, by their names; a route without one is named by what it matches.
+var (
+	RouteMeasured = counter("route.<route>.measured", "requests", "requests of the route that count for its goals, as upstream.<service>.measured does", front)
+	RouteFailed   = counter("route.<route>.failed", "requests", "of those, requests that failed", front)
+	RouteWithin   = counter("route.<route>.within.<goal>", "requests", "of those, requests that did not fail, and were answered within the goal", front)
 )
 
 // The bus.

@@ -17,6 +17,7 @@ type Counter struct {
 	_ [120]byte
 
 	ring [windowMarks]uint64 // the value at each mark; Set.windowMu
+	sum  atomic.Pointer[counterSum]
 }
 
 // Inc adds one.
@@ -26,4 +27,10 @@ func (c *Counter) Inc() { c.n.Add(1) }
 func (c *Counter) Add(n uint64) { c.n.Add(n) }
 
 // Value is what was added since the start.
-func (c *Counter) Value() uint64 { return c.n.Load() }
+func (c *Counter) Value() uint64 {
+	n := c.n.Load()
+	if sum := c.sum.Load(); sum != nil {
+		n += sum.value()
+	}
+	return n
+}

@@ -30,8 +30,11 @@ of the last 10 s. With ` + "`?buckets`" + ` timers also have their histogram sin
 duration in ms and a count. For any other period, take the difference of two of them.
 
 A timer is exact to 1 % from 100 ns to 10 min. Shorter durations count as 100 ns, longer ones as 10
-min. A metric has at most 1,000 series; further ones share one named ` + "`other`" + ` and are counted in
-` + "`metrics.overflow`" + `.
+min. A metric has at most 1,000 series, or 8,000 if it tells goals apart; further ones share one
+named ` + "`other`" + ` and are counted in ` + "`metrics.overflow`" + `.
+
+**Goals** are stated in the [routes document](operations.md#goals). A goal's name is its time: 25ms,
+1500ms, 2s.
 `
 
 // WriteDocument writes docs/metrics.md: the catalogue, grouped by program.

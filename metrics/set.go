@@ -27,7 +27,7 @@ const otherDetail = "other"
 // A nil *Set and the zero Set count nowhere: what their methods return can be used as ever, nobody
 // reports it, and their own report is empty. So a *Set that may be nil can be passed as a [Meter].
 //
-// Locks: windowMu before mu. No function of GaugeFunc is called under either.
+// Locks: windowMu, or goalsMu, before mu. No function of GaugeFunc is called under either.
 type Set struct {
 	program  string
 	instance string
@@ -36,6 +36,9 @@ type Set struct {
 
 	mu       sync.RWMutex
 	families []map[string]*series // by Desc.index, then by the details
+
+	goalsMu sync.Mutex
+	goals   map[string]*Goals // by service, route and goals
 
 	windowMu sync.Mutex
 	marks    [windowMarks]time.Time
@@ -62,6 +65,7 @@ func New(program, instance string) *Set {
 		instance: instance,
 		start:    time.Now(),
 		families: make([]map[string]*series, len(catalogue)),
+		goals:    make(map[string]*Goals),
 		scratch:  newHistogram(),
 	}
 	s.marks[0], s.marked = s.start, 1
@@ -155,7 +159,7 @@ func (s *Set) lookup(d *Desc, kind Kind, details []string) (sr *series, shared b
 		family = make(map[string]*series)
 		s.families[d.index] = family
 	}
-	if len(family) >= MaxSeries {
+	if len(family) >= d.mostSeries() {
 		s.overflow.Inc()
 		others := make([]string, len(details))
 		for i := range others {

@@ -46,6 +46,11 @@ var ErrInvalidRoutes = errors.New("registry: invalid routes document")
 type Routes struct {
 	// Version is RoutesVersion.
 	Version int `json:"version" yaml:"version"`
+	// Goals are those of all services and routes that state none; see Routes.GoalsOf.
+	// Empty: DefaultGoals.
+	Goals Goals `json:"goals,omitempty" yaml:"goals,omitempty,flow"`
+	// Rules is what holds for a service as a whole, whatever the route.
+	Rules []ServiceRules `json:"services,omitempty" yaml:"services,omitempty"`
 	// Routes in any order: precedence follows from what they match (see
 	// Router.Match), never from where they stand.
 	Routes []Route `json:"routes" yaml:"routes"`
@@ -82,6 +87,9 @@ type Route struct {
 	// lately is sent to a second instance too, of which the first answer
 	// counts: HedgeOn, HedgeOff, or empty for GET, HEAD and OPTIONS only.
 	Hedge string `json:"hedge,omitempty" yaml:"hedge,omitempty"`
+	// Goals are times that the route's requests should be answered in: for
+	// each, how many are is counted. Rising. Empty: its service's.
+	Goals Goals `json:"goals,omitempty" yaml:"goals,omitempty,flow"`
 }
 
 // AdmissionOwn is for Route.Admission.

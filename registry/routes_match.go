@@ -80,6 +80,9 @@ func (r *Routes) Compile() *Router {
 		if route.MaxBody == 0 {
 			route.MaxBody = DefaultMaxBody
 		}
+		if len(route.Goals) == 0 {
+			route.Goals = r.GoalsOf(route.Service)
+		}
 		rt.tableOf(route.Match.Host).add(route)
 	}
 	for _, t := range rt.tables() {

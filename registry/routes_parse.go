@@ -24,7 +24,7 @@ func ParseRoutes(data []byte) (*Routes, error) {
 		return nil, p.err(ErrInvalidRoutes)
 	}
 	r := reader{p: &p, obj: top}
-	r.only("version", "routes")
+	r.only("version", "routes", "goals", "services")
 	doc := readRoutes(r)
 	doc.check(&p)
 	if err := p.err(ErrInvalidRoutes); err != nil {
@@ -35,7 +35,7 @@ func ParseRoutes(data []byte) (*Routes, error) {
 
 // readRoutes reads the fields version and routes of a document.
 func readRoutes(r reader) *Routes {
-	doc := &Routes{Version: readVersion(r)}
+	doc := &Routes{Version: readVersion(r), Goals: readGoals(r), Rules: readRules(r)}
 	items := r.list("routes")
 	if len(items) > MaxRoutes {
 		r.p.at("", "routes", "%d routes: want at most %d", len(items), MaxRoutes)
@@ -71,7 +71,7 @@ func readRoute(p *problems, n *yaml.Node, i int) Route {
 		name = v.Value
 	}
 	r := reader{p: p, place: routeLabel(i, name), obj: n}
-	r.only("name", "match", "service", "timeout", "max_body", "hash", "hedge", "admission", "priority")
+	r.only("name", "match", "service", "timeout", "max_body", "hash", "hedge", "admission", "priority", "goals")
 	return Route{
 		Name:    r.text("name"),
 		Service: r.text("service"),
@@ -82,6 +82,7 @@ func readRoute(p *problems, n *yaml.Node, i int) Route {
 		Admission: readWord(r, "admission", admissionRule),
 		Priority:  readWord(r, "priority", priorityRule),
 		Hedge:     readWord(r, "hedge", hedgeRule),
+		Goals:     readGoals(r),
 
 		Match: readMatch(r),
 	}

@@ -46,6 +46,8 @@ func (r *Routes) check(p *problems) {
 		p.at("", "routes", "%d routes: want at most %d", len(r.Routes), MaxRoutes)
 		return
 	}
+	checkGoals(p, "", r.Goals)
+	r.checkRules(p)
 	names := make(map[string]int, len(r.Routes))
 	owner := make(map[string]int, len(r.Routes))
 	for i := range r.Routes {
@@ -126,6 +128,7 @@ func (rt *Route) check(p *problems, i int) {
 	if rt.Hedge != "" && rt.Hedge != HedgeOn && rt.Hedge != HedgeOff {
 		bad("hedge", quote(rt.Hedge), hedgeRule)
 	}
+	checkGoals(p, routeLabel(i, rt.Name), rt.Goals)
 	m := &rt.Match
 	switch {
 	case m.Path == "" && m.Prefix == "":

@@ -20,8 +20,8 @@ const DefaultWindow = 1024
 var ErrInvalidTable = errors.New("registry: invalid table")
 
 // ParseTable reads a static table: a document (JSON or YAML, as for
-// ParseRoutes) with the fields version, instances and routes, of which the
-// last may be left out (Snapshot.Routes is nil then). The result is validated
+// ParseRoutes) with the field instances besides; routes may be left out, and with
+// them goals and services (Snapshot.Routes is nil then). The result is validated
 // and sorted. The error wraps ErrInvalidTable.
 func ParseTable(data []byte) (Snapshot, error) {
 	top, err := readDocument(data)
@@ -34,13 +34,18 @@ func ParseTable(data []byte) (Snapshot, error) {
 		return Snapshot{}, p.err(ErrInvalidTable)
 	}
 	r := reader{p: &p, obj: top}
-	r.only("version", "instances", "routes")
+	r.only("version", "instances", "routes", "goals", "services")
 	var s Snapshot
 	if _, ok := get(top, "routes"); ok {
 		s.Routes = readRoutes(r)
 		s.Routes.check(&p)
 	} else {
 		readVersion(r)
+		for _, field := range []string{"goals", "services"} {
+			if _, ok := get(top, field); ok {
+				p.at("", field, "without routes: want both, or neither")
+			}
+		}
 	}
 	s.Instances = readInstances(r)
 	if err := p.err(ErrInvalidTable); err != nil {

@@ -41,6 +41,7 @@ func (x *Exchange) Finish(head, body int64, end End) {
 		}
 		f.accessLog.write(x, status, body, now-began, end, n)
 	}
+	x.measure(now, end)
 	replied, firstByte := int64(x.call.Received), x.firstByte
 	if x.heldAt != 0 {
 		firstByte = 0 // its total would say for how long it was held
@@ -48,5 +49,26 @@ func (x *Exchange) Finish(head, body int64, end End) {
 	x.release()
 	if end == Complete && replied != 0 {
 		f.written(now, firstByte, replied)
+	}
+}
+
+// measure counts the request for the goals of its route and service. How long a client takes to send a body, or to
+// take one, is its own affair, and how long a held one is held is the handler's.
+func (x *Exchange) measure(now time.Duration, end End) {
+	if x.up == nil || x.heldAt != 0 {
+		return
+	}
+	goals := x.up.goals
+	switch {
+	case x.outcome == clientGone, x.outcome == answered && x.call.Received == 0:
+		// Who has waited beyond all goals had reason to go; who hasn't says nothing of the service.
+		if waited := now - x.start; end == ClientGone && !x.streams && waited > goals.Largest() {
+			goals.Answered(waited)
+		}
+	case x.streams || end == UploadAborted:
+	case x.Response.Status >= 500:
+		goals.Failed()
+	case x.outcome == answered:
+		goals.Answered(x.call.Received - x.start)
 	}
 }

@@ -33,6 +33,7 @@ type upstream struct {
 
 	requests, errors, shed *metrics.Counter
 	latency                *metrics.Timer
+	goals                  *metrics.Goals
 }
 
 func newRouting(doc *registry.Routes, bus *nanobus.Bus, limiter *admission.Limiter, set *metrics.Set) *routing {
@@ -48,6 +49,7 @@ func newRouting(doc *registry.Routes, bus *nanobus.Bus, limiter *admission.Limit
 			errors:   set.Counter(metrics.UpstreamErrors, route.Service),
 			shed:     set.Counter(metrics.UpstreamShed, route.Service),
 			latency:  set.Timer(metrics.UpstreamLatency, route.Service),
+			goals:    set.Goals(route.Service, route.Name, doc.GoalsOf(route.Service).Std(), route.Goals.Std()),
 		}
 		u.gate, u.bonus = limiter.Gate(gateOf(route)), bonusOf(route.Priority)
 		r.gates[gateOf(route)] = true
