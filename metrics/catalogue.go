@@ -39,6 +39,7 @@ var (
 	HTTPHeld                 = gauge("http.held", "requests", "requests that a handler holds, to answer later", front)
 	HTTPHeldEnded            = counter("http.held_ended.<reason>", "requests", "held requests that have ended, by reason: answered (by the handler), timed_out, client_left, link_down (the handler, or the link to it, has gone), drained (the front ends); refused were not held, for want of room", front)
 	HTTPBytesIn              = counter("http.bytes_in", "bytes", "bytes read from clients", front)
+	AccessLogDropped         = counter("access_log.dropped", "lines", "lines of the access log dropped because its file (--access-log-file) was written too slowly or not at all; without a file they are among log.dropped", front)
 	HTTPBytesOut             = counter("http.bytes_out", "bytes", "bytes written to clients", front)
 )
 

@@ -3,6 +3,7 @@ package terminator
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"time"
 
@@ -91,6 +92,12 @@ type Options struct {
 
 	// AccessLog is how many lines per second are written at most. -1: none.
 	AccessLog int
+	// AccessLogTo is where they go, one with each Write, which must not block. nil: Logger.
+	AccessLogTo io.Writer
+	// AccessLogCombined has them in the combined format, not as JSON, if AccessLogTo is set.
+	AccessLogCombined bool
+	// LogSlowerThan has requests that take longer logged always, up to 100 lines per second. 0: no such lines.
+	LogSlowerThan time.Duration
 
 	Logger  zerolog.Logger
 	Metrics *metrics.Set
@@ -125,6 +132,9 @@ func (o *Options) setDefaults() error {
 		if *f.value < f.min || *f.value > f.max {
 			return fmt.Errorf("terminator: --%s %v: want %v to %v", f.flag, *f.value, f.min, f.max)
 		}
+	}
+	if o.LogSlowerThan < 0 || o.LogSlowerThan > time.Hour {
+		return fmt.Errorf("terminator: --log-slower-than %v: want 0s to %v", o.LogSlowerThan, time.Hour)
 	}
 	if o.DrainDelay < 0 || o.DrainDelay > MaxDrainDelay {
 		return fmt.Errorf("terminator: --drain-delay %v: want 0s to %v", o.DrainDelay, MaxDrainDelay)

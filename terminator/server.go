@@ -90,7 +90,10 @@ func New(opts Options) (*Terminator, error) {
 	}
 	t.held.Clock(t.bus.Now)
 	t.front = exchange.New(exchange.Options{
-		Bus: t.bus, Holder: t.held, Admission: t.admission, Trusted: trusted, AccessLog: opts.AccessLog,
+		Bus: t.bus, Holder: t.held, Admission: t.admission, Trusted: trusted,
+		AccessLog: exchange.AccessLog{
+			Rate: opts.AccessLog, Slower: opts.LogSlowerThan, To: opts.AccessLogTo, Combined: opts.AccessLogCombined,
+		},
 		Draining: func() bool { return t.table.Draining() }, Observe: t.readiness.observe,
 		Logger: opts.Logger, Limit: logging.NewLimiter(opts.Logger, 5, time.Second), Metrics: opts.Metrics,
 	})

@@ -35,6 +35,9 @@ type flags struct {
 	Handover        string        `type:"path" placeholder:"PATH" help:"Unix socket through which a new terminator takes over from the running one, without a lost connection. Start both with the same PATH."`
 	LastKnown       string        `type:"path" placeholder:"FILE" help:"File to save the last known instances and routes in, and to load them from if etcd doesn't answer at startup. Default: none."`
 	AccessLog       int           `default:"10" range:"0..100000" placeholder:"N" help:"At most this many access log lines per second; 0 for none."`
+	AccessLogFile   string        `placeholder:"FILE" help:"File for the access log, opened anew after SIGHUP or a rename; - is standard output. Default: among the other log lines."`
+	AccessLogFormat string        `default:"json" oneof:"json,combined" placeholder:"FORMAT" help:"Format of the access log: json, with OpenTelemetry's names, or combined, which needs --access-log-file."`
+	LogSlowerThan   time.Duration `default:"0s" range:"0s..1h" placeholder:"DURATION" help:"Log each request that takes longer, up to 100 a second, with its stages, whatever --access-log is; 0s for none."`
 
 	cli.Common
 	cli.Discovery
@@ -86,6 +89,11 @@ func run(ctx context.Context, args []string, std cli.IO) error {
 	if err != nil {
 		return err
 	}
+	lines, err := openAccessLog(&f, base)
+	if err != nil {
+		return err
+	}
+	defer lines.close()
 	t, err := terminator.New(terminator.Options{
 		HTTP: f.HTTP, Listener: heir.http(), Discovery: watched, Instance: f.Instance, Version: buildinfo.Get().Version,
 		Security:       security,
@@ -94,7 +102,9 @@ func run(ctx context.Context, args []string, std cli.IO) error {
 		WriteTimeout: f.WriteTimeout, DrainTimeout: max(f.DrainTimeout, 10*time.Millisecond), DrainDelay: f.DrainDelay,
 		MaxHeader: f.MaxHeader, MaxFields: f.MaxHeaderFields, MaxConns: f.MaxConnections, ClientMemory: f.ClientMemory, EventLoops: f.EventLoops,
 		MaxInFlight: f.MaxInFlight, MinInFlight: min(f.MinInFlight, f.MaxInFlight), LatencyTarget: f.LatencyTarget,
-		AccessLog: accessLog(f.AccessLog), Logger: base.Log, Metrics: base.Metrics,
+		AccessLog: accessLog(f.AccessLog), AccessLogTo: lines.to(), AccessLogCombined: f.AccessLogFormat == "combined",
+		LogSlowerThan: f.LogSlowerThan,
+		Logger:        base.Log, Metrics: base.Metrics,
 	})
 	if err != nil {
 		return &cli.UsageError{Err: err}
@@ -117,12 +127,4 @@ func run(ctx context.Context, args []string, std cli.IO) error {
 		defer func() { cancel(nil); <-end }()
 	}
 	return front.announce(ctx, &f, base)
-}
-
-// accessLog is the flag as Options have it, where 0 is the default.
-func accessLog(n int) int {
-	if n == 0 {
-		return -1
-	}
-	return n
 }

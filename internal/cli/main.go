@@ -94,6 +94,9 @@ func (p *process) watch(cancel context.CancelCauseFunc, done <-chan struct{}) {
 		case <-done:
 			return
 		case s := <-p.signals:
+			if s == syscall.SIGHUP && hangupTaken.Load() {
+				continue
+			}
 			if !told {
 				told = true
 				cancel(SignalError{s})

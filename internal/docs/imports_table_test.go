@@ -106,7 +106,7 @@ var mayImport = []row{
 	{"cmd/nanofront/routes", "etcd etcd/discovery internal/cli internal/terminal registry github.com/rs/zerolog", ""},
 	{"cmd/nanofront/status", "etcd/discovery internal/admin internal/cli internal/terminal metrics nanobus registry github.com/rs/zerolog", ""},
 	{"cmd/nanofront/up", "cmd/nanofront/routes etcd etcd/embedded internal/admin internal/cli internal/logging internal/supervisor internal/terminal internal/tuning nanobus/busflags registry github.com/rs/zerolog", ""},
-	{"cmd/terminator", "etcd etcd/discovery internal/admin internal/buildinfo internal/cli internal/handover internal/lastknown internal/logging internal/tuning internal/unixpath nanobus/busflags registry terminator", ""},
+	{"cmd/terminator", "etcd etcd/discovery internal/admin internal/buildinfo internal/cli internal/handover internal/lastknown internal/logging internal/tuning internal/unixpath metrics nanobus/busflags registry terminator", ""},
 }
 
 // withoutStandard are the parts of the standard library, and all below them, that a package

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"nanofront/internal/logging"
 	"nanofront/internal/testutil"
 )
 
@@ -51,7 +52,7 @@ type accessCase struct {
 	does   func(t *testing.T, conn net.Conn) // and closes it at the end, if it hasn't
 	path   string                            // "" if none is known
 	status int                               // 0: any
-	bytes  [2]float64                        // of bytes_out: at least, at most
+	bytes  [2]float64                        // of the body: at least, at most
 	took   time.Duration                     // at least
 	end    string                            // how it ended
 }
@@ -191,11 +192,11 @@ func TestAccessLog_WhatHappened(t *testing.T) {
 
 func (c *accessCase) check(t *testing.T, line map[string]any) {
 	t.Helper()
-	status, bytes, took := number(line, "status"), number(line, "bytes_out"), number(line, "duration_ms")
+	status, bytes, took := number(line, logging.AccessStatus), number(line, logging.AccessSize), number(line, logging.AccessTotal)
 	if c.status != 0 && status != float64(c.status) {
 		t.Errorf("status %v, want %d", status, c.status)
 	}
-	if path := fmt.Sprint(line["path"]); c.path != "" && path != c.path {
+	if path := fmt.Sprint(line[logging.AccessPath]); c.path != "" && path != c.path {
 		t.Errorf("path %q, want %q", path, c.path)
 	}
 	if bytes < c.bytes[0] || bytes > c.bytes[1] {
@@ -204,10 +205,10 @@ func (c *accessCase) check(t *testing.T, line map[string]any) {
 	if took < float64(c.took.Milliseconds()) || took > 15_000 {
 		t.Errorf("%v ms, want %v", took, c.took)
 	}
-	if peer := fmt.Sprint(line["peer"]); !strings.HasPrefix(peer, "127.0.0.1") {
+	if peer := fmt.Sprint(line[logging.AccessClient]); !strings.HasPrefix(peer, "127.0.0.1") {
 		t.Errorf("peer %q", peer)
 	}
-	if end := fmt.Sprint(line["end"]); c.end != "" && end != c.end {
+	if end := fmt.Sprint(line[logging.AccessEnd]); c.end != "" && end != c.end {
 		t.Errorf("it ended %q, want %q", end, c.end)
 	}
 	if t.Failed() {

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"nanofront/internal/logging"
 	"nanofront/internal/testutil"
 )
 
@@ -182,7 +183,7 @@ func TestStream_Fails(t *testing.T) {
 			}
 		}
 		testutil.Eventually(t, "46 lines of the access log", func() bool { return f.terminator.out.count(accessLine) == 46 })
-		if n := count(accesses(t, f.terminator), "status", 502); n != 40 {
+		if n := count(accesses(t, f.terminator), logging.AccessStatus, 502); n != 40 {
 			t.Errorf("the access log has %d lines with status 502, want 40", n)
 		}
 	})

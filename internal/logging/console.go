@@ -154,25 +154,25 @@ const (
 
 // access is a line of the access log.
 func (c *Console) access(get func(string) string, width int) []string {
-	count, _ := strconv.ParseInt(get(Count), 10, 64)
+	count, _ := strconv.ParseInt(get(AccessStands), 10, 64)
 	if c.Sparse {
 		if count = c.sparse(get(zerolog.TimestampFieldName), max(count, 1)); count == 0 {
 			return nil
 		}
 	}
-	who := terminal.Clip(terminal.Printable(get(Upstream)), upstreamWidth)
+	who := terminal.Clip(terminal.Printable(get(AccessInstance)), upstreamWidth)
 	if who == "" { // refused by the front itself
-		who = terminal.Clip(terminal.Printable(get(Reason)), reasonWidth)
+		who = terminal.Clip(terminal.Printable(get(AccessError)), reasonWidth)
 	}
 	tail := []word{{shown: who, text: who}}
-	if end := terminal.Printable(get(End)); end != "" && end != "ok" && end != "complete" {
+	if end := terminal.Printable(get(AccessEnd)); end != "" && end != "ok" && end != "complete" {
 		tail = append(tail, word{shown: c.paint(terminal.Yellow, end), text: end})
 	}
 	if count > 1 {
 		more := "+" + terminal.Grouped(count-1)
 		tail = append(tail, word{shown: c.paint(terminal.Faint, more), text: more})
 	}
-	method, target := terminal.Clip(terminal.Printable(get(Method)), 2*methodWidth), terminal.Printable(get(Path))
+	method, target := terminal.Clip(terminal.Printable(get(AccessMethod)), 2*methodWidth), terminal.Printable(get(AccessPath))
 	if method == "" && target == "" { // what came was no request
 		method, target = "–", "–"
 	}
@@ -187,10 +187,10 @@ func (c *Console) access(get func(string) string, width int) []string {
 		fixed += max(utf8.RuneCountInString(method)-methodWidth, 0)
 		path = min(max(width-fixed, minPath), maxPath)
 	}
-	status := terminal.Printable(get(Status))
+	status := terminal.Printable(get(AccessStatus))
 	line := fmt.Sprintf("%s %s %s %s%*s%*s%s", c.clock(get), terminal.Pad(method, methodWidth),
 		terminal.Pad(terminal.Clip(target, path), path), c.paint(statusStyle(status), status),
-		sizeWidth, byteSize(get(BytesOut)), tookWidth, took(get(Duration)), shown)
+		sizeWidth, byteSize(get(AccessSize)), tookWidth, took(get(AccessTotal)), shown)
 	return []string{strings.TrimRight(line, " ")}
 }
 

@@ -14,8 +14,8 @@ import (
 func accessLine(path string, more func(*zerolog.Event)) []byte {
 	var out bytes.Buffer
 	log := zerolog.New(&out)
-	e := log.Info().Str(Program, "terminator").Str(Instance, "terminator-1").Str(Method, "GET").Str(Path, path).Int(Status, 200).Int(BytesOut, 870).
-		Dur(Duration, 370*time.Microsecond).Str(Peer, "127.0.0.1").Str(RequestID, "5ee9041829b43f02b99a343b57adad85").Str(Upstream, "web-2").
+	e := log.Info().Str(Program, "terminator").Str(Instance, "terminator-1").Str(AccessMethod, "GET").Str(AccessPath, path).Int(AccessStatus, 200).Int(AccessSize, 870).
+		Float64(AccessTotal, 0.37).Str(AccessClient, "127.0.0.1").Str(RequestID, "5ee9041829b43f02b99a343b57adad85").Str(AccessInstance, "web-2").
 		Time(zerolog.TimestampFieldName, time.Date(2026, 1, 2, 3, 4, 5, 6e8, time.Local))
 	if more != nil {
 		more(e)
@@ -36,10 +36,10 @@ func TestConsole_AccessLogInColumns(t *testing.T) {
 		{67, "/members/of/a/long/path", nil, "03:04:05 GET    /members/of/… 200    870 B  0.37 ms  web-2"},
 		{10, "/profile/42", nil, "03:04:05 GET    /profil… 200    870 B  0.37 ms  web-2"},
 		{80, "/\x1b[31mred\nline", nil, `03:04:05 GET    /\x1b[31mred\nline         200    870 B  0.37 ms  web-2`},
-		{80, "/a", func(e *zerolog.Event) { e.Str(End, "complete") }, "03:04:05 GET    /a                         200    870 B  0.37 ms  web-2"},
-		{80, "/a", func(e *zerolog.Event) { e.Str(End, "client_reset") }, "03:04:05 GET    /a                    200    870 B  0.37 ms  web-2  client_reset"},
-		{67, "/profile/42", func(e *zerolog.Event) { e.Str(End, "client_reset").Int64(Count, 1000) }, "03:04:05 GET    /profil… 200    870 B  0.37 ms  web-2  client_reset  +999"},
-		{80, "/a", func(e *zerolog.Event) { e.Int64(Count, 11793) }, "03:04:05 GET    /a                         200    870 B  0.37 ms  web-2  +11,792"},
+		{80, "/a", func(e *zerolog.Event) { e.Str(AccessEnd, "complete") }, "03:04:05 GET    /a                         200    870 B  0.37 ms  web-2"},
+		{80, "/a", func(e *zerolog.Event) { e.Str(AccessEnd, "client_reset") }, "03:04:05 GET    /a                    200    870 B  0.37 ms  web-2  client_reset"},
+		{67, "/profile/42", func(e *zerolog.Event) { e.Str(AccessEnd, "client_reset").Int64(AccessStands, 1000) }, "03:04:05 GET    /profil… 200    870 B  0.37 ms  web-2  client_reset  +999"},
+		{80, "/a", func(e *zerolog.Event) { e.Int64(AccessStands, 11793) }, "03:04:05 GET    /a                         200    870 B  0.37 ms  web-2  +11,792"},
 	} {
 		c := Console{Width: func() int { return tc.width }}
 		got := c.Lines(accessLine(tc.path, tc.more), 0)
@@ -53,7 +53,7 @@ func TestConsole_AccessLogInColumns(t *testing.T) {
 		t.Errorf("%d characters beside 13: %q", utf8.RuneCountInString(got[0]), got[0])
 	}
 	c = Console{Colours: true}
-	got := c.Lines(accessLine("/a", func(e *zerolog.Event) { e.Int(Status, 503) }), 0)[0]
+	got := c.Lines(accessLine("/a", func(e *zerolog.Event) { e.Int(AccessStatus, 503) }), 0)[0]
 	if !strings.Contains(got, "\x1b[2m03:04:05\x1b[0m") {
 		t.Errorf("in colours: %q", got)
 	}
@@ -62,9 +62,9 @@ func TestConsole_AccessLogInColumns(t *testing.T) {
 func TestConsole_Refusals(t *testing.T) {
 	c := Console{Width: func() int { return 80 }}
 	for line, want := range map[string]string{
-		`{"message":"access","method":"","path":"","status":400,"bytes_out":32,"duration_ms":1234.5,"end":"ok","reason":"malformed"}`:       "–      –                          400     32 B   1.23 s  malformed",
-		`{"message":"access","method":"OPTIONS","path":"/a","status":503,"bytes_out":-1,"duration_ms":"x","reason":"no instance of \"a\""}`: `OPTIONS /a                    503        –        –  no instance of "a"`,
-		`{"message":"access","method":"GET","path":"/a","status":200,"bytes_out":819200,"duration_ms":130000}`:                              "GET    /a                         200   819 kB    2m10s",
+		`{"message":"access","http.request.method":"","url.path":"","http.response.status_code":400,"http.response.body.size":32,"nanofront.total_ms":1234.5,"nanofront.end":"ok","error.type":"malformed"}`: "–      –                          400     32 B   1.23 s  malformed",
+		`{"message":"access","http.request.method":"OPTIONS","url.path":"/a","http.response.status_code":503,"http.response.body.size":-1,"nanofront.total_ms":"x","error.type":"no instance of \"a\""}`:     `OPTIONS /a                    503        –        –  no instance of "a"`,
+		`{"message":"access","http.request.method":"GET","url.path":"/a","http.response.status_code":200,"http.response.body.size":819200,"nanofront.total_ms":130000}`:                                      "GET    /a                         200   819 kB    2m10s",
 	} {
 		got := strings.Join(c.Lines([]byte(line), 0), "|")
 		if _, got, _ = strings.Cut(got, " "); got != want {
@@ -76,7 +76,7 @@ func TestConsole_Refusals(t *testing.T) {
 func TestConsole_SparseUnderLoad(t *testing.T) {
 	c := Console{Sparse: true}
 	line := func(second, count string) []string {
-		return c.Lines([]byte(`{"time":"2026-01-02T03:04:`+second+`.000Z","message":"access","method":"GET","path":"/a","status":200,"count":`+count+`}`), 0)
+		return c.Lines([]byte(`{"time":"2026-01-02T03:04:`+second+`.000Z","message":"access","http.request.method":"GET","url.path":"/a","http.response.status_code":200,"nanofront.stands_for":`+count+`}`), 0)
 	}
 	shown := func(lines []string) string { return strings.Join(lines, "|") }
 	if got := shown(line("05", "100")); !strings.HasSuffix(got, "+99") {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"nanofront/internal/logging"
+	"nanofront/nanobus"
 )
 
 // answer responds with what the call has brought, or tries once more. It returns true if the connection is the
@@ -15,6 +16,7 @@ func (x *Exchange) answer() (goesOn bool) {
 	err := call.Err
 	if err != nil && x.tries == 1 {
 		if err = x.again(err); err == nil {
+			call.Received, call.Timing = 0, nanobus.Timing{} // of the first try
 			if err = x.launch(nil, x.up.timeout-(f.bus.Now()-x.start)); err == nil {
 				return false
 			}
@@ -48,13 +50,19 @@ func (x *Exchange) answer() (goesOn bool) {
 		x.answeredBy(0)
 		return x.hold()
 	}
-	x.instance = call.Link.Peer().Instance
+	x.answerer()
 	if call.Download == nil {
 		x.note.Store(0)
 	} else {
 		call.Keep() // the beginning of the body is in it
 	}
 	return x.replied()
+}
+
+// answerer notes who has answered.
+func (x *Exchange) answerer() {
+	peer := x.call.Link.Peer()
+	x.instance, x.version = peer.Instance, peer.CodeVersion
 }
 
 // replied responds with the reply that the call has.

@@ -15,32 +15,29 @@ const (
 	UploadAborted            // the client has gone, or reset, in the middle of the request's body
 )
 
-var ends = [...]string{
-	Complete: "ok", ClientGone: "client_gone", WriteTimeout: "write_timeout", Broken: "broken", Drained: "drained",
-	UploadAborted: "upload_aborted", NoMemory: "no_memory",
+var ends = [...]struct {
+	name  string
+	cause cause
+}{
+	Complete: {"ok", causeNone}, ClientGone: {"client_gone", causeClient}, WriteTimeout: {"write_timeout", causeClient},
+	Broken: {"broken", causeHandler}, Drained: {"drained", causeFront}, UploadAborted: {"upload_aborted", causeClient},
+	NoMemory: {"no_memory", causeLimit},
 }
 
 // String is how the access log says it.
-func (e End) String() string { return ends[e] }
+func (e End) String() string { return ends[e].name }
 
 // Finish ends the exchange: it counts and logs it. head and body are how many bytes of the response's head and
 // body the system has taken. Neither x nor its response are to be used afterwards.
 func (x *Exchange) Finish(head, body int64, end End) {
 	f := x.front
 	x.note.Store(0)
-	status := x.Response.Status
 	f.metrics.bytesOut.Add(uint64(head + body))
 	now := f.bus.Now()
 	if x.early && end == Complete {
 		end = UploadAborted
 	}
-	if n, ok := f.accessLog.wants(now); ok {
-		began := x.start
-		if x.firstByte != 0 {
-			began = time.Duration(x.firstByte)
-		}
-		f.accessLog.write(x, status, body, now-began, end, n)
-	}
+	f.accessLog.finished(x, body, now, end)
 	x.measure(now, end)
 	replied, firstByte := int64(x.call.Received), x.firstByte
 	if x.heldAt != 0 {
@@ -70,5 +67,54 @@ func (x *Exchange) measure(now time.Duration, end End) {
 		goals.Failed()
 	case x.outcome == answered:
 		goals.Answered(x.call.Received - x.start)
+	}
+}
+
+// began is when the request did: with its first byte, if that is known.
+func (x *Exchange) began() time.Duration {
+	if x.firstByte != 0 {
+		return time.Duration(x.firstByte)
+	}
+	return x.start
+}
+
+// stages are where a request's time went, one after the other.
+type stages struct {
+	read, queue, busOut, handlerQueue, handler, busBack, held, write time.Duration
+
+	reached bool // a handler: else read is all that is known
+}
+
+// stages of a request that ends now.
+func (x *Exchange) stagesUntil(now time.Duration) (s stages) {
+	call := x.call
+	s.read = max(x.start-x.began(), 0)
+	replied := call.Received
+	if s.reached = replied != 0 && call.Link != nil; !s.reached {
+		return s
+	}
+	if x.heldAt != 0 {
+		s.held, replied = call.Received-x.heldAt, x.heldAt
+	}
+	t := &call.Timing
+	s.queue = max(replied-t.Total-x.start, 0)
+	s.busOut, s.handlerQueue, s.handler, s.busBack = t.Queue+t.BusOut, t.HandlerQueue, t.Handler, t.BusBack
+	s.write = max(now-call.Received, 0)
+	return s
+}
+
+// blame says what was wrong with a request, and who or what is the cause; nothing if all was well.
+func (x *Exchange) blame(end End) (what string, who cause) {
+	switch {
+	case x.reason != "":
+		return x.reason, causeClient
+	case x.outcome != answered && outcomes[x.outcome].cause != causeNone:
+		return outcomes[x.outcome].name, outcomes[x.outcome].cause
+	case end != Complete:
+		return "", ends[end].cause
+	case x.Response.Status >= 500:
+		return "", causeHandler
+	default:
+		return "", causeNone
 	}
 }

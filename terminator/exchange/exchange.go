@@ -55,10 +55,12 @@ type Exchange struct {
 
 	requestID []byte
 	instance  string // who answered
+	version   string // and in which version of its code
 	madeID    [32]byte
 	allow     []byte
 	reason    string // what was wrong with its bytes
 	early     bool   // they have ended too early
+	old       byte   // 1: HTTP/1.0
 
 	firstByte  int64         // as of Front.Now; 0: not known
 	start      time.Duration // bus time at which the request's head was there
@@ -113,7 +115,7 @@ func (x *Exchange) release() {
 	x.Response.reset()
 	x.Head, x.Close = false, false
 	x.to, x.peer, x.note, x.up = nil, nil, nil, nil
-	x.requestID, x.instance, x.allow, x.reason, x.early = nil, "", nil, "", false
+	x.requestID, x.instance, x.version, x.allow, x.reason, x.early, x.old = nil, "", "", nil, "", false, 0
 	x.outcome, x.tries = answered, 0
 	x.stop.Store(0)
 	x.counted, x.expected, x.streams, x.responded, x.identifies = false, false, false, false, false

@@ -20,7 +20,7 @@ type Options struct {
 	Bus       *nanobus.Bus
 	Admission *admission.Limiter
 	Trusted   *forwarded.Policy
-	AccessLog int                      // lines per second at most; 0 or less: none
+	AccessLog AccessLog                // what is logged of each request
 	Draining  func() bool              // whether connections are to end with their responses
 	Holder    Holder                   // keeps what handlers hold; nil: they hold nothing
 	Observe   func([]nanobus.Instance) // told the known instances of the services that are routed to, when that changes

@@ -39,7 +39,7 @@ const keepOut = 1 << 10
 // time until now is what the request has taken.
 func (x *Exchange) hold() (goesOn bool) {
 	call := x.call
-	x.instance = call.Link.Peer().Instance
+	x.answerer()
 	x.heldAt = call.Received
 	x.pack()
 	h := Hold{Link: call.Link, ID: call.ID(), For: call.HoldFor, Size: len(x.request)}

@@ -34,6 +34,9 @@ func (x *Exchange) read(head []byte, at *http1.Head) {
 	x.header.read(head, at.Fields)
 	x.msg.Host = x.header.host
 	x.Close = x.header.close || at.Old && !x.header.keepAlive
+	if at.Old {
+		x.old = 1
+	}
 	if x.normal = at.Path > 0; x.normal {
 		x.msg.Path = head[at.Method+1 : at.Path]
 		x.msg.Query = head[min(at.Path+1, at.Target):at.Target]

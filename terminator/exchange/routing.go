@@ -23,6 +23,7 @@ type routing struct {
 // upstream is a service as a route's target.
 type upstream struct {
 	service *nanobus.Service
+	route   string // its name
 	timeout time.Duration
 	maxBody int
 	hash    registry.Hash // what chooses the instance
@@ -44,7 +45,7 @@ func newRouting(doc *registry.Routes, bus *nanobus.Bus, limiter *admission.Limit
 		route := &routes[i]
 		s := bus.Service(route.Service)
 		u := &upstream{
-			service: s, timeout: route.Timeout.Std(), maxBody: route.MaxBody, hedge: route.Hedge,
+			service: s, route: route.Name, timeout: route.Timeout.Std(), maxBody: route.MaxBody, hedge: route.Hedge,
 			requests: set.Counter(metrics.UpstreamRequests, route.Service),
 			errors:   set.Counter(metrics.UpstreamErrors, route.Service),
 			shed:     set.Counter(metrics.UpstreamShed, route.Service),
