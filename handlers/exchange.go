@@ -23,6 +23,7 @@ type Exchange struct {
 	gone     bool                // Begin has failed, and with it the exchange
 	serial   bool                // the runtime ends it, when the handler has returned
 	held     bool                // answered with a hold
+	claim    *claim              // on being the one with an Idempotency-Key that is done
 	state    atomic.Uint64       // which use of this Exchange it is, and the flags below
 
 	// User is the handler's own; nil for each new exchange.
@@ -103,6 +104,7 @@ func (x *Exchange) finish() bool {
 // for: in another use it may be changing.)
 func (rt *Runtime) abandon(x *Exchange, turn uint64) {
 	if x.state.CompareAndSwap(turn, turn|turnFinished|turnAbandoned) {
+		x.settle(true)
 		x.bus.Leave()
 		x.bus.ReplyError(nanobus.CodeInternal, "")
 		rt.metrics.class(500).Inc()
@@ -156,6 +158,9 @@ func (x *Exchange) fail(err error) {
 	x.resp.Reset()
 	x.resp.Set("content-type", "application/json")
 	answer := x.AnswerTo(err)
+	if notDone(err) {
+		x.settle(false)
+	}
 	switch {
 	case answer != nil:
 		x.resp.Status = answer.Status
@@ -164,17 +169,20 @@ func (x *Exchange) fail(err error) {
 		}
 		appendErrorBody(&x.resp, answer.Text)
 	case isTimeout(err):
+		x.settle(true)
 		// Its own time is up: the caller knows, or is about to.
 		rt.metrics.expired.Inc()
 		x.bus.ReplyError(nanobus.CodeExpired, "")
 		x.recycle()
 		return
 	case errors.Is(err, context.Canceled):
+		x.settle(true)
 		rt.metrics.errors.Inc()
 		x.bus.ReplyError(nanobus.CodeCancelled, "")
 		x.recycle()
 		return
 	default:
+		x.settle(true)
 		rt.metrics.errors.Inc()
 		rt.logFailure(x, err)
 		x.bus.ReplyError(nanobus.CodeInternal, "")
@@ -185,8 +193,7 @@ func (x *Exchange) fail(err error) {
 	x.send()
 }
 
-// send encodes the response into the link. If the peer doesn't keep up it waits on a separate
-// goroutine, which the runtime waits for; there are never more of these than the window.
+// send sends the response.
 func (x *Exchange) send() {
 	rt := x.rt
 	if err := x.resp.check(); err != nil {
@@ -198,7 +205,18 @@ func (x *Exchange) send() {
 		x.recycle()
 		return
 	}
-	status := x.resp.Status
+	if c := x.claim; c != nil {
+		x.claim = nil
+		x.remember(c)
+		return
+	}
+	x.deliver()
+}
+
+// deliver encodes the response into the link. If the peer doesn't keep up it waits on a separate
+// goroutine, which the runtime waits for; there are never more of these than the window.
+func (x *Exchange) deliver() {
+	rt, status := x.rt, x.resp.Status
 	if status == 0 {
 		status = 200
 	}
@@ -230,6 +248,7 @@ func (x *Exchange) replied(status int, err error) {
 }
 
 func (x *Exchange) recycle() {
+	x.settle(true) // if nobody has: what has become of it isn't known
 	x.rt, x.bus, x.User, x.out, x.gone = nil, nil, nil, nil, false
 	x.serial, x.held, x.resp.exchange = false, false, nil
 	x.req.wire().Reset()

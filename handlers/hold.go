@@ -27,8 +27,9 @@ var (
 // Held is a request that is answered later, on any goroutine. It takes no worker, no goroutine and
 // no part of the window: the front waits with the client.
 type Held struct {
-	rt   *Runtime
-	held *nanobus.Held
+	rt    *Runtime
+	held  *nanobus.Held
+	claim *claim // what Exchange.claim was
 
 	mu     sync.Mutex
 	over   bool // answered, or gone
@@ -74,9 +75,11 @@ func (x *Exchange) hold(timeout time.Duration) (*Held, error) {
 		return nil, ErrNotHeld
 	}
 	rt := x.rt
-	h := &Held{rt: rt}
+	h := &Held{rt: rt, claim: x.claim}
+	x.claim = nil
 	held, err := x.bus.Hold((*encoded)(&x.resp), timeout, func() { h.end(true) })
 	if err != nil {
+		x.claim = h.claim
 		x.state.And(^uint64(turnFinished))
 		return nil, err
 	}
@@ -95,6 +98,9 @@ func (h *Held) Answer(resp *Response) error {
 	}
 	if err := resp.check(); err != nil {
 		return err
+	}
+	if h.claim != nil {
+		h.claim.note(resp)
 	}
 	// The bus decides between an answer and whatever else ends it: not h.mu, which what ends it takes.
 	if err := h.held.Answer((*encoded)(resp)); err != nil {
@@ -149,6 +155,9 @@ func (h *Held) end(left bool) {
 	}
 	f := h.onGone
 	h.mu.Unlock()
+	if left && h.claim != nil {
+		h.claim.settle(true)
+	}
 	if left && f != nil {
 		f()
 	}

@@ -84,6 +84,9 @@ type Options struct {
 	// MaxWhole, in chunks.
 	Bodies bool
 
+	// Idempotency has writes known again that come with an Idempotency-Key. nil: they aren't.
+	Idempotency *Idempotency
+
 	// Calls are the services that this one calls.
 	Calls []string
 	// Subscriptions are the topics wanted, and the functions that take their events, one at a time.
@@ -143,6 +146,13 @@ func (o *Options) setDefaults() error {
 		if f.value < 1 || f.value > f.max {
 			return fmt.Errorf("handlers: %s %d: want 1 to %d", f.name, f.value, f.max)
 		}
+	}
+	if o.Idempotency != nil {
+		own := *o.Idempotency
+		if err := own.setDefaults(); err != nil {
+			return err
+		}
+		o.Idempotency = &own
 	}
 	if o.DrainTimeout == 0 {
 		o.DrainTimeout = DefaultDrainTimeout

@@ -34,6 +34,7 @@ type Runtime struct {
 	tasks   tasks.Group // replies that wait for their link, and what looks after waiting calls
 
 	draining atomic.Bool // told to end
+	claims   *claims     // of writes with a key; nil: they are like others
 
 	serve func(batch []*Exchange)
 }
@@ -60,10 +61,17 @@ func New(opts Options) (*Runtime, error) {
 	if err := probe.Validate(); err != nil {
 		return nil, err
 	}
+	memory := ""
+	if i := opts.Idempotency; i != nil {
+		rt.claims = &claims{Idempotency: *i, rt: rt}
+		_, rt.claims.own = i.Memory.(*ownMemory)
+		memory = i.Memory.Name()
+	}
 	var err error
 	rt.bus, err = nanobus.New(nanobus.Options{
 		Service: opts.Service, Instance: opts.Instance, Version: opts.Version,
 		Serve: rt.arrived, Window: opts.Window, MaxHeld: opts.MaxHeld, Bodies: opts.Bodies, Subscriptions: opts.Subscriptions,
+		Memory:   memory,
 		Security: opts.Security, NoTap: opts.NoTap,
 		Logger: opts.Logger, Metrics: opts.Metrics,
 	})
@@ -71,6 +79,10 @@ func New(opts Options) (*Runtime, error) {
 		return nil, err
 	}
 	opts.Metrics.GaugeFunc(metrics.HandlerHeldNow, func() float64 { return float64(rt.bus.Held()) })
+	if rt.claims != nil && rt.claims.own {
+		own := rt.claims.Memory.(*ownMemory) //nolint:forcetypeassert // so it says
+		opts.Metrics.GaugeFunc(metrics.HandlerWritesRemembered, func() float64 { return float64(own.Len()) })
+	}
 	opts.Metrics.GaugeFunc(metrics.HandlerInFlight, func() float64 { return float64(rt.bus.Served()) })
 	return rt, nil
 }
@@ -301,7 +313,9 @@ func (rt *Runtime) arrived(batch []*nanobus.Request) {
 			x.recycle()
 			continue
 		}
-		xs = append(xs, x)
+		if rt.claims == nil || !rt.claims.takes(x) {
+			xs = append(xs, x)
+		}
 	}
 	if len(xs) > 0 {
 		rt.serve(xs)
@@ -329,10 +343,12 @@ func (rt *Runtime) begin(batch []*Exchange, turns []uint64) []*Exchange {
 		switch {
 		case now >= x.bus.Deadline(): // first: its caller has cancelled it as well by now
 			rt.metrics.expired.Inc()
+			x.settle(false)
 			x.bus.ReplyError(nanobus.CodeExpired, "")
 			x.recycle()
 			continue
 		case x.bus.Cancelled():
+			x.settle(false)
 			x.bus.ReplyError(nanobus.CodeCancelled, "")
 			x.recycle()
 			continue
@@ -412,6 +428,7 @@ type handlerMetrics struct {
 	requests, panics, errors, expired, batches, waited *metrics.Counter
 	held                                               *metrics.Counter
 	classes                                            [6]*metrics.Counter
+	repeated                                           func(how string) *metrics.Counter
 	queue, serviceTime                                 *metrics.Timer
 }
 
@@ -423,6 +440,7 @@ func newHandlerMetrics(s metrics.Meter) *handlerMetrics {
 		held:  s.Counter(metrics.HandlerHeld),
 		queue: s.Timer(metrics.HandlerQueue), serviceTime: s.Timer(metrics.HandlerServiceTime),
 	}
+	m.repeated = func(how string) *metrics.Counter { return s.Counter(metrics.HandlerWritesRepeated, how) }
 	for i, class := range []string{"1xx", "2xx", "3xx", "4xx", "5xx"} {
 		m.classes[i+1] = s.Counter(metrics.HandlerResponses, class)
 	}

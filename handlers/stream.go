@@ -110,6 +110,7 @@ func (x *Exchange) Begin(length int64) (io.Writer, error) {
 	if err := x.resp.check(); err != nil {
 		return nil, err
 	}
+	x.settle(true) // it isn't remembered what is streamed
 	x.resp.Length = length
 	w, err := x.bus.ReplyBody((*encoded)(&x.resp))
 	switch {
@@ -174,6 +175,7 @@ func (rt *Runtime) containStream(x *Exchange, turn uint64, left *bool) {
 		return
 	}
 	if x.state.CompareAndSwap(turn, turn|turnFinished|turnAbandoned) {
+		x.settle(true)
 		x.bus.Leave()
 		x.out.Break(nanobus.CodeInternal, "")
 		rt.metrics.class(500).Inc()

@@ -111,18 +111,20 @@ var (
 
 // Handlers: the runtime.
 var (
-	HandlerRequests    = counter("requests", "requests", "requests received", backend)
-	HandlerResponses   = counter("responses.<class>", "responses", "responses given, by class of status: 1xx, 2xx, 3xx, 4xx, 5xx", backend)
-	HandlerPanics      = counter("panics", "requests", "requests whose handler panicked; answered with 500", backend)
-	HandlerErrors      = counter("errors", "requests", "requests whose handler returned an error", backend)
-	HandlerExpired     = counter("expired", "requests", "requests whose deadline passed before they were answered; most were never begun", backend)
-	HandlerWaited      = counter("calls_waited", "calls", "calls of another service that waited for an instance to come back, or were made once more because the link broke", backend)
-	HandlerBatches     = counter("batches", "batches", "batches given to the handler; requests / batches is the mean batch", backend)
-	HandlerHeld        = counter("held", "requests", "requests that the handler has held, to answer later", backend)
-	HandlerHeldNow     = gauge("held_now", "requests", "requests that are held at present", backend)
-	HandlerInFlight    = gauge("in_flight", "requests", "requests received and not yet answered", backend)
-	HandlerQueue       = timer("queue", "a request's wait for a worker", backend)
-	HandlerServiceTime = timer("service_time", "the handler's work on a request", backend)
+	HandlerRequests         = counter("requests", "requests", "requests received", backend)
+	HandlerResponses        = counter("responses.<class>", "responses", "responses given, by class of status: 1xx, 2xx, 3xx, 4xx, 5xx", backend)
+	HandlerPanics           = counter("panics", "requests", "requests whose handler panicked; answered with 500", backend)
+	HandlerErrors           = counter("errors", "requests", "requests whose handler returned an error", backend)
+	HandlerExpired          = counter("expired", "requests", "requests whose deadline passed before they were answered; most were never begun", backend)
+	HandlerWaited           = counter("calls_waited", "calls", "calls of another service that waited for an instance to come back, or were made once more because the link broke", backend)
+	HandlerBatches          = counter("batches", "batches", "batches given to the handler; requests / batches is the mean batch", backend)
+	HandlerHeld             = counter("held", "requests", "requests that the handler has held, to answer later", backend)
+	HandlerHeldNow          = gauge("held_now", "requests", "requests that are held at present", backend)
+	HandlerWritesRepeated   = counter("writes_repeated.<how>", "requests", "writes with an Idempotency-Key that had come before, by how they were answered: replayed (as the first was), conflict (409: its answer isn't known, or too many wait), mismatched (422: with another payload); full and failed are new ones that could not be remembered (503)", backend)
+	HandlerWritesRemembered = gauge("writes_remembered", "requests", "writes with an Idempotency-Key that the process remembers", backend)
+	HandlerInFlight         = gauge("in_flight", "requests", "requests received and not yet answered", backend)
+	HandlerQueue            = timer("queue", "a request's wait for a worker", backend)
+	HandlerServiceTime      = timer("service_time", "the handler's work on a request", backend)
 )
 
 // Handlers: the profile role's store.

@@ -211,6 +211,7 @@ func (b *Bus) helloFor(l *Link) *wire.Hello {
 		Bodies:     b.opts.Bodies,
 		Holds:      b.opts.Holder != nil,
 		Process:    b.process,
+		Memory:     b.opts.Memory,
 	}
 	if b.opts.Serve != nil && !b.draining {
 		h.Window = uint32(l.granted) // bounded by the window

@@ -104,6 +104,11 @@ const (
 	RepeatNever   Repeat = iota
 	RepeatStalled        // when the first instance is found to be silent
 	RepeatSlow           // and when it takes longer than nearly all of the service's requests have lately
+
+	// RepeatRemembered is RepeatStalled for a request that must not be acted upon twice: only to an instance that shares
+	// the first one's memory (Options.Memory), and so knows it again. If the call has ended with ErrLinkDown, it may be
+	// started once more, which is restricted in the same way.
+	RepeatRemembered
 )
 
 // NewCall returns a Call that is ready for use.

@@ -56,7 +56,7 @@ func (q *calls) start(l *Link, c *Call, p Payload, budget time.Duration, when se
 	switch {
 	case c.Repeat == RepeatNever || c.SendMore:
 		s.repeat.Store(0)
-	case c.Repeat == RepeatStalled:
+	case c.Repeat == RepeatStalled, c.Repeat == RepeatRemembered:
 		c.request = p
 		s.repeat.Store(never)
 	default:

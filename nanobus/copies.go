@@ -142,7 +142,7 @@ func (q *calls) again(s *slot, id uint64) bool {
 	if err != nil {
 		return false
 	}
-	if l == from || !l.stateIs(linkLive) || l.stalled.Load() {
+	if l == from || !l.stateIs(linkLive) || l.stalled.Load() || s.call.Repeat == RepeatRemembered && !shareMemory(l, from) {
 		l.target.Refund()
 		return false
 	}

@@ -79,6 +79,10 @@ type Options struct {
 	// has it is silent. It must not block. nil: all are.
 	Spare func() bool
 
+	// Memory names where Serve remembers requests, so that it knows one again that comes once more, and doesn't act
+	// upon it twice. Processes that share such a memory say the same name. At most 255 bytes. Empty: it doesn't.
+	Memory string
+
 	// Security says how peers are told from strangers.
 	Security Security
 
@@ -94,7 +98,7 @@ type Options struct {
 
 func (o *Options) validate() error {
 	for _, f := range []struct{ name, value string }{
-		{"service", o.Service}, {"instance", o.Instance}, {"version", o.Version},
+		{"service", o.Service}, {"instance", o.Instance}, {"version", o.Version}, {"memory's", o.Memory},
 	} {
 		if len(f.value) > 255 {
 			return fmt.Errorf("nanobus: %s name of %d bytes: want at most 255", f.name, len(f.value))

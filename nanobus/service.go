@@ -18,6 +18,8 @@ type Service struct {
 	lost  atomic.Int64 // bus time when the last live instance went
 	keyed bool         // guarded by Bus.mu: views have a table of keys
 
+	remembers atomic.Bool // an instance does: Options.Memory
+
 	hedging hedging
 }
 
@@ -38,6 +40,21 @@ func (s *Service) TakesBodies() bool {
 	}
 	return v.Len() > 0
 }
+
+// memoryOf names where the peer of a link remembers requests.
+func memoryOf(l *Link) string {
+	if h := l.hello.Load(); h != nil {
+		return h.Memory
+	}
+	return ""
+}
+
+// shareMemory reports whether the peers of both links know the same requests again.
+func shareMemory(a, b *Link) bool { return memoryOf(a) != "" && memoryOf(a) == memoryOf(b) }
+
+// Remembers reports whether an instance that can take requests knows one again that comes once more
+// (Options.Memory).
+func (s *Service) Remembers() bool { return s.remembers.Load() }
 
 // Gone returns for how long there has been no instance that can take requests:
 // 0 while there is one, and the bus' age if there never was.
@@ -116,6 +133,7 @@ func (s *Service) rebuild() {
 	if stalled > 0 && stalled < len(instances) { // never the last
 		instances = slices.DeleteFunc(instances, func(in balance.Instance) bool { return linkOf(in.Target).stalled.Load() })
 	}
+	s.remembers.Store(slices.ContainsFunc(instances, func(in balance.Instance) bool { return memoryOf(linkOf(in.Target)) != "" }))
 	if len(instances) == 0 && before.Len() > 0 {
 		s.lost.Store(int64(s.bus.Now()))
 	}
@@ -139,6 +157,10 @@ func (s *Service) Go(c *Call, p Payload, budget time.Duration) error {
 func (s *Service) send(c *Call, p Payload, budget time.Duration, when sendWhen) (*Link, error) {
 	c.prepare()
 	avoid := c.Link
+	var known *Link // whose memory has the request
+	if c.Repeat == RepeatRemembered {
+		known = avoid
+	}
 	for range 3 {
 		l, err := s.pick(c.Key, avoid)
 		if err != nil {
@@ -146,6 +168,11 @@ func (s *Service) send(c *Call, p Payload, budget time.Duration, when sendWhen) 
 				s.Overloaded()
 			}
 			return nil, err
+		}
+		if known != nil && !shareMemory(l, known) {
+			l.target.Refund()
+			avoid = l
+			continue
 		}
 		err = s.bus.calls.start(l, c, p, budget, when)
 		if err != ErrLinkDown { //nolint:errorlint // ours, never wrapped

@@ -7,6 +7,9 @@
 // A ledger is a file in the folder of --ledger for each process, a number a line, each written
 // before the answer: what a process that is killed has done is there.
 //
+// Writes with an Idempotency-Key are known again by all processes that have the same folder, in
+// which they are remembered.
+//
 // # Moods
 //
 // A handler looks for the file INSTANCE.mood in that folder. What it says is what the handler

@@ -40,6 +40,11 @@ func New(o handlers.Options, dir string, copies int) (*Role, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ledger: %w", err)
 	}
+	remembers, err := newMemory(dir)
+	if err != nil {
+		return nil, err
+	}
+	o.Idempotency = &handlers.Idempotency{Memory: remembers}
 	r := &Role{file: file, mood: filepath.Join(dir, o.Instance+".mood")}
 	r.set(well)
 	for i := range 1 + copies {

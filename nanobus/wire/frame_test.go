@@ -32,6 +32,7 @@ func vectors() map[string][]byte {
 	accepting := Hello{Version: 1, Window: 1024, Service: "profile", Instance: "profile-1", Nonce: counting(32)}
 	holder := Hello{Version: 1, Bodies: true, Holds: true, Service: "terminator", Instance: "terminator-1"}
 	named := Hello{Version: 1, Service: "web", Instance: "web-2", Process: counting(0)[:ProcessSize]}
+	remembering := Hello{Version: 1, Window: 64, Service: "orders", Instance: "orders-1", Memory: "orders-db"}
 	secret := []byte("correct horse battery staple")
 	return map[string][]byte{
 		"hello-nonce":        connecting.AppendTo(nil),
@@ -42,6 +43,7 @@ func vectors() map[string][]byte {
 		"hello":             hello.AppendTo(nil),
 		"hello-holds":       holder.AppendTo(nil),
 		"hello-process":     named.AppendTo(nil),
+		"hello-memory":      remembering.AppendTo(nil),
 		"hello-events-only": caller.AppendTo(nil),
 		"request":           frame(KindRequest, 0, id, append([]byte{0, 0x2d, 0xc6, 0xc0}, "ping"...)...),
 		"response": frame(KindResponse, 0, id, append([]byte{

@@ -45,6 +45,10 @@ type Hello struct {
 	// Process is drawn by each process at its start, ProcessSize bytes: it
 	// tells two from each other that were given the same name. nil: unknown.
 	Process []byte
+	// Memory names where a responder remembers the requests that it knows
+	// again: processes that say the same name share it. At most 255 bytes.
+	// Empty: it doesn't.
+	Memory string
 }
 
 // AppendTo appends the hello as a whole frame.
@@ -71,11 +75,14 @@ func (h *Hello) AppendTo(dst []byte) []byte {
 	for _, t := range h.Topics {
 		dst = AppendString8(dst, t)
 	}
-	if h.Nonce != nil || h.Process != nil {
+	if h.Nonce != nil || h.Process != nil || h.Memory != "" {
 		dst = AppendString8(dst, string(h.Nonce))
 	}
-	if h.Process != nil {
+	if h.Process != nil || h.Memory != "" {
 		dst = AppendString8(dst, string(h.Process))
+	}
+	if h.Memory != "" {
+		dst = AppendString8(dst, h.Memory)
 	}
 	End(dst, start)
 	return dst
@@ -124,8 +131,12 @@ func DecodeHello(b []byte) (*Hello, error) {
 	if ok && len(nonce) == NonceSize {
 		h.Nonce = append([]byte(nil), nonce...)
 	}
-	if process, _, also := TakeString8(b); ok && also && len(process) == ProcessSize {
+	process, b, also := TakeString8(b)
+	if ok && also && len(process) == ProcessSize {
 		h.Process = append([]byte(nil), process...)
+	}
+	if memory, _, there := TakeString8(b); ok && also && there {
+		h.Memory = string(memory)
 	}
 	return h, nil
 }

@@ -20,6 +20,9 @@ func (x *Exchange) answer() (goesOn bool) {
 			if err = x.launch(nil, x.up.timeout-(f.bus.Now()-x.start)); err == nil {
 				return false
 			}
+			if x.call.Repeat == nanobus.RepeatRemembered {
+				err = nanobus.ErrLinkDown // what was sent first may have been done
+			}
 		}
 	}
 	if stop := x.stop.Load(); stop != 0 {

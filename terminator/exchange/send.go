@@ -1,7 +1,10 @@
 package exchange
 
 import (
+	"errors"
 	"time"
+
+	"github.com/cespare/xxhash/v2"
 
 	"nanofront/internal/logging"
 	"nanofront/nanobus"
@@ -137,9 +140,25 @@ func (x *Exchange) prepare() time.Duration {
 	x.identify()
 	x.call.Key = keyOf(x.up.hash, x)
 	x.call.Repeat = x.up.repeats(x.msg.Method)
+	if x.call.Repeat == nanobus.RepeatNever && x.up.service.Remembers() {
+		x.recognize()
+	}
 	x.msg.Load = x.up.gate.Load()
 	x.up.requests.Inc()
 	return x.up.timeout
+}
+
+// recognize has a write that its handler knows again, by its key, repeated if need be. It goes where the key says, as
+// its client's repeats do: the handler may remember it in its own memory.
+func (x *Exchange) recognize() {
+	key := headerField(x, "idempotency-key")
+	if len(key) == 0 {
+		return
+	}
+	x.call.Repeat = nanobus.RepeatRemembered
+	if x.call.Key == 0 {
+		x.call.Key = max(xxhash.Sum64(key), 1)
+	}
 }
 
 // launch starts the call. With nil, x and its connection may be somebody else's already.
@@ -176,8 +195,13 @@ func (x *Exchange) done() {
 // another is preferred.
 func (x *Exchange) again(err error) error {
 	f := x.front
-	if !admission.Retryable(err, x.msg.Method) {
+	known := x.call.Repeat == nanobus.RepeatRemembered && errors.Is(err, nanobus.ErrLinkDown)
+	switch {
+	case known:
+	case !admission.Retryable(err, x.msg.Method):
 		return err
+	case x.call.Repeat == nanobus.RepeatRemembered:
+		x.call.Repeat = nanobus.RepeatNever // nobody has begun it: it may go anywhere
 	}
 	now := f.bus.Now()
 	if now-x.start >= x.up.timeout {
