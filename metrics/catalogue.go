@@ -76,6 +76,8 @@ var (
 	RouteMeasured = counter("route.<route>.measured", "requests", "requests of the route that count for its goals, as upstream.<service>.measured does", front)
 	RouteFailed   = counter("route.<route>.failed", "requests", "of those, requests that failed", front)
 	RouteWithin   = counter("route.<route>.within.<goal>", "requests", "of those, requests that did not fail, and were answered within the goal", front)
+	RouteRequests = counter("route.<route>.requests", "requests", "requests of the route that were responded to, by the front itself too", front)
+	RouteLatency  = local(timer("route.<route>.latency", "from sending a request of the route to its service to the answer; at the admin port alone", front))
 )
 
 // The bus.

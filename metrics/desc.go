@@ -54,6 +54,7 @@ type Desc struct {
 	// Programs are those that report it.
 	Programs []string
 
+	local  bool     // at the admin port alone, not sent to StatsD
 	index  int      // in the catalogue, and in Set.families
 	static []string // the text around the placeholders
 }
@@ -101,6 +102,12 @@ func gauge(name, unit, help string, programs []string) *Desc {
 
 func timer(name, help string, programs []string) *Desc {
 	return add(&Desc{Name: name, Kind: KindTimer, Unit: "ms", Help: help, Programs: programs})
+}
+
+// local keeps a metric from StatsD.
+func local(d *Desc) *Desc {
+	d.local = true
+	return d
 }
 
 func add(d *Desc) *Desc {

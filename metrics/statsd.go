@@ -171,6 +171,7 @@ func (r *Reporter) report(ctx context.Context) {
 	var timers []*series
 	for _, sr := range r.set.all() {
 		switch {
+		case sr.desc.local:
 		case sr.counter != nil:
 			r.counter(sr)
 		case sr.gauge != nil:

@@ -45,7 +45,7 @@ func TestReadiness_OneServiceIsMissing(t *testing.T) {
 	ask(t, http, get("/hello")).wants(t, 200, "GET /hello")
 	ask(t, http, get("/new")).wants(t, 503, "GET /new")
 	testutil.Eventually(t, "the gauge says 1", func() bool { return figures(t, admin).Gauges["upstream.degraded"] == 1 })
-	if f := finish(t, "nanofront", "status", "--etcd", etcd); f.code != 0 || !strings.Contains(f.out, `degraded: service "new-one"`) {
+	if f := finish(t, "nanofront", "status", "--etcd", etcd); f.code != 1 || !strings.Contains(f.out, "! service new-one: no instance is known") {
 		t.Errorf("status: exit code %d:\n%s", f.code, f.out)
 	}
 	start(t, "handler", "echo", "--admin", "", "--statsd", "", "--etcd", etcd, "--instance", "another")

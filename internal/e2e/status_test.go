@@ -39,7 +39,7 @@ func TestStatus_States(t *testing.T) {
 	nobody := freeAddr(t)
 	is("named", nobody, "registered")
 	is("bare", nobody, "registered")
-	if f := finish(t, "nanofront", "status", "--etcd", etcd, "--terminators", nobody); f.code != 1 || !strings.Contains(f.out, "nanofront: 1 of 1 terminators: no answer from "+nobody) ||
+	if f := finish(t, "nanofront", "status", "--etcd", etcd, "--terminators", nobody); f.code != 1 || !strings.Contains(f.out, "nanofront: terminator "+nobody+": no answer: ") ||
 		!strings.Contains(f.out, "registered  announced and alive, but nobody is linked with it") {
 		t.Errorf("status without a terminator: exit code %d:\n%s", f.code, f.out)
 	}
@@ -72,7 +72,7 @@ func TestStatus_States(t *testing.T) {
 		})
 		f := finish(t, "nanofront", "status", "--etcd", etcd)
 		line := lineWith(f.out, " "+h.name+" ")
-		if f.code != 0 || !strings.Contains(line, " gone ") || !strings.Contains(f.out, "gone        its process has ended") {
+		if f.code != 1 || !strings.Contains(line, " gone ") || !strings.Contains(f.out, "gone        its process has ended") {
 			t.Errorf("%s after SIGKILL: exit code %d:\n%s", h.name, f.code, f.out)
 		}
 		if strings.Contains(f.out, "\x1b[") {

@@ -100,7 +100,7 @@ func status(t *testing.T, etcd, admin string) overview {
 	t.Helper()
 	f := finish(t, "nanofront", "status", "--json", "--etcd", etcd, "--terminators", admin)
 	var o overview
-	if err := json.Unmarshal([]byte(f.out), &o); f.code != 0 || err != nil {
+	if err := json.NewDecoder(strings.NewReader(f.out)).Decode(&o); f.code > 1 || err != nil {
 		t.Fatalf("status --json: exit code %d, %v; output:\n%s", f.code, err, f.out)
 	}
 	return o

@@ -165,3 +165,54 @@ func TestPrograms_StatsdIsOptional(t *testing.T) {
 		t.Errorf("nobody has asked for it:\n%s", out)
 	}
 }
+
+// TestStatus_Watch: on a terminal each look takes the place of the one before, and ctrl-C gives the
+// terminal back; into a pipe they come one after the other, as lines of JSON if that is asked for.
+func TestStatus_Watch(t *testing.T) {
+	t.Parallel()
+	etcd := startEtcd(t)
+	applyRoutes(t, "echo", "--etcd", etcd)
+	start(t, "handler", "echo", "--instance", "one", "--statsd", "", "--etcd", etcd)
+	_, http, admin := startTerminator(t, etcd)
+	linked(t, admin, "echo", 1)
+	for range 20 {
+		ask(t, http, get("/echo")).wants(t, 200, "GET")
+	}
+	args := []string{"status", "--watch", "--interval", "200ms", "--etcd", etcd}
+	s := startOn(t, 80, []string{"NO_COLOR=1", "TERM=xterm"}, "nanofront", args...)
+	testutil.Eventually(t, "three looks", func() bool { return strings.Count(s.out.String(), "\x1b[H") >= 3 })
+	s.signal(t, syscall.SIGINT)
+	if code := s.wait(t, testutil.Patience); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	out := s.out.String()
+	if !strings.HasPrefix(out, "\x1b[?1049h") || strings.Count(out, "\x1b[?1049l") != 1 || strings.Contains(out, "more lines") {
+		t.Errorf("the terminal is taken and given back once:\n%q", out)
+	}
+	_, last, _ := strings.Cut(out, "\x1b[?1049l")
+	for _, want := range []string{"echo", "serving", "1 of 1", "p99"} {
+		if !strings.Contains(last, want) {
+			t.Errorf("no %q in what is left on the terminal:\n%s", want, last)
+		}
+	}
+	j := start(t, "nanofront", append(args, "--json")...)
+	testutil.Eventually(t, "two lines of JSON", func() bool { return strings.Count(j.out.String(), "\n") >= 2 })
+	var o struct {
+		Healthy bool
+		Routes  []struct {
+			Service string
+			Rate    float64 `json:"requests_per_s"`
+			P99     float64 `json:"p99_ms"`
+		}
+		Services []struct{ Serving int }
+	}
+	line, _, _ := strings.Cut(j.out.String(), "\n")
+	decode(t, line, &o)
+	if !o.Healthy || len(o.Routes) == 0 || o.Routes[0].Rate == 0 || o.Routes[0].P99 == 0 || len(o.Services) != 1 || o.Services[0].Serving != 1 {
+		t.Errorf("%s", line)
+	}
+	j.signal(t, syscall.SIGTERM)
+	if code := j.wait(t, testutil.Patience); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+}

@@ -47,6 +47,7 @@ func (x *Exchange) answer() (goesOn bool) {
 		x.leave() // how long it takes is the client's pace, and says nothing of the handlers
 	} else {
 		x.up.latency.Observe(call.Timing.Total)
+		x.up.routeLatency.Observe(call.Timing.Total)
 		x.stages()
 	}
 	if call.Held {

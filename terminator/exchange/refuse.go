@@ -100,6 +100,9 @@ func (x *Exchange) say(status int, fields httpmsg.Fields, body []byte) (goesOn b
 func (x *Exchange) responding() {
 	x.responded = true
 	x.front.metrics.classes[x.Response.Status/100].Inc()
+	if up := x.up; up != nil {
+		up.routeRequests.Inc()
+	}
 }
 
 // appendErrorBody appends the body that all error responses share. text has nothing that JSON would have to

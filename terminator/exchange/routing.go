@@ -35,6 +35,10 @@ type upstream struct {
 	requests, errors, shed *metrics.Counter
 	latency                *metrics.Timer
 	goals                  *metrics.Goals
+
+	// Of the route alone.
+	routeRequests *metrics.Counter
+	routeLatency  *metrics.Timer
 }
 
 func newRouting(doc *registry.Routes, bus *nanobus.Bus, limiter *admission.Limiter, set *metrics.Set) *routing {
@@ -51,6 +55,9 @@ func newRouting(doc *registry.Routes, bus *nanobus.Bus, limiter *admission.Limit
 			shed:     set.Counter(metrics.UpstreamShed, route.Service),
 			latency:  set.Timer(metrics.UpstreamLatency, route.Service),
 			goals:    set.Goals(route.Service, route.Name, doc.GoalsOf(route.Service).Std(), route.Goals.Std()),
+
+			routeRequests: set.Counter(metrics.RouteRequests, route.Name),
+			routeLatency:  set.Timer(metrics.RouteLatency, route.Name),
 		}
 		u.gate, u.bonus = limiter.Gate(gateOf(route)), bonusOf(route.Priority)
 		r.gates[gateOf(route)] = true

@@ -1,28 +1,126 @@
 package status
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
+	"nanofront/cmd/nanofront/fleet"
 	"nanofront/internal/terminal"
 )
 
-func printOn(s terminal.Screen, from place, terminators []terminatorStatus, instances []instanceStatus) {
-	s.Line("%v", from)
-	s.Line("%s", s.Faint("rates and times: of the last 10 s"))
-	s.Line("")
+func printOn(s terminal.Screen, v *fleet.View) {
+	s.Line("%v", v.From)
+	s.Line("%s", s.Faint(v.At.Format(time.TimeOnly)+" UTC; rates and times: of the last 10 s"))
+	printProblems(s, v.Problems)
 	var dropped []string
-	dropped = append(dropped, printTerminators(s, terminators)...)
+	add := func(more []string) {
+		for _, d := range more {
+			if !slices.Contains(dropped, d) {
+				dropped = append(dropped, d)
+			}
+		}
+	}
 	s.Line("")
-	dropped = append(dropped, printInstances(s, instances)...)
+	add(printTerminators(s, v.Terminators))
+	if len(v.Services) > 0 {
+		s.Line("")
+		add(printServices(s, v.Services))
+	}
+	if len(v.Routes) > 0 {
+		s.Line("")
+		add(printRoutes(s, v.Routes))
+	}
+	s.Line("")
+	add(printInstances(s, v.Instances))
 	if len(dropped) > 0 {
 		s.Explain("left out", strings.Join(dropped, ", ")+", for the width")
 	}
 }
 
-func printTerminators(s terminal.Screen, terminators []terminatorStatus) (dropped []string) {
+// printProblems says first what is wrong, in words.
+func printProblems(s terminal.Screen, problems []fleet.Problem) {
+	for i := range problems {
+		lines := []string{problems[i].String()}
+		if s.Width > 0 {
+			lines = terminal.Wrap(lines[0], s.Width-2)
+		}
+		for n, l := range lines {
+			mark := "  "
+			if n == 0 {
+				mark = "! "
+			}
+			s.Line("%s", terminal.Palette(s.Colours).Paint(terminal.Red, mark+l))
+		}
+	}
+}
+
+// maxRoutes is how many routes are shown; all are in --json.
+const maxRoutes = 30
+
+func printServices(s terminal.Screen, services []fleet.Service) (dropped []string) {
+	t := terminal.Table{Columns: []terminal.Column{
+		{Head: "service"}, {Head: "serving", Right: true}, {Head: "req/s", Right: true}, {Head: "p50", Right: true}, {Head: "p99", Right: true},
+		{Head: "5xx/s", Right: true}, {Head: "shed/s", Right: true, Drop: 1}, {Head: "in flight", Right: true, Drop: 2}, {Head: "limit", Right: true, Drop: 3},
+	}}
+	for i := range services {
+		sv := &services[i]
+		serving := terminal.Cell{Text: fmt.Sprintf("%d of %d", sv.Serving, sv.Instances)}
+		if sv.Degraded != "" {
+			serving.Style = terminal.Red
+		}
+		limit := terminal.Grouped(sv.Limit)
+		if !sv.Routed {
+			limit = ""
+		}
+		t.AddCells(terminal.Cell{Text: sv.Name}, serving, terminal.Cell{Text: terminal.Grouped(sv.Rate)}, terminal.Cell{Text: fleet.Millis(sv.P50)}, terminal.Cell{Text: fleet.Millis(sv.P99)},
+			failures(sv.Failed), terminal.Cell{Text: terminal.Grouped(sv.Shed)}, terminal.Cell{Text: terminal.Grouped(sv.InFlight)}, terminal.Cell{Text: limit})
+	}
+	return t.Print(s, s.Width, s.Colours)
+}
+
+// printRoutes shows the routes in the order in which they are looked at; of many, those with the most requests.
+func printRoutes(s terminal.Screen, routes []fleet.Route) (dropped []string) {
+	shown := routes
+	if len(routes) > maxRoutes {
+		busiest := slices.Clone(routes)
+		slices.SortStableFunc(busiest, func(a, b fleet.Route) int { return cmp.Compare(b.Rate, a.Rate) })
+		shown = busiest[:maxRoutes]
+	}
+	t := terminal.Table{Columns: []terminal.Column{
+		{Head: "route", Least: 12}, {Head: "match", Drop: 1}, {Head: "service"}, {Head: "req/s", Right: true}, {Head: "p50", Right: true}, {Head: "p99", Right: true}, {Head: "5xx/s", Right: true},
+	}}
+	for i := range shown {
+		r := &shown[i]
+		match := r.Match
+		if match == r.Name {
+			match = ""
+		}
+		t.AddCells(terminal.Cell{Text: r.Name}, terminal.Cell{Text: match}, terminal.Cell{Text: r.Service}, terminal.Cell{Text: terminal.Grouped(r.Rate)},
+			terminal.Cell{Text: fleet.Millis(r.P50)}, terminal.Cell{Text: fleet.Millis(r.P99)}, failures(r.Failed))
+	}
+	dropped = t.Print(s, s.Width, s.Colours)
+	if n := len(routes) - len(shown); n > 0 {
+		s.Line("  %s", s.Faint(fmt.Sprintf("and %s with fewer requests: --json has all", terminal.Count(n, "route"))))
+	}
+	return dropped
+}
+
+// failures is a rate of failed requests: red if there are any.
+func failures(rate float64) terminal.Cell {
+	c := terminal.Cell{Text: terminal.Grouped(rate)}
+	if rate > 0 {
+		c.Style = terminal.Red
+		if c.Text == "0" {
+			c.Text = "<1"
+		}
+	}
+	return c
+}
+
+func printTerminators(s terminal.Screen, terminators []fleet.Terminator) (dropped []string) {
 	t := terminal.Table{Columns: []terminal.Column{
 		{Head: "terminator"},
 		{Head: "state"},
@@ -36,9 +134,10 @@ func printTerminators(s terminal.Screen, terminators []terminatorStatus) (droppe
 		{Head: "conns", Right: true},
 		{Head: "uptime", Right: true, Drop: 4},
 	}}
-	for _, ts := range terminators {
-		state, style := ts.state()
-		row := []terminal.Cell{{Text: ts.name()}, {Text: state, Style: style}}
+	for i := range terminators {
+		ts := &terminators[i]
+		state, style := ts.State()
+		row := []terminal.Cell{{Text: ts.Name()}, {Text: state, Style: style}}
 		if ts.Error != "" {
 			for range len(t.Columns) - len(row) {
 				row = append(row, terminal.Cell{Text: terminal.Nothing})
@@ -46,42 +145,19 @@ func printTerminators(s terminal.Screen, terminators []terminatorStatus) (droppe
 			t.AddCells(row...)
 			continue
 		}
-		failed := terminal.Cell{Text: terminal.Grouped(ts.Failed)}
-		if ts.Failed > 0 {
-			failed.Style = terminal.Red
-		}
-		for _, text := range []string{terminal.Grouped(ts.Rate), millis(ts.P50), millis(ts.P99)} {
+		for _, text := range []string{terminal.Grouped(ts.Rate), fleet.Millis(ts.P50), fleet.Millis(ts.P99)} {
 			row = append(row, terminal.Cell{Text: text})
 		}
-		row = append(row, failed)
-		for _, text := range []string{terminal.Grouped(ts.Shed), terminal.Grouped(ts.InFlight), terminal.Grouped(ts.Limit), terminal.Grouped(ts.Conns), uptime(ts.Uptime)} {
+		row = append(row, failures(ts.Failed))
+		for _, text := range []string{terminal.Grouped(ts.Shed), terminal.Grouped(ts.InFlight), terminal.Grouped(ts.Limit), terminal.Grouped(ts.Conns), fleet.Uptime(ts.Uptime)} {
 			row = append(row, terminal.Cell{Text: text})
 		}
 		t.AddCells(row...)
 	}
-	dropped = t.Print(s, s.Width, s.Colours)
-	for _, ts := range terminators {
-		for _, line := range ts.remarks() {
-			s.Line("  %s: %s", ts.name(), line)
-		}
-	}
-	return dropped
+	return t.Print(s, s.Width, s.Colours)
 }
 
-// state is a terminator's, in a word.
-func (s *terminatorStatus) state() (string, terminal.Style) {
-	switch {
-	case s.Error != "":
-		return "no answer", terminal.Red
-	case !s.Ready:
-		return "not ready", terminal.Yellow
-	case len(s.Degraded) > 0:
-		return "degraded", terminal.Yellow
-	}
-	return "ready", terminal.Green
-}
-
-func printInstances(s terminal.Screen, instances []instanceStatus) (dropped []string) {
+func printInstances(s terminal.Screen, instances []fleet.Instance) (dropped []string) {
 	if len(instances) == 0 {
 		s.Line("no instance is registered: bin/handler echo starts one, nanofront up a whole system")
 		return nil
@@ -110,10 +186,10 @@ func printInstances(s terminal.Screen, instances []instanceStatus) (dropped []st
 			}
 			return text
 		}
-		row := []terminal.Cell{{Text: in.Service}, {Text: in.ID}, {Text: string(in.State), Style: in.State.style()}}
+		row := []terminal.Cell{{Text: in.Service}, {Text: in.ID}, {Text: string(in.State), Style: in.State.Style()}}
 		for _, text := range []string{
-			mark(orNothing(in.Rate, terminal.Grouped)), orNothing(in.P50, millis), orNothing(in.P99, millis), orNothing(in.Failed, terminal.Grouped[float64]), orNothing(in.InFlight, terminal.Grouped[float64]),
-			in.Weight.String(), terminal.Grouped(in.Window), uptime(in.Uptime), in.Version, in.Address,
+			mark(orNothing(in.Rate, terminal.Grouped[float64])), orNothing(in.P50, fleet.Millis), orNothing(in.P99, fleet.Millis), orNothing(in.Failed, terminal.Grouped[float64]), orNothing(in.InFlight, terminal.Grouped[float64]),
+			in.Weight.String(), terminal.Grouped(in.Window), fleet.Uptime(in.Uptime), in.Version, in.Address,
 		} {
 			row = append(row, terminal.Cell{Text: text})
 		}
@@ -121,9 +197,9 @@ func printInstances(s terminal.Screen, instances []instanceStatus) (dropped []st
 	}
 	dropped = t.Print(s, s.Width, s.Colours)
 	s.Line("")
-	for _, st := range states {
-		if slices.ContainsFunc(instances, func(in instanceStatus) bool { return in.State == st.state }) {
-			s.Explain(string(st.state), st.means)
+	for _, st := range fleet.States {
+		if slices.ContainsFunc(instances, func(in fleet.Instance) bool { return in.State == st.State }) {
+			s.Explain(string(st.State), st.Means)
 		}
 	}
 	if marked {
@@ -137,24 +213,4 @@ func orNothing(v *float64, format func(float64) string) string {
 		return terminal.Nothing
 	}
 	return format(*v)
-}
-
-// millis is a time in ms; nothing where none was measured.
-func millis(ms float64) string {
-	if ms == 0 {
-		return terminal.Nothing
-	}
-	return terminal.Duration(time.Duration(ms * float64(time.Millisecond)))
-}
-
-func uptime(s float64) string {
-	d := time.Duration(s) * time.Second
-	switch {
-	case s < 0:
-		return terminal.Nothing
-	case d >= 48*time.Hour:
-		return fmt.Sprintf("%dd", int(d.Hours())/24)
-	default:
-		return d.String()
-	}
 }

@@ -2,37 +2,47 @@ package status
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
+	"nanofront/cmd/nanofront/fleet"
 	"nanofront/internal/terminal"
 	"nanofront/registry"
 )
 
 // What status prints fits the terminal, and has colours only on one that may.
 func TestStatus_FitsTheTerminal(t *testing.T) {
-	terminators := []terminatorStatus{
+	terminators := []fleet.Terminator{
 		{Instance: "terminator-front-1a2b3c4d", Ready: true, Rate: 51234, P50: 1.86, P99: 16.39, InFlight: 1049, Limit: 1024, Conns: 20000, Failed: 3},
 		{Admin: "10.0.0.2:8081", Error: "connection refused"},
 	}
-	var instances []instanceStatus
-	for _, st := range states {
-		instances = append(instances, instanceStatus{
+	var instances []fleet.Instance
+	for _, st := range fleet.States {
+		instances = append(instances, fleet.Instance{
 			Instance: registry.Instance{Service: "profile", ID: "profile-back-5e6f7a8b", Address: "tcp://10.0.0.17:40583", Window: 4096, Weight: 100, Version: "v2.1.0"},
-			State:    st.state, Uptime: 3600,
+			State:    st.State, Uptime: 3600,
 		})
+	}
+	v := fleet.View{
+		From: fleet.Place{Etcd: "http://127.0.0.1:2379", Prefix: "/nanofront/v1/"}, Terminators: terminators, Instances: instances,
+		Problems: []fleet.Problem{{Kind: "instance", Name: "profile/profile-back-5e6f7a8b", Text: "no answer: " + strings.Repeat("a very long reason ", 12)}},
+		Services: []fleet.Service{{Name: "profile", Routed: true, Instances: 5, Serving: 1, Rate: 51234, P50: 1.86, P99: 16.39, Failed: 0.3, Shed: 1200, InFlight: 1049, Limit: 16384}, {Name: "ledger"}},
+	}
+	for i := range maxRoutes + 1 {
+		v.Routes = append(v.Routes, fleet.Route{Name: fmt.Sprintf("GET_POST *.example.com/a/long/prefix/%d/*", i), Match: "GET,POST *.example.com/a/long/prefix/*", Service: "profile", Rate: 1234, P50: 1.86, P99: 16.39})
 	}
 	for _, width := range []int{80, 100, 120, 200} {
 		var out bytes.Buffer
 		s := terminal.Screen{Writer: &out, Width: width}
-		printOn(s, place{Etcd: "http://127.0.0.1:2379", Prefix: "/nanofront/v1/"}, terminators, instances)
+		printOn(s, &v)
 		for line := range strings.Lines(out.String()) {
 			if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > width {
 				t.Errorf("%d columns of %d: %s", n, width, line)
 			}
 		}
-		for _, want := range []string{"serving", "draining", "registered", "silent", "gone", "no answer", "51,234", "of the last 10 s"} {
+		for _, want := range []string{"serving", "draining", "registered", "silent", "gone", "no answer", "51,234", "of the last 10 s", "! instance profile/", "1 of 5", "and 1 route with fewer"} {
 			if !strings.Contains(out.String(), want) {
 				t.Errorf("in %d columns there is no %q:\n%s", width, want, out.String())
 			}
@@ -45,7 +55,7 @@ func TestStatus_FitsTheTerminal(t *testing.T) {
 		}
 	}
 	var out bytes.Buffer
-	printOn(terminal.Screen{Writer: &out, Colours: true}, place{Static: "t.yaml"}, terminators, instances)
+	printOn(terminal.Screen{Writer: &out, Colours: true}, &v)
 	for _, want := range []string{"\x1b[31mgone\x1b[0m", "\x1b[32mserving\x1b[0m", "\x1b[31mno answer\x1b[0m", "\x1b[31m3\x1b[0m"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in %q", want, out.String())

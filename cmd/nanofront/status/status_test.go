@@ -39,9 +39,16 @@ func adminPort(t *testing.T, r metrics.Report, links []nanobus.LinkInfo, state s
 // Status asks all admin ports and bus addresses of a table, and shows what it found; who
 // doesn't answer is an error for scripts.
 func TestCommand_ShowsWhatItFinds(t *testing.T) {
-	front := adminPort(t, metrics.Report{Instance: "terminator-1", PID: 17},
+	front := adminPort(t, metrics.Report{
+		Instance: "terminator-1", PID: 17,
+		Counters: map[string]metrics.CounterReport{"upstream.web.requests": {Rate: 1234}, "route.__.requests": {Rate: 1234}, "route.__.failed": {Rate: 3}},
+		Timers: map[string]metrics.TimerReport{
+			"upstream.web.latency": {Last: metrics.Distribution{Rate: 1234, P50: 25, P99: 99}},
+			"route.__.latency":     {Last: metrics.Distribution{Rate: 1234, P50: 25, P99: 1500}},
+		},
+	},
 		[]nanobus.LinkInfo{{Service: "web", Instance: "web-1", State: "live"}},
-		`{"ready": true, "reasons": [], "degraded": [{"service": "cart", "reason": "no instance of cart"}]}`)
+		`{"ready": true, "reasons": [], "degraded": [{"service": "web", "reason": "no instance of web"}]}`)
 	web := adminPort(t, metrics.Report{Instance: "web-1", PID: 18}, nil, "")
 	bus, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -69,16 +76,19 @@ routes:
 		return out.String(), err
 	}
 	out, err := show(&Command{Terminators: []string{front}})
-	if err != nil {
-		t.Fatal(err)
+	if err == nil || err.Error() != "service web: no instance of web; and 1 more problem" {
+		t.Errorf("the first problem: %v", err)
 	}
-	for _, want := range []string{"table " + table, "terminator-1", "degraded: no instance of cart", "serving", "registered", "gone"} {
+	for _, want := range []string{
+		"table " + table, "terminator-1", "degraded", "serving", "registered", "gone",
+		"! service web: no instance of web", "! instance echo/echo-2: its process has ended", "1 of 1", "25.0 ms", "1.50 s", "1,234", "/*",
+	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in\n%s", want, out)
 		}
 	}
 	out, err = show(&Command{Terminators: []string{front, nobody}, JSON: true})
-	if err == nil || !strings.Contains(err.Error(), "1 of 2 terminators: no answer from "+nobody) {
+	if err == nil || !strings.Contains(err.Error(), "terminator "+nobody+": no answer") {
 		t.Errorf("a terminator that doesn't answer: %v", err)
 	}
 	var doc struct {

@@ -1,4 +1,4 @@
-package status
+package fleet
 
 import (
 	"context"
@@ -12,41 +12,43 @@ import (
 	"nanofront/nanobus"
 )
 
-// state is what becomes of requests for an instance.
-type state string
+// State is what becomes of requests for an instance.
+type State string
 
+// The states.
 const (
-	stateServing    state = "serving"
-	stateDraining   state = "draining"
-	stateRegistered state = "registered"
-	stateSilent     state = "silent"
-	stateGone       state = "gone"
+	Serving    State = "serving"
+	Draining   State = "draining"
+	Registered State = "registered"
+	Silent     State = "silent"
+	Gone       State = "gone"
 )
 
-// states says what each means, in the order in which they are shown.
-var states = []struct {
-	state state
-	style terminal.Style
-	means string
+// States says what each means, in the order in which they are shown.
+var States = []struct {
+	State State
+	Style terminal.Style
+	Means string
 }{
-	{stateServing, terminal.Green, "linked with a terminator or another handler, which send it requests"},
-	{stateDraining, terminal.Yellow, "finishes what it has, takes nothing new, and ends"},
-	{stateRegistered, terminal.Yellow, "announced and alive, but nobody is linked with it"},
-	{stateSilent, terminal.Red, "announced, but nobody is linked with it and it doesn't answer in time"},
-	{stateGone, terminal.Red, "its process has ended; it stays announced until its lease expires, for a few seconds"},
+	{Serving, terminal.Green, "linked with a terminator or another handler, which send it requests"},
+	{Draining, terminal.Yellow, "finishes what it has, takes nothing new, and ends"},
+	{Registered, terminal.Yellow, "announced and alive, but nobody is linked with it"},
+	{Silent, terminal.Red, "announced, but nobody is linked with it and it doesn't answer in time"},
+	{Gone, terminal.Red, "its process has ended; it stays announced until its lease expires, for a few seconds"},
 }
 
-func (s state) style() terminal.Style {
-	for _, known := range states {
-		if known.state == s {
-			return known.style
+// Style is how the state looks.
+func (s State) Style() terminal.Style {
+	for _, known := range States {
+		if known.State == s {
+			return known.Style
 		}
 	}
 	return terminal.Plain
 }
 
 // linksOf are the links of all processes that were asked.
-func linksOf(statuses []instanceStatus, terminators []terminatorStatus) (links []nanobus.LinkInfo) {
+func linksOf(statuses []Instance, terminators []Terminator) (links []nanobus.LinkInfo) {
 	for _, t := range terminators {
 		links = append(links, t.Links...)
 	}
@@ -57,7 +59,7 @@ func linksOf(statuses []instanceStatus, terminators []terminatorStatus) (links [
 }
 
 // setStates finds out from the links of all processes that were asked.
-func setStates(statuses []instanceStatus, terminators []terminatorStatus) {
+func setStates(statuses []Instance, terminators []Terminator) {
 	links := linksOf(statuses, terminators)
 	for i := range statuses {
 		statuses[i].State = stateOf(&statuses[i], links)
@@ -67,7 +69,7 @@ func setStates(statuses []instanceStatus, terminators []terminatorStatus) {
 // stateOf is an instance's state. A live link says most: whoever has one is
 // there, whatever its admin port does. Without one the process itself was asked, so that
 // one which died is gone at once, though etcd lists it for as long as its lease.
-func stateOf(s *instanceStatus, links []nanobus.LinkInfo) state {
+func stateOf(s *Instance, links []nanobus.LinkInfo) State {
 	has := func(link string) bool {
 		return slices.ContainsFunc(links, func(l nanobus.LinkInfo) bool {
 			return l.Service == s.Service && l.Instance == s.ID && l.State == link
@@ -75,15 +77,15 @@ func stateOf(s *instanceStatus, links []nanobus.LinkInfo) state {
 	}
 	switch {
 	case has("draining"):
-		return stateDraining
+		return Draining
 	case has("live"):
-		return stateServing
+		return Serving
 	case s.asked == nil:
-		return stateRegistered
+		return Registered
 	case os.IsTimeout(s.asked):
-		return stateSilent
+		return Silent
 	}
-	return stateGone
+	return Gone
 }
 
 // knockTimeout bounds a look at a bus address.

@@ -1,9 +1,9 @@
-package status
+package fleet
 
 // setFigures gives instances that don't say their own figures those of their callers. The p50 of
 // several callers is their mean, by how much each asks; the p99 is that of the caller who waits
 // longest.
-func setFigures(statuses []instanceStatus, terminators []terminatorStatus) {
+func setFigures(statuses []Instance, terminators []Terminator) {
 	links := linksOf(statuses, terminators)
 	for i := range statuses {
 		s := &statuses[i]

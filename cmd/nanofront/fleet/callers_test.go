@@ -1,11 +1,8 @@
-package status
+package fleet
 
 import (
-	"bytes"
-	"strings"
 	"testing"
 
-	"nanofront/internal/terminal"
 	"nanofront/nanobus"
 	"nanofront/registry"
 )
@@ -16,14 +13,14 @@ func TestFigures_FromCallers(t *testing.T) {
 	link := func(id string, rate, p50, p99 float64) nanobus.LinkInfo {
 		return nanobus.LinkInfo{Service: "web", Instance: id, State: "live", InFlight: 2, Rate: rate, Failed: 1, P50: p50, P99: p99}
 	}
-	statuses := []instanceStatus{
+	statuses := []Instance{
 		{Instance: registry.Instance{Service: "web", ID: "silent"}},
 		{Instance: registry.Instance{Service: "web", ID: "says"}, Rate: &own},
 		{Instance: registry.Instance{Service: "web", ID: "unknown"}},
 	}
 	down := link("unknown", 1, 1, 1)
 	down.State = "down"
-	setFigures(statuses, []terminatorStatus{
+	setFigures(statuses, []Terminator{
 		{Links: []nanobus.LinkInfo{link("silent", 3000, 1, 5), link("says", 1, 1, 1), down}},
 		{Links: []nanobus.LinkInfo{link("silent", 1000, 5, 9)}},
 	})
@@ -33,12 +30,5 @@ func TestFigures_FromCallers(t *testing.T) {
 	}
 	if statuses[1].Callers || *statuses[1].Rate != own || statuses[2].Callers || statuses[2].Rate != nil {
 		t.Errorf("others: %+v", statuses[1:])
-	}
-	var out bytes.Buffer
-	printOn(terminal.Screen{Writer: &out, Width: 200}, place{Static: "t.yaml"}, nil, statuses)
-	for _, want := range []string{"4,000*", "err/s", "measured by its callers"} {
-		if !strings.Contains(out.String(), want) {
-			t.Errorf("no %q in\n%s", want, out.String())
-		}
 	}
 }

@@ -1,0 +1,29 @@
+package fleet
+
+import (
+	"fmt"
+	"time"
+
+	"nanofront/internal/terminal"
+)
+
+// Millis is a time in ms; nothing where none was measured.
+func Millis(ms float64) string {
+	if ms == 0 {
+		return terminal.Nothing
+	}
+	return terminal.Duration(time.Duration(ms * float64(time.Millisecond)))
+}
+
+// Uptime is a time in seconds since a start; nothing where it isn't known.
+func Uptime(s float64) string {
+	d := time.Duration(s) * time.Second
+	switch {
+	case s < 0:
+		return terminal.Nothing
+	case d >= 48*time.Hour:
+		return fmt.Sprintf("%dd", int(d.Hours())/24)
+	default:
+		return d.String()
+	}
+}
