@@ -10,6 +10,7 @@ import (
 	"nanofront/cmd/nanofront/register"
 	"nanofront/cmd/nanofront/routes"
 	"nanofront/cmd/nanofront/status"
+	"nanofront/cmd/nanofront/systems"
 	"nanofront/cmd/nanofront/up"
 	"nanofront/internal/cli"
 )
@@ -22,9 +23,11 @@ type grammar struct {
 	New      newproject.Command `cmd:"" help:"Write a handler of your own, ready to run."`
 	Register register.Command   `cmd:"" help:"Run a handler in any language, and keep it registered in etcd."`
 	Bus      bus.Command        `cmd:"" help:"Listen in on the bus, or send a request over it."`
+	Contexts systems.Command    `cmd:"" name:"context" help:"Give systems names, and choose the one that commands are for."`
 
 	PrintVersion cli.VersionCommand `cmd:"" name:"version" help:"Print the version of this build."`
 	Completion   cli.Completion     `cmd:"" help:"Print what a shell needs to complete commands and flags."`
+	cli.Contextual
 	cli.Version
 }
 

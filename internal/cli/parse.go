@@ -70,6 +70,9 @@ func Parse(p Program, grammar any, args []string, std IO) (*kong.Context, error)
 		return nil, fmt.Errorf("cli: the flags of %s: %w", p.Name, err)
 	}
 	k.Model.HelpFlag.Help = "Show this help."
+	if hasFlag(k.Model.Node, "context") {
+		kong.Resolvers(new(fromContext)).Apply(k) //nolint:errcheck // it never fails
+	}
 	switch {
 	case len(args) == 1 && (args[0] == "version" || args[0] == "--version"):
 		if err := printVersion(k); err != nil {
@@ -101,6 +104,9 @@ var errNoCommand = errors.New("no command")
 
 // usageError is what kong found wrong, with the command that it belongs to.
 func usageError(k *kong.Kong, err error) error {
+	if c := (*contextError)(nil); errors.As(err, &c) {
+		err = c.error
+	}
 	usage := &UsageError{Err: err}
 	var parse *kong.ParseError
 	if !errors.As(err, &parse) || parse.Context == nil {
