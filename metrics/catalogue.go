@@ -33,6 +33,8 @@ var (
 	HTTPConnections          = gauge("http.connections", "connections", "open client connections", front)
 	HTTPMemory               = gauge("http.memory", "bytes", "bytes held for slow clients, at most half of --client-memory: bodies being gathered, responses not yet taken", front)
 	HTTPAccepted             = counter("http.accepted", "connections", "client connections accepted", front)
+	HTTPInherited            = counter("http.inherited", "connections", "idle client connections that the terminator has taken over from its predecessor", front)
+	HTTPBequeathed           = counter("http.bequeathed", "connections", "idle client connections that the terminator has passed to its successor", front)
 	HTTPClosed               = counter("http.closed.<reason>", "connections", "client connections ended without a response, by reason: too_many, idle, write_timeout (the client acknowledged less than 64 KiB of its response in the write timeout), hand_over (between drivers, for want of a descriptor), no_memory (slow to take its response while the front held as much for others as it may), linger_full (closed at once after its last response, as 1,024 connections wait for their clients to close); accept_error counts failed accepts", front)
 	HTTPHandedOver           = counter("http.handed_over.<reason>", "connections", "client connections that an event loop left to a goroutine of their own, by reason: request (not whole at the first look, larger than 64 KiB, chunked, Expect or HTTP/1.0), response (the client is slow to take it)", front)
 	HTTPCameBack             = counter("http.came_back", "connections", "client connections that came back to their event loop when what was unusual was over", front)

@@ -125,6 +125,7 @@ type front struct {
 	logs *logBuffer
 	addr string
 	stop func() error // ends Run and returns what it returned; idempotent
+	end  context.CancelCauseFunc
 }
 
 // startFront starts a terminator. Without routes, everything is for "work".
@@ -150,14 +151,15 @@ func startFront(t testing.TB, opts Options, routes ...registry.Route) *front {
 		t.Fatal(err)
 	}
 	f.Terminator, f.addr = tm, tm.Addr().String()
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancelCause(context.Background())
+	f.end = cancel
 	done := make(chan error, 1)
 	go func() { done <- tm.Run(ctx) }()
 	var once sync.Once
 	var result error
 	f.stop = func() error {
 		once.Do(func() {
-			cancel()
+			cancel(nil)
 			select {
 			case result = <-done:
 			case <-time.After(patience):

@@ -52,8 +52,9 @@ type Terminator struct {
 	listener *net.TCPListener
 	blocking *blocking.Driver
 	loops    *eventloop.Loops // nil: each connection has a goroutine
-	leaving  atomic.Bool      // told to end: not ready
-	draining atomic.Bool      // no longer accepting
+	heir     atomic.Pointer[Heir]
+	leaving  atomic.Bool // told to end: not ready
+	draining atomic.Bool // no longer accepting
 }
 
 // ErrSucceeded is the cause (context.WithCancelCause) with which Run's context ends when a successor
@@ -208,10 +209,21 @@ func (t *Terminator) Run(ctx context.Context) error {
 			failed = fmt.Errorf("terminator: discovery ended: %w", err)
 		}
 	}
-	t.drain(served, serving)
+	var passing sync.WaitGroup
+	heir := t.heir.Load()
+	if heir != nil && errors.Is(context.Cause(ctx), ErrSucceeded) {
+		t.bequeath(*heir, served, serving, &passing)
+	} else {
+		t.drain(served, serving)
+	}
 	stop()
 	running.Wait()
-	return errors.Join(failed, t.Close())
+	err := t.Close()
+	passing.Wait()
+	if heir != nil {
+		err = errors.Join(err, (*heir).Close())
+	}
+	return errors.Join(failed, err)
 }
 
 // sayGoodbye serves for DrainDelay longer, so that whoever looks at /readyz can send its clients
@@ -236,15 +248,26 @@ func (t *Terminator) sayGoodbye(served <-chan error) (serving bool) {
 
 // drain ends the connections. What was accepted is answered.
 func (t *Terminator) drain(served <-chan error, serving bool) {
-	t.log.Info().Int64("in_flight", t.admission.InFlight()).Msg("draining")
-	deadline := time.Now().Add(t.opts.DrainTimeout)
-	t.leaving.Store(true)
-	t.draining.Store(true)
+	deadline := t.beginEnd()
 	t.table.StartDrain(idleGrace)
-	t.held.Drain(t.opts.DrainTimeout / 2)
 	// Connections that clients believe to be open may still wait to be
 	// accepted: take those, then stop.
-	if end := time.Now().Add(backlogGrace); t.loops != nil {
+	t.stopAccepting(time.Now().Add(backlogGrace), served, serving)
+	t.awaitEnd(deadline)
+}
+
+// beginEnd returns when the end is to come.
+func (t *Terminator) beginEnd() time.Time {
+	t.log.Info().Int64("in_flight", t.admission.InFlight()).Msg("draining")
+	t.leaving.Store(true)
+	t.draining.Store(true)
+	t.held.Drain(t.opts.DrainTimeout / 2)
+	return time.Now().Add(t.opts.DrainTimeout)
+}
+
+// stopAccepting accepts until then.
+func (t *Terminator) stopAccepting(end time.Time, served <-chan error, serving bool) {
+	if t.loops != nil {
 		t.loops.AcceptUntil(end)
 	} else {
 		_ = t.listener.SetDeadline(end)
@@ -255,6 +278,10 @@ func (t *Terminator) drain(served <-chan error, serving bool) {
 		}
 	}
 	_ = t.listener.Close() // a successor's descriptor of it stays open
+}
+
+// awaitEnd waits until there are no connections.
+func (t *Terminator) awaitEnd(deadline time.Time) {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for t.table.Open() > 0 {

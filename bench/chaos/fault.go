@@ -19,6 +19,8 @@ type Fault struct {
 	Clear func(ctx context.Context, b *bed) error
 	// Expect is what it may cost.
 	Expect Expectation
+	// Churn: reads have a connection each.
+	Churn bool
 	// Front: the terminator doesn't outlive it, and with it go its counters.
 	Front bool
 }

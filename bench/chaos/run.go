@@ -95,7 +95,7 @@ func (o *Options) one(ctx context.Context, b *bed, f *Fault, i int) (_ *Row, err
 		return nil, err
 	}
 	low := uint64(i+1) * numbers
-	results := o.load(ctx, b, low)
+	results := o.load(ctx, b, low, f.Churn)
 	err = o.happen(ctx, b, f)
 	both := <-results
 	if err := errors.Join(err, both.err); err != nil {
@@ -161,22 +161,22 @@ type loads struct {
 }
 
 // load begins both, and delivers the results.
-func (o *Options) load(ctx context.Context, b *bed, low uint64) <-chan loads {
+func (o *Options) load(ctx context.Context, b *bed, low uint64, churn bool) <-chan loads {
 	done := make(chan loads, 1)
 	var l loads
 	var errs [2]error
 	var wg sync.WaitGroup
-	run := func(r **load.Result, err *error, rate float64, request load.Request) {
+	run := func(r **load.Result, err *error, rate float64, churn bool, request load.Request) {
 		wg.Go(func() {
 			*r, *err = load.Run(ctx, load.Options{
 				URL: b.URL, Mix: &load.Mix{Requests: []load.Request{request}}, Arrivals: load.Poisson, Seed: low,
-				Rate: rate, Duration: o.Calm + o.Fault + o.After, Timeout: clientTimeout, Workers: 1,
+				Rate: rate, Duration: o.Calm + o.Fault + o.After, Timeout: clientTimeout, Workers: 1, Churn: churn,
 				Connections: int(rate*2.5) + 16, // so that those who wait for a route's timeout don't keep others waiting
 			}, nil)
 		})
 	}
-	run(&l.reads, &errs[0], o.Rate, load.Request{Name: "read", Path: "/read"})
-	run(&l.writes, &errs[1], o.Rate*writesShare, load.Request{Name: "write", Method: "POST", Path: fmt.Sprintf("/write/{seq:%d-%d}", low, low+numbers-1)})
+	run(&l.reads, &errs[0], o.Rate, churn, load.Request{Name: "read", Path: "/read"})
+	run(&l.writes, &errs[1], o.Rate*writesShare, false, load.Request{Name: "write", Method: "POST", Path: fmt.Sprintf("/write/{seq:%d-%d}", low, low+numbers-1)})
 	go func() { // ends with the loads
 		wg.Wait()
 		l.err = errors.Join(errs[:]...)

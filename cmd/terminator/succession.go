@@ -69,7 +69,11 @@ func succession(ctx context.Context, end func(), f *flags, heir *inherited, t *t
 			case <-tick.C:
 			}
 		}
-		if err := heir.Ready(); err != nil {
+		var inherit func([]int, []byte) int
+		if t.Inherits() {
+			inherit = t.Inherit
+		}
+		if err := heir.Ready(inherit); err != nil {
 			base.Log.Error().Err(err).Msg("takeover failed, and both terminators serve now: end one of them")
 		} else {
 			base.Log.Info().Str(logging.Addr, t.Addr().String()).Msg("took over from the previous terminator")
@@ -89,6 +93,13 @@ func succession(ctx context.Context, end func(), f *flags, heir *inherited, t *t
 	case <-ctx.Done():
 	case <-offer.Taken():
 		base.Log.Info().Msg("a successor has taken over")
+		switch passage := offer.Passage(); {
+		case passage == nil:
+		case t.Inherits():
+			t.Bequeath(passage)
+		default:
+			_ = passage.Close() // nothing goes through
+		}
 		if base.Admin != nil {
 			_ = base.Admin.Close() // what comes is the successor's
 		}

@@ -240,7 +240,8 @@ func TestClose_Drain(t *testing.T) {
 	})
 }
 
-// TestClose_Handover: the same where a successor has taken over.
+// TestClose_Handover: the same where a successor has taken over. With event loops it has the connection, too, until it
+// ends in its turn.
 func TestClose_Handover(t *testing.T) {
 	t.Parallel()
 	for _, w := range ways {
@@ -254,11 +255,15 @@ func TestClose_Handover(t *testing.T) {
 				"--http", f.http, "--admin", f.admin, "--static", f.table, "--statsd", "", "--access-log=0",
 			}, flags...)...)
 			heir.says(t, "took over")
-			s.orderly(t, <-done)
 			if code := f.terminator.wait(t, testutil.Patience); code != 0 {
 				t.Errorf("exit code %d of the predecessor", code)
 			}
 			ask(t, f.http, get("/hello")).wants(t, 200, "GET /hello of the successor")
+			if w.flags == nil {
+				testutil.Eventually(t, "requests on the connection that was inherited", func() bool { return counter(t, f.admin, "http.requests") > 10 })
+			}
+			heir.signal(t, syscall.SIGTERM)
+			s.orderly(t, <-done)
 		})
 	}
 }

@@ -29,7 +29,7 @@ const (
 	byteSockets = 'S' // with the sockets of positions: here they are
 	byteQuery   = 'Q' // from the successor: under which names?
 	byteNames   = 'N' // the answer: names, with all sockets
-	byteReady   = 'R' // from the successor: I serve
+	byteReady   = 'R' // from the successor: I serve; with an end of a passage, if it takes connections
 	byteLeaving = 'L' // the answer: I leave
 
 	// maxNames bounds the names of all sockets together, in bytes.
@@ -49,6 +49,7 @@ type Offer struct {
 	l         *net.UnixListener
 	listeners map[string]*net.TCPListener
 	taken     chan struct{}
+	passage   *Passage // nil: the successor takes no connections
 	done      chan struct{}
 	once      sync.Once
 }
@@ -122,6 +123,12 @@ func listenAt(path string) (*net.UnixListener, error) {
 // Taken is closed when a successor serves.
 func (o *Offer) Taken() <-chan struct{} { return o.taken }
 
+// Passage leads to the successor, once that has taken. It is the caller's, and nil if the successor takes no connections.
+func (o *Offer) Passage() *Passage {
+	<-o.taken
+	return o.passage
+}
+
 // Close withdraws the offer. Idempotent; waits for the offer's goroutine. The
 // socket file stays, for the successor may have made it anew; one that nobody
 // serves does no harm.
@@ -165,11 +172,19 @@ func (o *Offer) pass(c *net.UnixConn) bool {
 		return false
 	}
 	for {
-		var b [1]byte
+		b, oob := make([]byte, 1), make([]byte, syscall.CmsgSpace(4))
 		if c.SetReadDeadline(time.Now().Add(readyTimeout)) != nil {
 			return false
 		}
-		if _, err := c.Read(b[:]); err != nil {
+		n, rights, _, _, err := c.ReadMsgUnix(b, oob)
+		if err != nil || n == 0 {
+			return false
+		}
+		files, err := takeFiles(oob[:rights])
+		if err != nil || b[0] != byteReady {
+			closeAll(files)
+		}
+		if err != nil {
 			return false
 		}
 		switch b[0] {
@@ -183,8 +198,20 @@ func (o *Offer) pass(c *net.UnixConn) bool {
 				return false
 			}
 		case byteReady:
-			_, err := c.Write([]byte{byteLeaving})
-			return err == nil
+			if len(files) > 0 {
+				closeAll(files[1:])
+				if u, err := passageOf(files[0]); err == nil { // connections end as they do without, else
+					o.passage = &Passage{c: u}
+				}
+			}
+			if _, err := c.Write([]byte{byteLeaving}); err != nil {
+				if o.passage != nil {
+					_ = o.passage.Close() // nothing has gone through
+					o.passage = nil
+				}
+				return false
+			}
+			return true
 		default:
 			return false
 		}
@@ -226,6 +253,10 @@ func send(c *net.UnixConn, message []byte, listeners []*net.TCPListener) error {
 type Heir struct {
 	listeners map[string]*net.TCPListener // that nobody has taken
 	c         *net.UnixConn
+
+	mu        sync.Mutex
+	passage   *net.UnixConn // through which the predecessor's connections come
+	inherited sync.WaitGroup
 }
 
 // Take gets the listeners of the process that offers them at path. ErrNobody
@@ -370,6 +401,15 @@ func closeAll(files []*os.File) {
 // takeFiles takes what came with a message. All of it is the caller's, with an
 // error too.
 func takeFiles(oob []byte) (files []*os.File, err error) {
+	fds, err := descriptors(oob)
+	for _, fd := range fds {
+		files = append(files, os.NewFile(uintptr(fd), "inherited"))
+	}
+	return files, err
+}
+
+// descriptors is takeFiles for what isn't files. They are closed on exec.
+func descriptors(oob []byte) (all []int, err error) {
 	messages, err := syscall.ParseSocketControlMessage(oob)
 	if err != nil {
 		return nil, err
@@ -379,20 +419,52 @@ func takeFiles(oob []byte) (files []*os.File, err error) {
 		err = errors.Join(err, wrong)
 		for _, fd := range fds {
 			syscall.CloseOnExec(fd)
-			files = append(files, os.NewFile(uintptr(fd), "inherited listener"))
+			all = append(all, fd)
 		}
 	}
-	return files, err
+	return all, err
 }
 
 // Ready tells the predecessor that this process serves; it drains and exits. Listeners that nobody has taken are closed,
 // so that none stays open that nobody serves.
-func (h *Heir) Ready() error {
-	defer func() { _ = h.Close() }() // said what there was to say
+//
+// What the predecessor passes of its clients' connections is given to take, from a goroutine that ends with Close or with
+// the predecessor: descriptors, and a note on them. It returns how many, from the first on, are its own now; the
+// others are closed here, and served on there. Nil: connections aren't wanted.
+func (h *Heir) Ready(take func(fds []int, note []byte) (taken int)) (err error) {
+	defer func() {
+		h.forget()
+		err = errors.Join(err, h.c.Close()) // said what there was to say
+	}()
 	if err := h.c.SetDeadline(time.Now().Add(ioTimeout)); err != nil {
 		return fmt.Errorf("handover: %w", err)
 	}
-	if _, err := h.c.Write([]byte{byteReady}); err != nil {
+	var rights []byte
+	var passage *net.UnixConn
+	if take != nil {
+		mine, theirs, err := newPassage()
+		if err == nil { // connections end as they do without, else
+			defer func() { _ = theirs.Close() }() // the predecessor has it
+			passage, rights = mine, syscall.UnixRights(int(theirs.Fd()))
+		}
+	}
+	if err := h.sayReady(rights); err != nil {
+		if passage != nil {
+			_ = passage.Close() // nothing has come through
+		}
+		return err
+	}
+	if passage != nil {
+		h.mu.Lock()
+		h.passage = passage
+		h.mu.Unlock()
+		h.inherited.Go(func() { inherit(passage, take) })
+	}
+	return nil
+}
+
+func (h *Heir) sayReady(rights []byte) error {
+	if _, _, err := h.c.WriteMsgUnix([]byte{byteReady}, rights, nil); err != nil {
 		return fmt.Errorf("handover: %w", err)
 	}
 	var b [1]byte
@@ -402,8 +474,18 @@ func (h *Heir) Ready() error {
 	return nil
 }
 
-// Close gives the listeners up that nobody has taken, for a successor that failed before Ready.
+// Close gives up what nobody has taken: the listeners, of a successor that failed before Ready, and connections that
+// still come. Idempotent.
 func (h *Heir) Close() error {
 	h.forget()
-	return h.c.Close()
+	h.mu.Lock()
+	if h.passage != nil {
+		_ = h.passage.Close() // the predecessor serves on what is left
+	}
+	h.mu.Unlock()
+	h.inherited.Wait()
+	if err := h.c.Close(); !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	return nil
 }

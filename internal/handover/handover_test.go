@@ -55,7 +55,7 @@ func TestHandover_KeepsWhatWaitsToBeAccepted(t *testing.T) {
 		t.Errorf("a listener was taken twice: %v", again)
 	}
 	defer func() { _ = errors.Join(http.Close(), other.Close()) }()
-	if err := heir.Ready(); err != nil {
+	if err := heir.Ready(nil); err != nil {
 		t.Fatal(err)
 	}
 	<-offer.Taken()
@@ -187,7 +187,7 @@ func TestHandover_FromABuildWithoutNames(t *testing.T) {
 				_ = l.Close()
 			}
 		}
-		if err := heir.Ready(); err != nil {
+		if err := heir.Ready(nil); err != nil {
 			t.Fatal(err)
 		}
 		if !<-taken {
@@ -229,7 +229,7 @@ func TestHandover_ToABuildWithoutNames(t *testing.T) {
 			_ = l.Close()
 		}
 		closeAll(files)
-		if err := h.Ready(); err != nil {
+		if err := h.Ready(nil); err != nil {
 			t.Error(err)
 		}
 		<-offer.Taken()
@@ -252,7 +252,7 @@ func TestHandover_ClosesWhatNobodyTakes(t *testing.T) {
 	}
 	http := heir.Listener("http")
 	defer func() { _ = http.Close() }()
-	if err := heir.Ready(); err != nil {
+	if err := heir.Ready(nil); err != nil {
 		t.Fatal(err)
 	}
 	_ = b.Close()

@@ -112,7 +112,22 @@ func (c *Conn) Overstays(p Phase, since int64) bool {
 }
 
 // Leave takes the connection off the table: it is closed. Idempotent.
-func (c *Conn) Leave() { c.table.remove(c) }
+func (c *Conn) Leave() {
+	t := c.table
+	if !t.roster.remove(c) {
+		return
+	}
+	if c.lingers {
+		t.lingering.Add(-1)
+	}
+	t.open.Add(-1)
+}
+
+// Bequeathed takes the connection off the table that another process has inherited.
+func (c *Conn) Bequeathed() {
+	c.table.stats.bequeathed.Inc()
+	c.Leave()
+}
 
 // Linger asks for the right to linger: to read what the client still sends, and drop it, until it closes its
 // side. False: too many connections do already, and this one is to be closed at once.

@@ -48,7 +48,7 @@ const (
 	// maxLingering bounds how many connections linger at a time.
 	maxLingering = 1024
 
-	// shards keep connections that open and close on different cores off each other's locks.
+	// shards is how many parts of the roster there are.
 	shards = 16
 )
 
@@ -56,6 +56,8 @@ const (
 type stats struct {
 	accepted      *metrics.Counter
 	refused       *metrics.Counter // closed at once, being one connection too many
+	inherited     *metrics.Counter // taken over from a predecessor
+	bequeathed    *metrics.Counter // passed to a successor
 	acceptErrors  *metrics.Counter // accepting failed for want of something, mostly descriptors, and was tried again
 	idleClosed    *metrics.Counter // idle for too long, or at the end of a drain
 	writeTimeouts *metrics.Counter // didn't take its response in time
@@ -67,8 +69,8 @@ type stats struct {
 func newStats(s *metrics.Set) stats {
 	closed := func(reason string) *metrics.Counter { return s.Counter(metrics.HTTPClosed, reason) }
 	return stats{
-		accepted: s.Counter(metrics.HTTPAccepted),
-		refused:  closed("too_many"), acceptErrors: closed("accept_error"), idleClosed: closed("idle"),
+		accepted: s.Counter(metrics.HTTPAccepted), inherited: s.Counter(metrics.HTTPInherited), bequeathed: s.Counter(metrics.HTTPBequeathed),
+		refused: closed("too_many"), acceptErrors: closed("accept_error"), idleClosed: closed("idle"),
 		writeTimeouts: closed("write_timeout"), handOver: closed("hand_over"), lingerFull: closed("linger_full"),
 		noMemory: closed("no_memory"),
 	}

@@ -6,32 +6,6 @@ import (
 	"nanofront/internal/chores"
 )
 
-// held is a connection and who held it when the sweep came by.
-type held struct {
-	*Conn
-	by Holder
-}
-
-// each calls f for all connections, without a lock: a Holder may take its time, and may close the connection.
-func (t *Table) each(f func(*Conn, Holder)) {
-	var list []held
-	for i := range t.shards {
-		list = t.shards[i].appendTo(list[:0])
-		for _, c := range list {
-			f(c.Conn, c.by)
-		}
-	}
-}
-
-func (s *shard) appendTo(list []held) []held {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, c := range s.conns {
-		list = append(list, held{c, c.holder})
-	}
-	return list
-}
-
 // sweep looks at all connections once a tick.
 func (t *Table) sweep() {
 	defer close(t.swept)
@@ -58,8 +32,8 @@ func (t *Table) sweep() {
 		last = now
 		t.told(now)
 		t.tooMany = crowd(t.open.Load(), int64(t.opt.Max))
-		for i := range t.shards {
-			list = t.shards[i].appendTo(list[:0])
+		for i := range t.roster.shards {
+			list = t.roster.shards[i].appendTo(list[:0])
 			for j := range list {
 				t.look(list[j].Conn, list[j].by)
 				list[j] = held{}

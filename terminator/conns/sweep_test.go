@@ -48,7 +48,7 @@ func TestTable_RestsWithoutConnections(t *testing.T) {
 		if moved := table.Now() - before; moved < 9_500 || moved > 10_500 {
 			t.Errorf("the clock moved by %d ms in 10 s", moved)
 		}
-		table.remove(c)
+		c.Leave()
 		during(2 * time.Second)
 		if n := during(10 * time.Second); n > 11 {
 			t.Errorf("%d looks in 10 s after the last connection has gone, want 10", n)

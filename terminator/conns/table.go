@@ -11,12 +11,6 @@ import (
 	"nanofront/terminator/forwarded"
 )
 
-type shard struct {
-	mu    sync.Mutex
-	conns []*Conn
-	_     [64]byte // a cache line of its own
-}
-
 // Table knows all open connections of a front, and looks at each of them once a tick. That takes the place of
 // a deadline set on the socket for each request and each response, which costs a lock and a timer of the
 // runtime each time: about 200 ns a request.
@@ -29,8 +23,9 @@ type Table struct {
 	open      atomic.Int64
 	lingering atomic.Int64
 
-	// The clock counts milliseconds since New and moves once a tick, by no more than two ticks: on a machine so
-	// busy that the sweep itself comes late, timeouts come late too and don't hit clients that were in time.
+	// The clock counts milliseconds and moves once a tick, by no more than two ticks: on a machine so busy that the
+	// sweep itself comes late, timeouts come late too and don't hit clients that were in time. It begins with as many
+	// as a connection may have been idle for when it is inherited.
 	clock    atomic.Int64
 	tick     time.Duration
 	tooMany  int64                // the sweep's: see crowd
@@ -39,8 +34,7 @@ type Table struct {
 	draining atomic.Bool
 	ended    atomic.Bool
 
-	next   atomic.Uint32
-	shards [shards]shard
+	roster roster
 
 	// The sweep hardly ever looks while there are no connections: see rest.
 	asleep  atomic.Bool
@@ -55,6 +49,7 @@ type Table struct {
 // New makes a table and starts its sweep.
 func New(opt Options) *Table {
 	t := &Table{opt: opt, stats: newStats(opt.Metrics), closing: make(chan struct{}), swept: make(chan struct{}), wake: make(chan struct{}, 1)}
+	t.clock.Store(opt.IdleTimeout.Milliseconds())
 	shortest := min(opt.IdleTimeout, opt.HeadTimeout, opt.BodyTimeout, opt.WriteTimeout)
 	t.tick = min(max(shortest/4, 5*time.Millisecond), 200*time.Millisecond)
 	t.slack = (2 * t.tick).Milliseconds()
@@ -96,19 +91,28 @@ func (t *Table) Add(c *Conn, h Holder, ip netip.Addr) {
 	c.table = t
 	c.Peer = forwarded.NewPeer(ip, t.opt.Trusted)
 	c.Enter(Idle)
-	c.holder = h
-	c.shard = &t.shards[t.next.Add(1)%shards]
-	c.shard.mu.Lock()
-	c.index = len(c.shard.conns)
-	c.shard.conns = append(c.shard.conns, c)
-	c.shard.mu.Unlock()
+	t.roster.add(c, h)
+}
+
+// Inherit admits a connection that another process has served, and adds it. It has been idle for so long. False: there
+// is no room.
+func (t *Table) Inherit(c *Conn, h Holder, ip netip.Addr, idle time.Duration) bool {
+	if t.open.Add(1) > int64(t.opt.Max) || t.ended.Load() {
+		t.open.Add(-1)
+		return false
+	}
+	t.stats.inherited.Inc()
+	t.rouse()
+	c.table = t
+	c.Peer = forwarded.NewPeer(ip, t.opt.Trusted)
+	c.EnterSince(Idle, t.Now()-min(max(idle, 0), t.opt.IdleTimeout).Milliseconds())
+	t.roster.add(c, h)
+	return true
 }
 
 // Pass has h hold the connection from now on.
 func (t *Table) Pass(c *Conn, h Holder) {
-	c.shard.mu.Lock()
-	c.holder = h
-	c.shard.mu.Unlock()
+	t.roster.pass(c, h)
 	if t.ended.Load() { // AbortAll may not have seen h
 		c.abort(h, DrainTimeout)
 	}
@@ -117,27 +121,7 @@ func (t *Table) Pass(c *Conn, h Holder) {
 // NotPassed takes a connection off the table that could not pass to another driver, and was closed.
 func (t *Table) NotPassed(c *Conn) {
 	t.stats.handOver.Inc()
-	t.remove(c)
-}
-
-func (t *Table) remove(c *Conn) {
-	s := c.shard
-	s.mu.Lock()
-	if c.index < 0 {
-		s.mu.Unlock()
-		return
-	}
-	last := len(s.conns) - 1
-	moved := s.conns[last]
-	s.conns[c.index], moved.index = moved, c.index
-	s.conns[last] = nil
-	s.conns = s.conns[:last]
-	c.index, c.holder = -1, nil
-	s.mu.Unlock()
-	if c.lingers {
-		t.lingering.Add(-1)
-	}
-	t.open.Add(-1)
+	c.Leave()
 }
 
 // Open is how many connections there are.
@@ -145,7 +129,7 @@ func (t *Table) Open() int64 { return t.open.Load() }
 
 // Counts returns how many connections wait for a request, and how many have one under way.
 func (t *Table) Counts() (idle, active int) {
-	t.each(func(_ *Conn, h Holder) {
+	t.roster.each(func(_ *Conn, h Holder) {
 		if h.Busy() {
 			active++
 		} else {
@@ -164,12 +148,18 @@ const streamGrace = 2 * time.Second
 // StartDrain has connections closed from now on once they have been idle for grace, with which the client that
 // sends its next request just now still gets an answer. Responses should say Connection: close from here on.
 func (t *Table) StartDrain(grace time.Duration) {
-	for _, p := range []Phase{Idle, Lingering} {
-		limit := &t.limits[p]
-		limit.Store(min(max(grace.Milliseconds(), 0), limit.Load()))
-	}
-	t.limits[Streaming].Store(streamGrace.Milliseconds())
+	t.HurryOn(grace)
+	idle := &t.limits[Idle]
+	idle.Store(min(max(grace.Milliseconds(), 0), idle.Load()))
 	t.draining.Store(true)
+}
+
+// HurryOn bounds what would keep an end waiting, as StartDrain does, and lets idle connections be: a successor inherits
+// them.
+func (t *Table) HurryOn(grace time.Duration) {
+	lingering := &t.limits[Lingering]
+	lingering.Store(min(max(grace.Milliseconds(), 0), lingering.Load()))
+	t.limits[Streaming].Store(streamGrace.Milliseconds())
 }
 
 // Announce is StartDrain without closing anything yet.
@@ -182,7 +172,7 @@ func (t *Table) Draining() bool { return t.draining.Load() }
 // passes to another driver afterwards is closed, too.
 func (t *Table) AbortAll() (n int) {
 	t.ended.Store(true)
-	t.each(func(c *Conn, h Holder) {
+	t.roster.each(func(c *Conn, h Holder) {
 		c.abort(h, DrainTimeout)
 		n++
 	})

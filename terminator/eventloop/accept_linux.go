@@ -71,25 +71,28 @@ func (ls *Loops) accepted(fd int, from unix.Sockaddr) {
 		_ = unix.Close(fd)
 		return
 	}
-	var ip netip.Addr
-	switch a := from.(type) {
-	case *unix.SockaddrInet4:
-		ip = netip.AddrFrom4(a.Addr)
-	case *unix.SockaddrInet6:
-		ip = netip.AddrFrom16(a.Addr)
-	}
-	l := ls.loops[ls.next%uint32(len(ls.loops))]
-	ls.next++
+	l := ls.choose()
 	if !ls.Prepared {
 		conns.PrepareConn(fd)
 	}
 	c := &conn{loop: l}
 	c.fd.Store(int32(fd))
 	c.scanner.Init(ls.Limits)
-	ls.Table.Add(&c.Conn, c, ip)
+	ls.Table.Add(&c.Conn, c, addrOf(from))
 	if err := l.add(c); err != nil {
 		c.Leave()
 		ls.Table.Forgone()
 		_ = unix.Close(fd)
 	}
+}
+
+// addrOf is the address of a peer.
+func addrOf(a unix.Sockaddr) netip.Addr {
+	switch a := a.(type) {
+	case *unix.SockaddrInet4:
+		return netip.AddrFrom4(a.Addr)
+	case *unix.SockaddrInet6:
+		return netip.AddrFrom16(a.Addr)
+	}
+	return netip.Addr{}
 }

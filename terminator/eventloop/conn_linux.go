@@ -96,10 +96,21 @@ func (c *conn) release() (idle bool) {
 		c.state.Store(stateBusy)
 		return false
 	}
-	if c.loop.all.stopped.Load() && c.state.CompareAndSwap(stateIdle, stateBusy) {
-		c.close() // nobody would look after it
+	if mode := c.loop.all.mode.Load(); mode != serving {
+		c.leave(mode)
 	}
 	return true
+}
+
+// leave does with an idle connection what is to be done where the loops don't go on.
+func (c *conn) leave(mode uint32) {
+	switch {
+	case mode == passing && c.ended, !c.state.CompareAndSwap(stateIdle, stateBusy):
+	case mode == passing:
+		c.loop.all.bequest.add(c)
+	default:
+		c.close() // nobody would look after it
+	}
 }
 
 // Busy implements conns.Holder.
@@ -258,8 +269,7 @@ func (c *conn) write(head, body []byte) (n int, ok bool) {
 // detach takes the connection from its loop, for the blocking driver. The caller owns it.
 func (c *conn) detach() *os.File {
 	c.state.Store(stateGone)
-	c.loop.forget(c)
-	_ = unix.EpollCtl(c.loop.ep, unix.EPOLL_CTL_DEL, c.socket(), nil) // it is watched
+	c.loop.unwatch(c)
 	return os.NewFile(uintptr(c.socket()), "client")
 }
 

@@ -38,15 +38,27 @@ type Loops struct {
 	overRequest, overResponse, back *metrics.Counter
 	lag                             *metrics.Timer
 
-	next uint32 // the loop of the connection accepted next
+	next atomic.Uint32 // the loop of the connection that comes next
 
 	// listener is another descriptor of the listening socket, as net's listener
 	// lets nobody wait for it.
 	listener *os.File
 
+	bequest bequest
+
 	running sync.WaitGroup
-	stopped atomic.Bool
+	mode    atomic.Uint32
 }
+
+// Modes of Loops: what becomes of a connection that is idle.
+const (
+	serving uint32 = iota // it waits for its next request
+	passing               // a successor inherits it
+	stopped               // it is closed
+)
+
+// stop reports whether the loops are to end, or have ended.
+func (ls *Loops) stop() bool { return ls.mode.Load() == stopped }
 
 // loop watches a part of the connections.
 type loop struct {
@@ -81,6 +93,7 @@ func New(o Options) (_ *Loops, err error) {
 		Driver:      o.Blocking,
 		overRequest: over("request"), overResponse: over("response"),
 		back: o.Metrics.Counter(metrics.HTTPCameBack), lag: o.Metrics.Timer(metrics.HTTPLoopLag),
+		bequest: bequest{some: make(chan struct{}, 1)},
 	}
 	if ls.listener, err = o.Listener.File(); err != nil {
 		return nil, fmt.Errorf("eventloop: %w", err)
@@ -129,9 +142,10 @@ func (ls *Loops) newLoop() (*loop, error) {
 // Stop ends the loops. Connections that they still have are closed, those with a request under way when that has
 // ended. Idempotent.
 func (ls *Loops) Stop() {
-	if ls.stopped.Swap(true) {
+	if ls.mode.Swap(stopped) == stopped {
 		return
 	}
+	ls.bequest.wake()
 	for _, l := range ls.loops {
 		_ = l.file.SetReadDeadline(past)
 	}
@@ -158,7 +172,7 @@ var past = time.Unix(1, 0)
 func (l *loop) run() {
 	defer l.all.running.Done()
 	_ = l.wait.Read(func(uintptr) (over bool) { // its error is the deadline that stop sets
-		for !l.all.stopped.Load() {
+		for !l.all.stop() {
 			n := l.poll()
 			if n < 0 {
 				return true // epoll doesn't fail
@@ -251,7 +265,16 @@ func (l *loop) add(c *conn) error {
 	return err
 }
 
-// forget ends the watch. The caller owns c.
+// choose is the loop of a connection that comes.
+func (ls *Loops) choose() *loop { return ls.loops[ls.next.Add(1)%uint32(len(ls.loops))] }
+
+// unwatch has the loop neither watch nor know c. The caller owns it.
+func (l *loop) unwatch(c *conn) {
+	l.forget(c)
+	_ = unix.EpollCtl(l.ep, unix.EPOLL_CTL_DEL, c.socket(), nil) // it is watched
+}
+
+// forget has the loop not know c any more. The caller owns c.
 func (l *loop) forget(c *conn) {
 	l.mu.Lock()
 	if l.conns[c.socket()] == c {

@@ -18,3 +18,9 @@ func (*Loops) AcceptUntil(time.Time) {}
 
 // Stop implements what there is on Linux.
 func (*Loops) Stop() {}
+
+// Bequeath implements what there is on Linux.
+func (*Loops) Bequeath(func(fds []int, note []byte) (taken int, err error)) error { return nil }
+
+// Inherit implements what there is on Linux.
+func (*Loops) Inherit([]int, []byte) (taken int) { return 0 }

@@ -262,7 +262,7 @@ func (c *conn) finish(s *stream, end exchange.End) {
 
 // goOn serves what else the client has sent, on the connection's loop.
 func (c *conn) goOn(b *batch) {
-	if c.loop.all.stopped.Load() {
+	if c.loop.all.stop() {
 		c.close()
 		return
 	}
