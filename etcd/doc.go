@@ -16,7 +16,7 @@
 //
 //	/nanofront/v1/instances/SERVICE/ID   JSON of registry.Instance, on a lease
 //	/nanofront/v1/routes                 JSON or YAML of registry.Routes
-//	/nanofront/v1/terminators/ID         JSON of registry.Terminator, on a lease
+//	/nanofront/v1/processes/KIND/…/NAME  JSON of registry.Process, on a lease
 //
 // # What holds when etcd fails
 //

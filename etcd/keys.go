@@ -52,13 +52,21 @@ func ParsePrefix(s string) (string, error) {
 // keys is a prefix, and what lies where below it.
 type keys string
 
-func (k keys) routes() string      { return string(k) + "routes" }
-func (k keys) instances() string   { return string(k) + "instances/" }
-func (k keys) terminators() string { return string(k) + "terminators/" }
+func (k keys) routes() string    { return string(k) + "routes" }
+func (k keys) instances() string { return string(k) + "instances/" }
+func (k keys) processes() string { return string(k) + "processes/" }
 
 func (k keys) instance(i registry.Instance) string { return k.instances() + i.Service + "/" + i.ID }
 
-func (k keys) terminator(t registry.Terminator) string { return k.terminators() + t.ID }
+// process has the service in it where there is one: two services' instances may
+// have the same name.
+func (k keys) process(p registry.Process) string {
+	key := k.processes() + p.Kind + "/"
+	if p.Service != "" {
+		key += p.Service + "/"
+	}
+	return key + p.Name
+}
 
 // decodeInstance reads a record, which must say the same as its key. Unknown
 // fields are let pass: a newer version may have added them.
@@ -73,16 +81,16 @@ func (k keys) decodeInstance(key string, value []byte) (registry.Instance, error
 	return i, nil
 }
 
-// decodeTerminator is decodeInstance for a terminator.
-func (k keys) decodeTerminator(key string, value []byte) (registry.Terminator, error) {
-	var t registry.Terminator
-	if err := decodeRecord(value, &t); err != nil {
-		return t, err
+// decodeProcess is decodeInstance for a process.
+func (k keys) decodeProcess(key string, value []byte) (registry.Process, error) {
+	var p registry.Process
+	if err := decodeRecord(value, &p); err != nil {
+		return p, err
 	}
-	if key != k.terminator(t) {
-		return t, errors.New("key and record name different terminators")
+	if key != k.process(p) {
+		return p, errors.New("key and record name different processes")
 	}
-	return t, nil
+	return p, nil
 }
 
 func decodeRecord[T interface{ Validate() error }](value []byte, into *T) error {

@@ -1,9 +1,7 @@
 package etcd
 
 import (
-	"cmp"
 	"context"
-	"slices"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 
@@ -18,11 +16,11 @@ func (c *Client) Instances(ctx context.Context) ([]registry.Instance, error) {
 	return out, err
 }
 
-// Terminators lists the terminators that have announced themselves, sorted by
-// their names. Invalid records are left out.
-func (c *Client) Terminators(ctx context.Context) ([]registry.Terminator, error) {
-	out, err := list(ctx, c, c.keys.terminators(), c.keys.decodeTerminator)
-	slices.SortFunc(out, func(a, b registry.Terminator) int { return cmp.Compare(a.ID, b.ID) })
+// Processes lists the processes of all kinds that have announced themselves,
+// sorted. Invalid records are left out.
+func (c *Client) Processes(ctx context.Context) ([]registry.Process, error) {
+	out, err := list(ctx, c, c.keys.processes(), c.keys.decodeProcess)
+	registry.SortProcesses(out)
 	return out, err
 }
 

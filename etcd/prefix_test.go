@@ -70,27 +70,27 @@ func TestPrefix_TwoSystemsDontMix(t *testing.T) {
 	}
 }
 
-func TestAnnounce_TerminatorsAreListed(t *testing.T) {
+func TestAnnounce_ProcessesAreListed(t *testing.T) {
 	t.Parallel()
 	s := startServer(t)
 	c := openOn(t, s)
 	w := watch(t, c)
-	front := func(id string) registry.Terminator {
-		return registry.Terminator{ID: id, Host: "box", HTTP: "127.0.0.1:8080", Admin: "127.0.0.1:8081", Version: "v1", Started: time.Now().UTC()}
+	front := func(name string) registry.Process {
+		return registry.Process{Kind: registry.KindTerminator, Name: name, Host: "box", HTTP: "127.0.0.1:8080", Admin: "127.0.0.1:8081", Version: "v1", Started: time.Now().UTC()}
 	}
 	names := func() string {
-		list, err := c.Terminators(t.Context())
+		list, err := c.Processes(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
 		var out []string
 		for _, f := range list {
-			out = append(out, f.ID)
+			out = append(out, f.Name)
 		}
 		return strings.Join(out, " ")
 	}
 	if got := names(); got != "" {
-		t.Errorf("terminators %q before there are any", got)
+		t.Errorf("processes %q before there are any", got)
 	}
 	b, err := c.Announce(t.Context(), front("b"))
 	if err != nil {
@@ -103,15 +103,15 @@ func TestAnnounce_TerminatorsAreListed(t *testing.T) {
 	}
 	ready(t, a)
 	if got := names(); got != "a b" {
-		t.Errorf("terminators %q, want a and b", got)
+		t.Errorf("processes %q, want a and b", got)
 	}
 	if err := b.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if got := names(); got != "a" {
-		t.Errorf("terminators %q after b's end, want a", got)
+		t.Errorf("processes %q after b's end, want a", got)
 	}
-	if _, err := c.Announce(t.Context(), registry.Terminator{ID: "No"}); !errors.Is(err, registry.ErrInvalidTerminator) {
+	if _, err := c.Announce(t.Context(), registry.Process{Kind: registry.KindTerminator, Name: "No"}); !errors.Is(err, registry.ErrInvalidProcess) {
 		t.Errorf("Announce of a bad one: %v", err)
 	}
 	// Nobody who looks for instances is bothered with them.

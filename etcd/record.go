@@ -19,7 +19,14 @@ type record struct {
 	owner   string // registry.Instance.Owner
 	service string // where owner is set: the prefix of its service's keys
 	name    string // for people
+	// lives is how many times as long as an instance's the record lives when
+	// nobody keeps it up.
+	lives int
 }
+
+// processLives is that of a process' record. No request is sent by it, so it
+// needn't go at once with its process; and each upkeep wakes one that idles.
+const processLives = 3
 
 // later reports whether r's process is the later one. Where both started at
 // once, the greater address wins: any rule will do, as long as both sides
@@ -40,11 +47,13 @@ func (c *Client) instanceRecord(i registry.Instance) (record, error) {
 	return r, err
 }
 
-func (c *Client) terminatorRecord(t registry.Terminator) (record, error) {
-	if err := t.Validate(); err != nil {
+func (c *Client) processRecord(p registry.Process) (record, error) {
+	if err := p.Validate(); err != nil {
 		return record{}, err
 	}
-	return newRecord(c.keys.terminator(t), t, t.Started, t.Host+" "+t.HTTP)
+	r, err := newRecord(c.keys.process(p), p, p.Started, fmt.Sprintf("%s process %d", p.Host, p.PID))
+	r.name, r.lives = p.Name, processLives
+	return r, err
 }
 
 func newRecord(key string, of any, started time.Time, address string) (record, error) {
@@ -52,17 +61,17 @@ func newRecord(key string, of any, started time.Time, address string) (record, e
 	if err != nil {
 		return record{}, fmt.Errorf("etcd: record of %s: %w", key, err)
 	}
-	return record{key: key, value: value, started: started, address: address}, nil
+	return record{key: key, value: value, started: started, address: address, lives: 1}, nil
 }
 
 // decode reads the record of another process.
 func (c *Client) decode(key string, value []byte) (record, error) {
-	if strings.HasPrefix(key, c.keys.terminators()) {
-		t, err := c.keys.decodeTerminator(key, value)
+	if strings.HasPrefix(key, c.keys.processes()) {
+		p, err := c.keys.decodeProcess(key, value)
 		if err != nil {
 			return record{}, err
 		}
-		return c.terminatorRecord(t)
+		return c.processRecord(p)
 	}
 	i, err := c.keys.decodeInstance(key, value)
 	if err != nil {

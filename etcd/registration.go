@@ -40,10 +40,11 @@ func (c *Client) Register(ctx context.Context, i registry.Instance) (registry.Re
 	return c.register(ctx, mine)
 }
 
-// Announce is Register for a terminator, which only the operator looks for. The error wraps
-// registry.ErrInvalidTerminator, or is as Register's.
-func (c *Client) Announce(ctx context.Context, t registry.Terminator) (registry.Registration, error) {
-	mine, err := c.terminatorRecord(t)
+// Announce is Register for a process of whatever kind, which only operators and what collects
+// figures look for. The record of one that died stays a little longer than an instance's. The error
+// wraps registry.ErrInvalidProcess, or is as Register's.
+func (c *Client) Announce(ctx context.Context, p registry.Process) (registry.Registration, error) {
+	mine, err := c.processRecord(p)
 	if err != nil {
 		return nil, err
 	}
@@ -170,10 +171,17 @@ func (r *Registration) Close(ctx context.Context) error {
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("etcd: record of %s could not be deleted and stays for up to %v: %w", r.key, r.c.opts.LeaseTTL, err)
+		return fmt.Errorf("etcd: record of %s could not be deleted and stays for up to %v: %w", r.key, r.lifetime(), err)
 	}
 	r.revoked = true
 	return nil
+}
+
+// lifetime is how long the record stays when it isn't kept up.
+func (r *Registration) lifetime() time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return time.Duration(r.mine.lives) * r.c.opts.LeaseTTL
 }
 
 // run keeps a session up, one after the other.
@@ -217,7 +225,7 @@ func (r *Registration) session() (had bool, err error) {
 	var granted *clientv3.LeaseGrantResponse
 	began := time.Now()
 	err = r.c.call(r.ctx, func(ctx context.Context, cl *clientv3.Client) (err error) {
-		granted, err = cl.Grant(ctx, int64(r.c.opts.LeaseTTL/time.Second))
+		granted, err = cl.Grant(ctx, int64(r.lifetime()/time.Second))
 		return err
 	})
 	if err != nil {

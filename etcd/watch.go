@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"nanofront/registry"
@@ -19,11 +20,42 @@ import (
 // again, and fn is called if it differs. Invalid records are left out; an
 // invalid or deleted routes document leaves the previous one in force.
 func (c *Client) Watch(ctx context.Context, fn func(registry.Snapshot)) error {
-	w := &watcher{c: c, fn: fn, view: newView(c.keys, c.opts.LeaseTTL)}
-	w.view.onInvalid = w.invalid
-	w.view.onRoutes = w.routes
-	w.view.onRejected = w.rejected
-	w.view.onDeleted = w.deleted
+	view := newView(c.keys, c.opts.LeaseTTL)
+	w := &watcher{c: c, prefix: c.opts.Prefix, what: "instances and routes", view: view, deliver: func() { fn(view.snapshot()) }}
+	view.onInvalid = w.invalid
+	view.onRoutes = w.routes
+	view.onRejected = func(rev int64, err error) { w.rejected(rev, view.routesRev, err) }
+	view.onDeleted = func() { w.deleted(view.routesRev) }
+	return w.run(ctx)
+}
+
+// state is what a watch keeps up: records and what else is below its prefix.
+type state interface {
+	put(kv *mvccpb.KeyValue) bool
+	remove(key string) bool
+	replace(kvs []*mvccpb.KeyValue, now time.Time) bool
+	expire(now time.Time) bool
+	nextExpiry() time.Time
+}
+
+// watcher is the state of one watch. Its goroutine is the caller of Watch.
+type watcher struct {
+	c       *Client
+	prefix  string
+	what    string // below the prefix, for the log
+	view    state
+	deliver func()
+
+	reads     int
+	periodic  bool // the next read is routine
+	delivered bool
+	readErr   string // last logged
+
+	invalidLog limiter
+}
+
+func (w *watcher) run(ctx context.Context) error {
+	c := w.c
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(c.ctx, cancel)()
@@ -53,25 +85,11 @@ func (c *Client) Watch(ctx context.Context, fn func(registry.Snapshot)) error {
 	return nil
 }
 
-// watcher is the state of one Watch. Its goroutine is the caller of Watch.
-type watcher struct {
-	c    *Client
-	fn   func(registry.Snapshot)
-	view *view
-
-	reads     int
-	periodic  bool // the next read is routine
-	delivered bool
-	readErr   string // last logged
-
-	invalidLog limiter
-}
-
 // read takes the whole state and delivers it if it is news.
 func (w *watcher) read(ctx context.Context) (rev int64, err error) {
 	var resp *clientv3.GetResponse
 	err = w.c.call(ctx, func(ctx context.Context, cl *clientv3.Client) (err error) {
-		resp, err = cl.Get(ctx, w.c.opts.Prefix, clientv3.WithPrefix())
+		resp, err = cl.Get(ctx, w.prefix, clientv3.WithPrefix())
 		return err
 	})
 	if err != nil {
@@ -84,14 +102,10 @@ func (w *watcher) read(ctx context.Context) (rev int64, err error) {
 	w.readErr = ""
 	changed := w.view.replace(resp.Kvs, time.Now())
 	if changed || !w.delivered {
+		w.delivered = true
 		w.deliver()
 	}
 	return resp.Header.Revision, nil
-}
-
-func (w *watcher) deliver() {
-	w.delivered = true
-	w.fn(w.view.snapshot())
 }
 
 // follow applies changes after rev until the watch has to be set up anew.
@@ -100,7 +114,7 @@ func (w *watcher) follow(ctx context.Context, rev int64, wake <-chan struct{}) {
 	// of keeping silent.
 	ctx, cancel := context.WithCancel(clientv3.WithRequireLeader(ctx))
 	defer cancel()
-	events := w.c.session.Load().Watch(ctx, w.c.opts.Prefix, clientv3.WithPrefix(), clientv3.WithRev(rev+1))
+	events := w.c.session.Load().Watch(ctx, w.prefix, clientv3.WithPrefix(), clientv3.WithRev(rev+1))
 	routine := time.NewTimer(w.c.opts.reread)
 	defer routine.Stop()
 
@@ -171,13 +185,13 @@ func (w *watcher) logRead(ctx context.Context, err error) {
 		return
 	}
 	w.readErr = err.Error()
-	w.c.opts.Logger.Error().Err(err).Msg("etcd: can't read instances and routes, retrying")
+	w.c.opts.Logger.Error().Err(err).Msg("etcd: can't read " + w.what + ", retrying")
 }
 
 func (w *watcher) invalid(key string, err error) {
 	w.c.metrics.invalid.Inc()
 	if n, ok := w.invalidLog.allow(time.Now()); ok {
-		w.c.opts.Logger.Warn().Str("key", key).Err(err).Int("suppressed", n).Msg("etcd: instance record ignored")
+		w.c.opts.Logger.Warn().Str("key", key).Err(err).Int("suppressed", n).Msg("etcd: record ignored")
 	}
 }
 
@@ -186,14 +200,14 @@ func (w *watcher) routes(rev int64) {
 	w.c.opts.Logger.Info().Int64("revision", rev).Msg("etcd: routes in force")
 }
 
-func (w *watcher) rejected(rev int64, err error) {
+func (w *watcher) rejected(rev, inForce int64, err error) {
 	w.c.metrics.routesRefused.Inc()
-	w.c.opts.Logger.Error().Int64("revision", rev).Int64("in_force", w.view.routesRev).Err(err).
+	w.c.opts.Logger.Error().Int64("revision", rev).Int64("in_force", inForce).Err(err).
 		Msg("etcd: routes document rejected, the previous one stays in force")
 }
 
-func (w *watcher) deleted() {
-	w.c.opts.Logger.Warn().Int64("in_force", w.view.routesRev).
+func (w *watcher) deleted(inForce int64) {
+	w.c.opts.Logger.Warn().Int64("in_force", inForce).
 		Msg("etcd: routes document is gone, the previous one stays in force")
 }
 

@@ -27,7 +27,9 @@ In each interval:
 **` + "`/metrics.json`" + `** on the admin port: counters with their value since the start and their rate in
 the last 10 s; gauges; timers with count, rate, mean, percentiles and maximum, since the start and
 of the last 10 s. With ` + "`?buckets`" + ` timers also have their histogram since the start, as pairs of a
-duration in ms and a count. For any other period, take the difference of two of them.
+duration in ms and a count. For any other period, take the difference of two of them, if both have
+the same ` + "`start_id`" + `: with another one the process has started anew, and all counts from 0. How
+long lies between the two is the difference of their ` + "`uptime_ns`" + `; ` + "`now`" + ` is the wall clock.
 
 A timer is exact to 1 % from 100 ns to 10 min. Shorter durations count as 100 ns, longer ones as 10
 min. A metric has at most 1,000 series, or 8,000 if it tells goals apart; further ones share one

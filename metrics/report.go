@@ -13,9 +13,15 @@ import (
 // Report is the state of a [Set] at one moment, as it stands in /metrics.json.
 // Keys are the names of the metrics, with their placeholders filled.
 type Report struct {
-	Program  string                   `json:"program"`
-	Instance string                   `json:"instance"`
-	PID      int                      `json:"pid"`
+	Program  string `json:"program"`
+	Instance string `json:"instance"`
+	PID      int    `json:"pid"`
+	// StartID is another one after each start: all that counts up does so from 0 then.
+	StartID string `json:"start_id"`
+	// Now is the wall clock, UTC. Differences of two reports of one start are better taken of
+	// UptimeNS, which no correction of the clock moves.
+	Now      time.Time                `json:"now"`
+	UptimeNS int64                    `json:"uptime_ns"`
 	Uptime   float64                  `json:"uptime_s"`
 	Counters map[string]CounterReport `json:"counters"`
 	Gauges   map[string]float64       `json:"gauges"`
@@ -106,6 +112,9 @@ func (s *Set) report(buckets bool) Report {
 		Program:  s.program,
 		Instance: s.instance,
 		PID:      os.Getpid(),
+		StartID:  s.startID,
+		Now:      now.UTC().Round(0),
+		UptimeNS: now.Sub(s.start).Nanoseconds(),
 		Uptime:   round(now.Sub(s.start).Seconds()),
 		Counters: make(map[string]CounterReport),
 		Gauges:   gauges,

@@ -3,6 +3,8 @@ package metrics
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
@@ -32,6 +34,7 @@ type Set struct {
 	program  string
 	instance string
 	start    time.Time
+	startID  string
 	overflow *Counter
 
 	mu       sync.RWMutex
@@ -64,6 +67,7 @@ func New(program, instance string) *Set {
 		program:  program,
 		instance: instance,
 		start:    time.Now(),
+		startID:  drawStartID(),
 		families: make([]map[string]*series, len(catalogue)),
 		goals:    make(map[string]*Goals),
 		scratch:  newHistogram(),
@@ -87,6 +91,30 @@ func (s *Set) Instance() string {
 		return ""
 	}
 	return s.instance
+}
+
+// Started is when [New] made the set.
+func (s *Set) Started() time.Time {
+	if s.nowhere() {
+		return time.Time{}
+	}
+	return s.start
+}
+
+// StartID is drawn by [New]. A process that has another one than at the last look has started anew
+// meanwhile, so that its counters and histograms began from 0.
+func (s *Set) StartID() string {
+	if s.nowhere() {
+		return ""
+	}
+	return s.startID
+}
+
+// drawStartID makes ids of which two processes have the same with a probability of one in 2^64.
+func drawStartID() string {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
+	return hex.EncodeToString(b[:])
 }
 
 // nowhere tells that [New] didn't make the set.

@@ -42,4 +42,7 @@ type Snapshot struct {
 	Instances []Instance
 	// Routes is the last valid routes document; nil until one is known.
 	Routes *Routes
+	// Processes are those besides the instances that a static table lists. In
+	// etcd processes are watched apart from what requests need.
+	Processes []Process
 }

@@ -20,8 +20,8 @@ const DefaultWindow = 1024
 var ErrInvalidTable = errors.New("registry: invalid table")
 
 // ParseTable reads a static table: a document (JSON or YAML, as for
-// ParseRoutes) with the field instances besides; routes may be left out, and with
-// them goals and services (Snapshot.Routes is nil then). The result is validated
+// ParseRoutes) with the fields instances and processes besides; processes and routes may be left
+// out, and with routes goals and services (Snapshot.Routes is nil then). The result is validated
 // and sorted. The error wraps ErrInvalidTable.
 func ParseTable(data []byte) (Snapshot, error) {
 	top, err := readDocument(data)
@@ -34,7 +34,7 @@ func ParseTable(data []byte) (Snapshot, error) {
 		return Snapshot{}, p.err(ErrInvalidTable)
 	}
 	r := reader{p: &p, obj: top}
-	r.only("version", "instances", "routes", "goals", "services")
+	r.only("version", "instances", "routes", "goals", "services", "processes")
 	var s Snapshot
 	if _, ok := get(top, "routes"); ok {
 		s.Routes = readRoutes(r)
@@ -48,6 +48,7 @@ func ParseTable(data []byte) (Snapshot, error) {
 		}
 	}
 	s.Instances = readInstances(r)
+	s.Processes = readProcesses(r)
 	if err := p.err(ErrInvalidTable); err != nil {
 		return Snapshot{}, err
 	}
@@ -108,6 +109,35 @@ func readInstance(p *problems, n *yaml.Node, i int) (Instance, bool) {
 		inst.Window = DefaultWindow
 	}
 	return inst, true
+}
+
+func readProcesses(r reader) []Process {
+	items := r.list("processes")
+	if len(items) > MaxInstances {
+		r.p.at("", "processes", "%d processes: want at most %d", len(items), MaxInstances)
+		return nil
+	}
+	var out []Process
+	for i, n := range items {
+		place := fmt.Sprintf("processes[%d]", i)
+		if kindOf(n) != kindObject {
+			r.p.place(place, "", n.Line)
+			r.p.at(place, "", "%s: want an object with kind, name and admin", show(n))
+			continue
+		}
+		of := reader{p: r.p, place: place, obj: n}
+		of.only("kind", "name", "service", "version", "host", "admin", "http")
+		p := Process{
+			Kind: of.text("kind"), Name: of.text("name"), Service: of.text("service"), Version: of.text("version"),
+			Host: of.text("host"), Admin: of.text("admin"), HTTP: of.text("http"),
+		}
+		p.check(r.p, place)
+		if j := slices.IndexFunc(out, func(o Process) bool { return o.Kind == p.Kind && o.Service == p.Service && o.Name == p.Name }); j >= 0 {
+			r.p.at(place, "name", "%q is also that of another %s: want each once", clip(p.Name), clip(p.Kind))
+		}
+		out = append(out, p)
+	}
+	return out
 }
 
 func readWeight(r reader) Weight {

@@ -126,5 +126,10 @@ func run(ctx context.Context, args []string, std cli.IO) error {
 		}()
 		defer func() { cancel(nil); <-end }()
 	}
-	return front.announce(ctx, &f, base)
+	announced := discovery.Announce(ctx, source, base, &f.Discovery, registry.Process{
+		Kind: registry.KindTerminator, Name: f.Instance, HTTP: cli.Reachable(t.Addr().String()),
+	})
+	defer announced.Close()
+	front.announcement.Store(announced)
+	return t.Run(ctx)
 }

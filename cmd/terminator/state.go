@@ -12,7 +12,6 @@ import (
 	"nanofront/internal/admin"
 	"nanofront/internal/cli"
 	"nanofront/internal/lastknown"
-	"nanofront/registry"
 	"nanofront/terminator"
 )
 
@@ -22,7 +21,7 @@ type front struct {
 	source discovery.Source
 	kept   *lastknown.Keeper // nil without --last-known
 
-	registration atomic.Pointer[registry.Registration] // nil: not announced
+	announcement atomic.Pointer[discovery.Announcement] // nil: not yet, or it can't be
 }
 
 // watched is the discovery that the terminator is to watch.
@@ -76,10 +75,8 @@ func (r *front) degraded() []terminator.Degradation {
 		list = append(list, terminator.Degradation{Reason: fmt.Sprintf("instances and routes stay as they are: %v", err)})
 	}
 	// Nobody's requests depend on the record, but somebody looks at it.
-	if reg := r.registration.Load(); reg != nil {
-		if err := (*reg).Err(); errors.Is(err, etcd.ErrSuperseded) {
-			list = append(list, terminator.Degradation{Reason: "nanofront status doesn't show this terminator: " + err.Error()})
-		}
+	if err := r.announcement.Load().Err(); errors.Is(err, etcd.ErrSuperseded) {
+		list = append(list, terminator.Degradation{Reason: "nanofront status doesn't show this terminator: " + err.Error()})
 	}
 	return list
 }

@@ -19,9 +19,9 @@ import (
 type Source interface {
 	// Register announces an instance until the registration is closed.
 	Register(ctx context.Context, in registry.Instance) (registry.Registration, error)
-	// Announce makes a terminator known to operators until the registration is
+	// Announce makes a process known to operators until the registration is
 	// closed.
-	Announce(ctx context.Context, t registry.Terminator) (registry.Registration, error)
+	Announce(ctx context.Context, p registry.Process) (registry.Registration, error)
 	// Watch calls back with the state of the system, first as it is and then
 	// after each change, until ctx ends.
 	Watch(ctx context.Context, changed func(registry.Snapshot)) error
@@ -29,8 +29,11 @@ type Source interface {
 	Routes(ctx context.Context) (doc *registry.Routes, raw []byte, rev int64, err error)
 	// Instances lists the live instances.
 	Instances(ctx context.Context) ([]registry.Instance, error)
-	// Terminators lists the terminators that have announced themselves.
-	Terminators(ctx context.Context) ([]registry.Terminator, error)
+	// Processes lists the processes that have announced themselves.
+	Processes(ctx context.Context) ([]registry.Process, error)
+	// WatchProcesses calls back with them, first as they are and then after
+	// each change, until ctx ends.
+	WatchProcesses(ctx context.Context, changed func([]registry.Process)) error
 	// Healthy reports whether the source answers at present.
 	Healthy() bool
 	// Err is nil while it does, and before that is known; else it says why not.

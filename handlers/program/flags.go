@@ -74,10 +74,7 @@ func (f *Flags) Serve(ctx context.Context, service string, newRole func(handlers
 		Instance: name, Version: f.ServiceVersion, Listen: f.Bus, Advertise: f.Advertise, Security: security,
 		Window: f.Window, Weight: registry.WeightOf(f.Weight), Workers: min(f.Workers, f.Window), NoTap: !f.BusTap,
 		Discovery: source, DrainTimeout: max(f.DrainTimeout, time.Millisecond),
-		Logger: base.Log, Metrics: base.Metrics,
-	}
-	if base.Admin != nil {
-		opts.Admin = cli.Reachable(base.Admin.Addr())
+		Admin: base.AdminAddr(), Logger: base.Log, Metrics: base.Metrics,
 	}
 	r, err := newRole(opts)
 	if err != nil {
@@ -91,6 +88,10 @@ func (f *Flags) Serve(ctx context.Context, service string, newRole func(handlers
 			_ = json.NewEncoder(w).Encode(rt.Links()) // a client that went away
 		}))
 	}
+	announced := discovery.Announce(ctx, source, base, &f.Discovery, registry.Process{
+		Kind: registry.KindHandler, Name: name, Service: service, Version: f.ServiceVersion,
+	})
+	defer announced.Close()
 	return r.Run(ctx)
 }
 

@@ -45,7 +45,9 @@ type Options struct {
 	Metrics *metrics.Set
 	// Ready returns the reasons why the program isn't ready, none if it is. nil
 	// stands for always ready. It may be called by several goroutines at once.
-	Ready  func() []string
+	Ready func() []string
+	// Hosts are further names that requests may call the server by: see [Guard].
+	Hosts  []string
 	Logger zerolog.Logger
 	// Listener, if set, is served in place of listening on the address.
 	Listener *net.TCPListener
@@ -83,7 +85,7 @@ func Start(addr string, o Options) (*Server, error) {
 		ready: o.Ready,
 	}
 	s.http = &http.Server{
-		Handler:           s.mux,
+		Handler:           Guard(s.mux, o.Hosts, "--admin-hosts"),
 		ReadHeaderTimeout: readHeaderTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
@@ -137,10 +139,17 @@ func (s *Server) Listener() *net.TCPListener { return s.ln }
 // Addr is the address that is listened on, with the port that was picked.
 func (s *Server) Addr() string { return s.ln.Addr().String() }
 
-// Handle serves path, and what is below if it ends with a slash, with h. It panics if
-// the path is taken.
+// Handle answers GET and HEAD of path, and of what is below if it ends with a slash, with h, which
+// must change nothing: links and pictures ask so, wherever they stand. It panics if the path is
+// taken.
 func (s *Server) Handle(path string, h http.Handler) {
-	s.mux.Handle(path, h)
+	s.mux.Handle("GET "+path, h)
+	s.list(path)
+}
+
+// HandleChange answers POST of path with h, which may change something. It panics if that is taken.
+func (s *Server) HandleChange(path string, h http.Handler) {
+	s.mux.Handle("POST "+path, h)
 	s.list(path)
 }
 

@@ -12,6 +12,8 @@
 //	GET /metrics.json see package metrics
 //	GET /debug/pprof/ see net/http/pprof
 //
+// Requests must call the port by one of its names, and none changes anything by GET: see [Guard].
+//
 // Pitfall: there is no authentication. Anyone who reaches the port can read profiles, so
 // it belongs on the loopback address or in a network of its own; Start warns if
 // it is bound otherwise.

@@ -23,6 +23,9 @@ const DefaultAdmin = "127.0.0.1:8081"
 // Common are the flags that every program has which serves. Embed it.
 type Common struct {
 	Admin          string        `group:"Logs and metrics" default:"${admin}" type:"optaddr" placeholder:"ADDR" help:"Address of the admin port: health, metrics, profiles. Empty turns it off."`
+	AdminAnnounce  string        `group:"Logs and metrics" placeholder:"ADDR" help:"Admin address to announce, HOST or HOST:PORT, if others must use a different one."`
+	AdminHosts     []string      `group:"Logs and metrics" sep:"," placeholder:"NAMES" help:"Further names that requests may call the admin port by, or * for any. IP addresses, localhost and this machine's names need none."`
+	System         string        `group:"Logs and metrics" placeholder:"NAME" help:"Name of the system that this process is a part of, in tables, pages and metrics. Default: after --etcd-prefix."`
 	Statsd         string        `group:"Logs and metrics" default:"127.0.0.1:8125" type:"server" placeholder:"ADDR" help:"StatsD server, host:port (UDP). Empty turns StatsD off."`
 	StatsdInterval time.Duration `group:"Logs and metrics" default:"1s" range:"100ms..1m" placeholder:"DURATION" help:"Interval of reports to StatsD, 100ms to 1m."`
 	StatsdSample   float64       `group:"Logs and metrics" default:"0.01" range:"0..1" placeholder:"SHARE" help:"Share of individual timings sent to StatsD, 0 to 1."`
@@ -53,6 +56,9 @@ type Base struct {
 	// Admin is nil if --admin is empty.
 	Admin *admin.Server
 
+	system    string // as --system says
+	announced string // the admin address for others; empty: none
+
 	logs  *logging.Log
 	stop  context.CancelFunc
 	loops sync.WaitGroup
@@ -65,6 +71,9 @@ type Base struct {
 // the last thing that it does.
 func (c *Common) Start(program, instance string, ready func() []string) (*Base, error) {
 	Outlive()
+	if err := c.checkAnnouncement(); err != nil {
+		return nil, err
+	}
 	set := metrics.New(program, instance)
 	set.AddProcess()
 	logs, err := logging.New(logging.Options{Level: c.LogLevel, Format: c.LogFormat, Dropped: set.Counter(metrics.LogDropped)})
@@ -75,7 +84,7 @@ func (c *Common) Start(program, instance string, ready func() []string) (*Base, 
 	if instance != "" {
 		with = with.Str(logging.Instance, instance)
 	}
-	b := &Base{Log: with.Logger(), Metrics: set, logs: logs}
+	b := &Base{Log: with.Logger(), Metrics: set, system: c.System, logs: logs}
 	reporter, err := metrics.NewReporter(set, metrics.StatsdOptions{
 		Addr:     c.Statsd,
 		Interval: c.StatsdInterval,
@@ -88,11 +97,12 @@ func (c *Common) Start(program, instance string, ready func() []string) (*Base, 
 		return nil, &UsageError{Err: err}
 	}
 	if c.Admin != "" {
-		b.Admin, err = admin.Start(c.Admin, admin.Options{Metrics: set, Ready: ready, Logger: b.Log, Listener: c.AdminListener})
+		b.Admin, err = admin.Start(c.Admin, admin.Options{Metrics: set, Ready: ready, Hosts: c.adminHosts(), Logger: b.Log, Listener: c.AdminListener})
 		if err != nil {
 			_ = logs.Close() // as above
 			return nil, err
 		}
+		b.announced = c.announced(b.Admin.Addr())
 	}
 	logs.TakeStandard()
 	ctx, stop := context.WithCancel(context.Background())

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -48,7 +49,7 @@ func TestParse_Defaults(t *testing.T) {
 		Discovery: Discovery{Etcd: "http://127.0.0.1:2379", EtcdPrefix: "/nanofront/v1/"},
 		Bus:       "tcp://x", HTTP: ":8080", Window: 64, Wait: 2 * time.Second, Role: "echo",
 	}
-	if f != want {
+	if !reflect.DeepEqual(f, want) {
 		t.Errorf("got  %+v\nwant %+v", f, want)
 	}
 }

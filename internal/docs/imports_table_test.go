@@ -34,7 +34,7 @@ var mayImport = []row{
 	{"internal/admin", "internal/logging metrics github.com/rs/zerolog", ""},
 	{"internal/buildinfo", "", ""},
 	{"internal/chores", "", ""},
-	{"internal/cli", "internal/admin internal/buildinfo internal/contexts internal/logging internal/terminal metrics github.com/alecthomas/kong github.com/rs/zerolog", ""},
+	{"internal/cli", "internal/admin internal/buildinfo internal/contexts internal/logging internal/terminal metrics registry github.com/alecthomas/kong github.com/rs/zerolog", ""},
 	{"internal/contexts", "internal/wholefile", ""},
 	{"internal/docs", "", ""},
 	{"internal/e2e", "", ""},
@@ -108,7 +108,7 @@ var mayImport = []row{
 	{"cmd/nanofront/fleet", "etcd/discovery internal/admin internal/cli internal/terminal metrics nanobus registry", "what status and others show"},
 	{"cmd/nanofront/status", "cmd/nanofront/fleet etcd/discovery internal/cli internal/terminal github.com/rs/zerolog", ""},
 	{"cmd/nanofront/systems", "etcd internal/cli internal/contexts internal/terminal nanobus/busflags github.com/alecthomas/kong", ""},
-	{"cmd/nanofront/up", "cmd/nanofront/routes etcd etcd/embedded internal/admin internal/cli internal/logging internal/supervisor internal/terminal internal/tuning nanobus/busflags registry github.com/rs/zerolog", ""},
+	{"cmd/nanofront/up", "cmd/nanofront/routes etcd etcd/embedded internal/admin internal/buildinfo internal/cli internal/logging internal/supervisor internal/terminal internal/tuning metrics nanobus/busflags registry github.com/rs/zerolog", ""},
 	{"cmd/terminator", "etcd etcd/discovery internal/admin internal/buildinfo internal/cli internal/handover internal/lastknown internal/logging internal/tuning internal/unixpath metrics nanobus/busflags registry terminator", ""},
 }
 

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -25,6 +26,7 @@ const clientTimeout = 20 * time.Second
 // request is what the client sends.
 type request struct {
 	method, target string
+	host           string   // "": front.example
 	header         []string // "Name: value"
 	body           string
 }
@@ -35,7 +37,7 @@ func get(target string, header ...string) request {
 
 // bytes are the request on the wire.
 func (r *request) bytes() []byte {
-	b := fmt.Appendf(nil, "%s %s HTTP/1.1\r\nHost: front.example\r\n", r.method, r.target)
+	b := fmt.Appendf(nil, "%s %s HTTP/1.1\r\nHost: %s\r\n", r.method, r.target, cmp.Or(r.host, "front.example"))
 	for _, h := range r.header {
 		b = append(append(b, h...), '\r', '\n')
 	}
@@ -195,7 +197,7 @@ func (r response) isError(t *testing.T, of string) string {
 func adminGet(addr, path string) (status int, body string, err error) {
 	c := client{addr: addr}
 	defer c.close()
-	resp, f := c.do(get(path, "Connection: close"))
+	resp, f := c.do(request{method: "GET", target: path, host: addr, header: []string{"Connection: close"}})
 	if f != nil {
 		return 0, "", f
 	}

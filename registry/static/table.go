@@ -197,8 +197,12 @@ func (t *Table) Register(ctx context.Context, i registry.Instance) (registry.Reg
 	return r, nil
 }
 
-// Announce is there as Register is: a table has no terminators.
-func (t *Table) Announce(ctx context.Context, _ registry.Terminator) (registry.Registration, error) {
+// Announce is there as Register is: only the table says which processes there are. The error wraps
+// registry.ErrInvalidProcess, or is that of ctx.
+func (t *Table) Announce(ctx context.Context, p registry.Process) (registry.Registration, error) {
+	if err := p.Validate(); err != nil {
+		return nil, err
+	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -207,8 +211,18 @@ func (t *Table) Announce(ctx context.Context, _ registry.Terminator) (registry.R
 	return r, nil
 }
 
-// Terminators returns none. The error is always nil.
-func (t *Table) Terminators(context.Context) ([]registry.Terminator, error) { return nil, nil }
+// Processes lists the processes in force, sorted: those that the table has as such, and its
+// instances. The error is always nil.
+func (t *Table) Processes(context.Context) ([]registry.Process, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.snapshot.AllProcesses(), nil
+}
+
+// WatchProcesses is Watch for the processes.
+func (t *Table) WatchProcesses(ctx context.Context, fn func([]registry.Process)) error {
+	return t.Watch(ctx, func(s registry.Snapshot) { fn(s.AllProcesses()) })
+}
 
 // Routes returns the routes in force, the file's text and its revision, which
 // counts the changes since the start. The document is nil if the file has

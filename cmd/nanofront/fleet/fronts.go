@@ -23,8 +23,8 @@ func (l *Looker) lookAtTerminators(ctx context.Context, services map[string]bool
 		more = []string{cli.DefaultAdmin}
 	}
 	for _, addr := range more {
-		if !slices.ContainsFunc(announced, func(t registry.Terminator) bool { return t.Admin == addr }) {
-			announced = append(announced, registry.Terminator{Admin: addr})
+		if !slices.ContainsFunc(announced, func(t registry.Process) bool { return t.Admin == addr }) {
+			announced = append(announced, registry.Process{Kind: registry.KindTerminator, Admin: addr})
 		}
 	}
 	out := make([]Terminator, len(announced))
@@ -37,11 +37,11 @@ func (l *Looker) lookAtTerminators(ctx context.Context, services map[string]bool
 			} else {
 				*s = l.lookAtTerminator(ctx, t.Admin, services)
 			}
-			s.Announced, s.Host, s.HTTP, s.Version = t.ID != "", t.Host, t.HTTP, t.Version
-			if t.ID != "" {
+			s.Announced, s.Host, s.HTTP, s.Version = t.Name != "", t.Host, t.HTTP, t.Version
+			if t.Name != "" {
 				// What is announced says which one is meant, also of one that
 				// doesn't answer.
-				s.Instance = t.ID
+				s.Instance = t.Name
 				if s.Uptime == 0 && !t.Started.IsZero() {
 					s.Uptime = time.Since(t.Started).Seconds()
 				}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -27,7 +28,7 @@ type Looker struct {
 type known struct {
 	at          time.Time
 	instances   []registry.Instance
-	terminators []registry.Terminator
+	terminators []registry.Process
 	routes      []registry.Route // by precedence, compiled
 }
 
@@ -71,9 +72,11 @@ func (l *Looker) ask(ctx context.Context) (*known, error) {
 	if k.instances, err = l.Source.Instances(ctx); err != nil {
 		return nil, err
 	}
-	if k.terminators, err = l.Source.Terminators(ctx); err != nil {
+	processes, err := l.Source.Processes(ctx)
+	if err != nil {
 		return nil, err
 	}
+	k.terminators = slices.DeleteFunc(processes, func(p registry.Process) bool { return p.Kind != registry.KindTerminator })
 	doc, _, _, err := l.Source.Routes(ctx)
 	switch {
 	case errors.Is(err, registry.ErrInvalidRoutes) && l.known != nil:

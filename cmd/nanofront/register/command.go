@@ -45,6 +45,10 @@ func (c *Command) Run(ctx context.Context, _ cli.IO) error {
 		return err
 	}
 	defer func() { _ = client.Close() }() // nothing is lost with it
+	announced := discovery.Announce(ctx, client, base, &c.Discovery, registry.Process{
+		Kind: registry.KindRegister, Name: in.ID, Service: c.Service, Version: c.ServiceVersion,
+	})
+	defer announced.Close()
 	return serve(ctx, options{
 		Instance: in, Registrar: client, Command: c.Handler,
 		AnswerTimeout: c.AnswerTimeout, DrainTimeout: max(c.DrainTimeout, time.Millisecond), Logger: base.Log,

@@ -20,7 +20,7 @@ func (c *Command) start(ctx context.Context, s *supervisor.Supervisor, bin progr
 	// All that ties the children together is said outright. They inherit the
 	// environment, for what tunes them, and it may have these too: for up
 	// itself (NANOFRONT_ADMIN), or for another system (NANOFRONT_STATIC).
-	common := []string{"--statsd=" + c.Statsd, "--log-level", c.LogLevel, "--log-format", "json"}
+	common := []string{"--statsd=" + c.Statsd, "--log-level", c.LogLevel, "--log-format", "json", "--system", c.system(), "--admin-announce="}
 	discovery := []string{
 		"--etcd", c.EtcdURL, "--etcd-prefix", c.EtcdPrefix, "--static=",
 		"--etcd-user=", "--etcd-password-file=", "--etcd-cert=", "--etcd-key=", "--etcd-ca=",

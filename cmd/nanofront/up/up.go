@@ -51,6 +51,7 @@ type Command struct {
 	Admin      string `default:"127.0.0.1:8081" type:"addr" placeholder:"ADDR" help:"Address of the terminator's admin port."`
 	EtcdURL    string `name:"etcd-url" default:"http://127.0.0.1:2379" placeholder:"URL" help:"Client URL of its own etcd, http://IP:PORT."`
 	EtcdPrefix string `default:"/nanofront/v1/" placeholder:"PATH" help:"Prefix of all keys in etcd."`
+	System     string `placeholder:"NAME" help:"Name of the system in tables, pages and metrics. Default: after --etcd-prefix."`
 	Statsd     string `type:"server" placeholder:"ADDR" help:"StatsD server that all report to, host:port (UDP). Default: none."`
 	Data       string `default:"data" type:"path" placeholder:"DIR" help:"Directory for profiles and etcd's data."`
 	Seed       int    `default:"100000" range:"0..100000000" placeholder:"N" help:"Members to create in a new store."`
@@ -110,6 +111,11 @@ func (c *Command) Run(ctx context.Context, std cli.IO) error {
 	case err != nil:
 		return err
 	}
+	self, err := c.announce(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = self.Close() }() // nothing is lost with it
 	// The children's lines about their start come by way of pipes: the greeting shall
 	// stand below them.
 	select {
@@ -149,6 +155,9 @@ func siblings() (programs, error) {
 func (c *Command) check() error {
 	if _, err := c.Security(zerolog.Nop()); err != nil {
 		return err
+	}
+	if c.System != "" && !registry.ValidSystem(c.System) {
+		return cli.Usagef("--system: %q is not a name: want 1 to 63 lower-case letters, digits, '-', '.' and '_'", c.System)
 	}
 	u, err := url.Parse(c.EtcdURL)
 	if err != nil || u.Scheme != "http" || u.Hostname() == "" || u.Port() == "" || u.Host != strings.TrimPrefix(c.EtcdURL, "http://") {

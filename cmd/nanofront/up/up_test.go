@@ -55,6 +55,7 @@ func TestCheck_FindsWhatWouldKeepAChildFromStarting(t *testing.T) {
 		{"a path", func(c *Command) { c.EtcdURL += "/v2" }, true, "is not http://IP:PORT"},
 		{"a prefix without a slash", func(c *Command) { c.EtcdPrefix = "nanofront" }, true, "prefix"},
 		{"a file for a directory", func(c *Command) { c.Data = filepath.Join(file, "data") }, false, "--data "},
+		{"a bad name", func(c *Command) { c.System = "A B" }, true, "--system"},
 		{"no secret", func(c *Command) { c.BusSecretFile = filepath.Join(file, "none") }, true, "--bus-secret-file"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
