@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"nanofront/nanobus/body"
 	"nanofront/nanobus/wire"
 )
 
@@ -51,11 +52,10 @@ func atRest(t testing.TB, buses ...*Bus) {
 	t.Helper()
 	for _, b := range buses {
 		waitFor(t, "no body, slot, credit or request left", func() bool {
-			idle := b.bodiesIn.Load() == 0 && b.bodiesHeld.Load() == 0 && b.bodiesOut.Load() == 0 && b.calls.table.used.Load() == 0 && b.Served() == 0
+			in, out, held := b.bodies.UnderWay()
+			idle := in == 0 && out == 0 && held == 0 && b.calls.table.used.Load() == 0 && b.Served() == 0
 			for _, l := range b.snapshotLinks() {
-				l.mu.Lock()
-				idle = idle && len(l.readers) == 0 && len(l.writers) == 0 && l.InFlight() == 0
-				l.mu.Unlock()
+				idle = idle && l.InFlight() == 0
 			}
 			return idle
 		})
@@ -82,7 +82,7 @@ func startBody(t testing.TB, b *Bus, payload string, budget time.Duration) *Call
 func TestBody_BothWaysAtOnce(t *testing.T) {
 	s, in := server(t, "1", Options{Serve: bodyEcho, Bodies: true}, tcp)
 	b := bodyCaller(t, in)
-	for _, size := range []int64{0, 1, chunkSize, BodyCredit, BodyCredit + 1, 20 << 20} {
+	for _, size := range []int64{0, 1, body.ChunkSize, BodyCredit, BodyCredit + 1, 20 << 20} {
 		c := startBody(t, b, "head", patience)
 		wantN, want := sum(t, noise(size))
 		go func() {
@@ -116,7 +116,7 @@ func TestBody_SlowReaderHurtsNobodyElse(t *testing.T) {
 	upload := stuck.Upload
 	go func() {
 		for {
-			n, err := upload.Write(make([]byte, chunkSize))
+			n, err := upload.Write(make([]byte, body.ChunkSize))
 			sent.Add(int64(n))
 			if err != nil {
 				_ = upload.Close()
@@ -139,7 +139,7 @@ func TestBody_SlowReaderHurtsNobodyElse(t *testing.T) {
 	if n, _ := sum(t, other.Download); n != 20<<20 {
 		t.Errorf("the other body has %d bytes", n)
 	}
-	if n := sent.Load(); n > 4*maxBodyCredit {
+	if n := sent.Load(); n > 4*body.MaxCredit {
 		t.Errorf("%d bytes were taken for a reader that doesn't read", n)
 	}
 	stuck.Release()
@@ -365,7 +365,7 @@ func TestBody_ResponderWithoutThem(t *testing.T) {
 	hello := wire.Hello{Version: wire.ProtocolVersion, Service: "caller", Instance: "c", Bodies: true}
 	send(t, s, append(hello.AppendTo(nil), vector("request-more")...))
 	f := recvFrame(t, s, wire.KindResponse)
-	if e := decodeRemoteError(f.Body[wire.ResponseFixed:]); f.Flags != wire.FlagError || e.Code != CodeMalformed {
+	if e := wire.DecodeRemoteError(f.Body[wire.ResponseFixed:]); f.Flags != wire.FlagError || e.Code != CodeMalformed {
 		t.Errorf("got flags %d, %v", f.Flags, e)
 	}
 }
@@ -427,7 +427,7 @@ func TestBody_MemoryIsBounded(t *testing.T) {
 	runtime.ReadMemStats(&after)
 	// Both ends are in this process: what the responder has read and not sent,
 	// and what the caller has received.
-	if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > 2*(bodyMemory+bodies*(BodyCredit+2*bodyBlock))+8<<20 {
+	if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > 2*(body.Memory+bodies*(BodyCredit+2*body.BlockSize))+8<<20 {
 		t.Errorf("%d MiB held for %d bodies that nobody reads", grown>>20, bodies)
 	}
 	var readers sync.WaitGroup

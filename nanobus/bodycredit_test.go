@@ -5,6 +5,7 @@ import (
 	"io"
 	"testing"
 
+	"nanofront/nanobus/body"
 	"nanofront/nanobus/wire"
 )
 
@@ -53,7 +54,7 @@ func TestBody_QuietStreams(t *testing.T) {
 		calls = append(calls, c)
 	}
 	for _, bus := range []*Bus{b, s} {
-		bus.standing.sweep(bus.now() + 100*int64(bodyIdle))
+		bus.bodies.Sweep(bus.now() + 100*int64(body.Idle))
 	}
 	for _, c := range calls {
 		if n, err := c.Download.TryRead(make([]byte, 1), func() {}); n != 0 || err != nil {
@@ -101,13 +102,8 @@ func TestBody_RequestStandsStill(t *testing.T) {
 			if _, err := c.Upload.Write([]byte("x")); err != nil {
 				t.Fatal(err)
 			}
-			l := onlyLink(t, s)
-			waitFor(t, "the reader", func() bool {
-				l.mu.Lock()
-				defer l.mu.Unlock()
-				return len(l.readers) == 1
-			})
-			s.standing.sweep(s.now() + 2*int64(bodyIdle))
+			waitFor(t, "the reader", func() bool { in, _, _ := s.bodies.UnderWay(); return in == 1 })
+			s.bodies.Sweep(s.now() + 2*int64(body.Idle))
 			if err := <-seen; !errors.Is(err, ErrTimeout) {
 				t.Errorf("its reader got %v", err)
 			}
@@ -120,12 +116,8 @@ func TestBody_RequestStandsStill(t *testing.T) {
 				_ = c.Upload.Close() // fails too
 				sent <- err
 			}()
-			waitFor(t, "no credit left", func() bool {
-				c.Link.mu.Lock()
-				defer c.Link.mu.Unlock()
-				return c.Upload.credit == 0
-			})
-			b.standing.sweep(b.now() + 2*int64(bodyIdle))
+			waitFor(t, "no credit left", func() bool { _, _, held := s.bodies.UnderWay(); return held == BodyCredit })
+			b.bodies.Sweep(b.now() + 2*int64(body.Idle))
 			if err := <-sent; !errors.Is(err, ErrTimeout) {
 				t.Errorf("its sender got %v", err)
 			}
@@ -192,14 +184,12 @@ func TestHostile_BodiesNobodyAskedFor(t *testing.T) {
 	if err := b.Service("s").Go(c, Bytes(""), patience); err != nil {
 		t.Fatal(err)
 	}
-	l, peer := onlyLink(t, b), <-conn
+	peer := <-conn
 	for i := range uint64(1000) {
 		peer.send(frameOf(wire.KindResponse, wire.FlagMore, c.ID()+(i+1)<<slotBits, make([]byte, wire.ResponseFixed)...))
 	}
 	waitFor(t, "all read", func() bool { return b.metrics.droppedLate.Value()+b.metrics.droppedStray.Value() == 1000 })
-	l.mu.Lock()
-	if n := len(l.readers); n > 0 {
-		t.Errorf("%d bodies are awaited that nobody asked for", n)
+	if in, _, _ := b.bodies.UnderWay(); in > 0 {
+		t.Errorf("%d bodies are awaited that nobody asked for", in)
 	}
-	l.mu.Unlock()
 }

@@ -14,6 +14,7 @@ import (
 	"nanofront/internal/tasks"
 	"nanofront/metrics"
 	"nanofront/nanobus/balance"
+	"nanofront/nanobus/body"
 	"nanofront/nanobus/sp"
 	"nanofront/nanobus/wire"
 )
@@ -33,13 +34,10 @@ type Bus struct {
 
 	process []byte // Hello.Process
 
-	bodiesIn, bodiesOut atomic.Int64 // bodies under way in chunks
-	bodiesHeld          atomic.Int64 // bytes of those that were received and not read
-
 	epoch       time.Time
 	epochMicros int64
 	sweeper     sweeper
-	standing    standing
+	bodies      *body.Set
 
 	done    chan struct{}
 	ended   chan struct{}  // Close is through
@@ -72,6 +70,11 @@ func New(opts Options) (*Bus, error) {
 	b.epochMicros = b.epoch.UnixMicro()
 	b.sweeper.kick = make(chan struct{}, 1)
 	b.linkSet.bus, b.taps.bus, b.calls.bus, b.sweeper.bus, b.events.bus = b, b, b, b, b
+	m := b.metrics
+	b.bodies = body.NewSet(body.Config{
+		Most: opts.MaxBodies, Now: b.now, Due: b.sweeper.due, Go: b.tasks.Go,
+		Late: m.droppedLate, Stray: m.droppedStray, Over: m.droppedBodies, Cancels: m.cancelsOut,
+	})
 	ctx, undial := context.WithCancel(context.Background())
 	var err error
 	if b.sockets, err = b.socketConfig(ctx); err != nil {

@@ -4,22 +4,9 @@ import (
 	"time"
 
 	"go.nanomsg.org/mangos/v3"
+
+	"nanofront/nanobus/body"
 )
-
-// Payload is what a request or a reply carries. AppendTo appends its bytes to
-// dst and returns the extended slice; it is called once, while the link's
-// buffer is locked, and must not block. If it panics, what was to be sent fails
-// with ErrPayload. It exists so that a payload is encoded straight into the
-// buffer that is written to the socket.
-type Payload interface {
-	AppendTo(dst []byte) []byte
-}
-
-// Bytes is a Payload that is already encoded.
-type Bytes []byte
-
-// AppendTo implements Payload.
-func (b Bytes) AppendTo(dst []byte) []byte { return append(dst, b...) }
 
 // Timing is where a call's time went. Stages that are zero are unknown, for example because the
 // peer doesn't measure them.
@@ -171,11 +158,13 @@ func (c *Call) Release() {
 func (c *Call) finish(m *mangos.Message) {
 	c.msg = m
 	if c.Upload != nil && (c.Download == nil || c.StopOnReply) {
-		if c.Err != nil {
-			c.Upload.stop(c.Err)
-		} else {
-			c.Upload.stop(ErrAnswered)
+		err := c.Err
+		if err == nil {
+			err = ErrAnswered
 		}
+		c.Link.mu.Lock()
+		c.Link.bodies.Halt(body.Key{ID: c.id}, err)
+		c.Link.mu.Unlock()
 	}
 	if c.Done != nil {
 		c.Done(c)

@@ -1,9 +1,9 @@
 package nanobus
 
 import (
-	"math"
 	"time"
 
+	"nanofront/nanobus/body"
 	"nanofront/nanobus/wire"
 )
 
@@ -87,8 +87,7 @@ func (q *calls) start(l *Link, c *Call, p Payload, budget time.Duration, when se
 	if c.SendMore {
 		// The sweep goes by the body from here on.
 		s.deadline.Store(noDeadline)
-		c.Upload = &BodyWriter{budget: int64(budget)}
-		c.Upload.register(l, bodyKey{id: id}, now)
+		c.Upload = l.bodies.Send(body.Key{ID: id}, &upload{q, id}, int64(budget), now)
 	}
 	// Armed before the frame can leave, and while the link is known to be
 	// open: whoever closes it looks for armed calls after that.
@@ -117,7 +116,26 @@ const (
 )
 
 // noDeadline is that of a request whose body is under way.
-const noDeadline = math.MaxInt64 / 2
+const noDeadline = body.Never
+
+// upload is a call as the owner of its request's body.
+type upload struct {
+	calls *calls
+	id    uint64
+}
+
+// Abandoned implements body.Owner.
+func (u *upload) Abandoned() {}
+
+// Ended implements body.Owner: the peer will answer what is broken, but nobody waits for it.
+func (u *upload) Ended(broken bool) {
+	if broken {
+		u.calls.abort(u.id, ErrCancelled)
+	}
+}
+
+// Overdue implements body.Owner.
+func (u *upload) Overdue() { u.calls.abort(u.id, ErrTimeout) }
 
 // Abort gives up the call with this id, if it is still under way: it ends with
 // ErrCancelled and the peer is told. It reports whether it was.

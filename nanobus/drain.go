@@ -53,11 +53,7 @@ const quietGrace = 2 * time.Second
 func (b *Bus) endQuiet(now int64) {
 	for _, l := range b.snapshotLinks() {
 		l.mu.Lock()
-		for _, w := range l.writers {
-			if w.request != nil && !w.ended && now-w.last > int64(quietGrace) {
-				w.tellGone()
-			}
-		}
+		l.bodies.EndQuiet(now - int64(quietGrace))
 		l.mu.Unlock()
 	}
 }

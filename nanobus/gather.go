@@ -26,6 +26,12 @@ func (w *writer) commit(start int) error {
 	if err := w.end(start); err != nil {
 		return err
 	}
+	w.send()
+	return nil
+}
+
+// send unlocks, and sees to it that the writer comes. mu is held, and released.
+func (w *writer) send() {
 	wake := w.parked && !w.corked
 	if wake {
 		w.parked = false
@@ -34,7 +40,6 @@ func (w *writer) commit(start int) error {
 	if wake {
 		w.wake <- struct{}{}
 	}
-	return nil
 }
 
 // commitLater is commit, but leaves the writer asleep: its caller must call push.
@@ -115,4 +120,32 @@ func (w *writer) overrun(gathered int) bool {
 	}
 	w.link.close("overrun")
 	return true
+}
+
+// carrier is the writer as the link's bodies see it: it implements body.Link.
+type carrier struct{ *writer }
+
+func (w carrier) Lock()             { w.mu.Lock() }
+func (w carrier) Unlock()           { w.mu.Unlock() }
+func (w carrier) Gathered() int     { return len(w.out) }
+func (w carrier) Hurry()            { w.wakeUp() }
+func (w carrier) WhenRoom(f func()) { w.room = f }
+func (w carrier) Send()             { w.send() }
+func (w carrier) Cancel(id uint64)  { w.control(wire.KindCancel, 0, id) }
+
+func (w carrier) Down() error {
+	if w.closed {
+		return ErrLinkDown
+	}
+	return nil
+}
+
+func (w carrier) Chunk(flags uint8, id uint64, p []byte) {
+	start := len(w.out)
+	w.out = append(wire.Begin(w.out, wire.KindData, flags, id), p...)
+	_ = w.end(start) // far below MaxFrame
+}
+
+func (w carrier) Credit(flags uint8, id uint64, n int) {
+	w.control(wire.KindCredit, flags, id, byte(n>>24), byte(n>>16), byte(n>>8), byte(n)) // four bytes of a number
 }

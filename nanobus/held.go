@@ -115,16 +115,16 @@ func (h *Held) Answer(p Payload) error {
 	switch {
 	case errors.Is(err, ErrTooLarge):
 		h.link.bus.metrics.droppedOversized.Inc()
-		_ = h.send(wire.FlagHeld|wire.FlagError, &errorPayload{code: CodeTooLarge}, false)
+		_ = h.send(wire.FlagHeld|wire.FlagError, &RemoteError{Code: CodeTooLarge}, false)
 	case errors.Is(err, ErrPayload):
-		_ = h.send(wire.FlagHeld|wire.FlagError, &errorPayload{code: CodeInternal}, false)
+		_ = h.send(wire.FlagHeld|wire.FlagError, &RemoteError{Code: CodeInternal}, false)
 	}
 	return err
 }
 
 // Fail answers the held request with an error; text is for the caller's log.
 func (h *Held) Fail(code Code, text string) error {
-	return h.send(wire.FlagHeld|wire.FlagError, &errorPayload{code: code, text: text}, false)
+	return h.send(wire.FlagHeld|wire.FlagError, &RemoteError{Code: code, Text: text}, false)
 }
 
 // Link returns the link on which the request came.

@@ -122,7 +122,7 @@ func (q *requester) late(f wire.Frame, msg *mangos.Message, now int64) error {
 	}
 	a := HeldAnswer{Link: l, ID: f.ID, Payload: f.Body[wire.ResponseFixed:], Received: time.Duration(now), msg: msg}
 	if f.Flags&wire.FlagError != 0 {
-		a.Err, a.Payload = decodeRemoteError(a.Payload), nil
+		a.Err, a.Payload = wire.DecodeRemoteError(a.Payload), nil
 	}
 	if l.answers = append(l.answers, a); len(l.answers) == maxLate {
 		l.handAnswers()

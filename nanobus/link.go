@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"nanofront/nanobus/body"
 	"nanofront/nanobus/sp"
 	"nanofront/nanobus/wire"
 )
@@ -49,9 +50,7 @@ type Link struct {
 	controls  controlCount
 	events    atomic.Int32 // its events in the queue
 
-	// mu, the writer's, guards what follows.
-	readers map[bodyKey]*BodyReader
-	writers map[bodyKey]*BodyWriter
+	bodies body.Table // the writer's lock guards it
 
 	closing     atomic.Bool // close was called
 	closeReason atomic.Pointer[string]
@@ -67,6 +66,7 @@ func newLink(b *Bus, p *sp.Pipe, in *instance) *Link {
 	}
 	l.writer.link, l.requester.link, l.responder.link, l.challenge.link = l, l, l, l
 	l.space.L = &l.mu
+	l.bodies.Init(b.bodies, carrier{&l.writer})
 	l.target.Owner = l
 	if in != nil {
 		l.remote = in.Address
@@ -106,17 +106,10 @@ func (l *Link) detached() {
 	wake := l.parked
 	l.parked = false
 	l.active.each((*Request).cancel)
-	readers := l.readers
-	l.readers = nil
-	for _, w := range l.writers {
-		w.halt(ErrLinkDown)
-	}
+	endReaders := l.bodies.Break(ErrLinkDown)
 	l.mu.Unlock()
 	l.endHeld()
-	for _, r := range readers {
-		r.end(ErrLinkDown)
-		r.gone()
-	}
+	endReaders()
 	l.space.Broadcast()
 	if wake {
 		l.wake <- struct{}{}

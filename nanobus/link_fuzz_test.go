@@ -161,7 +161,7 @@ func FuzzLink(f *testing.F) {
 		if n := b.calls.table.used.Load(); n != 0 {
 			t.Errorf("%d slots in use", n)
 		}
-		waitFor(t, "no body under way", func() bool { return b.bodiesIn.Load() == 0 && b.bodiesOut.Load() == 0 })
+		waitFor(t, "no body under way", func() bool { in, out, _ := b.bodies.UnderWay(); return in == 0 && out == 0 })
 		waitFor(t, "the link gone", func() bool { return len(b.snapshotLinks()) == 0 })
 		_ = b.Close()
 	})

@@ -6,6 +6,7 @@ import (
 
 	"go.nanomsg.org/mangos/v3"
 
+	"nanofront/nanobus/body"
 	"nanofront/nanobus/tap"
 	"nanofront/nanobus/wire"
 )
@@ -135,7 +136,7 @@ func (l *Link) act(msg *mangos.Message, now int64, arrived []*Request) ([]*Reque
 			}
 			n := binary.BigEndian.Uint32(f.Body)
 			if f.ID != 0 {
-				if err := l.bodyCredit(bodyKey{f.ID, f.Flags&wire.FlagResponse != 0}, n); err != nil {
+				if err := l.bodies.Credit(body.KeyOf(f), n); err != nil {
 					return arrived, err
 				}
 				continue
@@ -146,8 +147,12 @@ func (l *Link) act(msg *mangos.Message, now int64, arrived []*Request) ([]*Reque
 				l.admit(arrived) // its request may be in this very message
 				arrived = arrived[:0]
 			}
-			if err := l.data(f, now); err != nil {
+			complete, err := l.bodies.Data(f, now)
+			if err != nil {
 				return arrived, err
+			}
+			if complete && f.Flags&wire.FlagResponse == 0 {
+				l.bodyComplete(f.ID, now)
 			}
 		case wire.KindEvent:
 			topic, payload, ok := wire.TakeString8(f.Body)

@@ -308,7 +308,7 @@ func TestLink_FailedWriteLeavesNothing(t *testing.T) {
 
 // A body that is broken off takes along who still writes to it.
 func TestBody_BrokenOffUnderWrite(t *testing.T) {
-	ended := make(chan error, 1)
+	ended, begun := make(chan error, 1), make(chan *BodyWriter, 1)
 	s, in := server(t, "1", Options{Bodies: true, Serve: func(batch []*Request) {
 		for _, r := range batch {
 			w, err := r.ReplyBody(Bytes("head"))
@@ -316,17 +316,10 @@ func TestBody_BrokenOffUnderWrite(t *testing.T) {
 				t.Error(err)
 				return
 			}
+			begun <- w
 			go func() {
 				_, err := w.Write(make([]byte, 2*BodyCredit)) // nobody reads
 				ended <- err
-			}()
-			go func() {
-				for spent := false; !spent; time.Sleep(time.Millisecond) { // between looks at the condition
-					w.link.mu.Lock()
-					spent = w.credit == 0
-					w.link.mu.Unlock()
-				}
-				w.Break(CodeInternal, "")
 			}()
 		}
 	}}, tcp)
@@ -339,6 +332,8 @@ func TestBody_BrokenOffUnderWrite(t *testing.T) {
 	if c.Err != nil {
 		t.Fatal(c.Err)
 	}
+	waitFor(t, "no credit left", func() bool { return c.Download.Buffered() == BodyCredit })
+	(<-begun).Break(CodeInternal, "")
 	select {
 	case err := <-ended:
 		if err == nil {

@@ -10,6 +10,7 @@ import (
 
 	"go.nanomsg.org/mangos/v3"
 
+	"nanofront/nanobus/body"
 	"nanofront/nanobus/wire"
 )
 
@@ -23,7 +24,7 @@ type Request struct {
 	payload  []byte
 	deadline atomic.Int64 // bus time in ns
 	budget   int64        // ns, as the caller said
-	body     *BodyReader  // what follows the payload; nil: nothing does
+	body     *body.Reader // what follows the payload; nil: nothing does
 	received int64        // bus time in ns
 	started  int64        // bus time in ns; 0 until Start
 	left     bool         // see Leave
@@ -115,14 +116,14 @@ func (r *Request) reply(p Payload, block bool) (bool, error) {
 // apologise answers with why the reply can't be sent, if there is anybody to
 // be told.
 func (r *Request) apologise(err error) {
-	e := errorPayload{code: CodeInternal}
+	e := RemoteError{Code: CodeInternal}
 	switch {
 	case errors.Is(err, ErrTooLarge):
 		r.link.bus.metrics.droppedOversized.Inc()
-		e.code = CodeTooLarge
+		e.Code = CodeTooLarge
 	case errors.Is(err, ErrMalformed):
 		r.link.bus.metrics.droppedStray.Inc()
-		e = errorPayload{code: CodeMalformed, text: "two requests with one id"}
+		e = RemoteError{Code: CodeMalformed, Text: "two requests with one id"}
 	case !errors.Is(err, ErrPayload):
 		return
 	}
@@ -132,7 +133,7 @@ func (r *Request) apologise(err error) {
 // ReplyError answers the request with an error. text is for the caller's log
 // and is cut at 1 KiB.
 func (r *Request) ReplyError(code Code, text string) {
-	_, _ = r.send(wire.FlagError, &errorPayload{code: code, text: text}, false)
+	_, _ = r.send(wire.FlagError, &RemoteError{Code: code, Text: text}, false)
 	r.release()
 }
 
@@ -150,12 +151,11 @@ func (r *Request) ReplyBody(p Payload) (*BodyWriter, error) {
 	if h := r.link.hello.Load(); h == nil || !h.Bodies {
 		return nil, ErrNoBodies
 	}
-	if b := r.link.bus; b.bodiesOut.Load() >= int64(b.opts.MaxBodies) {
-		b.metrics.droppedBodies.Inc()
+	if r.link.bus.bodies.Full() {
 		return nil, ErrTooManyBodies
 	}
-	w := &BodyWriter{request: r}
-	if _, err := r.sendBody(0, p, true, w); err != nil {
+	var w *body.Writer
+	if _, err := r.sendBody(0, p, true, &w); err != nil {
 		r.apologise(err)
 		r.Leave() // the handler that was to stream is still in the middle of it
 		r.release()
@@ -164,15 +164,17 @@ func (r *Request) ReplyBody(p Payload) (*BodyWriter, error) {
 	return w, nil
 }
 
-// errorPayload is the body of an error reply.
-type errorPayload struct {
-	code Code
-	text string
-}
+// streamed is a request as the owner of its response's body.
+type streamed struct{ *Request }
 
-func (p *errorPayload) AppendTo(dst []byte) []byte {
-	return wire.AppendError(dst, uint16(p.code), p.text)
-}
+// Abandoned implements body.Owner.
+func (r streamed) Abandoned() { r.cancel() }
+
+// Ended implements body.Owner.
+func (r streamed) Ended(bool) { r.release() }
+
+// Overdue implements body.Owner: a stream may be quiet for as long as its link lives.
+func (r streamed) Overdue() {}
 
 // send appends the reply to what the link has gathered and takes the request
 // off the link's table. false: would have to block. Error replies, which are
@@ -181,9 +183,9 @@ func (r *Request) send(flags uint8, p Payload, block bool) (bool, error) {
 	return r.sendBody(flags, p, block, nil)
 }
 
-// sendBody is send for a reply that more, an empty writer, goes on with; the
+// sendBody is send for a reply that goes on, with *more from here on; the
 // request stays in the table then. more is nil for a whole one.
-func (r *Request) sendBody(flags uint8, p Payload, block bool, more *BodyWriter) (bool, error) {
+func (r *Request) sendBody(flags uint8, p Payload, block bool, more **body.Writer) (bool, error) {
 	l := r.link
 	now := l.bus.now()
 	if more != nil {
@@ -226,14 +228,15 @@ func (r *Request) sendBody(flags uint8, p Payload, block bool, more *BodyWriter)
 	if err := l.encode(start, p); err != nil {
 		return true, err
 	}
-	if more != nil && l.writers[bodyKey{r.id, true}] != nil {
-		l.abandon(start)
-		return true, ErrMalformed
-	}
 	if more != nil {
-		more.register(l, bodyKey{r.id, true}, now)
+		key := body.Key{ID: r.id, Response: true}
+		if l.bodies.Sends(key) {
+			l.abandon(start)
+			return true, ErrMalformed
+		}
+		*more = l.bodies.Send(key, streamed{r}, 0, now)
 		if r.cancelled.Load() {
-			more.err = ErrCancelled
+			l.bodies.Halt(key, ErrCancelled)
 		}
 		// As far as the window goes it is answered: a stream may last.
 		l.forget(r)
@@ -264,7 +267,7 @@ func (r *Request) release() {
 	}
 	l.bus.served.Add(-1)
 	if r.body != nil {
-		l.forgetBody(r.body)
+		l.bodies.Forget(r.body)
 	}
 	// Somebody who asked for the context's channel may still hold it: leave such a
 	// request to the garbage collector.
@@ -301,7 +304,7 @@ func (r *Request) refuse(code Code) {
 	} else {
 		l.out = binary.BigEndian.AppendUint64(l.out, l.bus.wallMicros(r.received))
 		l.out = append(l.out, 0, 0, 0, 0, 0, 0, 0, 0)
-		l.out = (&errorPayload{code: code}).AppendTo(l.out)
+		l.out = (&RemoteError{Code: code}).AppendTo(l.out)
 		_ = l.commit(start)
 	}
 	r.release()

@@ -9,6 +9,7 @@ import (
 	"go.nanomsg.org/mangos/v3"
 
 	"nanofront/nanobus/balance"
+	"nanofront/nanobus/body"
 	"nanofront/nanobus/wire"
 )
 
@@ -59,7 +60,7 @@ func (q *requester) response(f wire.Frame, msg *mangos.Message, now int64) error
 	c.Nth = q.ended
 	q.ended++
 	if f.Flags&(wire.FlagMore|wire.FlagError) == wire.FlagMore {
-		if c.Download = newBodyReader(l, bodyKey{f.ID, true}, now); c.Download == nil {
+		if c.Download = l.bodies.Receive(body.Key{ID: f.ID, Response: true}, now); c.Download == nil {
 			b.metrics.cancelsOut.Inc()
 			l.control(wire.KindCancel, 0, f.ID)
 			c.Err = ErrTooManyBodies
@@ -69,9 +70,9 @@ func (q *requester) response(f wire.Frame, msg *mangos.Message, now int64) error
 	}
 	c.Received = time.Duration(now)
 	q.timing(c, f.Body, now)
-	body := f.Body[wire.ResponseFixed:]
+	payload := f.Body[wire.ResponseFixed:]
 	if f.Flags&wire.FlagError == 0 {
-		c.Payload = body
+		c.Payload = payload
 		if c.Upload == nil { // else it is the caller's pace that was measured
 			q.target.Observe(c.Timing.Total)
 		}
@@ -79,7 +80,7 @@ func (q *requester) response(f wire.Frame, msg *mangos.Message, now int64) error
 		c.finish(msg)
 		return nil
 	}
-	remote := decodeRemoteError(body)
+	remote := wire.DecodeRemoteError(payload)
 	if remote.Code == CodeOverWindow && l.service != nil {
 		l.service.Overloaded()
 	}

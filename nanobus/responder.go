@@ -6,6 +6,7 @@ import (
 
 	"go.nanomsg.org/mangos/v3"
 
+	"nanofront/nanobus/body"
 	"nanofront/nanobus/wire"
 )
 
@@ -45,7 +46,7 @@ func (r *Request) takeBody(now int64) Code {
 		r.link.bus.metrics.droppedMalformed.Inc()
 		return CodeMalformed // we have not said that we take those
 	}
-	if r.body = newBodyReader(r.link, bodyKey{id: r.id}, now); r.body == nil {
+	if r.body = r.link.bodies.Receive(body.Key{ID: r.id}, now); r.body == nil {
 		return CodeOverWindow
 	}
 	r.deadline.Store(noDeadline)
@@ -125,31 +126,29 @@ func (h *responder) bodyComplete(id uint64, now int64) {
 
 // cancelled marks the peer's request with this id, if it is still at work.
 func (h *responder) cancelled(id uint64) {
-	if r := h.cancel(id); r != nil {
-		r.end(ErrCancelled)
+	if h.cancel(id) {
+		h.link.bodies.End(body.Key{ID: id}, ErrCancelled)
 	}
 }
 
-// cancel is cancelled under the link's lock. It returns the reader of the request's body, whose end is told to others.
-func (h *responder) cancel(id uint64) *BodyReader {
+// cancel is cancelled under the link's lock, without the request's body, whose end is told to others.
+func (h *responder) cancel(id uint64) bool {
 	l := h.link
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
-		return nil // what is answered from here on stays in active, and is used anew
+		return false // what is answered from here on stays in active, and is used anew
 	}
 	if h.cancels == 0 {
 		l.bus.metrics.droppedStray.Inc() // more of them than requests
-		return nil
+		return false
 	}
 	h.cancels--
 	if r := h.active.find(id); r != nil {
 		r.cancel()
 	}
-	if w := l.writers[bodyKey{id, true}]; w != nil {
-		w.halt(ErrCancelled)
-	}
-	return l.readers[bodyKey{id: id}]
+	l.bodies.Halt(body.Key{ID: id, Response: true}, ErrCancelled)
+	return true
 }
 
 // forget takes a request off the table. mu is held.

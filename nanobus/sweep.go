@@ -80,7 +80,7 @@ func (s *sweeper) run() {
 		// and brings the next look nearer itself.
 		s.at.Store(nextSecond)
 		earliest := b.calls.sweep(now)
-		earliest = min(earliest, b.standing.sweep(now))
+		earliest = min(earliest, b.bodies.Sweep(now))
 		if second {
 			b.calls.table.trim()
 			s.second(now)

@@ -62,14 +62,14 @@ type writer struct {
 	// for one append of a frame, never over a system call. Only the locks of
 	// one of the link's requests or bodies are taken under it.
 	mu     sync.Mutex
-	space  sync.Cond     // gathered bytes have shrunk
-	inLine []*BodyWriter // have credit, and wait for that
-	out    []byte        // frames gathered for the next message
-	cuts   []int         // where out is cut into messages
-	cut    int           // where the current message began in out
-	frames int           // frames in out
-	parked bool          // the goroutine waits for wake, and nobody writes
-	corked bool          // the reader is at a message, and sends what comes of it afterwards
+	space  sync.Cond // gathered bytes have shrunk
+	room   func()    // of a body that waits for that; nil: none does
+	out    []byte    // frames gathered for the next message
+	cuts   []int     // where out is cut into messages
+	cut    int       // where the current message began in out
+	frames int       // frames in out
+	parked bool      // the goroutine waits for wake, and nobody writes
+	corked bool      // the reader is at a message, and sends what comes of it afterwards
 	closed bool
 	waits  int // for all to be written; see flushed
 
@@ -101,7 +101,9 @@ func (w *writer) takeOut() (buf []byte, frames int) {
 	n := w.writes.Load()
 	atomic.StoreInt64(&w.sentAt[n%sentRing], w.link.bus.now())
 	w.writes.Store(n + 1)
-	w.nextInLine()
+	if w.room != nil {
+		w.room()
+	}
 	w.mu.Unlock()
 	if taps := w.link.bus.taps.of(w.link); taps != nil {
 		tapMessage(taps, w.link, buf)

@@ -54,9 +54,10 @@ var mayImport = []row{
 	{"internal/uri", "", ""},
 	{"internal/wholefile", "", ""},
 
-	{"nanobus", "internal/chores internal/logging internal/tasks internal/tlsfiles metrics nanobus/balance nanobus/sp nanobus/tap nanobus/wire github.com/rs/zerolog go.nanomsg.org/mangos/v3", ""},
+	{"nanobus", "internal/chores internal/logging internal/tasks internal/tlsfiles metrics nanobus/balance nanobus/body nanobus/sp nanobus/tap nanobus/wire github.com/rs/zerolog go.nanomsg.org/mangos/v3", ""},
 	{"nanobus/busflags", "internal/cli internal/logging nanobus github.com/rs/zerolog", "the flags that all who have a bus share"},
 	{"nanobus/balance", "github.com/cespare/xxhash/v2", "which instance; pure"},
+	{"nanobus/body", "metrics nanobus/wire", "sees its link through an interface of its own"},
 	{"nanobus/sp", "internal/rawsock internal/tasks internal/tlsfiles internal/unixpath go.nanomsg.org/mangos/v3", "connections; knows no frames"},
 	{"nanobus/tap", "nanobus/wire", "what a tap asks for, and what it gets"},
 	{"nanobus/wire", "", "bytes alone: no socket, no clock, no link"},

@@ -168,7 +168,7 @@ func snake(s string) string {
 
 func TestProtocol_ErrorCodes(t *testing.T) {
 	want := make(map[string]int64)
-	for name, v := range constants(t, "nanobus") {
+	for name, v := range constants(t, "nanobus/wire") {
 		if c, ok := strings.CutPrefix(name, "Code"); ok {
 			want[snake(c)] = v
 		}
@@ -186,7 +186,7 @@ func TestProtocol_ErrorCodes(t *testing.T) {
 
 func TestProtocol_Limits(t *testing.T) {
 	have := constants(t, "nanobus")
-	for _, dir := range []string{"nanobus/sp", "nanobus/tap", "nanobus/wire", "httpmsg"} {
+	for _, dir := range []string{"nanobus/body", "nanobus/sp", "nanobus/tap", "nanobus/wire", "httpmsg"} {
 		for k, v := range constants(t, dir) {
 			have[k] = v
 		}

@@ -73,13 +73,6 @@ func DecodeCopy(body []byte) (c Copy, err error) {
 	return c, nil
 }
 
-// Failure is an error response: its code, as docs/protocol.md lists them, and
-// its text.
-type Failure struct {
-	Code uint16
-	Text string
-}
-
 // Request returns what a copied request says: what was left of its budget when
 // it was sent, and the payload, as far as it was copied. ok is false for other
 // kinds and for a request that is not whole.
@@ -94,7 +87,7 @@ func (c *Copy) Request() (budget time.Duration, payload []byte, ok bool) {
 // for work to begin, how long that took, and the payload as far as it was
 // copied, or the error that stands in its place. ok is false for other kinds
 // and for a response that is not whole.
-func (c *Copy) Response() (queue, work time.Duration, payload []byte, failed *Failure, ok bool) {
+func (c *Copy) Response() (queue, work time.Duration, payload []byte, failed *wire.RemoteError, ok bool) {
 	if c.Kind != wire.KindResponse || len(c.Body) < wire.ResponseFixed {
 		return 0, 0, nil, nil, false
 	}
@@ -102,8 +95,7 @@ func (c *Copy) Response() (queue, work time.Duration, payload []byte, failed *Fa
 	work = time.Duration(binary.BigEndian.Uint32(c.Body[12:])) * time.Microsecond
 	payload = c.Body[wire.ResponseFixed:]
 	if c.Flags&wire.FlagError != 0 {
-		code, text, _ := wire.DecodeError(payload)
-		return queue, work, nil, &Failure{Code: code, Text: string(text)}, true
+		return queue, work, nil, wire.DecodeRemoteError(payload), true
 	}
 	return queue, work, payload, nil, true
 }

@@ -53,7 +53,7 @@ func vectors() map[string][]byte {
 		}, "pong"...)...),
 		"response-error": frame(KindResponse, FlagError, id, append([]byte{
 			0, 6, 0x0a, 0x24, 0x18, 0x1e, 0x40, 0x00, 0, 0, 0, 0, 0, 0, 0, 0,
-		}, AppendError(nil, 4, "too late")...)...),
+		}, (&RemoteError{CodeExpired, "too late"}).AppendTo(nil)...)...),
 		"hold": frame(KindHold, 0, id, append([]byte{
 			0, 6, 0x0a, 0x24, 0x18, 0x1e, 0x40, 0x00, 0, 0, 0, 12, 0, 0, 0, 250,
 			0, 0, 0x61, 0xa8, // timeout, ms
@@ -64,7 +64,7 @@ func vectors() map[string][]byte {
 		"request-more": frame(KindRequest, FlagMore, id+1, append([]byte{0, 0x2d, 0xc6, 0xc0}, "one "...)...),
 		"data":         frame(KindData, 0, id+1, []byte("two ")...),
 		"data-end":     frame(KindData, FlagEnd, id+1, []byte("three")...),
-		"data-broken":  frame(KindData, FlagBroken|FlagResponse, id+1, AppendError(nil, 1, "disk full")...),
+		"data-broken":  frame(KindData, FlagBroken|FlagResponse, id+1, (&RemoteError{CodeInternal, "disk full"}).AppendTo(nil)...),
 		"credit-body":  frame(KindCredit, FlagResponse, id+1, 0, 1, 0, 0),
 		"cancel":       frame(KindCancel, 0, id),
 		"credit":       frame(KindCredit, 0, 0, 0, 0, 2, 0),

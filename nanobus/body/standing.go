@@ -1,4 +1,4 @@
-package nanobus
+package body
 
 import (
 	"container/heap"
@@ -20,7 +20,7 @@ type stander interface {
 }
 
 type dueEntry struct {
-	at int64 // bus time
+	at int64 // time
 	s  stander
 }
 
@@ -46,7 +46,7 @@ func (t *standing) sweep(now int64) (earliest int64) {
 		}
 	}
 	if len(t.list) == 0 {
-		return noDeadline
+		return Never
 	}
 	return t.list[0].at
 }
