@@ -83,8 +83,13 @@ const (
 	bucketLasts = 10 * time.Second
 	shortBears  = 2 // times the target is the wait that is borne where cores are short
 
-	// leastWait is below what a wait is never too long: on an ordinary machine others make it that.
+	// leastWait is below what a wait is never too long in an overload: on an ordinary machine others make it that.
 	leastWait = 5 * time.Millisecond
+
+	// fewClients are so few, one request each, that their queue can't grow: it is no overload unless they wait for longer
+	// than fewBear times the target.
+	fewClients = 128
+	fewBear    = 6
 )
 
 // goesOn reports whether the window goes on, as of the ends in it are too few to say something.
@@ -132,7 +137,7 @@ func (j *judge) look(w windowOf) (limit, rate int64) {
 	shorter := wait < j.lastWait-j.lastWait/10
 	j.lastWait = wait
 	switch {
-	case wait <= borne:
+	case wait <= borne, !j.limits && j.bears(wait, w.inFlight):
 		j.streak = 0
 	case j.limits && w.now-j.moved < wait+2*window:
 		// These came before the limit was what it is.
@@ -185,6 +190,9 @@ func (j *judge) few(w windowOf) {
 
 // limited moves the limit in an overload.
 func (j *judge) limited(w windowOf, own, mean, wait, borne time.Duration) {
+	if 4*w.inFlight > 5*j.limit {
+		j.moved = w.now // what came before it was limited is still there, and is what waits
+	}
 	if w.inFlight > j.limit || 10*w.inFlight > 7*j.underThen || wait < borne/2 || wait < j.waitThen-j.waitThen/5 {
 		j.less = 0
 	} else if j.less == 0 {
@@ -238,6 +246,12 @@ func (j *judge) opens() {
 // borne is the wait that is borne of a service whose handlers usually take so long.
 func (j *judge) borne(own time.Duration) time.Duration {
 	return max(min(max(own/2, leastWait), j.target), min(leastWait, j.target))
+}
+
+// bears reports whether a queue with that wait is none that makes an overload, unless it is one already: it is shorter
+// than half the target, or so many wait as a few clients do, each of whom sends his next request when he has his answer.
+func (j *judge) bears(wait time.Duration, inFlight int64) bool {
+	return wait <= j.target/2 || inFlight <= fewClients && wait <= fewBear*j.target
 }
 
 // little is how many requests are under way if each takes the handlers' own time and half the wait that is borne.

@@ -23,6 +23,11 @@ type model struct {
 	until   time.Duration
 	stalls  []stall
 	seed    uint64
+
+	// Instead of a rate, so many clients, of whom each sends the next request when it has its answer, or was refused: the
+	// first few from the beginning, all others from joins on, one each time that joining has passed.
+	clients, first int
+	joins, joining time.Duration
 }
 
 // stall is a time in which somebody didn't run.
@@ -145,7 +150,21 @@ func (m *model) run(a admitter) (all []seen) {
 			}
 		}
 	}
-	push(simEvent{at: next(0), kind: arrives})
+	if m.clients == 0 {
+		push(simEvent{at: next(0), kind: arrives})
+	}
+	for i := range m.clients {
+		at := time.Duration(i) * time.Microsecond
+		if i >= m.first {
+			at = m.joins + time.Duration(i-m.first)*m.joining
+		}
+		push(simEvent{at: at, kind: arrives})
+	}
+	again := func(at time.Duration) { // a client's next
+		if m.clients > 0 {
+			push(simEvent{at: at, kind: arrives})
+		}
+	}
 	push(simEvent{at: window, kind: ticks})
 	var queue []*simRequest
 	busy := 0
@@ -178,9 +197,12 @@ func (m *model) run(a admitter) (all []seen) {
 			if now > m.until {
 				continue
 			}
-			push(simEvent{at: next(now), kind: arrives})
+			if m.clients == 0 {
+				push(simEvent{at: next(now), kind: arrives})
+			}
 			if !a.enter(now) {
 				all = append(all, seen{now, 0, 'r'})
+				again(now + time.Millisecond)
 				continue
 			}
 			q := &simRequest{at: now, i: len(all)}
@@ -215,6 +237,7 @@ func (m *model) run(a admitter) (all []seen) {
 				own = 0
 			}
 			a.answered(now, total, own)
+			again(now + 100*time.Microsecond)
 			all[e.r.i].total, all[e.r.i].fate = total, 'a'
 		case expires:
 			if !e.r.done {
@@ -327,6 +350,27 @@ func TestModel_Noise(t *testing.T) {
 				t.Errorf("%d refused and %d timed out of %d", got.refused, got.timedOut, got.offered)
 			}
 		})
+	}
+}
+
+// A hundred clients who send one request after the other aren't an overload of a small, quick handler.
+func TestModel_FewClients(t *testing.T) {
+	for _, hidden := range []bool{false, true} {
+		for _, worker := range []time.Duration{200 * time.Microsecond, ms, 3 * ms / 2, 2 * ms} {
+			for _, joining := range []time.Duration{0, 2 * ms, 50 * ms} {
+				t.Run(fmt.Sprintf("hidden=%v/%v/%v", hidden, worker, joining), func(t *testing.T) {
+					m := model{
+						workers: 1, took: exponential(worker), hidden: hidden, clients: 100, first: 2, joins: 6 * time.Second, joining: joining,
+						timeout: 5 * time.Second, until: 20 * time.Second, seed: 1,
+					}
+					got := accountOf(m.run(newGated(8, 16384)), 0, m.until)
+					t.Logf("%+v", got)
+					if got.refused > 0 || got.timedOut > 0 {
+						t.Errorf("%d refused and %d timed out of %d", got.refused, got.timedOut, got.offered)
+					}
+				})
+			}
+		}
 	}
 }
 
