@@ -37,10 +37,10 @@ func TestCatalogue_IsWellFormed(t *testing.T) {
 }
 
 func TestSplitName(t *testing.T) {
-	if got, err := splitName("a.<b>.c.<d>"); err != nil || strings.Join(got, "|") != "a.|.c.|" {
-		t.Errorf("splitName = %q, %v", got, err)
+	if got, names, err := splitName("a.<b>.c.<d>"); err != nil || strings.Join(got, "|") != "a.|.c.|" || strings.Join(names, "|") != "b|d" {
+		t.Errorf("splitName = %q, %q, %v", got, names, err)
 	}
-	if _, err := splitName("a.<b"); err == nil {
+	if _, _, err := splitName("a.<b"); err == nil {
 		t.Error("an open placeholder is accepted")
 	}
 }

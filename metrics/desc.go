@@ -54,14 +54,24 @@ type Desc struct {
 	// Programs are those that report it.
 	Programs []string
 
-	local  bool     // at the admin port alone, not sent to StatsD
-	index  int      // in the catalogue, and in Set.families
-	static []string // the text around the placeholders
+	local        bool     // at the admin port alone, not sent to StatsD
+	index        int      // in the catalogue, and in Set.families
+	static       []string // the text around the placeholders
+	placeholders []string // their names
 }
 
 // Details is how many details a series of the metric needs: one for each
 // placeholder in its name.
 func (d *Desc) Details() int { return len(d.static) - 1 }
+
+// Placeholders are the names of the placeholders, in their order. The slice is not to be changed.
+func (d *Desc) Placeholders() []string { return d.placeholders }
+
+// bareName is the name without its placeholders.
+func (d *Desc) bareName() string {
+	words := strings.FieldsFunc(strings.Join(d.static, "."), func(r rune) bool { return r == '.' })
+	return strings.Join(words, ".")
+}
 
 // SeriesName is the name of the series with these details: [Set] reports it under that.
 func (d *Desc) SeriesName(details ...string) string {
@@ -111,30 +121,29 @@ func local(d *Desc) *Desc {
 }
 
 func add(d *Desc) *Desc {
-	static, err := splitName(d.Name)
+	static, placeholders, err := splitName(d.Name)
 	if err != nil {
 		panic(err) // a mistake in catalogue.go, seen by the first test that runs
 	}
-	d.static = static
+	d.static, d.placeholders = static, placeholders
 	d.index = len(catalogue)
 	catalogue = append(catalogue, d)
 	return d
 }
 
 // splitName takes a name apart at its placeholders.
-func splitName(name string) ([]string, error) {
-	var static []string
+func splitName(name string) (static, placeholders []string, err error) {
 	rest := name
 	for {
 		before, after, found := strings.Cut(rest, "<")
 		if !found {
-			return append(static, rest), nil
+			return append(static, rest), placeholders, nil
 		}
-		_, tail, closed := strings.Cut(after, ">")
+		placeholder, tail, closed := strings.Cut(after, ">")
 		if !closed {
-			return nil, fmt.Errorf("metrics: %q: unclosed placeholder", name)
+			return nil, nil, fmt.Errorf("metrics: %q: unclosed placeholder", name)
 		}
-		static = append(static, before)
+		static, placeholders = append(static, before), append(placeholders, placeholder)
 		rest = tail
 	}
 }

@@ -13,16 +13,29 @@ const documentHead = `# Metrics
 
 Every program counts what it does, and reports it in two ways.
 
-**StatsD** (` + "`--statsd`, `--statsd-interval`, `--statsd-sample`" + `), under names
-` + "`nanofront.<program>.<instance|->.<noun>[.<detail>]`" + `. The instance is ` + "`-`" + ` where a program has no
-name; characters other than letters, digits, ` + "`-` and `_`" + ` become ` + "`_`" + ` in the instance and in details.
-In each interval:
+**StatsD** (` + "`--statsd`" + ` and the flags that begin so), under names
+` + "`<prefix>.<program>.<instance|->.<noun>[.<detail>]`" + `. The prefix is ` + "`nanofront`" + `; the instance is ` + "`-`" + `
+where a program has no name; characters other than letters, digits, ` + "`-` and `_`" + ` become ` + "`_`" + ` in the
+instance and in details. Each ` + "`--statsd-interval`" + `, 2 s, a divisor of the server's flush, 10 s
+(` + "`--statsd-flush`" + `):
 
 | kind | what is sent |
 | --- | --- |
-| counter | what was added, ` + "`\\|c`" + `; nothing if that is 0 |
+| counter | what was added, ` + "`\\|c`" + `. A 0 is sent once in each flush at the least, so that what didn't happen is known; not for a service or route without requests |
 | gauge | the value, ` + "`\\|g`" + `; a negative one after a 0, because a server reads a sign as a change |
-| timer | of the durations in the interval, in ms: ` + "`NAME.count`" + ` as a counter, ` + "`NAME.p50 .p90 .p99 .p999 .max`" + ` as gauges (0 once, when an interval has none), and a sample of the durations themselves, ` + "`NAME:…\\|ms\\|@RATE`" + `. At most 2,000 samples are sent in an interval; the rate says what share they are |
+| timer | in ms: ` + "`NAME.count`" + ` as a counter; ` + "`NAME.p50 .p90 .p99 .p999 .max`" + ` as gauges, of the last flush and two reports, so that each peak is in what the server has at a flush, whatever the two clocks do. Nothing is sent when there was nothing: that is a gap, not 0 ms. With ` + "`--statsd-sample`" + `, a share of the durations themselves, ` + "`NAME.sampled:…\\|ms\\|@RATE`" + `, at most 2,000 in a report; the rate says what share they are |
+
+A flush has five reports; where one comes late it has four or six: a flush's counts are off by a
+fifth at most, and the next one's make up for it.
+
+` + "`--statsd-tags`" + ` names things by tags: program, instance, and each placeholder of a name below. Of
+` + "`upstream.<service>.within.<goal>`" + `:
+
+| dialect | line |
+| --- | --- |
+| ` + "`none`" + ` | ` + "`nanofront.terminator.front-1.upstream.web.within.25ms:7\\|c`" + ` |
+| ` + "`dogstatsd`" + ` | ` + "`nanofront.upstream.within:7\\|c\\|#program:terminator,instance:front-1,service:web,goal:25ms`" + ` |
+| ` + "`influxdb`" + ` | ` + "`nanofront.upstream.within,program=terminator,instance=front-1,service=web,goal=25ms:7\\|c`" + ` |
 
 **` + "`/metrics.json`" + `** on the admin port: counters with their value since the start and their rate in
 the last 10 s; gauges; timers with count, rate, mean, percentiles and maximum, since the start and

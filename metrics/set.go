@@ -51,8 +51,9 @@ type Set struct {
 
 // series is one metric with its details.
 type series struct {
-	desc *Desc
-	name string // the placeholders filled
+	desc    *Desc
+	name    string   // the placeholders filled
+	details []string // by what
 
 	// One of them, by the kind.
 	counter *Counter
@@ -206,7 +207,8 @@ func (s *Set) lookup(d *Desc, kind Kind, details []string) (sr *series, shared b
 func newSeries(d *Desc, key string) *series {
 	sr := &series{desc: d, name: d.Name}
 	if d.Details() > 0 {
-		sr.name = d.fill(strings.Split(key, "."))
+		sr.details = strings.Split(key, ".")
+		sr.name = d.fill(sr.details)
 	}
 	switch d.Kind {
 	case KindCounter:
@@ -217,6 +219,16 @@ func newSeries(d *Desc, key string) *series {
 		sr.timer = new(Timer)
 	}
 	return sr
+}
+
+// group is the service or route that the series is about, if any.
+func (sr *series) group() string {
+	for i, p := range sr.desc.placeholders {
+		if p == "service" || p == "route" {
+			return p + " " + sr.details[i]
+		}
+	}
+	return ""
 }
 
 // cleanKey is the details as they appear in names, joined by dots, which no

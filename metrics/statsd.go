@@ -2,110 +2,78 @@ package metrics
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net"
-	"strconv"
+	"slices"
 	"time"
 
 	"github.com/cactus/go-statsd-client/v5/statsd"
-	"github.com/rs/zerolog"
 
 	"nanofront/internal/chores"
 )
 
-// Defaults and bounds of [StatsdOptions].
-const (
-	DefaultStatsdAddr     = "127.0.0.1:8125"
-	DefaultStatsdInterval = time.Second
-	DefaultStatsdSample   = 0.01
-
-	MinStatsdInterval = 100 * time.Millisecond
-	MaxStatsdInterval = time.Minute
-)
-
-// maxSamples is how many raw timings an interval sends at most, of all
-// timers together: some 100 kB in a second, which a server's default socket
+// maxSamples is how many raw timings a report sends at most, of all
+// timers together: some 100 kB, which a server's default socket
 // buffer (208 KiB on Linux) takes even if it isn't read meanwhile.
 const maxSamples = 2000
 
-// ErrStatsdOptions tells that a [Reporter] can't be made of its options.
-var ErrStatsdOptions = errors.New("metrics: invalid StatsD options")
-
-// StatsdOptions says where and how a [Reporter] reports.
-type StatsdOptions struct {
-	// Addr is the server's UDP address, "host:port". Empty: report nothing.
-	Addr string
-	// Interval is how often, MinStatsdInterval to MaxStatsdInterval; 0 is
-	// DefaultStatsdInterval.
-	Interval time.Duration
-	// Sample is the share of durations, 0 to 1, that is sent one by one besides
-	// the percentiles; 0 sends none.
-	Sample float64
-	// Optional says that nobody has asked for a server: that there is none is said once, as
-	// information.
-	Optional bool
-	// Logger is told, at most once a minute, that lines are lost.
-	Logger zerolog.Logger
-}
-
 // Reporter sends what a [Set] counts to a StatsD server, under names
 //
-//	nanofront.<program>.<instance|->.<noun>[.<detail>]
+//	<prefix>.<program>.<instance|->.<noun>[.<detail>]
 //
-// in each interval:
+// or, with tags, under <prefix>.<noun>, and the rest as tags. In each report:
 //
-//   - counters that grew: what was added, "|c";
+//   - counters: what was added, "|c". A 0 is sent too, often enough that it is in each flush, so
+//     that shares can be computed of what didn't happen; but not for a service or route that
+//     has had no requests in the time of a flush;
 //   - gauges: the value, "|g". A server reads a negative value as a change, so
 //     a 0 goes before it;
-//   - timers, of the durations in the interval: their number as a counter,
-//     name.count; p50, p90, p99, p999 and max as gauges in ms, name.p50 and so
-//     on, 0 from the first interval on that has none, in each, so that no lost
-//     packet leaves an old value at the server; and a sample of them, name,
-//     "|ms|@rate". A sampled duration is exact to 1 %, as all that a Timer
-//     knows. If Sample would give more than 2,000 in an interval, fewer are sent,
+//   - timers: the number of durations as a counter, name.count; p50, p90, p99, p999 and max as
+//     gauges in ms, name.p50 and so on, of the time of a flush and two reports (statsdWindow).
+//     Nothing is sent where there was none. If Sample asks for it, a sample of the
+//     durations, name.sampled, "|ms|@rate". A sampled duration is exact to 1 %, as all that a Timer
+//     knows. If Sample would give more than 2,000 in a report, fewer are sent,
 //     and the rate that is sent with them says so.
 //
 // All is done by one goroutine (Run), so a slow resolver or socket delays
 // nobody else.
 type Reporter struct {
 	set      *Set
-	interval time.Duration
-	sample   float64
-	client   *statsd.Client
+	o        StatsdOptions
+	client   *statsd.Client // nil until the name is known
+	instance string
 	sender   *statsdSender // nil if there is no address
 	seen     map[*series]*reported
+	reports  int64
+	active   map[string]int64 // by service or route: the last report with requests
+	deltas   []uint64         // of counters, in a report
 	scratch  *histogram
 	delta    *histogram
 }
 
 // reported is what was sent of a series up to now.
 type reported struct {
-	count uint64     // a counter's value
-	hist  *histogram // a timer's counts
-	begun bool       // a timer has had durations: its percentiles are sent
+	name   string // as it is sent
+	tags   []statsd.Tag
+	group  string        // the service or route that it is about
+	count  uint64        // a counter's value
+	window *statsdWindow // a timer's durations
+	begun  bool          // a timer has had durations: its count is sent
 }
 
 // NewReporter makes a Reporter for set. It starts nothing and looks up no name;
 // its error wraps [ErrStatsdOptions].
 func NewReporter(set *Set, o StatsdOptions) (*Reporter, error) {
-	if o.Interval == 0 {
-		o.Interval = DefaultStatsdInterval
-	}
-	if o.Interval < MinStatsdInterval || o.Interval > MaxStatsdInterval {
-		return nil, fmt.Errorf("%w: --statsd-interval: %s: want %s to %s", ErrStatsdOptions, o.Interval, MinStatsdInterval, MaxStatsdInterval)
-	}
-	if !(o.Sample >= 0 && o.Sample <= 1) { // NaN too
-		return nil, fmt.Errorf("%w: --statsd-sample: %v: want 0 to 1", ErrStatsdOptions, o.Sample)
+	if err := o.complete(); err != nil {
+		return nil, err
 	}
 	r := &Reporter{
-		set:      set,
-		interval: o.Interval,
-		sample:   o.Sample,
-		seen:     make(map[*series]*reported),
-		scratch:  newHistogram(),
-		delta:    newHistogram(),
+		set:     set,
+		o:       o,
+		seen:    make(map[*series]*reported),
+		active:  make(map[string]int64),
+		scratch: newHistogram(),
+		delta:   newHistogram(),
 	}
 	if o.Addr == "" {
 		return r, nil
@@ -114,29 +82,30 @@ func NewReporter(set *Set, o StatsdOptions) (*Reporter, error) {
 		return nil, fmt.Errorf("%w: --statsd: %w", ErrStatsdOptions, err)
 	}
 	r.sender = newStatsdSender(set, o)
-	prefix := "nanofront." + clean(set.program) + "." + clean(set.instance)
-	c, err := statsd.NewClientWithSender(r.sender, prefix, statsd.SuffixOctothorpe)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrStatsdOptions, err)
+	if o.Name == nil {
+		return r, r.named(set.instance)
 	}
-	client, ok := c.(*statsd.Client)
-	if !ok { // the interface lacks fractional gauges and the sampler
-		return nil, fmt.Errorf("%w: the StatsD client is a %T", ErrStatsdOptions, c)
-	}
-	client.SetSamplerFunc(func(float32) bool { return true }) // what is sent with a rate is a sample already
-	r.client = client
 	return r, nil
 }
 
-// CheckStatsdAddr says what is wrong with a server's address, if anything.
-func CheckStatsdAddr(addr string) error {
-	host, port, err := net.SplitHostPort(addr)
-	if err == nil && host != "" {
-		if n, perr := strconv.ParseUint(port, 10, 16); perr == nil && n > 0 {
-			return nil
-		}
+// named makes the client, which needs the process' name.
+func (r *Reporter) named(instance string) error {
+	prefix := r.o.Prefix
+	if !r.o.tagged() {
+		prefix += "." + clean(r.set.program) + "." + clean(instance)
 	}
-	return fmt.Errorf("%q is not host:port with a port from 1 to 65535 (empty turns StatsD off)", addr)
+	c, err := statsd.NewClientWithSender(r.sender, prefix, r.o.format())
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrStatsdOptions, err)
+	}
+	client, ok := c.(*statsd.Client)
+	if !ok { // the interface lacks fractional gauges and the sampler
+		return fmt.Errorf("%w: the StatsD client is a %T", ErrStatsdOptions, c)
+	}
+	client.SetSamplerFunc(func(float32) bool { return true }) // what is sent with a rate is a sample already
+	r.client = client
+	r.instance = clean(instance)
+	return nil
 }
 
 // Run reports until ctx is done, and then once more, so that what a drain did is
@@ -146,7 +115,7 @@ func (r *Reporter) Run(ctx context.Context) {
 		return
 	}
 	defer r.sender.close()
-	timer := time.NewTimer(chores.Next(r.interval))
+	timer := time.NewTimer(chores.Next(r.o.Interval))
 	defer timer.Stop()
 	for {
 		select {
@@ -158,24 +127,34 @@ func (r *Reporter) Run(ctx context.Context) {
 			return
 		case <-timer.C:
 			r.report(ctx)
-			timer.Reset(chores.Next(r.interval))
+			timer.Reset(chores.Next(r.o.Interval))
 		}
 	}
 }
 
-// report sends one interval. Lines that can't be sent are lost and counted: kept,
+// report sends one report. Lines that can't be sent are lost and counted: kept,
 // they would come back as a peak that never was.
 func (r *Reporter) report(ctx context.Context) {
+	if r.client == nil {
+		if name := r.o.Name(); name == "" || r.named(name) != nil {
+			return // what was counted meanwhile is in the first report
+		}
+	}
 	r.sender.begin(ctx)
 	defer r.sender.end()
+	r.reports++
+	list := r.set.all()
+	r.count(list)
 	var timers []*series
-	for _, sr := range r.set.all() {
-		switch {
-		case sr.desc.local:
+	for i, sr := range list {
+		if sr.desc.local {
+			continue
+		}
+		switch st := r.state(sr); {
 		case sr.counter != nil:
-			r.counter(sr)
+			r.added(st, "", r.deltas[i])
 		case sr.gauge != nil:
-			r.gauge(sr.name, sr.gauge.Value())
+			r.gauge(st, "", sr.gauge.Value())
 		case sr.timer != nil:
 			timers = append(timers, sr)
 		}
@@ -183,12 +162,36 @@ func (r *Reporter) report(ctx context.Context) {
 	r.timers(timers)
 }
 
+// count finds what was added to counters, and which services and routes have had requests.
+func (r *Reporter) count(list []*series) {
+	r.deltas = slices.Grow(r.deltas[:0], len(list))[:len(list)]
+	for i, sr := range list {
+		if sr.counter == nil {
+			continue
+		}
+		st := r.state(sr)
+		v := sr.counter.Value()
+		r.deltas[i] = v - st.count
+		st.count = v
+		if r.deltas[i] > 0 && st.group != "" {
+			r.active[st.group] = r.reports
+		}
+	}
+}
+
 func (r *Reporter) state(sr *series) *reported {
 	st := r.seen[sr]
 	if st == nil {
-		st = new(reported)
+		st = &reported{name: sr.name, group: sr.group()}
+		if r.o.tagged() {
+			st.name = sr.desc.bareName()
+			st.tags = []statsd.Tag{{"program", clean(r.set.program)}, {"instance", r.instance}}
+			for i, p := range sr.desc.Placeholders() {
+				st.tags = append(st.tags, statsd.Tag{p, sr.details[i]})
+			}
+		}
 		if sr.timer != nil {
-			st.hist = newHistogram()
+			st.window = newStatsdWindow(r.o.window())
 		}
 		r.seen[sr] = st
 	}
@@ -197,23 +200,27 @@ func (r *Reporter) state(sr *series) *reported {
 
 // The errors of r.client are those of its sender, which counts them itself.
 
-func (r *Reporter) counter(sr *series) {
-	st := r.state(sr)
-	v := sr.counter.Value()
-	if v != st.count {
-		_ = r.client.Inc(sr.name, int64(v-st.count), 1)
-		st.count = v
+// added sends what was added to a counter. That it was nothing is said in every flush.
+func (r *Reporter) added(st *reported, suffix string, n uint64) {
+	if n == 0 {
+		if often := max(1, int64(r.o.Flush/r.o.Interval)/2); r.reports%often != 0 {
+			return
+		}
+		if last, ok := r.active[st.group]; st.group != "" && (!ok || r.reports-last > int64(r.o.window())) {
+			return
+		}
 	}
+	_ = r.client.Inc(st.name+suffix, int64(n), 1, st.tags...)
 }
 
-func (r *Reporter) gauge(name string, v float64) {
-	if v < 0 {
+func (r *Reporter) gauge(st *reported, suffix string, v float64) {
+	if v < 0 && r.o.Tags != StatsdDogStatsD {
 		r.sender.together()
-		_ = r.client.GaugeFloat(name, 0, 1)
-		_ = r.client.GaugeFloatDelta(name, v, 1)
+		_ = r.client.GaugeFloat(st.name+suffix, 0, 1, st.tags...)
+		_ = r.client.GaugeFloatDelta(st.name+suffix, v, 1, st.tags...)
 		return
 	}
-	_ = r.client.GaugeFloat(name, v+0, 1) // + 0 makes 0 of -0, which would be a change
+	_ = r.client.GaugeFloat(st.name+suffix, v+0, 1, st.tags...) // + 0 makes 0 of -0, which would be a change
 }
 
 func (r *Reporter) timers(list []*series) {
@@ -222,40 +229,35 @@ func (r *Reporter) timers(list []*series) {
 	left, share := maxSamples, len(list)
 	for _, sr := range list {
 		st := r.state(sr)
-		r.delta.reset()
-		sr.timer.load(r.scratch)
-		for i := r.scratch.first; i <= r.scratch.last; i++ {
-			if n := r.scratch.counts[i] - st.hist.counts[i]; n != 0 {
-				r.delta.add(i, n)
-				st.hist.add(i, n)
-			}
-		}
+		st.window.move(sr.timer, r.delta, r.scratch)
 		if st.begun = st.begun || r.delta.total > 0; st.begun {
-			r.distribution(sr.name)
+			r.added(st, ".count", r.delta.total)
 		}
-		left -= r.samples(sr.name, left/share)
+		if st.window.total > 0 {
+			st.window.sum(r.scratch)
+			r.distribution(st, distribution(r.scratch, 0))
+		}
+		if r.o.Sample > 0 {
+			left -= r.samples(st, left/share)
+		}
 		share--
 	}
 }
 
-// distribution sends the percentiles of r.delta.
-func (r *Reporter) distribution(name string) {
-	if r.delta.total > 0 {
-		_ = r.client.Inc(name+".count", int64(r.delta.total), 1)
-	}
-	d := distribution(r.delta, 0)
-	r.gauge(name+".p50", d.P50)
-	r.gauge(name+".p90", d.P90)
-	r.gauge(name+".p99", d.P99)
-	r.gauge(name+".p999", d.P999)
-	r.gauge(name+".max", d.Max)
+// distribution sends percentiles.
+func (r *Reporter) distribution(st *reported, d Distribution) {
+	r.gauge(st, ".p50", d.P50)
+	r.gauge(st, ".p90", d.P90)
+	r.gauge(st, ".p99", d.P99)
+	r.gauge(st, ".p999", d.P999)
+	r.gauge(st, ".max", d.Max)
 }
 
 // samples sends a sample of r.delta, at most limit durations, and returns how
 // many.
-func (r *Reporter) samples(name string, limit int) int {
+func (r *Reporter) samples(st *reported, limit int) int {
 	total := r.delta.total
-	rate := r.sample
+	rate := r.o.Sample
 	// Rounded at random, so that a timer with few durations is sampled at the
 	// rate too, if seldom.
 	n := uint64(float64(total)*rate + rand.Float64())
@@ -275,7 +277,7 @@ func (r *Reporter) samples(name string, limit int) int {
 	for i := r.delta.first; i <= r.delta.last && sent < n; i++ {
 		seen += r.delta.counts[i]
 		for sent < n && (float64(sent)+offset)*step < float64(seen) {
-			_ = r.client.TimingDuration(name, time.Duration(bucketMiddle(i)), float32(rate))
+			_ = r.client.TimingDuration(st.name+".sampled", time.Duration(bucketMiddle(i)), float32(rate), st.tags...)
 			sent++
 		}
 	}

@@ -20,8 +20,9 @@ const (
 	referenceNPM   = "statsd@0.9.0"
 )
 
-// The reference server, with its console backend, must understand all that is sent.
-func TestReporter_ReferenceServer(t *testing.T) {
+// reference installs and starts the reference server with the configuration that is shipped, but for
+// its ports, its flush, and that it prints what it passes on.
+func reference(t *testing.T, flush time.Duration) (addr string, out *output) {
 	if os.Getenv(enableVariable) != "1" {
 		testutil.Skip(t, "set %s=1, with node and npm installed, to test against the reference server (it installs %s from npm)", enableVariable, referenceNPM)
 	}
@@ -30,8 +31,12 @@ func TestReporter_ReferenceServer(t *testing.T) {
 	}
 	dir := t.TempDir()
 	install(t, dir)
-	addr, out := startReference(t, dir)
+	return startReference(t, dir, flush)
+}
 
+// The reference server must understand all that is sent.
+func TestReporter_ReferenceServer(t *testing.T) {
+	addr, out := reference(t, 500*time.Millisecond)
 	s := New(Terminator, "ref-1")
 	s.Counter(HTTPRequests).Add(42)
 	s.Gauge(HTTPInFlight).Set(-7)
@@ -45,7 +50,7 @@ func TestReporter_ReferenceServer(t *testing.T) {
 		"'nanofront.terminator.ref-1.http.in_flight': -7",
 		"'nanofront.terminator.ref-1.stage.total.count': 1000",
 		"'nanofront.terminator.ref-1.stage.total.p99': ",
-		"'nanofront.terminator.ref-1.stage.total': [", // the samples
+		"'nanofront.terminator.ref-1.stage.total.sampled': [",
 		"'statsd.bad_lines_seen': 0",
 	} {
 		testutil.Eventually(t, "the server prints "+want, func() bool { return strings.Contains(out.String(), want) })
@@ -53,6 +58,57 @@ func TestReporter_ReferenceServer(t *testing.T) {
 	for line := range strings.Lines(out.String()) {
 		if strings.Contains(line, "bad_lines_seen") && !strings.Contains(line, ": 0") {
 			t.Errorf("the server has seen bad lines: %s", line)
+		}
+	}
+}
+
+const childVariable = "NANOFRONT_TEST_REPORT_TO"
+
+// TestReporter_Child is the process that the next test kills; by itself it is none.
+func TestReporter_Child(t *testing.T) {
+	addr := os.Getenv(childVariable)
+	if addr == "" {
+		return // not asked for
+	}
+	s := New(Terminator, "doomed")
+	s.AddProcess()
+	g := s.Goals("web", "main", []time.Duration{25 * ms}, nil)
+	go func() {
+		for range time.Tick(10 * ms) {
+			s.Counter(HTTPRequests).Inc()
+			s.Timer(StageTotal).Observe(5 * ms)
+			g.Answered(5 * ms)
+		}
+	}()
+	newReporter(t, s, StatsdOptions{Addr: addr, Interval: 200 * ms, Flush: time.Second}).Run(t.Context())
+}
+
+// Of a killed process no number is left two flushes later: neither a last value nor a 0.
+func TestReporter_KilledProcessLeavesNothing(t *testing.T) {
+	addr, out := reference(t, time.Second)
+	child := exec.Command(os.Args[0], "-test.run=^TestReporter_Child$")
+	child.Env = append(os.Environ(), childVariable+"="+addr)
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = child.Process.Kill() }) // it is dead already, if all is well
+	const name = ".doomed."
+	flushes := func() []string {
+		all := strings.Split(out.String(), "Flushing stats at")
+		return all[:len(all)-1] // the last may not be whole
+	}
+	for _, what := range []string{".stage.total.p99': ", ".within.25ms': ", ".failed': 0", ".process.goroutines': "} {
+		testutil.Eventually(t, "the server passes on "+what, func() bool { return strings.Contains(out.String(), what) })
+	}
+	if err := child.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = child.Wait() // killed, so it tells nothing
+	before := len(flushes())
+	testutil.Eventually(t, "five flushes more", func() bool { return len(flushes()) >= before+6 })
+	for i, f := range flushes()[before+3:] { // what has begun, and two
+		if at := strings.Index(f, name); at >= 0 {
+			t.Errorf("flush %d after the end has %q", i+2, f[max(0, at-40):min(len(f), at+60)])
 		}
 	}
 }
@@ -69,7 +125,7 @@ func install(t *testing.T, dir string) {
 }
 
 // startReference starts the server and returns its address and what it prints.
-func startReference(t *testing.T, dir string) (string, *output) {
+func startReference(t *testing.T, dir string, flush time.Duration) (string, *output) {
 	var ports [2]string // of 0 it would make its usual one, which may be taken
 	var addr string
 	for i := range ports {
@@ -82,7 +138,20 @@ func startReference(t *testing.T, dir string) (string, *output) {
 		}
 	}
 	config := filepath.Join(dir, "config.js")
-	text := fmt.Sprintf(`{address: "127.0.0.1", port: %s, mgmt_address: "127.0.0.1", mgmt_port: %s, flushInterval: 500, backends: ["./backends/console"]}`, ports[1], ports[0])
+	shipped, err := os.ReadFile(filepath.Join(root, "deploy", "statsd", "config.js"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(shipped)
+	for from, to := range map[string]string{
+		"  port: 8125": "  port: " + ports[1], "mgmt_port: 8126": "mgmt_port: " + ports[0], "./backends/graphite": "./backends/console",
+		"flushInterval: 10000": fmt.Sprintf("flushInterval: %d", flush.Milliseconds()),
+	} {
+		if strings.Count(text, from) != 1 {
+			t.Fatalf("deploy/statsd/config.js has %q %d times, want once", from, strings.Count(text, from))
+		}
+		text = strings.Replace(text, from, to, 1)
+	}
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"net"
 	"net/netip"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -178,7 +180,7 @@ func TestReporter_SendsWhatIsCounted(t *testing.T) {
 	r.report(t.Context())
 
 	last := prefix + "stage.total.max"
-	srv.wait("the first interval is there", func() bool { return srv.gauges[last] > 0 && len(srv.timings[prefix+"stage.total"]) == 100 })
+	srv.wait("the first interval is there", func() bool { return srv.gauges[last] > 0 && len(srv.timings[prefix+"stage.total.sampled"]) == 100 })
 	srv.mu.Lock()
 	for name, want := range map[string]float64{"http.requests": 3, "http.status.2xx": 2, "stage.total.count": 100} {
 		if got := srv.counters[prefix+name]; got != want {
@@ -193,40 +195,91 @@ func TestReporter_SendsWhatIsCounted(t *testing.T) {
 			t.Errorf("gauge %s = %v (%v), want %v", name, got, ok, want)
 		}
 	}
-	for _, name := range []string{"http.shed", "stage.read.count"} {
-		if got, ok := srv.counters[prefix+name]; ok {
-			t.Errorf("counter %s = %v, but nothing was counted", name, got)
-		}
+	if got, ok := srv.counters[prefix+"stage.read.count"]; ok {
+		t.Errorf("counter stage.read.count = %v, but nothing was counted", got)
 	}
 	if got, ok := srv.gauges[prefix+"stage.read.p50"]; ok {
 		t.Errorf("stage.read.p50 = %v of a timer without observations", got)
 	}
-	for i, l := range srv.timings[prefix+"stage.total"] {
+	for i, l := range srv.timings[prefix+"stage.total.sampled"] {
 		if want := float64(i + 1); l.rate != 1 || math.Abs(l.value-want) > 0.01*want {
 			t.Errorf("timing %d = %+v, want %v ms with a rate of 1", i, l, want)
 		}
 	}
 	srv.mu.Unlock()
 
-	// What is sent next is the difference, and percentiles fall to 0.
+	// What is sent next is the difference, and percentiles are of both.
 	s.Counter(HTTPRequests).Add(4)
 	s.Gauge(HTTPInFlight).Set(6)
+	s.Timer(StageTotal).Observe(time.Second)
 	r.report(t.Context())
-	srv.wait("the second interval is there", func() bool {
-		return srv.counters[prefix+"http.requests"] == 7 && srv.gauges[prefix+"http.in_flight"] == 6
+	srv.wait("the second report is there", func() bool {
+		return srv.counters[prefix+"http.requests"] == 7 && srv.gauges[prefix+"http.in_flight"] == 6 && srv.gauges[last] > 990 && srv.gauges[prefix+"stage.total.p50"] > 50
 	})
-	srv.wait("the percentiles are 0", func() bool { return srv.gauges[last] == 0 && srv.gauges[prefix+"stage.total.p50"] == 0 })
 	r.sender.settle()
 	srv.wait("all that was sent has come", func() bool { return uint64(srv.lines) == s.Counter(StatsdSent).Value() })
+	if got, ok := srv.counters[prefix+"http.shed"]; !ok || got != 0 {
+		t.Errorf("counter http.shed = %v (%v), want 0 within a flush", got, ok)
+	}
 	before := s.Counter(StatsdSent).Value()
 	r.report(t.Context())
 	r.sender.settle()
 	// Three gauges, one of them positive, five of the timer, and statsd.sent itself.
 	if got := s.Counter(StatsdSent).Value() - before; got != 9 {
-		t.Errorf("an interval without news has %d lines, want 9", got)
+		t.Errorf("a report without news has %d lines, want 9", got)
 	}
 	if n := s.Counter(StatsdFailed).Value(); n != 0 {
 		t.Errorf("statsd.failed = %d", n)
+	}
+}
+
+// A timer that has nothing in its window is silent: a 0 would say that it was fast, and the last value that it still is.
+// So are the counters of a service without requests.
+func TestReporter_IdleIsSilent(t *testing.T) {
+	srv := newStatsdServer(t)
+	s := New(Terminator, "t1")
+	r := newReporter(t, s, StatsdOptions{Addr: srv.addr()})
+	const prefix = "nanofront.terminator.t1."
+	g := s.Goals("web", "main", []time.Duration{25 * ms}, nil)
+	s.Goals("idle", "idle", []time.Duration{25 * ms}, nil)
+	s.Timer(UpstreamLatency, "web").Observe(30 * ms)
+	g.Answered(30 * ms)
+	heard := func() (gauges, counters []string) {
+		r.sender.settle()
+		srv.wait("all that was sent has come", func() bool { return uint64(srv.lines) == s.Counter(StatsdSent).Value() })
+		srv.mu.Lock()
+		defer srv.mu.Unlock()
+		gauges, counters = slices.Sorted(maps.Keys(srv.gauges)), slices.Sorted(maps.Keys(srv.counters))
+		clear(srv.gauges)
+		clear(srv.counters)
+		return gauges, counters
+	}
+	for range r.o.window() {
+		r.report(t.Context())
+	}
+	gauges, counters := heard()
+	if !slices.Contains(gauges, prefix+"upstream.web.latency.p99") || !slices.Contains(counters, prefix+"upstream.web.within.25ms") ||
+		!slices.Contains(counters, prefix+"upstream.web.failed") {
+		t.Errorf("while there are requests: %q, %q", gauges, counters)
+	}
+	if slices.ContainsFunc(counters, func(name string) bool { return strings.Contains(name, "idle") }) {
+		t.Errorf("a service without requests: %q", counters)
+	}
+	for range r.o.window() {
+		r.report(t.Context())
+	}
+	heard()
+	for range r.o.window() {
+		r.report(t.Context())
+	}
+	gauges, counters = heard()
+	for _, name := range slices.Concat(gauges, counters) {
+		if strings.Contains(name, "upstream.web.") && name != prefix+"upstream.web.latency.count" {
+			t.Errorf("%s is still sent", name)
+		}
+	}
+	if !slices.Contains(counters, prefix+"metrics.overflow") {
+		t.Errorf("what is of the process itself isn't sent as 0: %q", counters)
 	}
 }
 
@@ -235,7 +288,7 @@ func TestReporter_SamplesAtTheRate(t *testing.T) {
 	s := New(Handler, "")
 	r := newReporter(t, s, StatsdOptions{Addr: srv.addr(), Sample: 0.01})
 	tm := s.Timer(HandlerServiceTime)
-	const name = "nanofront.handler.-.service_time"
+	const name, sampled = "nanofront.handler.-.service_time", "nanofront.handler.-.service_time.sampled"
 	const intervals, each = 20, 5000
 	for i := range intervals {
 		for j := range each {
@@ -248,7 +301,7 @@ func TestReporter_SamplesAtTheRate(t *testing.T) {
 	srv.wait("all that was sent has come", func() bool { return uint64(srv.lines) == s.Counter(StatsdSent).Value() })
 	srv.mu.Lock()
 	defer srv.mu.Unlock()
-	got := srv.timings[name]
+	got := srv.timings[sampled]
 	// 50 in each interval, one more or less by rounding.
 	if len(got) < intervals*50 || len(got) > intervals*51 {
 		t.Errorf("%d of %d durations were sent, want 1 %%", len(got), intervals*each)
@@ -425,6 +478,13 @@ func TestNewReporter_Refuses(t *testing.T) {
 		{StatsdOptions{Interval: time.Millisecond}, "--statsd-interval: 1ms: want 100ms to 1m0s"},
 		{StatsdOptions{Interval: time.Hour}, "--statsd-interval: 1h0m0s: want"},
 		{StatsdOptions{Interval: -1}, "--statsd-interval: -1ns"},
+		{StatsdOptions{Interval: 3 * time.Second}, "--statsd-interval: 3s: want a divisor of --statsd-flush, 10s, such as 2.5s"},
+		{StatsdOptions{Interval: 20 * time.Second, Flush: 10 * time.Second}, "--statsd-interval: 20s: want a divisor of --statsd-flush, 10s, such as 10s"},
+		{StatsdOptions{Interval: time.Second, Flush: 5 * time.Minute}, "such as 3s, and a 100th of it at least"},
+		{StatsdOptions{Flush: time.Hour}, "--statsd-flush: 1h0m0s: want 100ms to 10m0s"},
+		{StatsdOptions{Prefix: "a..b"}, `--statsd-prefix: "a..b": want words of`},
+		{StatsdOptions{Prefix: "a b"}, `--statsd-prefix: "a b"`},
+		{StatsdOptions{Tags: "datadog"}, `--statsd-tags: "datadog": want none, dogstatsd or influxdb`},
 		{StatsdOptions{Sample: -0.1}, "--statsd-sample: -0.1: want 0 to 1"},
 		{StatsdOptions{Sample: 1.1}, "--statsd-sample: 1.1"},
 		{StatsdOptions{Sample: math.NaN()}, "--statsd-sample: NaN"},

@@ -24,3 +24,12 @@ func TestNext_OneMoment(t *testing.T) {
 		t.Errorf("the moment of 4 s is %v off one of 1 s", off)
 	}
 }
+
+func TestOffSeconds(t *testing.T) {
+	for ns := time.Duration(0); ns < time.Second; ns += 7 * time.Millisecond {
+		got := offSeconds(time.Unix(1000, int64(ns)))
+		if within := time.Duration(got.Nanosecond()); within < 200*time.Millisecond || within > 900*time.Millisecond || got.Unix() != 1000 {
+			t.Errorf("%v becomes %v", ns, got.Sub(time.Unix(1000, 0)))
+		}
+	}
+}

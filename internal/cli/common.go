@@ -27,8 +27,11 @@ type Common struct {
 	AdminHosts     []string      `group:"Logs and metrics" sep:"," placeholder:"NAMES" help:"Further names that requests may call the admin port by, or * for any. IP addresses, localhost and this machine's names need none."`
 	System         string        `group:"Logs and metrics" placeholder:"NAME" help:"Name of the system that this process is a part of, in tables, pages and metrics. Default: after --etcd-prefix."`
 	Statsd         string        `group:"Logs and metrics" default:"127.0.0.1:8125" type:"server" placeholder:"ADDR" help:"StatsD server, host:port (UDP). Empty turns StatsD off."`
-	StatsdInterval time.Duration `group:"Logs and metrics" default:"1s" range:"100ms..1m" placeholder:"DURATION" help:"Interval of reports to StatsD, 100ms to 1m."`
-	StatsdSample   float64       `group:"Logs and metrics" default:"0.01" range:"0..1" placeholder:"SHARE" help:"Share of individual timings sent to StatsD, 0 to 1."`
+	StatsdInterval time.Duration `group:"Logs and metrics" default:"2s" range:"100ms..1m" placeholder:"DURATION" help:"Interval of reports to StatsD, 100ms to 1m: a divisor of --statsd-flush."`
+	StatsdFlush    time.Duration `group:"Logs and metrics" default:"10s" range:"100ms..10m" placeholder:"DURATION" help:"The StatsD server's flush interval, 100ms to 10m. Percentiles are of this time and two reports."`
+	StatsdPrefix   string        `group:"Logs and metrics" default:"nanofront" placeholder:"PREFIX" help:"What names in StatsD begin with."`
+	StatsdTags     string        `group:"Logs and metrics" default:"none" oneof:"none,dogstatsd,influxdb" placeholder:"DIALECT" help:"How StatsD lines say of what a value is: by names (none), or by tags, as dogstatsd or influxdb have them."`
+	StatsdSample   float64       `group:"Logs and metrics" default:"0" range:"0..1" placeholder:"SHARE" help:"Share of individual timings sent to StatsD too, 0 to 1."`
 	LogLevel       string        `group:"Logs and metrics" default:"info" oneof:"debug,info,warn,error,off" placeholder:"LEVEL" help:"Lowest level that is logged: debug, info, warn, error or off."`
 	LogFormat      string        `group:"Logs and metrics" default:"auto" oneof:"auto,json,console" placeholder:"FORMAT" help:"Format of log lines: json, console, or auto (console on a terminal)."`
 
@@ -88,6 +91,9 @@ func (c *Common) Start(program, instance string, ready func() []string) (*Base, 
 	reporter, err := metrics.NewReporter(set, metrics.StatsdOptions{
 		Addr:     c.Statsd,
 		Interval: c.StatsdInterval,
+		Flush:    c.StatsdFlush,
+		Prefix:   c.StatsdPrefix,
+		Tags:     c.StatsdTags,
 		Sample:   c.StatsdSample,
 		Optional: !c.statsdAsked,
 		Logger:   b.Log,

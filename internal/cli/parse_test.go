@@ -43,7 +43,8 @@ func TestParse_Defaults(t *testing.T) {
 	}
 	want := flags{
 		Common: Common{
-			Admin: "127.0.0.1:8081", Statsd: "127.0.0.1:8125", StatsdInterval: time.Second, StatsdSample: 0.01,
+			Admin: "127.0.0.1:8081", Statsd: "127.0.0.1:8125", StatsdInterval: 2 * time.Second,
+			StatsdFlush: 10 * time.Second, StatsdPrefix: "nanofront", StatsdTags: "none",
 			LogLevel: "info", LogFormat: "auto", DrainTimeout: 10 * time.Second,
 		},
 		Discovery: Discovery{Etcd: "http://127.0.0.1:2379", EtcdPrefix: "/nanofront/v1/"},

@@ -148,12 +148,12 @@ func (r statsdRule) allows(program, name, kind string) bool {
 	case metrics.KindGauge:
 		return kind == "g" && r.name.MatchString(name)
 	default: // a timer: see docs/metrics.md
-		if kind == "ms" {
-			return r.name.MatchString(name)
-		}
 		base, part := "", ""
 		if i := strings.LastIndexByte(name, '.'); i > 0 {
 			base, part = name[:i], name[i+1:]
+		}
+		if kind == "ms" {
+			return part == "sampled" && r.name.MatchString(base)
 		}
 		if part == "count" {
 			return kind == "c" && r.name.MatchString(base)

@@ -321,7 +321,7 @@ func testStatsd(t *testing.T, s *system, statsd *statsdServer) {
 	l := startLoad(t, s.http, 4, mixed)
 	for _, line := range []string{
 		"terminator http.requests c", "terminator http.status.2xx c", "terminator http.in_flight g",
-		"terminator stage.total.count c", "terminator stage.total.p99 g", "terminator stage.total ms",
+		"terminator stage.total.count c", "terminator stage.total.p99 g", "terminator upstream.web.within.25ms c",
 		"terminator upstream.web.requests c", "terminator upstream.web.instances g", "terminator bus.frames_out c",
 		"terminator etcd.connected g", "terminator process.goroutines g",
 		"handler requests c", "handler responses.2xx c", "handler service_time.p50 g", "handler store.reads c",
