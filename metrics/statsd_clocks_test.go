@@ -74,17 +74,16 @@ func TestReporter_NoClockLosesAPeak(t *testing.T) {
 
 func clocks(t *testing.T, drift, jitter, delay time.Duration) {
 	const flushes, perSecond = 1000, 100
-	random := rand.New(rand.NewPCG(1, 2))
-	upTo := func(d time.Duration) time.Duration { return time.Duration(random.Int64N(int64(d) + 1)) }
+	upTo := func(r *rand.Rand, d time.Duration) time.Duration { return time.Duration(r.Int64N(int64(d) + 1)) }
+	random, loads, delays := rand.New(rand.NewPCG(1, 2)), rand.New(rand.NewPCG(3, 4)), rand.New(rand.NewPCG(5, 6)) // a goroutine's each
 	set := New(Terminator, "")
 	r, err := NewReporter(set, StatsdOptions{Addr: "192.0.2.1:8125"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	delays := rand.New(rand.NewPCG(3, 4)) // of another goroutine
 	server := &slowServer{
 		t: t, gauges: make(map[string]float64), counters: make(map[string]float64),
-		delay: func() time.Duration { return time.Duration(delays.Int64N(int64(delay) + 1)) },
+		delay: func() time.Duration { return upTo(delays, delay) },
 	}
 	r.sender.target.dial = func(string, string) (net.Conn, error) { return server, nil }
 	begin := time.Now()
@@ -109,23 +108,23 @@ func clocks(t *testing.T, drift, jitter, delay time.Duration) {
 				bursts.Observe(5 * ms)
 			}
 			if at := time.Since(begin); at >= next {
-				p := planted{at, 50 * math.Pow(1.1, float64(random.IntN(40)))}
+				p := planted{at, 50 * math.Pow(1.1, float64(loads.IntN(40)))}
 				outliers.Observe(time.Duration(p.ms * 1e6))
 				for range perSecond * 14 * 3 / 100 {
 					bursts.Observe(time.Duration(p.ms * 1e6))
 				}
 				plants = append(plants, p)
-				next = at + 17*time.Second + upTo(8*time.Second)
+				next = at + 17*time.Second + upTo(loads, 8*time.Second)
 			}
 		}
 		close(done)
 	}()
 
 	var seen []flush
-	at := begin.Add(upTo(10 * time.Second))
+	at := begin.Add(upTo(random, 10*time.Second))
 	for ended := false; !ended; {
 		at = at.Add(10*time.Second + drift)
-		time.Sleep(time.Until(at.Add(upTo(jitter))))
+		time.Sleep(time.Until(at.Add(upTo(random, jitter))))
 		server.mu.Lock()
 		f := flush{at: time.Since(begin), max: math.NaN(), p99: math.NaN(), requests: server.counters["http.requests"], failed: math.NaN()}
 		if v, ok := server.gauges["stage.total.max"]; ok {
