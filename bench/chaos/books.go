@@ -56,7 +56,7 @@ func countsOf(r *load.Result) Counts {
 func torn(r *load.Result) uint64 { return r.Errors.Total() - r.Errors[load.CauseStatus] }
 
 // front is what the terminator has counted.
-type front struct{ requests, statuses, timeouts uint64 }
+type front struct{ requests, statuses, timeouts, copies uint64 }
 
 // frontCounts asks the terminator.
 func frontCounts(ctx context.Context, admin string) (f front, err error) {
@@ -83,13 +83,16 @@ func frontCounts(ctx context.Context, admin string) (f front, err error) {
 		if strings.HasPrefix(name, "http.status.") && name != "http.status.1xx" {
 			f.statuses += c.Value
 		}
+		if strings.HasPrefix(name, "bus.copies.") {
+			f.copies += c.Value
+		}
 	}
 	f.requests, f.timeouts = r.Counters["http.requests"].Value, r.Counters["http.timeouts"].Value
 	return f, nil
 }
 
 func (f front) since(before front) front {
-	return front{f.requests - before.requests, f.statuses - before.statuses, f.timeouts - before.timeouts}
+	return front{f.requests - before.requests, f.statuses - before.statuses, f.timeouts - before.timeouts, f.copies - before.copies}
 }
 
 // check holds the books of all sides against each other, and says what is wrong.

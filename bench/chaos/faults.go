@@ -17,12 +17,13 @@ func Faults() []Fault {
 	return slices.Concat(handlerFaults, frontFaults, etcdFaults, linkFaults)
 }
 
-// every does something until ctx ends, with a pause after each time.
-func every(ctx context.Context, pause time.Duration, do func(i int) error) error {
+// every does something until ctx ends, with a pause after each time, and counts.
+func (b *bed) every(ctx context.Context, pause time.Duration, do func(i int) error) error {
 	for i := 0; ; i++ {
 		if err := do(i); err != nil {
 			return err
 		}
+		b.times++
 		select {
 		case <-ctx.Done():
 			return nil
@@ -66,7 +67,7 @@ var handlerFaults = []Fault{
 	{
 		Name: "handler flaps", About: "one of three is killed and started again all the time",
 		Inject: func(ctx context.Context, b *bed) error {
-			return every(ctx, 300*time.Millisecond, func(int) error {
+			return b.every(ctx, 300*time.Millisecond, func(int) error {
 				if err := b.kill(ctx, handler(1)); err != nil {
 					return err
 				}
@@ -76,9 +77,24 @@ var handlerFaults = []Fault{
 		Expect: Expectation{WritesLost: 100, Refused: noise, Within: soon},
 	},
 	{
+		Name: "handlers killed in turn", About: "kill -9 to each handler in turn; the next follows when it is back",
+		Inject: func(ctx context.Context, b *bed) error {
+			return b.every(ctx, 100*time.Millisecond, func(i int) error {
+				if err := b.kill(ctx, handler(i%handlers)); err != nil {
+					return err
+				}
+				if err := b.revive(handler(i % handlers)); err != nil {
+					return err
+				}
+				return b.linked(context.WithoutCancel(ctx))
+			})
+		},
+		Expect: Expectation{WritesLost: Any, Refused: noise, Within: soon}, // what is at work there
+	},
+	{
 		Name: "rolling restarts", About: "SIGTERM to each handler in turn; the next follows when it is back",
 		Inject: func(ctx context.Context, b *bed) error {
-			return every(ctx, 100*time.Millisecond, func(i int) error {
+			return b.every(ctx, 100*time.Millisecond, func(i int) error {
 				if err := b.revive(handler(i % handlers)); err != nil {
 					return err
 				}
@@ -141,7 +157,7 @@ var frontFaults = []Fault{
 }
 
 func handovers(ctx context.Context, b *bed) error {
-	return every(ctx, 500*time.Millisecond, func(int) error {
+	return b.every(ctx, 500*time.Millisecond, func(int) error {
 		return b.Process(terminator).Succeed(context.WithoutCancel(ctx))
 	})
 }

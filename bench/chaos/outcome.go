@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/HdrHistogram/hdrhistogram-go"
+
 	"nanofront/bench/load"
 	"nanofront/internal/terminal"
 )
@@ -28,8 +30,16 @@ type Row struct {
 	Reads, Writes Counts
 	// Done is how many writes are in the ledgers, Twice how many more than once.
 	Done, Twice int
-	// P99 are of reads: in the worst second of each part, from the planned time.
-	Calm, During, After time.Duration
+	// Times is how often the fault has happened.
+	Times int
+	// P99 are of reads that were answered, in each part of the time, from the planned time; Tail is P99.9 during the fault.
+	Calm, During, After, Tail time.Duration
+	// Refusal is the P99 of the times, from sending, in which reads were refused during the fault.
+	Refusal time.Duration
+	// First is how long after the fault a new client had its first answer.
+	First time.Duration
+	// Copies is the share of requests that were sent to a second instance too.
+	Copies float64
 	// Back is how long after the fault the last request was refused or lost, in whole seconds.
 	Back time.Duration
 	// Wrong is what the books say against it, Costs what the expectation does.
@@ -77,16 +87,16 @@ func (r *Row) why() []string {
 // times reads the times from the loads' seconds.
 func (r *Row) times(o *Options, reads, writes *load.Result) {
 	healed := o.Calm + o.Fault
-	for _, s := range reads.Series {
-		p99 := time.Duration(s.P99) * time.Microsecond
-		switch {
-		case s.Start < o.Calm:
-			r.Calm = max(r.Calm, p99)
-		case s.Start < healed:
-			r.During = max(r.During, p99)
-		default:
-			r.After = max(r.After, p99)
+	at := func(h *hdrhistogram.Histogram, q float64) time.Duration {
+		return time.Duration(h.ValueAtQuantile(q)) * time.Microsecond
+	}
+	for i, to := range []*time.Duration{&r.Calm, &r.During, &r.After} {
+		if i < len(reads.Steps) {
+			*to = at(reads.Steps[i].Latency, 99)
 		}
+	}
+	if len(reads.Steps) > 1 {
+		r.Tail, r.Refusal = at(reads.Steps[1].Latency, 99.9), at(reads.Steps[1].Refused, 99)
 	}
 	for _, l := range []*load.Result{reads, writes} {
 		for cause, text := range l.Examples {
@@ -179,6 +189,7 @@ var columns = []struct {
 	cell       func(*Row) string
 }{
 	{"fault", "what happened", true, 0, func(r *Row) string { return r.Fault.Name }},
+	{"times", "how often it happened", false, 7, func(r *Row) string { return terminal.Grouped(r.Times) }},
 	{"sent", "requests that were sent", false, 5, func(r *Row) string { return terminal.Grouped(r.All().Sent) }},
 	{"answered", "with what was asked for", false, 0, func(r *Row) string { return terminal.Grouped(r.All().Answered) }},
 	{"refused", "with 503", false, 0, func(r *Row) string { return terminal.Grouped(r.All().Refused) }},
@@ -186,9 +197,18 @@ var columns = []struct {
 	{"failed", "with another status, or without a response", false, 0, func(r *Row) string { return terminal.Grouped(r.All().Failed) }},
 	{"writes lost", "writes among those that timed out and failed", false, 4, func(r *Row) string { return terminal.Grouped(r.Writes.Lost()) }},
 	{"twice", "writes that handlers did more than once", false, 0, func(r *Row) string { return terminal.Grouped(r.Twice) }},
-	{"p99 calm", "of reads, in the worst second before the fault", false, 3, func(r *Row) string { return took(r.Calm) }},
-	{"p99 fault", "of reads, in the worst second of the fault", false, 2, func(r *Row) string { return took(r.During) }},
-	{"p99 after", "of reads, in the worst second after it", false, 6, func(r *Row) string { return took(r.After) }},
+	{"p99 calm", "of reads, before the fault", false, 3, func(r *Row) string { return took(r.Calm) }},
+	{"p99 fault", "of reads, during the fault", false, 2, func(r *Row) string { return took(r.During) }},
+	{"p99.9 fault", "of reads, during the fault", false, 8, func(r *Row) string { return took(r.Tail) }},
+	{"refusal", "p99 of the time in which a read was refused during the fault, from sending", false, 9, func(r *Row) string { return took(r.Refusal) }},
+	{"p99 after", "of reads, after it", false, 6, func(r *Row) string { return took(r.After) }},
+	{"first after", "how long after the fault a new client had its first answer", false, 10, func(r *Row) string { return took(r.First) }},
+	{"copies", "share of requests that were sent to a second instance too", false, 11, func(r *Row) string {
+		if r.Fault.Front {
+			return ""
+		}
+		return fmt.Sprintf("%.1f %%", 100*r.Copies)
+	}},
 	{"back after", "how long after the fault requests were still refused or lost, in whole seconds", false, 1, func(r *Row) string { return r.Back.String() }},
 	{"verdict", "ok; TOO MUCH, if it cost more than it may; noise, if the machine had other work to do then; WRONG BOOKS", true, 0, func(r *Row) string {
 		word, _ := r.verdict()

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"nanofront/bench/load"
+	"nanofront/bench/system"
 )
 
 // errSkip is wrapped by what says why a fault can't be done here.
@@ -38,6 +39,8 @@ const (
 	clientTimeout = 5 * time.Second
 	// tries is how often a fault is injected where the machine has other work to do and it costs too much.
 	tries = 2
+	// mostConnections is how many each load has at most: a process may have 20,000 files, and so many clients the front.
+	mostConnections = 6000
 	// numbers are as many for each fault; a load has less requests.
 	numbers = 1_000_000_000
 )
@@ -95,13 +98,14 @@ func (o *Options) one(ctx context.Context, b *bed, f *Fault, i int) (_ *Row, err
 		return nil, err
 	}
 	low := uint64(i+1) * numbers
+	b.times = 0
 	results := o.load(ctx, b, low, f.Churn)
-	err = o.happen(ctx, b, f)
+	first, asked, err := o.happen(ctx, b, f)
 	both := <-results
 	if err := errors.Join(err, both.err); err != nil {
 		return nil, err
 	}
-	row := &Row{Fault: f, Reads: countsOf(both.reads), Writes: countsOf(both.writes)}
+	row := &Row{Fault: f, Times: max(b.times, 1), Reads: countsOf(both.reads), Writes: countsOf(both.writes), First: first}
 	row.times(o, both.reads, both.writes)
 	var counts *front
 	if !f.Front {
@@ -110,6 +114,8 @@ func (o *Options) one(ctx context.Context, b *bed, f *Fault, i int) (_ *Row, err
 			return nil, err
 		}
 		since := after.since(before)
+		row.Copies = float64(since.copies) / float64(max(since.requests, 1))
+		since.requests, since.statuses = since.requests-asked, since.statuses-asked
 		counts = &since
 	}
 	if err := b.settle(ctx); err != nil {
@@ -126,23 +132,29 @@ func (o *Options) one(ctx context.Context, b *bed, f *Fault, i int) (_ *Row, err
 	return row, nil
 }
 
-// happen is the fault in time.
-func (o *Options) happen(ctx context.Context, b *bed, f *Fault) error {
+// happen is the fault in time. It returns how long after it the first request was answered, and how many it has made to
+// see that.
+func (o *Options) happen(ctx context.Context, b *bed, f *Fault) (first time.Duration, asked uint64, err error) {
 	if err := sleep(ctx, o.Calm); err != nil {
-		return err
+		return 0, 0, err
 	}
 	lasting, cancel := context.WithTimeout(ctx, o.Fault)
 	defer cancel()
 	if err := f.Inject(lasting, b); err != nil {
-		return fmt.Errorf("to inject it: %w", err)
+		return 0, 0, fmt.Errorf("to inject it: %w", err)
 	}
 	<-lasting.Done()
 	if f.Heal != nil {
 		if err := f.Heal(context.WithoutCancel(ctx), b); err != nil {
-			return fmt.Errorf("to heal it: %w", err)
+			return 0, 0, fmt.Errorf("to heal it: %w", err)
 		}
 	}
-	return ctx.Err()
+	began := time.Now()
+	err = b.WaitFor(ctx, "an answer after it", func(ctx context.Context) error {
+		asked++
+		return system.Answers(b.URL + "/read")(ctx)
+	})
+	return time.Since(began), asked, err
 }
 
 func sleep(ctx context.Context, d time.Duration) error {
@@ -170,8 +182,9 @@ func (o *Options) load(ctx context.Context, b *bed, low uint64, churn bool) <-ch
 		wg.Go(func() {
 			*r, *err = load.Run(ctx, load.Options{
 				URL: b.URL, Mix: &load.Mix{Requests: []load.Request{request}}, Arrivals: load.Poisson, Seed: low,
-				Rate: rate, Duration: o.Calm + o.Fault + o.After, Timeout: clientTimeout, Workers: 1, Churn: churn,
-				Connections: int(rate*2.5) + 16, // so that those who wait for a route's timeout don't keep others waiting
+				Stages:  []load.Stage{{From: rate, To: rate, Duration: o.Calm}, {From: rate, To: rate, Duration: o.Fault}, {From: rate, To: rate, Duration: o.After}},
+				Timeout: clientTimeout, Workers: 1, Churn: churn,
+				Connections: min(int(rate*2.5)+16, mostConnections), // so that those who wait for a route's timeout don't keep others waiting
 			}, nil)
 		})
 	}

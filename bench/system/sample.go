@@ -262,6 +262,19 @@ func (t distribution) quantile(q float64) float64 {
 	return stat.Quantile(q, stat.Empirical, t.durations, t.counts)
 }
 
+// Gauges are those of the process behind an admin port.
+func Gauges(ctx context.Context, addr string) (map[string]float64, error) {
+	body, err := ask(ctx, "http://"+addr+"/metrics.json")
+	if err != nil {
+		return nil, err
+	}
+	var r metrics.Report
+	if err := json.Unmarshal(body, &r); err != nil {
+		return nil, fmt.Errorf("%s/metrics.json: %w", addr, err)
+	}
+	return r.Gauges, nil
+}
+
 // RoleOf asks an admin port what role its process has: that of its program, or of its instance's name, as in web-1.
 // It is "unknown" if it doesn't answer.
 func RoleOf(ctx context.Context, addr string) string {

@@ -17,7 +17,7 @@ import (
 type chaosCommand struct {
 	Faults []string      `arg:"" optional:"" name:"fault" help:"Faults to inject, by the beginning of their names. Default: all."`
 	Bin    string        `type:"path" placeholder:"DIR" help:"Folder of the built programs. Default: bench's own."`
-	Rate   float64       `default:"1000" range:"100..20000" placeholder:"N" help:"Reads per second; a fifth as many writes come beside them."`
+	Rate   float64       `default:"1000" range:"100..50000" placeholder:"N" help:"Reads per second; a fifth as many writes come beside them."`
 	Fault  time.Duration `default:"10s" range:"1s..1h" placeholder:"DURATION" help:"How long each fault lasts."`
 	Short  bool          `help:"Two seconds for each fault, and less than three minutes for all, as CI does it."`
 	Out    string        `type:"path" placeholder:"DIR" help:"Folder that the table is written to as chaos.html. Default: nothing is written."`
@@ -29,6 +29,7 @@ func (*chaosCommand) Examples() [][2]string {
 	return [][2]string{
 		{"bench chaos", "All faults, for ten seconds each."},
 		{"bench chaos handler --rate 5000", "Those that happen to handlers, under more load."},
+		{"bench chaos rolling handovers --rate 20000 --fault 1m", "More than a hundred restarts, and handovers."},
 	}
 }
 

@@ -15,6 +15,7 @@ type grammar struct {
 	Report  reportCommand  `cmd:"" help:"Show saved results."`
 	Compare compareCommand `cmd:"" help:"Show what changed between two saved results, beyond the noise."`
 	Chaos   chaosCommand   `cmd:"" help:"Inject faults into a system under load, and check its books."`
+	Soak    soakCommand    `cmd:"" help:"Load a system evenly for a long time, and tell what has grown."`
 	Peer    peerCommand    `cmd:"" hidden:"" help:"Run a part of a peer."`
 	cli.Version
 }

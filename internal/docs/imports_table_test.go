@@ -85,7 +85,7 @@ var mayImport = []row{
 	{"terminator/http1", "httpmsg internal/uri", ""},
 	{"terminator/http1/http1test", "", ""},
 
-	{"bench/chaos", "bench/load bench/report bench/result bench/system internal/process internal/terminal metrics registry", ""},
+	{"bench/chaos", "bench/load bench/report bench/result bench/system internal/process internal/terminal metrics registry github.com/HdrHistogram/hdrhistogram-go", ""},
 	{"bench/compare", "bench/report bench/result internal/terminal gonum.org/v1/gonum", ""},
 	{"bench/drivers", "bench/load bench/result bench/system internal/process", ""},
 	{"bench/load", "internal/process internal/wholefile github.com/HdrHistogram/hdrhistogram-go go.yaml.in/yaml/v3 golang.org/x/sys", ""},
@@ -95,11 +95,12 @@ var mayImport = []row{
 	{"bench/result/resulttest", "bench/result github.com/HdrHistogram/hdrhistogram-go", ""},
 	{"bench/rivals", "bench/result internal/wholefile", "its tests import nanobus and mangos: what they compare are libraries"},
 	{"bench/scenario", "bench/drivers bench/load bench/peers bench/report bench/result bench/system internal/process internal/wholefile go.yaml.in/yaml/v3", ""},
+	{"bench/soak", "bench/load bench/system internal/terminal", ""},
 	{"bench/system", "bench/result internal/freeport internal/process metrics gonum.org/v1/gonum", "reads the form in which a program shows its metrics"},
 
 	{"examples", "", "what nanofront new writes"},
 
-	{"cmd/bench", "bench/chaos bench/compare bench/drivers bench/load bench/peers bench/report bench/result bench/scenario internal/cli internal/terminal internal/tuning internal/wholefile github.com/HdrHistogram/hdrhistogram-go", ""},
+	{"cmd/bench", "bench/chaos bench/compare bench/drivers bench/load bench/peers bench/report bench/result bench/scenario bench/soak internal/cli internal/terminal internal/tuning internal/wholefile github.com/HdrHistogram/hdrhistogram-go", ""},
 	{"cmd/handler", "handlers handlers/echo handlers/ledger handlers/profile handlers/program handlers/web internal/cli", ""},
 	{"cmd/nanofront", "cmd/nanofront/bus cmd/nanofront/newproject cmd/nanofront/register cmd/nanofront/routes cmd/nanofront/status cmd/nanofront/systems cmd/nanofront/up etcd/embedded internal/cli internal/tuning", ""},
 	{"cmd/nanofront/bus", "etcd/discovery httpmsg internal/buildinfo internal/cli internal/terminal nanobus nanobus/busflags nanobus/tap nanobus/wire registry github.com/rs/zerolog", ""},
