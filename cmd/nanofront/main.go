@@ -11,6 +11,7 @@ import (
 	"nanofront/cmd/nanofront/routes"
 	"nanofront/cmd/nanofront/status"
 	"nanofront/cmd/nanofront/systems"
+	"nanofront/cmd/nanofront/top"
 	"nanofront/cmd/nanofront/up"
 	"nanofront/internal/cli"
 )
@@ -19,6 +20,7 @@ type grammar struct {
 	Up       up.Command         `cmd:"" help:"Run the whole system on this machine until ctrl-C."`
 	Etcd     etcdCommand        `cmd:"" help:"Run an etcd server."`
 	Status   status.Command     `cmd:"" help:"Show which processes are alive, and how they are doing."`
+	Top      top.Command        `cmd:"" help:"Watch processes, services and routes on a live screen."`
 	Routes   routes.Command     `cmd:"" help:"Show or change the routes."`
 	New      newproject.Command `cmd:"" help:"Write a handler of your own, ready to run."`
 	Register register.Command   `cmd:"" help:"Run a handler in any language, and keep it registered in etcd."`

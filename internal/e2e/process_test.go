@@ -22,6 +22,8 @@ type process struct {
 	cmd  *exec.Cmd
 	out  *output
 	done chan struct{} // closed when it has ended
+
+	person *os.File // where keys are typed for it; nil: not on a terminal
 }
 
 // start starts a program, which ends with the test at the latest.

@@ -51,7 +51,8 @@ func startOn(t *testing.T, columns uint16, env []string, name string, args ...st
 	p := &process{name: name, cmd: exec.Command(filepath.Join(programs, name), args...), out: &output{}, done: make(chan struct{})}
 	p.cmd.Env = environment(env...)
 	p.cmd.Dir = t.TempDir()
-	p.cmd.Stdout, p.cmd.Stderr = program, program
+	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = program, program, program
+	p.person = person
 	p.cmd.SysProcAttr = attr()
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -214,5 +215,41 @@ func TestStatus_Watch(t *testing.T) {
 	j.signal(t, syscall.SIGTERM)
 	if code := j.wait(t, testutil.Patience); code != 0 {
 		t.Errorf("exit code %d", code)
+	}
+}
+
+// TestTop: keys choose the table, sort and filter it, and q gives the terminal back.
+func TestTop(t *testing.T) {
+	t.Parallel()
+	etcd := startEtcd(t)
+	applyRoutes(t, "echo", "--etcd", etcd)
+	start(t, "handler", "echo", "--instance", "one", "--statsd", "", "--etcd", etcd)
+	_, http, admin := startTerminator(t, etcd, "--instance", "front-1")
+	linked(t, admin, "echo", 1)
+	for range 20 {
+		ask(t, http, get("/echo")).wants(t, 200, "GET")
+	}
+	if f := finish(t, "nanofront", "top", "--etcd", etcd); f.code != 2 || !strings.Contains(f.out, "nanofront status --watch") {
+		t.Errorf("into a pipe: exit code %d: %s", f.code, f.out)
+	}
+	s := startOn(t, 80, []string{"NO_COLOR=1", "TERM=xterm-256color"}, "nanofront", "top", "--interval", "200ms", "--etcd", etcd)
+	says := func(what string, key string) {
+		t.Helper()
+		before := len(s.out.String())
+		_, _ = s.person.WriteString(key)
+		testutil.Eventually(t, what, func() bool { return strings.Contains(s.out.String()[before:], what) })
+	}
+	says("front-1", "")
+	says("[services]", "2")
+	says("[routes]", "\t")
+	says("none", "/no")
+	says("echo", "\x1b")
+	says("[processes]", "1")
+	_, _ = s.person.WriteString("q")
+	if code := s.wait(t, testutil.Patience); code != 0 {
+		t.Errorf("exit code %d:\n%s", code, s.out.tail())
+	}
+	if out := s.out.String(); !strings.Contains(out, "\x1b[?1049h") || !strings.Contains(out, "\x1b[?1049l") {
+		t.Errorf("the terminal is taken and given back: %q", s.out.tail())
 	}
 }

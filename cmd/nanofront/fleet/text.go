@@ -27,3 +27,15 @@ func Uptime(s float64) string {
 		return d.String()
 	}
 }
+
+// Failures is a rate of failed requests: red if there are any.
+func Failures(rate float64) terminal.Cell {
+	c := terminal.Cell{Text: terminal.Grouped(rate)}
+	if rate > 0 {
+		c.Style = terminal.Red
+		if c.Text == "0" {
+			c.Text = "<1"
+		}
+	}
+	return c
+}

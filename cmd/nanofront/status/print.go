@@ -76,7 +76,7 @@ func printServices(s terminal.Screen, services []fleet.Service) (dropped []strin
 			limit = ""
 		}
 		t.AddCells(terminal.Cell{Text: sv.Name}, serving, terminal.Cell{Text: terminal.Grouped(sv.Rate)}, terminal.Cell{Text: fleet.Millis(sv.P50)}, terminal.Cell{Text: fleet.Millis(sv.P99)},
-			failures(sv.Failed), terminal.Cell{Text: terminal.Grouped(sv.Shed)}, terminal.Cell{Text: terminal.Grouped(sv.InFlight)}, terminal.Cell{Text: limit})
+			fleet.Failures(sv.Failed), terminal.Cell{Text: terminal.Grouped(sv.Shed)}, terminal.Cell{Text: terminal.Grouped(sv.InFlight)}, terminal.Cell{Text: limit})
 	}
 	return t.Print(s, s.Width, s.Colours)
 }
@@ -99,25 +99,13 @@ func printRoutes(s terminal.Screen, routes []fleet.Route) (dropped []string) {
 			match = ""
 		}
 		t.AddCells(terminal.Cell{Text: r.Name}, terminal.Cell{Text: match}, terminal.Cell{Text: r.Service}, terminal.Cell{Text: terminal.Grouped(r.Rate)},
-			terminal.Cell{Text: fleet.Millis(r.P50)}, terminal.Cell{Text: fleet.Millis(r.P99)}, failures(r.Failed))
+			terminal.Cell{Text: fleet.Millis(r.P50)}, terminal.Cell{Text: fleet.Millis(r.P99)}, fleet.Failures(r.Failed))
 	}
 	dropped = t.Print(s, s.Width, s.Colours)
 	if n := len(routes) - len(shown); n > 0 {
 		s.Line("  %s", s.Faint(fmt.Sprintf("and %s with fewer requests: --json has all", terminal.Count(n, "route"))))
 	}
 	return dropped
-}
-
-// failures is a rate of failed requests: red if there are any.
-func failures(rate float64) terminal.Cell {
-	c := terminal.Cell{Text: terminal.Grouped(rate)}
-	if rate > 0 {
-		c.Style = terminal.Red
-		if c.Text == "0" {
-			c.Text = "<1"
-		}
-	}
-	return c
 }
 
 func printTerminators(s terminal.Screen, terminators []fleet.Terminator) (dropped []string) {
@@ -148,7 +136,7 @@ func printTerminators(s terminal.Screen, terminators []fleet.Terminator) (droppe
 		for _, text := range []string{terminal.Grouped(ts.Rate), fleet.Millis(ts.P50), fleet.Millis(ts.P99)} {
 			row = append(row, terminal.Cell{Text: text})
 		}
-		row = append(row, failures(ts.Failed))
+		row = append(row, fleet.Failures(ts.Failed))
 		for _, text := range []string{terminal.Grouped(ts.Shed), terminal.Grouped(ts.InFlight), terminal.Grouped(ts.Limit), terminal.Grouped(ts.Conns), fleet.Uptime(ts.Uptime)} {
 			row = append(row, terminal.Cell{Text: text})
 		}
