@@ -67,6 +67,9 @@ func (d *Desc) Details() int { return len(d.static) - 1 }
 // Placeholders are the names of the placeholders, in their order. The slice is not to be changed.
 func (d *Desc) Placeholders() []string { return d.placeholders }
 
+// Local says that the metric is at the admin port alone, and not sent to StatsD.
+func (d *Desc) Local() bool { return d.local }
+
 // bareName is the name without its placeholders.
 func (d *Desc) bareName() string {
 	words := strings.FieldsFunc(strings.Join(d.static, "."), func(r rune) bool { return r == '.' })

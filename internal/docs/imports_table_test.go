@@ -36,6 +36,8 @@ var mayImport = []row{
 	{"internal/chores", "", ""},
 	{"internal/cli", "internal/admin internal/buildinfo internal/contexts internal/logging internal/terminal metrics registry github.com/alecthomas/kong github.com/rs/zerolog", ""},
 	{"internal/contexts", "internal/wholefile", ""},
+	{"internal/dashboards", "metrics", "what is shown of metrics"},
+	{"internal/dashboards/gen", "internal/dashboards internal/wholefile", ""},
 	{"internal/docs", "", ""},
 	{"internal/e2e", "", ""},
 	{"internal/freeport", "", ""},
