@@ -55,6 +55,7 @@ type keys string
 func (k keys) routes() string    { return string(k) + "routes" }
 func (k keys) instances() string { return string(k) + "instances/" }
 func (k keys) processes() string { return string(k) + "processes/" }
+func (k keys) intents() string   { return string(k) + "intents/" }
 
 func (k keys) instance(i registry.Instance) string { return k.instances() + i.Service + "/" + i.ID }
 
@@ -68,6 +69,27 @@ func (k keys) process(p registry.Process) string {
 	return key + p.Name
 }
 
+// intent is the key of what is wanted of a process. No service is called as terminators' are.
+func (k keys) intent(i registry.Intent) string {
+	service := i.Service
+	if i.Terminator {
+		service = "@" + registry.KindTerminator
+	}
+	return k.intents() + service + "/" + i.ID
+}
+
+// decodeIntent is decodeInstance for an intent.
+func (k keys) decodeIntent(key string, value []byte) (registry.Intent, error) {
+	var i registry.Intent
+	if err := decodeRecord(value, &i); err != nil {
+		return i, err
+	}
+	if key != k.intent(i) {
+		return i, errors.New("key and record name different processes")
+	}
+	return i, nil
+}
+
 // decodeInstance reads a record, which must say the same as its key. Unknown
 // fields are let pass: a newer version may have added them.
 func (k keys) decodeInstance(key string, value []byte) (registry.Instance, error) {
@@ -78,6 +100,7 @@ func (k keys) decodeInstance(key string, value []byte) (registry.Instance, error
 	if key != k.instance(i) {
 		return i, errors.New("key and record name different instances")
 	}
+	i.WeightBy = "" // for intents to say
 	return i, nil
 }
 

@@ -12,6 +12,17 @@ import (
 // are left out.
 func (c *Client) Instances(ctx context.Context) ([]registry.Instance, error) {
 	out, err := list(ctx, c, c.keys.instances(), c.keys.decodeInstance)
+	if err != nil {
+		return out, err
+	}
+	intents, err := c.Intents(ctx)
+	for _, i := range intents {
+		for n := range out {
+			if i.Apply(&out[n]) {
+				break
+			}
+		}
+	}
 	registry.SortInstances(out)
 	return out, err
 }

@@ -1,6 +1,7 @@
 package etcd
 
 import (
+	"strings"
 	"time"
 
 	"go.etcd.io/etcd/api/v3/mvccpb"
@@ -12,6 +13,7 @@ import (
 // there is no I/O in it.
 type view struct {
 	records[registry.Instance]
+	intents map[string]registry.Intent // by key
 
 	keys keys
 
@@ -28,7 +30,7 @@ type view struct {
 }
 
 func newView(k keys, hold time.Duration) *view {
-	return &view{keys: k, records: newRecords(k.instances(), hold, k.decodeInstance, sameInstance)}
+	return &view{keys: k, intents: make(map[string]registry.Intent), records: newRecords(k.instances(), hold, k.decodeInstance, sameInstance)}
 }
 
 // put takes a key's value. It reports whether the snapshot changed.
@@ -36,7 +38,30 @@ func (v *view) put(kv *mvccpb.KeyValue) bool {
 	if string(kv.Key) == v.keys.routes() {
 		return v.putRoutes(kv)
 	}
+	if strings.HasPrefix(string(kv.Key), v.keys.intents()) {
+		return v.putIntent(kv)
+	}
 	return v.records.put(kv)
+}
+
+// putIntent takes what an operator wants of a process; what isn't valid counts as nothing.
+func (v *view) putIntent(kv *mvccpb.KeyValue) bool {
+	key := string(kv.Key)
+	i, err := v.keys.decodeIntent(key, kv.Value)
+	if err != nil {
+		if v.bad[key] != kv.ModRevision {
+			v.bad[key] = kv.ModRevision
+			v.onInvalid(key, err)
+		}
+		_, had := v.intents[key]
+		delete(v.intents, key)
+		return had
+	}
+	old, had := v.intents[key]
+	v.intents[key] = i
+	same := had && old.At.Equal(i.At) && old.Started.Equal(i.Started)
+	old.At, old.Started, i.At, i.Started = time.Time{}, time.Time{}, time.Time{}, time.Time{}
+	return !same || old != i
 }
 
 // sameInstance compares times as instants: two readings of the same JSON may
@@ -71,6 +96,10 @@ func (v *view) remove(key string) bool {
 		v.onDeleted()
 		return false
 	}
+	if _, had := v.intents[key]; had {
+		delete(v.intents, key)
+		return true
+	}
 	return v.records.remove(key)
 }
 
@@ -83,14 +112,45 @@ func (v *view) replace(kvs []*mvccpb.KeyValue, now time.Time) bool {
 			changed, routes = v.putRoutes(kv) || changed, true
 		}
 	}
+	changed = v.replaceIntents(kvs) || changed
 	if !routes && v.seenRev != 0 {
 		v.remove(v.keys.routes())
 	}
 	return changed
 }
 
+// replaceIntents takes all there are. Those of an etcd that lost its data are lost: an operator gives
+// them again.
+func (v *view) replaceIntents(kvs []*mvccpb.KeyValue) (changed bool) {
+	there := make(map[string]bool)
+	for _, kv := range kvs {
+		if key := string(kv.Key); strings.HasPrefix(key, v.keys.intents()) {
+			there[key] = true
+			changed = v.putIntent(kv) || changed
+		}
+	}
+	for key := range v.intents {
+		if !there[key] {
+			delete(v.intents, key)
+			changed = true
+		}
+	}
+	return changed
+}
+
 func (v *view) snapshot() registry.Snapshot {
 	s := registry.Snapshot{Routes: v.routes, Instances: v.list()}
+	for i := range s.Instances {
+		in := &s.Instances[i]
+		if intent, ok := v.intents[v.keys.intent(registry.Intent{Service: in.Service, ID: in.ID})]; ok {
+			intent.Apply(in)
+		}
+	}
+	for _, i := range v.intents {
+		if i.Terminator {
+			s.Intents = append(s.Intents, i)
+		}
+	}
 	registry.SortInstances(s.Instances)
 	return s
 }

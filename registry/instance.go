@@ -23,6 +23,9 @@ type Instance struct {
 	// Weight is its share of the requests among the service's instances. It
 	// may change while the instance lives. Zero means DefaultWeight.
 	Weight Weight `json:"weight,omitempty"`
+	// WeightBy is who has set Weight in place of the instance itself
+	// (Intent); empty: nobody has. An instance doesn't say it of itself.
+	WeightBy string `json:"weight_by,omitempty"`
 	// Admin is the instance's admin address ("host:port"), empty if it has
 	// none. The operator's tool reads live figures from there.
 	Admin string `json:"admin,omitempty"`
@@ -42,6 +45,9 @@ type Snapshot struct {
 	Instances []Instance
 	// Routes is the last valid routes document; nil until one is known.
 	Routes *Routes
+	// Intents are what operators want of terminators. What they want of
+	// instances is in Instances already.
+	Intents []Intent
 	// Processes are those besides the instances that a static table lists. In
 	// etcd processes are watched apart from what requests need.
 	Processes []Process

@@ -56,6 +56,9 @@ func (i Instance) check(p *problems, place string) {
 	if !i.Weight.valid() {
 		p.at(place, "weight", "%d: want %s", int(i.Weight), weightRule())
 	}
+	if len(i.WeightBy) > maxNameLen || !printable(i.WeightBy) {
+		p.at(place, "weight_by", "%q: want at most %d printable ASCII bytes", clip(i.WeightBy), maxNameLen)
+	}
 	if i.Owner != "" && !validID(i.Owner) {
 		p.at(place, "owner", "%q is not the name of an owner: want %s", clip(i.Owner), idRule)
 	}

@@ -13,6 +13,7 @@ import (
 	"nanofront/cmd/nanofront/systems"
 	"nanofront/cmd/nanofront/top"
 	"nanofront/cmd/nanofront/up"
+	"nanofront/cmd/nanofront/weights"
 	"nanofront/internal/cli"
 )
 
@@ -21,6 +22,9 @@ type grammar struct {
 	Etcd     etcdCommand        `cmd:"" help:"Run an etcd server."`
 	Status   status.Command     `cmd:"" help:"Show which processes are alive, and how they are doing."`
 	Top      top.Command        `cmd:"" help:"Watch processes, services and routes on a live screen."`
+	Drain    weights.Drain      `cmd:"" help:"Take an instance or a terminator out of the traffic, for as long as its process lives."`
+	Undrain  weights.Undrain    `cmd:"" help:"Leave a process to itself again."`
+	Weight   weights.Weight     `cmd:"" help:"Give an instance another share of its service's requests."`
 	Routes   routes.Command     `cmd:"" help:"Show or change the routes."`
 	New      newproject.Command `cmd:"" help:"Write a handler of your own, ready to run."`
 	Register register.Command   `cmd:"" help:"Run a handler in any language, and keep it registered in etcd."`

@@ -84,7 +84,7 @@ func run(ctx context.Context, args []string, std cli.IO) error {
 	if err != nil {
 		return err
 	}
-	front := &front{source: source}
+	front := &front{source: source, name: f.Instance, started: base.Metrics.Started().UTC()}
 	watched, err := front.watched(&f, base)
 	if err != nil {
 		return err

@@ -1,17 +1,20 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"sync/atomic"
+	"time"
 
 	"nanofront/etcd"
 	"nanofront/etcd/discovery"
 	"nanofront/internal/admin"
 	"nanofront/internal/cli"
 	"nanofront/internal/lastknown"
+	"nanofront/registry"
 	"nanofront/terminator"
 )
 
@@ -22,12 +25,49 @@ type front struct {
 	kept   *lastknown.Keeper // nil without --last-known
 
 	announcement atomic.Pointer[discovery.Announcement] // nil: not yet, or it can't be
+
+	name    string // of this process, and when it started, as announced
+	started time.Time
+	drained atomic.Pointer[registry.Intent] // by an operator; nil: it isn't
+}
+
+// observed is the discovery that the terminator watches, with an eye on what operators want of it.
+type observed struct {
+	discovery.Source
+	front *front
+}
+
+// Watch implements terminator.Discovery.
+func (o *observed) Watch(ctx context.Context, changed func(registry.Snapshot)) error {
+	return o.Source.Watch(ctx, func(s registry.Snapshot) {
+		o.front.intended(s.Intents)
+		changed(s)
+	})
+}
+
+// intended takes note of what operators want.
+func (r *front) intended(intents []registry.Intent) {
+	r.drained.Store(nil)
+	for _, i := range intents {
+		if i.ID == r.name && i.Started.Equal(r.started) && i.Weight.Share() == 0 {
+			r.drained.Store(&i)
+		}
+	}
+}
+
+// unready are the reasons why the front is to get no requests.
+func (r *front) unready() []string {
+	reasons := cli.Reasons(r.t.Ready())
+	if i := r.drained.Load(); i != nil {
+		reasons = append(reasons, "drained by "+i.By)
+	}
+	return reasons
 }
 
 // watched is the discovery that the terminator is to watch.
 func (r *front) watched(f *flags, base *cli.Base) (terminator.Discovery, error) {
 	if f.LastKnown == "" {
-		return r.source, nil
+		return &observed{r.source, r}, nil
 	}
 	if f.Static != "" {
 		return nil, cli.Usagef("--last-known %s: is for etcd, and --static is used in its place: give one of them", f.LastKnown)
@@ -36,7 +76,7 @@ func (r *front) watched(f *flags, base *cli.Base) (terminator.Discovery, error) 
 	if err != nil {
 		return nil, &cli.UsageError{Err: err}
 	}
-	r.kept, err = lastknown.Open(lastknown.Options{File: f.LastKnown, Prefix: prefix, Source: r.source, Logger: base.Log, Metrics: base.Metrics})
+	r.kept, err = lastknown.Open(lastknown.Options{File: f.LastKnown, Prefix: prefix, Source: &observed{r.source, r}, Logger: base.Log, Metrics: base.Metrics})
 	if err != nil {
 		return nil, &cli.UsageError{Err: err}
 	}
@@ -45,7 +85,7 @@ func (r *front) watched(f *flags, base *cli.Base) (terminator.Discovery, error) 
 
 // serves shows the state at the admin port.
 func (r *front) serves(t *terminator.Terminator, to *admin.Server) {
-	to.SetReady(func() []string { return cli.Reasons(t.Ready()) })
+	to.SetReady(r.unready)
 	to.SetDegraded(func() []string {
 		var lines []string
 		for _, d := range r.degraded() {
@@ -55,7 +95,7 @@ func (r *front) serves(t *terminator.Terminator, to *admin.Server) {
 	})
 	to.Handle("/links.json", answer(func() any { return t.Links() }))
 	to.Handle("/state.json", answer(func() any {
-		reasons := cli.Reasons(t.Ready())
+		reasons := r.unready()
 		return map[string]any{
 			"ready": len(reasons) == 0, "reasons": append([]string{}, reasons...), // [] rather than null
 			"degraded": append([]terminator.Degradation{}, r.degraded()...),

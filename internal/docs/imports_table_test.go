@@ -104,7 +104,7 @@ var mayImport = []row{
 
 	{"cmd/bench", "bench/chaos bench/compare bench/drivers bench/load bench/peers bench/report bench/result bench/scenario bench/soak internal/cli internal/terminal internal/tuning internal/wholefile github.com/HdrHistogram/hdrhistogram-go", ""},
 	{"cmd/handler", "handlers handlers/echo handlers/ledger handlers/profile handlers/program handlers/web internal/cli", ""},
-	{"cmd/nanofront", "cmd/nanofront/bus cmd/nanofront/newproject cmd/nanofront/register cmd/nanofront/routes cmd/nanofront/status cmd/nanofront/systems cmd/nanofront/top cmd/nanofront/up etcd/embedded internal/cli internal/tuning", ""},
+	{"cmd/nanofront", "cmd/nanofront/bus cmd/nanofront/newproject cmd/nanofront/register cmd/nanofront/routes cmd/nanofront/status cmd/nanofront/systems cmd/nanofront/top cmd/nanofront/up cmd/nanofront/weights etcd/embedded internal/cli internal/tuning", ""},
 	{"cmd/nanofront/bus", "etcd/discovery httpmsg internal/buildinfo internal/cli internal/terminal nanobus nanobus/busflags nanobus/tap nanobus/wire registry github.com/rs/zerolog", ""},
 	{"cmd/nanofront/newproject", "examples internal/cli registry", ""},
 	{"cmd/nanofront/register", "etcd/discovery internal/cli internal/process registry github.com/rs/zerolog", ""},
@@ -114,6 +114,7 @@ var mayImport = []row{
 	{"cmd/nanofront/systems", "etcd internal/cli internal/contexts internal/terminal nanobus/busflags github.com/alecthomas/kong", ""},
 	{"cmd/nanofront/top", "cmd/nanofront/fleet etcd/discovery internal/cli internal/terminal charm.land/bubbletea/v2 github.com/rs/zerolog", "alone draws a live screen"},
 	{"cmd/nanofront/up", "cmd/nanofront/routes etcd etcd/embedded internal/admin internal/buildinfo internal/cli internal/logging internal/supervisor internal/terminal internal/tuning metrics nanobus/busflags registry github.com/rs/zerolog", ""},
+	{"cmd/nanofront/weights", "etcd etcd/discovery internal/cli registry github.com/rs/zerolog", ""},
 	{"cmd/terminator", "etcd etcd/discovery internal/admin internal/buildinfo internal/cli internal/handover internal/lastknown internal/logging internal/tuning internal/unixpath metrics nanobus/busflags registry terminator", ""},
 }
 

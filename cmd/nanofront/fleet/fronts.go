@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -99,11 +100,21 @@ func plain(err error) string {
 	return err.Error()
 }
 
+// Drained tells that the terminator isn't ready because somebody wants it so, and for no other reason.
+func (s *Terminator) Drained() bool {
+	return !s.Ready && len(s.Reasons) > 0 && !slices.ContainsFunc(s.Reasons, func(r string) bool { return !strings.HasPrefix(r, drainedBy) })
+}
+
+// drainedBy is how a terminator begins to say that.
+const drainedBy = "drained by "
+
 // State is a terminator's, in a word, and how that looks.
 func (s *Terminator) State() (string, terminal.Style) {
 	switch {
 	case s.Error != "":
 		return "no answer", terminal.Red
+	case s.Drained():
+		return "drained", terminal.Blue
 	case !s.Ready:
 		return "not ready", terminal.Yellow
 	case len(s.Degraded) > 0:

@@ -54,7 +54,7 @@ func (v *View) setServices(routed map[string]bool) {
 		in := &v.Instances[i]
 		s := of(in.Service)
 		s.Instances++
-		if in.State == Serving && in.Weight.Share() > 0 {
+		if in.State == Serving {
 			s.Serving++
 		}
 		if !s.Routed && in.Rate != nil {
@@ -83,6 +83,7 @@ func (v *View) judge() {
 		case t.Error != "" && t.Admin != "":
 			v.problem("terminator", t.Name(), "no answer: "+t.Error)
 		case t.Error != "": // it says nothing, and nobody asked it to
+		case t.Drained(): // as somebody wants it
 		case !t.Ready:
 			for _, r := range t.Reasons {
 				v.problem("terminator", t.Name(), "not ready: "+r)

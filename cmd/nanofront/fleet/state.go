@@ -18,6 +18,7 @@ type State string
 // The states.
 const (
 	Serving    State = "serving"
+	Drained    State = "drained"
 	Draining   State = "draining"
 	Registered State = "registered"
 	Silent     State = "silent"
@@ -31,6 +32,7 @@ var States = []struct {
 	Means string
 }{
 	{Serving, terminal.Green, "linked with a terminator or another handler, which send it requests"},
+	{Drained, terminal.Blue, "taken out, by an operator or by its own weight 0: it gets no new requests, and its links stay"},
 	{Draining, terminal.Yellow, "finishes what it has, takes nothing new, and ends"},
 	{Registered, terminal.Yellow, "announced and alive, but nobody is linked with it"},
 	{Silent, terminal.Red, "announced, but nobody is linked with it and it doesn't answer in time"},
@@ -78,6 +80,8 @@ func stateOf(s *Instance, links []nanobus.LinkInfo) State {
 	switch {
 	case has("draining"):
 		return Draining
+	case has("live") && s.Weight.Share() == 0:
+		return Drained
 	case has("live"):
 		return Serving
 	case s.asked == nil:

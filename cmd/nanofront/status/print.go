@@ -142,7 +142,13 @@ func printTerminators(s terminal.Screen, terminators []fleet.Terminator) (droppe
 		}
 		t.AddCells(row...)
 	}
-	return t.Print(s, s.Width, s.Colours)
+	dropped = t.Print(s, s.Width, s.Colours)
+	for i := range terminators {
+		if ts := &terminators[i]; ts.Drained() {
+			s.Line("  %s", terminal.Palette(s.Colours).Paint(terminal.Blue, fmt.Sprintf("%s: %s; back with nanofront undrain %s", ts.Name(), strings.Join(ts.Reasons, ", "), ts.Name())))
+		}
+	}
+	return dropped
 }
 
 func printInstances(s terminal.Screen, instances []fleet.Instance) (dropped []string) {
@@ -184,6 +190,11 @@ func printInstances(s terminal.Screen, instances []fleet.Instance) (dropped []st
 		t.AddCells(row...)
 	}
 	dropped = t.Print(s, s.Width, s.Colours)
+	for i := range instances {
+		if in := &instances[i]; in.WeightBy != "" {
+			s.Line("  %s", terminal.Palette(s.Colours).Paint(terminal.Blue, fmt.Sprintf("%s: weight %v by %s; its own with nanofront undrain %s", in.Name(), in.Weight, in.WeightBy, in.Name())))
+		}
+	}
 	s.Line("")
 	for _, st := range fleet.States {
 		if slices.ContainsFunc(instances, func(in fleet.Instance) bool { return in.State == st.State }) {
