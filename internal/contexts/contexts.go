@@ -25,7 +25,7 @@ const (
 // Flags are those that a context may hold, in the order in which they are shown: what finds a system and
 // what lets one into it. None of them is a secret.
 var Flags = []string{
-	"etcd", "etcd-prefix", "etcd-user", "etcd-password-file", "etcd-cert", "etcd-key", "etcd-ca", "static", "system",
+	"etcd", "etcd-prefix", "etcd-user", "etcd-password-file", "etcd-cert", "etcd-key", "etcd-ca", "static",
 	"bus-cert", "bus-key", "bus-ca", "bus-server-name", "bus-secret-file",
 }
 

@@ -113,7 +113,7 @@ var mayImport = []row{
 	{"cmd/nanofront/status", "cmd/nanofront/fleet etcd/discovery internal/cli internal/terminal github.com/rs/zerolog", ""},
 	{"cmd/nanofront/systems", "etcd internal/cli internal/contexts internal/terminal nanobus/busflags github.com/alecthomas/kong", ""},
 	{"cmd/nanofront/top", "cmd/nanofront/fleet etcd/discovery internal/cli internal/terminal charm.land/bubbletea/v2 github.com/rs/zerolog", "alone draws a live screen"},
-	{"cmd/nanofront/up", "cmd/nanofront/routes etcd etcd/embedded internal/admin internal/buildinfo internal/cli internal/logging internal/supervisor internal/terminal internal/tuning metrics nanobus/busflags registry github.com/rs/zerolog", ""},
+	{"cmd/nanofront/up", "cmd/nanofront/routes etcd etcd/embedded internal/admin internal/buildinfo internal/cli internal/contexts internal/logging internal/supervisor internal/terminal internal/tuning metrics nanobus/busflags registry github.com/rs/zerolog", ""},
 	{"cmd/nanofront/weights", "etcd etcd/discovery internal/cli registry github.com/rs/zerolog", ""},
 	{"cmd/terminator", "etcd etcd/discovery internal/admin internal/buildinfo internal/cli internal/handover internal/lastknown internal/logging internal/tuning internal/unixpath metrics nanobus/busflags registry terminator", ""},
 }

@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,6 +28,7 @@ type Looker struct {
 // known is what discovery has said.
 type known struct {
 	at          time.Time
+	system      string // as processes announce it
 	instances   []registry.Instance
 	terminators []registry.Process
 	routes      []registry.Route // by precedence, compiled
@@ -46,6 +48,7 @@ func (l *Looker) Look(ctx context.Context) (*View, error) {
 	if err != nil {
 		v.problem("discovery", "", fmt.Sprintf("what is registered is that of %s ago: %v", time.Since(l.known.at).Round(time.Second), err))
 	}
+	v.From.System = cmp.Or(l.known.system, v.From.System)
 	services := make(map[string]bool)
 	for i := range l.known.routes {
 		services[l.known.routes[i].Service] = true
@@ -75,6 +78,9 @@ func (l *Looker) ask(ctx context.Context) (*known, error) {
 	processes, err := l.Source.Processes(ctx)
 	if err != nil {
 		return nil, err
+	}
+	for _, p := range processes {
+		k.system = cmp.Or(k.system, p.System)
 	}
 	k.terminators = slices.DeleteFunc(processes, func(p registry.Process) bool { return p.Kind != registry.KindTerminator })
 	doc, _, _, err := l.Source.Routes(ctx)

@@ -42,6 +42,8 @@ func (p *Problem) String() string {
 
 // Place is where a system is found.
 type Place struct {
+	// System is the system's name: what its processes announce, or else what its prefix says.
+	System string `json:"system,omitempty"`
 	Etcd   string `json:"etcd,omitempty"`
 	Prefix string `json:"prefix,omitempty"`
 	Static string `json:"static,omitempty"`
@@ -52,15 +54,19 @@ func PlaceOf(d *cli.Discovery) Place {
 	if d.Static != "" {
 		return Place{Static: d.Static}
 	}
-	return Place{Etcd: d.Etcd, Prefix: d.EtcdPrefix}
+	return Place{Etcd: d.Etcd, Prefix: d.EtcdPrefix, System: registry.SystemName(d.EtcdPrefix)}
 }
 
 // String is the place on a line.
 func (p Place) String() string {
-	if p.Static != "" {
-		return "table " + p.Static
+	name := ""
+	if p.System != "" {
+		name = p.System + ": "
 	}
-	return fmt.Sprintf("etcd %s, prefix %s", p.Etcd, p.Prefix)
+	if p.Static != "" {
+		return name + "table " + p.Static
+	}
+	return fmt.Sprintf("%setcd %s, prefix %s", name, p.Etcd, p.Prefix)
 }
 
 // Terminator is what one terminator says of itself. Figures are of the last 10 s, as all here.

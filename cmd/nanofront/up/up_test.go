@@ -82,11 +82,11 @@ func TestWelcome_NamesWhatCanBeReached(t *testing.T) {
 		}
 	}
 	c := &Command{EtcdURL: embedded.DefaultClientURL, EtcdPrefix: etcd.DefaultPrefix}
-	if got := c.statusCommand(); got != "bin/nanofront status" {
+	if got := c.command("status"); got != "bin/nanofront status" {
 		t.Errorf("got %q", got)
 	}
 	c.EtcdURL, c.EtcdPrefix = "http://127.0.0.1:1", "/x/"
-	if got := c.statusCommand(); got != "bin/nanofront status --etcd http://127.0.0.1:1 --etcd-prefix /x/" {
+	if got := c.command("status"); got != "bin/nanofront status --etcd http://127.0.0.1:1 --etcd-prefix /x/" {
 		t.Errorf("got %q", got)
 	}
 }

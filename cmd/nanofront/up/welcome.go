@@ -2,9 +2,11 @@ package up
 
 import (
 	"net"
+	"os"
 
 	"nanofront/etcd"
 	"nanofront/etcd/embedded"
+	"nanofront/internal/contexts"
 	"nanofront/internal/supervisor"
 )
 
@@ -20,16 +22,26 @@ func dialable(addr string) string {
 	return net.JoinHostPort(host, port)
 }
 
-// statusCommand is how to see what is up.
-func (c *Command) statusCommand() string {
-	line := "bin/nanofront status"
-	if c.EtcdURL != embedded.DefaultClientURL {
+// command is how to call a command for what is up: with flags where without them it would be for another system.
+func (c *Command) command(name string) string {
+	line := "bin/nanofront " + name
+	if c.EtcdURL != embedded.DefaultClientURL || hasContext() {
 		line += " --etcd " + c.EtcdURL
 	}
 	if c.EtcdPrefix != etcd.DefaultPrefix {
 		line += " --etcd-prefix " + c.EtcdPrefix
 	}
 	return line
+}
+
+// hasContext tells that commands without flags are for the system of a context.
+func hasContext() bool {
+	name, named := os.LookupEnv("NANOFRONT_CONTEXT")
+	if named {
+		return name != ""
+	}
+	f, err := contexts.Load()
+	return err == nil && f.Current != ""
 }
 
 func (c *Command) welcome(s *supervisor.Supervisor) {
@@ -41,7 +53,8 @@ func (c *Command) welcome(s *supervisor.Supervisor) {
 		"  open      " + front + "/",
 		"  try       curl -i " + front + "/profile/42",
 		"  measure   wrk -t2 -c256 -d30s --latency " + front + "/profile/42",
-		"  look      " + c.statusCommand(),
+		"  look      " + c.command("status"),
+		"  watch     " + c.command("top"),
 		"  figures   http://" + dialable(c.Admin) + "/metrics.json",
 		"  stop      ctrl-C",
 		"",
