@@ -123,7 +123,7 @@ func TestHeld_WithoutAnAnswer(t *testing.T) {
 
 // TestHeld_NoMemory: what the front has no memory for is refused, and the handler told.
 func TestHeld_NoMemory(t *testing.T) {
-	f := startFront(t, Options{ClientMemory: 2 << 20})
+	f := startFront(t, Options{ClientMemory: 4 << 20})
 	h := f.holding(t, time.Minute, strings.Repeat("x", 400_000))
 	for i := range 2 {
 		f.dial(t).send(fmt.Sprintf("GET /%d HTTP/1.1\nHost: a\n\n", i))

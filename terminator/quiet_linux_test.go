@@ -108,7 +108,7 @@ func (c *client) piece(t *testing.T, want string) {
 }
 
 // memory is the live heap with all stacks.
-func memory() uint64 {
+func memoryInUse() uint64 {
 	runtime.GC()
 	runtime.GC() // what the pools held
 	var m runtime.MemStats
@@ -125,7 +125,7 @@ func TestQuiet_Streams(t *testing.T) {
 		n = 9900
 	}
 	f, q := quietFront(t, Options{})
-	before := memory()
+	before := memoryInUse()
 	clients := f.streams(t, n)
 	testutil.Eventually(t, "no goroutine per stream", func() bool { return runtime.NumGoroutine() < 100 })
 	if got := f.count(metrics.HTTPCameBack); got != 0 {
@@ -142,7 +142,7 @@ func TestQuiet_Streams(t *testing.T) {
 			c.piece(t, event)
 		}
 	}
-	if got := (int64(memory()) - int64(before)) / int64(n); got > most {
+	if got := (int64(memoryInUse()) - int64(before)) / int64(n); got > most {
 		t.Errorf("%d bytes for each stream, its client and its handler included, %d allowed", got, most)
 	} else {
 		t.Logf("%d bytes for each stream, its client and its handler included", got)

@@ -23,6 +23,7 @@ import (
 	"nanofront/terminator/forwarded"
 	"nanofront/terminator/held"
 	"nanofront/terminator/http1"
+	"nanofront/terminator/memory"
 )
 
 const (
@@ -45,7 +46,7 @@ type Terminator struct {
 	front     *exchange.Front
 	trusted   *forwarded.Policy
 	table     *conns.Table // nil until Listen
-	memory    *conns.Memory
+	memory    *memory.Budget
 	held      *held.Keeper
 	readiness readiness
 
@@ -73,7 +74,7 @@ func New(opts Options) (*Terminator, error) {
 	}
 	t := &Terminator{
 		opts: opts, log: opts.Logger, trusted: trusted,
-		memory:    conns.NewMemory(int64(opts.ClientMemory) / 2),
+		memory:    memory.New(int64(opts.ClientMemory) / 2),
 		admission: admission.New(opts.MinInFlight, opts.MaxInFlight, opts.LatencyTarget),
 	}
 	t.held = held.New(held.Options{Most: opts.MaxConns, Memory: t.memory, Metrics: opts.Metrics})
@@ -91,7 +92,7 @@ func New(opts Options) (*Terminator, error) {
 	}
 	t.held.Clock(t.bus.Now)
 	t.front = exchange.New(exchange.Options{
-		Bus: t.bus, Holder: t.held, Admission: t.admission, Trusted: trusted,
+		Bus: t.bus, Holder: t.held, Memory: t.memory, Admission: t.admission, Trusted: trusted,
 		AccessLog: exchange.AccessLog{
 			Rate: opts.AccessLog, Slower: opts.LogSlowerThan, To: opts.AccessLogTo, Combined: opts.AccessLogCombined,
 		},

@@ -36,7 +36,10 @@ func (c *conn) body(x *exchange.Exchange, length int64) (goesOn bool) {
 		data, err := b.next()
 		if n := len(whole) + len(data); n > c.held {
 			more := max(n-c.held, gathered)
-			if !c.d.Memory.Take(more) {
+			if c.held == 0 {
+				c.owner = x.Owner()
+			}
+			if !c.d.Memory.Take(more, c.owner) {
 				x.NoMemory()
 				return c.await()
 			}

@@ -12,6 +12,7 @@ import (
 	"nanofront/terminator/conns"
 	"nanofront/terminator/exchange"
 	"nanofront/terminator/http1"
+	"nanofront/terminator/memory"
 )
 
 // conn is a connection that a goroutine serves.
@@ -22,13 +23,14 @@ type conn struct {
 	home Home // nil: none
 
 	scanner   http1.Scanner
-	at        http1.Head // of the request being read
-	in        []byte     // read, and not used up
-	behind    int        // bytes of in behind the head
-	held      int        // bytes of the front's memory, for the body that was gathered
-	hasty     bool       // a client that pauses in its body isn't waited for: see pause
-	skips     bool       // the rest of the refused request's body is read, and dropped
-	firstByte int64      // Front.Now of the current request's first byte; 0: none has come
+	at        http1.Head   // of the request being read
+	in        []byte       // read, and not used up
+	behind    int          // bytes of in behind the head
+	held      int          // bytes of the front's memory, for the body that was gathered
+	owner     memory.Owner // of those
+	hasty     bool         // a client that pauses in its body isn't waited for: see pause
+	skips     bool         // the rest of the refused request's body is read, and dropped
+	firstByte int64        // Front.Now of the current request's first byte; 0: none has come
 	small     [512]byte
 
 	// The answer to the request under way comes from whoever completes it.
@@ -71,7 +73,7 @@ func (c *conn) serve() {
 	defer func() {
 		if p := recover(); p != nil {
 			c.d.Front.Panicked(p)
-			c.d.Memory.Give(c.held)
+			c.d.Memory.Give(c.held, c.owner)
 			c.Abort()
 		}
 	}()
@@ -202,7 +204,7 @@ func (c *conn) await() (goesOn bool) {
 }
 
 func (c *conn) respond() (goesOn bool) {
-	c.d.Memory.Give(c.held)
+	c.d.Memory.Give(c.held, c.owner)
 	c.held = 0
 	if c.scanner.InBody() && !c.skips {
 		// How much of the body is still to come may be known, but not when it will.

@@ -14,6 +14,7 @@ import (
 	"nanofront/terminator/exchange"
 	"nanofront/terminator/forwarded"
 	"nanofront/terminator/http1"
+	"nanofront/terminator/memory"
 )
 
 // Socket is a client's connection: a *net.TCPConn, or an *os.File of a socket that doesn't block.
@@ -35,7 +36,7 @@ type Driver struct {
 	Table  *conns.Table
 	Limits *http1.Limits
 	Date   *http1.Date
-	Memory *conns.Memory
+	Memory *memory.Budget
 
 	// Prepared says that accepted connections have inherited what they need (conns.Prepare).
 	Prepared bool

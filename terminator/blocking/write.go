@@ -63,13 +63,14 @@ func (c *conn) hold(x *exchange.Exchange, head []byte, done int) (goesOn bool) {
 	if n <= joined {
 		return c.write(x, head, done)
 	}
-	if !c.d.Memory.Take(n) {
+	owner := x.Owner()
+	if !c.d.Memory.Take(n, owner) {
 		c.OutOfMemory()
 		c.closed.Store(true)
 		conns.ForgetConn(c.sock)
 		return c.finish(x, len(head), done, exchange.NoMemory)
 	}
-	defer c.d.Memory.Give(n)
+	defer c.d.Memory.Give(n, owner)
 	return c.write(x, head, done)
 }
 

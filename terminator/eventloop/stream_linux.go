@@ -13,6 +13,7 @@ import (
 	"nanofront/terminator/conns"
 	"nanofront/terminator/exchange"
 	"nanofront/terminator/http1"
+	"nanofront/terminator/memory"
 )
 
 // pumpMost is how many pieces of one stream are written in a row before others have their turn.
@@ -31,10 +32,11 @@ type stream struct {
 	ready func() // has the loop look
 	end   error  // of the body: io.EOF, or why there is no more
 
-	head int    // bytes of the response's head; 0: it isn't written
-	size int    // bytes of the body that were framed
-	tail []byte // what the system hasn't taken, held against the front's memory
-	owed int    // how much is held there
+	head  int          // bytes of the response's head; 0: it isn't written
+	size  int          // bytes of the body that were framed
+	tail  []byte       // what the system hasn't taken, held against the front's memory
+	owed  int          // how much is held there
+	owner memory.Owner // of that
 
 	waited *atomic.Bool // for the first byte of the body, see blocking.FirstWait; nil: not yet
 }
@@ -208,7 +210,7 @@ func (c *conn) send(s *stream, a, b []byte) (goesOn bool) {
 	c.Wrote(n, n < all)
 	ls := c.loop.all
 	if n == all {
-		ls.Memory.Give(s.owed)
+		ls.Memory.Give(s.owed, s.owner)
 		s.tail, s.owed = nil, 0
 		c.Enter(conns.Streaming)
 		return true
@@ -216,7 +218,8 @@ func (c *conn) send(s *stream, a, b []byte) (goesOn bool) {
 	if len(s.tail) > 0 {
 		s.tail = s.tail[n:] // a is the tail
 	} else {
-		if !ls.Memory.Take(all - n) {
+		s.owner = s.x.Owner()
+		if !ls.Memory.Take(all-n, s.owner) {
 			c.OutOfMemory()
 			c.finish(s, exchange.NoMemory)
 			return false
@@ -242,7 +245,7 @@ func (c *conn) broken() bool {
 func (c *conn) finish(s *stream, end exchange.End) {
 	c.stream = nil
 	ls := c.loop.all
-	ls.Memory.Give(s.owed)
+	ls.Memory.Give(s.owed, s.owner)
 	closes := s.x.Close || end != exchange.Complete
 	// What waits isn't taken.
 	taken := s.head + s.size - len(s.tail)

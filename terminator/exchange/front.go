@@ -13,9 +13,10 @@ import (
 	"nanofront/nanobus"
 	"nanofront/terminator/admission"
 	"nanofront/terminator/forwarded"
+	"nanofront/terminator/memory"
 )
 
-// Options is what a front is made of. All fields but Holder are required.
+// Options is what a front is made of. All fields but Holder and Memory are required.
 type Options struct {
 	Bus       *nanobus.Bus
 	Admission *admission.Limiter
@@ -23,6 +24,7 @@ type Options struct {
 	AccessLog AccessLog                // what is logged of each request
 	Draining  func() bool              // whether connections are to end with their responses
 	Holder    Holder                   // keeps what handlers hold; nil: they hold nothing
+	Memory    *memory.Budget           // what drivers and Holder take theirs from; nil: services have no shares
 	Observe   func([]nanobus.Instance) // told the known instances of the services that are routed to, when that changes
 	Logger    zerolog.Logger
 	Limit     *logging.Limiter
@@ -39,6 +41,7 @@ type Front struct {
 	draining  func() bool
 	observe   func([]nanobus.Instance)
 	holder    Holder
+	memory    *memory.Budget
 	log       zerolog.Logger
 	limit     *logging.Limiter
 	set       *metrics.Set
@@ -49,7 +52,7 @@ type Front struct {
 // New makes a front that knows no routes yet.
 func New(o Options) *Front {
 	f := &Front{
-		bus: o.Bus, limiter: o.Admission, trusted: o.Trusted, draining: o.Draining, observe: o.Observe, holder: o.Holder,
+		bus: o.Bus, limiter: o.Admission, trusted: o.Trusted, draining: o.Draining, observe: o.Observe, holder: o.Holder, memory: o.Memory,
 		accessLog: newAccessLog(o.Logger, o.AccessLog),
 		log:       o.Logger, limit: o.Limit, set: o.Metrics, metrics: newFrontMetrics(o.Metrics),
 	}

@@ -7,8 +7,10 @@ import (
 
 	"nanofront/httpmsg"
 	"nanofront/registry"
+	"nanofront/terminator/admission"
 	"nanofront/terminator/forwarded"
 	"nanofront/terminator/http1"
+	"nanofront/terminator/memory"
 )
 
 // The fields that the front sets itself.
@@ -138,6 +140,20 @@ func (x *Exchange) normalize() outcome {
 		return aboutServer
 	}
 	return answered
+}
+
+// Owner is whom memory is held for that this exchange needs.
+func (x *Exchange) Owner() (o memory.Owner) {
+	ip := x.peer.IP
+	if x.peer.Trusted {
+		x.identify()
+		ip = x.clientIP
+	}
+	if x.up != nil {
+		o.Service = x.up.share
+	}
+	o.Client = uint32(admission.ClientOf(ip))
+	return o
 }
 
 // identify adds the fields that say who the client is and which request this is.

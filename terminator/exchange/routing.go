@@ -8,6 +8,7 @@ import (
 	"nanofront/nanobus"
 	"nanofront/registry"
 	"nanofront/terminator/admission"
+	"nanofront/terminator/memory"
 )
 
 // routing is what one routes document comes to, with everything that a
@@ -31,6 +32,7 @@ type upstream struct {
 
 	gate  *admission.Gate // what is let in to the service, or to the route if it has a limit of its own
 	bonus int64           // of the route's priority, as admission.Ask has it
+	share memory.Service
 
 	requests, errors, shed *metrics.Counter
 	latency                *metrics.Timer
@@ -41,7 +43,7 @@ type upstream struct {
 	routeLatency  *metrics.Timer
 }
 
-func newRouting(doc *registry.Routes, bus *nanobus.Bus, limiter *admission.Limiter, set *metrics.Set) *routing {
+func newRouting(doc *registry.Routes, bus *nanobus.Bus, limiter *admission.Limiter, budget *memory.Budget, set *metrics.Set) *routing {
 	r := &routing{doc: doc, router: doc.Compile(), routes: make(map[*registry.Route]*upstream), gates: make(map[string]bool)}
 	routes := r.router.Routes()
 	seen := make(map[string]bool)
@@ -60,6 +62,7 @@ func newRouting(doc *registry.Routes, bus *nanobus.Bus, limiter *admission.Limit
 			routeLatency:  set.Timer(metrics.RouteLatency, route.Name),
 		}
 		u.gate, u.bonus = limiter.Gate(gateOf(route)), bonusOf(route.Priority)
+		u.share = budget.Service(route.Service)
 		r.gates[gateOf(route)] = true
 		if route.Hash != "" {
 			u.hash, _ = registry.ParseHash(route.Hash) // valid, like all of a document that is compiled
@@ -109,7 +112,7 @@ func (f *Front) Discovered(s registry.Snapshot) {
 	old := f.routing.Load()
 	routing := old
 	if s.Routes != nil && (old == nil || old.doc != s.Routes) {
-		routing = newRouting(s.Routes, f.bus, f.limiter, f.set)
+		routing = newRouting(s.Routes, f.bus, f.limiter, f.memory, f.set)
 		f.log.Info().Int("routes", len(s.Routes.Routes)).Strs("services", s.Routes.Services()).Msg("routes in force")
 	}
 	// Linked first, so that a route to a new service doesn't meet an unknown one.

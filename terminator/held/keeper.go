@@ -10,6 +10,7 @@ import (
 	"nanofront/metrics"
 	"nanofront/nanobus"
 	"nanofront/terminator/exchange"
+	"nanofront/terminator/memory"
 )
 
 // Options is what a keeper is made of. All fields are required.
@@ -17,16 +18,10 @@ type Options struct {
 	// Most is how many requests are held at most.
 	Most int
 	// Memory is what they take their memory from, beside what each takes anyway.
-	Memory Memory
+	Memory *memory.Budget
 	// Now is bus time. It may be set after New, before anything is held.
 	Now     func() time.Duration
 	Metrics *metrics.Set
-}
-
-// Memory is a budget of bytes.
-type Memory interface {
-	Take(n int) bool
-	Give(n int)
 }
 
 type (
@@ -99,13 +94,13 @@ func (k *Keeper) Hold(x *exchange.Exchange, h exchange.Hold) exchange.Verdict {
 	case k.draining.Load():
 		k.ended[drained].Inc()
 		return exchange.Ending
-	case !k.opt.Memory.Take(h.Size):
+	case !k.opt.Memory.Take(h.Size, x.Owner()):
 		k.ended[refused].Inc()
 		return exchange.Full
 	}
 	i := &item{ID: h.ID, Owner: h.Link, Who: x, Size: h.Size}
 	if !k.table.Add(i, k.opt.Now(), h.For) {
-		k.opt.Memory.Give(h.Size)
+		k.opt.Memory.Give(h.Size, x.Owner())
 		k.ended[refused].Inc()
 		return exchange.Full
 	}
@@ -208,7 +203,7 @@ func (k *Keeper) waker() {
 // end has an exchange go on. Its item is off the table.
 func (k *Keeper) end(w *woken) {
 	i := w.item
-	k.opt.Memory.Give(i.Size)
+	k.opt.Memory.Give(i.Size, i.Who.Owner())
 	k.ended[w.why].Inc()
 	switch w.why {
 	case answered:
