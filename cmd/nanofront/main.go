@@ -6,6 +6,7 @@ import (
 	"context"
 
 	"nanofront/cmd/nanofront/bus"
+	"nanofront/cmd/nanofront/dash"
 	"nanofront/cmd/nanofront/newproject"
 	"nanofront/cmd/nanofront/register"
 	"nanofront/cmd/nanofront/routes"
@@ -25,6 +26,7 @@ type grammar struct {
 	Drain    weights.Drain      `cmd:"" help:"Take an instance or a terminator out of the traffic, for as long as its process lives."`
 	Undrain  weights.Undrain    `cmd:"" help:"Leave a process to itself again."`
 	Weight   weights.Weight     `cmd:"" help:"Give an instance another share of its service's requests."`
+	Dash     dash.Command       `cmd:"" help:"Serve a live page: what is wrong, where, and what changed."`
 	Routes   routes.Command     `cmd:"" help:"Show or change the routes."`
 	New      newproject.Command `cmd:"" help:"Write a handler of your own, ready to run."`
 	Register register.Command   `cmd:"" help:"Run a handler in any language, and keep it registered in etcd."`

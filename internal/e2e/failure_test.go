@@ -149,7 +149,7 @@ func TestUp_FromEnvironment(t *testing.T) {
 	p := startIn(t, programs, []string{
 		"NANOFRONT_HTTP=" + http, "NANOFRONT_ADMIN=" + admin, "NANOFRONT_ETCD_URL=" + etcd, "NANOFRONT_DATA=" + t.TempDir(),
 		"NANOFRONT_SEED=50", "NANOFRONT_STATSD=", "NANOFRONT_STATIC=/nonexistent", "NANOFRONT_NAME=other", "NANOFRONT_BUS=tcp://" + taken(t),
-		"NANOFRONT_WEB=1", "NANOFRONT_LOG_LEVEL=warn",
+		"NANOFRONT_WEB=1", "NANOFRONT_DASH=" + freeAddr(t), "NANOFRONT_LISTEN=" + taken(t), "NANOFRONT_TOKEN_FILE=/nonexistent", "NANOFRONT_LOG_LEVEL=warn",
 	}, "nanofront", "up")
 	p.says(t, "nanofront is up.")
 	ask(t, http, get("/profile/50")).wants(t, 200, "GET /profile/50")

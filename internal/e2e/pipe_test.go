@@ -111,7 +111,7 @@ func upOnto(t *testing.T, logs *logPipe, args ...string) *system {
 	t.Helper()
 	s := &system{http: freeAddr(t), admin: freeAddr(t), etcd: "http://" + freeAddr(t), data: t.TempDir()}
 	s.process = logs.start(t, "nanofront", append([]string{
-		"up", "--http", s.http, "--admin", s.admin, "--etcd-url", s.etcd, "--data", s.data,
+		"up", "--http", s.http, "--admin", s.admin, "--dash", "", "--etcd-url", s.etcd, "--data", s.data,
 		"--seed", "10", "--web", "1", "--durability", "nosync", "--statsd", "",
 	}, args...)...)
 	logs.readUntil(t, "nanofront is up.")

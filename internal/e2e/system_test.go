@@ -17,7 +17,7 @@ import (
 // system is what nanofront up runs.
 type system struct {
 	*process
-	http, admin, etcd, data string
+	http, admin, dash, etcd, data string
 }
 
 // startUp starts nanofront up with 500 members and waits until it says that it is up.
@@ -29,9 +29,9 @@ func startUp(t *testing.T, args ...string) *system {
 // startUpIn is startUp with data that may be there already.
 func startUpIn(t *testing.T, data string, args ...string) *system {
 	t.Helper()
-	s := &system{http: freeAddr(t), admin: freeAddr(t), etcd: "http://" + freeAddr(t), data: data}
+	s := &system{http: freeAddr(t), admin: freeAddr(t), dash: freeAddr(t), etcd: "http://" + freeAddr(t), data: data}
 	s.process = start(t, "nanofront", append([]string{
-		"up", "--http", s.http, "--admin", s.admin, "--etcd-url", s.etcd, "--data", data,
+		"up", "--http", s.http, "--admin", s.admin, "--dash", s.dash, "--etcd-url", s.etcd, "--data", data,
 		// A disk that others keep busy takes seconds to sync, which is no part
 		// of what is tested here.
 		"--seed", "500", "--durability", "nosync", "--statsd", "", "--access-log=0",

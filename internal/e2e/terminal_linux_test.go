@@ -88,7 +88,7 @@ func TestUp_OnATerminal(t *testing.T) {
 	for _, columns := range []uint16{80, 120} {
 		t.Run(fmt.Sprint(columns), func(t *testing.T) {
 			http, admin, etcd := freeAddr(t), freeAddr(t), freeAddr(t)
-			s := startOn(t, columns, []string{"NO_COLOR=1"}, "nanofront", "up", "--http", http, "--admin", admin, "--etcd-url", "http://"+etcd,
+			s := startOn(t, columns, []string{"NO_COLOR=1"}, "nanofront", "up", "--http", http, "--admin", admin, "--dash", "", "--etcd-url", "http://"+etcd,
 				"--data", t.TempDir(), "--seed", "100", "--durability", "nosync", "--web", "1")
 			s.says(t, "ctrl-C")
 			ask(t, http, get("/profile/42")).wants(t, 200, "GET /profile/42")

@@ -36,7 +36,7 @@ func TestPrograms_BadInput(t *testing.T) {
 	busy, nobody := taken(t), freeAddr(t)
 	free := func() string { return freeAddr(t) }
 	up := func(args ...string) []string {
-		return append([]string{"up", "--http", free(), "--admin", free(), "--etcd-url", "http://" + free(), "--data", filepath.Join(dir, "data"), "--statsd", ""}, args...)
+		return append([]string{"up", "--http", free(), "--admin", free(), "--dash", "", "--etcd-url", "http://" + free(), "--data", filepath.Join(dir, "data"), "--statsd", ""}, args...)
 	}
 	long := strings.Repeat("x", 103)
 	const static, statsd, admin = "--static", "--statsd=", "--admin="

@@ -67,6 +67,14 @@ func (c *Command) start(ctx context.Context, s *supervisor.Supervisor, bin progr
 			"--drain-timeout", terminatorDrain.String(), "--last-known=", "--drain-delay=0s", "--access-log=" + strconv.Itoa(c.AccessLog),
 		}, discovery, bus, common),
 	})
+	if err == nil && c.Dash != "" {
+		err = s.Start(supervisor.Child{
+			Name: "dash", Path: bin.nanofront, Env: cores(1), Stage: stageTerminator, Grace: 2 * time.Second,
+			Args: slices.Concat([]string{
+				"dash", "--listen", c.Dash, "--admin=", "--token-file=", "--terminators=", "--hosts=",
+			}, discovery, common),
+		})
+	}
 	if err != nil {
 		return err
 	}

@@ -49,6 +49,7 @@ const (
 type Command struct {
 	HTTP       string `name:"http" default:":8080" type:"addr" placeholder:"ADDR" help:"Address to serve HTTP on."`
 	Admin      string `default:"127.0.0.1:8081" type:"addr" placeholder:"ADDR" help:"Address of the terminator's admin port."`
+	Dash       string `default:"127.0.0.1:8082" type:"optaddr" placeholder:"ADDR" help:"Address of the live page, on this machine alone. Empty turns it off."`
 	EtcdURL    string `name:"etcd-url" default:"http://127.0.0.1:2379" placeholder:"URL" help:"Client URL of its own etcd, http://IP:PORT."`
 	EtcdPrefix string `default:"/nanofront/v1/" placeholder:"PATH" help:"Prefix of all keys in etcd."`
 	System     string `placeholder:"NAME" help:"Name of the system in tables, pages and metrics. Default: after --etcd-prefix."`
@@ -167,8 +168,11 @@ func (c *Command) check() error {
 		return &cli.UsageError{Err: err}
 	}
 	for _, f := range []struct{ flag, addr string }{
-		{"http", c.HTTP}, {"admin", c.Admin}, {"etcd-url", u.Host},
+		{"http", c.HTTP}, {"admin", c.Admin}, {"dash", c.Dash}, {"etcd-url", u.Host},
 	} {
+		if f.addr == "" {
+			continue
+		}
 		l, err := net.Listen("tcp", f.addr)
 		if err != nil {
 			var op *net.OpError

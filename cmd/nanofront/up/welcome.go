@@ -46,6 +46,10 @@ func hasContext() bool {
 
 func (c *Command) welcome(s *supervisor.Supervisor) {
 	front := "http://" + dialable(c.HTTP)
+	page := c.command("dash")
+	if c.Dash != "" {
+		page = "http://" + dialable(c.Dash) + "/"
+	}
 	for _, line := range []string{
 		"",
 		"nanofront is up.",
@@ -53,6 +57,7 @@ func (c *Command) welcome(s *supervisor.Supervisor) {
 		"  open      " + front + "/",
 		"  try       curl -i " + front + "/profile/42",
 		"  measure   wrk -t2 -c256 -d30s --latency " + front + "/profile/42",
+		"  page      " + page,
 		"  look      " + c.command("status"),
 		"  watch     " + c.command("top"),
 		"  figures   http://" + dialable(c.Admin) + "/metrics.json",
