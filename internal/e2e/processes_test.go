@@ -19,7 +19,7 @@ import (
 // they are of.
 func TestProcesses_AllKindsAnnounceThemselves(t *testing.T) {
 	t.Parallel()
-	s := startUp(t, "--system", "shop", "--web", "1")
+	s := startUp(t, "--system", "shop", "--web", "1", "--dash", "")
 	machine, err := os.Hostname()
 	if err != nil {
 		t.Fatal(err)

@@ -17,11 +17,13 @@ import (
 
 	"nanofront/etcd"
 	"nanofront/etcd/discovery"
+	"nanofront/internal/admin"
 	"nanofront/internal/cli"
 	"nanofront/internal/dash/collect"
 	"nanofront/internal/dash/page"
 	"nanofront/internal/logging"
 	"nanofront/internal/tuning"
+	"nanofront/registry"
 )
 
 // Command is nanofront dash.
@@ -73,9 +75,12 @@ func (c *Command) Run(ctx context.Context, std cli.IO) error {
 		}
 		return fmt.Errorf("--listen %s: %w: choose another, or end what uses it", c.Listen, err)
 	}
-	col := collect.New(collect.Options{System: c.systemName(), Boot: boot(), Etcd: c.Static == "", Commands: c.flags()})
+	id := boot()
+	announced := discovery.Announce(ctx, source, base, &c.Discovery, registry.Process{Kind: registry.KindDash, Name: "dash-" + id[:6]})
+	defer announced.Close()
+	col := collect.New(collect.Options{System: c.systemName(), Boot: id, Etcd: c.Static == "", Commands: c.flags()})
 	srv := &http.Server{
-		Handler:           guard(page.New(page.Options{Collector: col, Token: token, Runbook: c.Runbook, Done: ctx.Done()}), c.Hosts),
+		Handler:           admin.Guard(page.New(page.Options{Collector: col, Token: token, Runbook: c.Runbook, Done: ctx.Done()}), c.Hosts, "--hosts"),
 		ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, MaxHeaderBytes: maxHeader,
 		ErrorLog: stdlog.New(io.Discard, "", 0),
 	}
@@ -130,27 +135,6 @@ func loopback(addr string) bool {
 	return err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())
 }
 
-// guard refuses requests for other names than one's own: a page elsewhere that has its name lead to
-// this machine would else read along.
-func guard(next http.Handler, names []string) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		host := r.Host
-		if h, _, err := net.SplitHostPort(host); err == nil {
-			host = h
-		}
-		host = strings.ToLower(strings.Trim(strings.TrimSuffix(host, "."), "[]"))
-		ok := host == "localhost" || strings.HasSuffix(host, ".localhost") || net.ParseIP(host) != nil
-		for _, n := range names {
-			ok = ok || strings.EqualFold(n, host)
-		}
-		if !ok {
-			http.Error(w, fmt.Sprintf("%q is not a name of this page: allow it with --hosts %s", host, host), http.StatusMisdirectedRequest)
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
 func boot() string {
 	var b [8]byte
 	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
@@ -158,10 +142,13 @@ func boot() string {
 }
 
 func (c *Command) systemName() string {
-	if c.Static != "" {
-		return "nanofront"
+	switch {
+	case c.System != "":
+		return c.System
+	case c.Static != "":
+		return registry.DefaultSystem
 	}
-	return strings.Trim(c.EtcdPrefix, "/")
+	return registry.SystemName(c.EtcdPrefix)
 }
 
 // flags are what commands need to reach the same system.

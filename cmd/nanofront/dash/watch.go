@@ -2,6 +2,7 @@ package dash
 
 import (
 	"context"
+	"os"
 	"slices"
 	"sync"
 	"time"
@@ -14,31 +15,47 @@ import (
 )
 
 const (
-	// frontsEvery is how often it is asked which terminators there are.
-	frontsEvery = 2 * time.Second
 	// healthEvery is how often it is looked whether etcd answers.
 	healthEvery = 500 * time.Millisecond
+	// revisionTime is how long the routes' revision may take to be found out.
+	revisionTime = 2 * time.Second
 )
 
 // targets is what discovery has said so far.
 type targets struct {
 	mu        sync.Mutex
+	host      string // this machine's name
 	instances []registry.Instance
-	fronts    []registry.Terminator
-	more      []string
+	processes []registry.Process
+	more      []string // admin addresses of terminators
 }
 
 func (t *targets) list() (list []collect.Target) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, in := range t.instances {
-		list = append(list, collect.Target{Kind: view.Handler, Service: in.Service, ID: in.ID, Admin: in.Admin, Version: in.Version, Weight: int(in.Weight)})
+		to := collect.Target{Kind: view.Handler, Service: in.Service, ID: in.ID, Admin: in.Admin, Version: in.Version, Weight: int(in.Weight)}
+		if i := slices.IndexFunc(t.processes, func(p registry.Process) bool {
+			return p.Kind == registry.KindHandler && p.Service == in.Service && p.Name == in.ID
+		}); i >= 0 {
+			to.Admin, to.Host = t.processes[i].AdminFrom(t.host), t.processes[i].Host
+		}
+		list = append(list, to)
 	}
-	for _, f := range t.fronts {
-		list = append(list, collect.Target{Kind: view.Front, ID: f.ID, Admin: f.Admin, Version: f.Version, Host: f.Host})
+	for _, p := range t.processes {
+		to := collect.Target{Kind: view.Other, ID: p.Kind + "/" + p.Name, Admin: p.AdminFrom(t.host), Version: p.Version, Host: p.Host}
+		switch {
+		case p.Kind == registry.KindHandler:
+			continue // an instance, while it takes requests
+		case p.Kind == registry.KindTerminator:
+			to.Kind, to.ID = view.Front, p.Name
+		case p.Admin == "":
+			continue // there is nothing to ask
+		}
+		list = append(list, to)
 	}
 	for _, addr := range t.more {
-		if !slices.ContainsFunc(t.fronts, func(f registry.Terminator) bool { return f.Admin == addr }) {
+		if !slices.ContainsFunc(list, func(to collect.Target) bool { return to.Admin == addr }) {
 			list = append(list, collect.Target{Kind: view.Front, ID: addr, Admin: addr})
 		}
 	}
@@ -48,11 +65,8 @@ func (t *targets) list() (list []collect.Target) {
 // watch passes on what discovery says, until ctx ends.
 func (c *Command) watch(ctx context.Context, source discovery.Source, to *collect.Collector) {
 	t := &targets{more: c.Terminators}
-	if len(t.more) == 0 && c.Static != "" {
-		t.more = []string{cli.DefaultAdmin}
-	}
+	t.host, _ = os.Hostname() // unknown, at worst
 	var loops sync.WaitGroup
-	defer loops.Wait()
 	loops.Go(func() {
 		_ = source.Watch(ctx, func(s registry.Snapshot) { // it ends with ctx
 			t.mu.Lock()
@@ -65,42 +79,38 @@ func (c *Command) watch(ctx context.Context, source discovery.Source, to *collec
 		})
 	})
 	loops.Go(func() {
-		for every(ctx, healthEvery) {
-			to.SetEtcd(source.Err())
-		}
-	})
-	for {
-		fronts, err := source.Terminators(ctx)
-		if err == nil {
+		_ = source.WatchProcesses(ctx, func(list []registry.Process) { // as above
 			t.mu.Lock()
-			t.fronts = fronts
+			t.processes = list
+			if len(c.Terminators) == 0 && c.Static != "" && !slices.ContainsFunc(list, func(p registry.Process) bool { return p.Kind == registry.KindTerminator }) {
+				t.more = []string{cli.DefaultAdmin}
+			}
 			t.mu.Unlock()
 			to.SetTargets(t.list())
-		}
-		if !every(ctx, frontsEvery) {
-			return
+		})
+	})
+	tick := time.NewTicker(healthEvery)
+	defer tick.Stop()
+	for ctx.Err() == nil {
+		select {
+		case <-tick.C:
+			to.SetEtcd(source.Err())
+		case <-ctx.Done():
 		}
 	}
+	loops.Wait()
 }
 
+// revision is that of the routes; 0 where there is none, or it can't be found out now.
 func (c *Command) revision(ctx context.Context, source discovery.Source) int64 {
 	if c.Static != "" {
 		return 0
 	}
-	ctx, cancel := context.WithTimeout(ctx, frontsEvery)
+	ctx, cancel := context.WithTimeout(ctx, revisionTime)
 	defer cancel()
 	_, _, rev, err := source.Routes(ctx)
 	if err != nil {
 		return 0
 	}
 	return rev
-}
-
-func every(ctx context.Context, d time.Duration) bool {
-	select {
-	case <-ctx.Done():
-		return false
-	case <-time.After(d):
-		return true
-	}
 }

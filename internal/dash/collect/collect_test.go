@@ -48,7 +48,7 @@ func (f *fleet) get(_ context.Context, addr, path string, into []byte) ([]byte, 
 	if set := f.sets[addr]; set != nil && strings.HasPrefix(path, "/metrics.json") {
 		r := set.ReportBuckets()
 		if at, ok := f.started[addr]; ok {
-			r.Uptime = f.now.Sub(at).Seconds()
+			r.Uptime, r.UptimeNS = f.now.Sub(at).Seconds(), f.now.Sub(at).Nanoseconds()
 		}
 		b, err := json.Marshal(r)
 		return append(into, b...), err
