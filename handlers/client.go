@@ -60,6 +60,7 @@ type Call struct {
 	bus      *nanobus.Call
 	turn     uint64 // of the Exchange for which the call is made
 	repeated bool   // once, after its link broke
+	span     callSpan
 }
 
 var callPool = sync.Pool{New: func() any {
@@ -99,6 +100,7 @@ func (c *Call) Release() {
 	c.bus.Release()
 	c.Request.wire().Reset()
 	c.Response.release()
+	c.span = callSpan{}
 	c.Err, c.Done, c.User, c.Key, c.Patient, c.client, c.turn, c.repeated = nil, nil, nil, 0, nil, nil, 0, false
 	callPool.Put(c)
 }
@@ -140,6 +142,9 @@ func (cl *Client) begin(c *Call) {
 	c.client, c.bus.Key = cl, c.Key
 	if x := c.exchange(); x != nil {
 		c.turn = x.state.Load()
+		if cl.rt.opts.Tracer != nil {
+			c.beginSpan(&x.span)
+		}
 	}
 }
 
@@ -166,6 +171,12 @@ func (cl *Client) Do(ctx context.Context, c *Call) error {
 	}
 	done := make(chan struct{})
 	c.Patient = nil // ctx couldn't end the wait
+	if cl.rt.opts.Tracer != nil {
+		if s, ok := ctx.Value(spanKey{}).(*span); ok {
+			c.client = cl
+			c.beginSpan(s)
+		}
+	}
 	c.Done = func(c *Call) {
 		c.bus.Keep()
 		close(done)
@@ -212,6 +223,7 @@ func (c *Call) close(err error) {
 		err = fmt.Errorf("answer of %s: %w", c.client.svc.Name(), err)
 	}
 	c.Err = err
+	c.endSpan()
 	c.finish()
 }
 

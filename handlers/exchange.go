@@ -18,6 +18,7 @@ type Exchange struct {
 	req      Request
 	resp     Response
 	started  time.Duration       // bus time
+	span     span                // its part in a trace
 	out      *nanobus.BodyWriter // of a response that was begun
 	detached *Stream             // see Stream; such an exchange isn't used again
 	gone     bool                // Begin has failed, and with it the exchange
@@ -53,6 +54,10 @@ func (x *Exchange) Response() *Response { return &x.resp }
 func (x *Exchange) Context() context.Context {
 	if x.abandoned() {
 		return abandonedContext
+	}
+	if x.span.traced() {
+		s := x.span // the context may outlive the exchange
+		return tracedContext{x.bus.Context(), &s}
 	}
 	return x.bus.Context()
 }
@@ -172,12 +177,14 @@ func (x *Exchange) fail(err error) {
 		x.settle(true)
 		// Its own time is up: the caller knows, or is about to.
 		rt.metrics.expired.Inc()
+		x.span.end(x, 504)
 		x.bus.ReplyError(nanobus.CodeExpired, "")
 		x.recycle()
 		return
 	case errors.Is(err, context.Canceled):
 		x.settle(true)
 		rt.metrics.errors.Inc()
+		x.span.end(x, 499)
 		x.bus.ReplyError(nanobus.CodeCancelled, "")
 		x.recycle()
 		return
@@ -185,6 +192,7 @@ func (x *Exchange) fail(err error) {
 		x.settle(true)
 		rt.metrics.errors.Inc()
 		rt.logFailure(x, err)
+		x.span.end(x, 500)
 		x.bus.ReplyError(nanobus.CodeInternal, "")
 		rt.metrics.class(500).Inc()
 		x.recycle()
@@ -200,6 +208,7 @@ func (x *Exchange) send() {
 		rt.metrics.errors.Inc()
 		rt.logFailure(x, err)
 		x.resp.Reset()
+		x.span.end(x, 500)
 		x.bus.ReplyError(nanobus.CodeInternal, "")
 		rt.metrics.class(500).Inc()
 		x.recycle()
@@ -220,6 +229,7 @@ func (x *Exchange) deliver() {
 	if status == 0 {
 		status = 200
 	}
+	x.span.done(rt)
 	ok, err := x.bus.TryReply((*encoded)(&x.resp))
 	if !ok {
 		rt.tasks.Go(func() {
@@ -244,12 +254,16 @@ func (x *Exchange) replied(status int, err error) {
 	}
 	rt.metrics.class(status).Inc()
 	rt.metrics.serviceTime.Observe(rt.bus.Now() - x.started)
+	x.span.end(x, status)
 	x.recycle()
 }
 
 func (x *Exchange) recycle() {
 	x.settle(true) // if nobody has: what has become of it isn't known
 	x.rt, x.bus, x.User, x.out, x.gone = nil, nil, nil, nil, false
+	if x.span.traced() {
+		x.span = span{}
+	}
 	x.serial, x.held, x.resp.exchange = false, false, nil
 	x.req.wire().Reset()
 	x.resp.Reset()

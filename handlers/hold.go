@@ -77,6 +77,7 @@ func (x *Exchange) hold(timeout time.Duration) (*Held, error) {
 	rt := x.rt
 	h := &Held{rt: rt, claim: x.claim}
 	x.claim = nil
+	x.span.done(rt)
 	held, err := x.bus.Hold((*encoded)(&x.resp), timeout, func() { h.end(true) })
 	if err != nil {
 		x.claim = h.claim
@@ -86,6 +87,7 @@ func (x *Exchange) hold(timeout time.Duration) (*Held, error) {
 	h.held, x.held = held, true
 	rt.metrics.held.Inc()
 	rt.metrics.serviceTime.Observe(rt.bus.Now() - x.started)
+	x.span.end(x, 200)
 	return h, nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"nanofront/metrics"
 	"nanofront/nanobus"
 	"nanofront/registry"
+	"nanofront/trace"
 )
 
 // Defaults of Options.
@@ -95,6 +96,10 @@ type Options struct {
 	// NoTap keeps operators from listening in on requests and responses over the bus (nanofront bus
 	// tap).
 	NoTap bool
+
+	// Tracer, if set, records what is done for requests that are part of a trace. The Runtime starts
+	// and closes it.
+	Tracer *trace.Recorder
 
 	// Discovery is how the process is found and finds others: etcd.Open's or static.Open's.
 	Discovery Discovery

@@ -70,13 +70,16 @@ func New(opts Options) (*Runtime, error) {
 	var err error
 	rt.bus, err = nanobus.New(nanobus.Options{
 		Service: opts.Service, Instance: opts.Instance, Version: opts.Version,
-		Serve: rt.arrived, Window: opts.Window, MaxHeld: opts.MaxHeld, Bodies: opts.Bodies, Subscriptions: opts.Subscriptions,
+		Serve: rt.arrived, Window: opts.Window, MaxHeld: opts.MaxHeld, Bodies: opts.Bodies, Subscriptions: opts.subscriptions(),
 		Memory:   memory,
 		Security: opts.Security, NoTap: opts.NoTap,
 		Logger: opts.Logger, Metrics: opts.Metrics,
 	})
 	if err != nil {
 		return nil, err
+	}
+	if opts.Tracer != nil {
+		opts.Tracer.Start(rt.bus)
 	}
 	opts.Metrics.GaugeFunc(metrics.HandlerHeldNow, func() float64 { return float64(rt.bus.Held()) })
 	if rt.claims != nil && rt.claims.own {
@@ -90,6 +93,9 @@ func New(opts Options) (*Runtime, error) {
 // Close discards a Runtime that was never run; after Run there is nothing left to close.
 // Idempotent.
 func (rt *Runtime) Close() error {
+	if rt.opts.Tracer != nil {
+		rt.opts.Tracer.Close()
+	}
 	err := rt.bus.Close()
 	rt.tasks.Wait()
 	rt.limit.Close()
@@ -355,6 +361,9 @@ func (rt *Runtime) begin(batch []*Exchange, turns []uint64) []*Exchange {
 		}
 		x.bus.Start(now)
 		x.started = now
+		if rt.opts.Tracer != nil {
+			x.span.begin(x)
+		}
 		turns[len(wanted)] = x.state.Load()
 		wanted = append(wanted, x)
 	}
@@ -418,7 +427,7 @@ func (rt *Runtime) logFailure(x *Exchange, err error) {
 	if !rt.limit.Allow("failure") {
 		return
 	}
-	rt.log.Error().Err(err).Str(logging.CorrelationID, logging.Correlation(x.bus.ID())).
+	rt.log.Error().Err(err).Str(logging.TraceID, x.req.TraceID()).Str(logging.CorrelationID, logging.Correlation(x.bus.ID())).
 		Bytes("method", x.req.Method).Bytes("path", x.req.Path).
 		Bytes("request_id", x.req.Header.Get("x-request-id")).Msg("handler failed")
 }

@@ -147,6 +147,7 @@ func (x *Exchange) endStream(err error) {
 		rt.metrics.errors.Inc()
 		rt.logFailure(x, err) // while the request is still there to be named
 	}
+	x.span.done(rt)
 	if err == nil {
 		_ = x.out.Close() // an error says that nobody wants it any more
 	} else {
@@ -154,6 +155,7 @@ func (x *Exchange) endStream(err error) {
 	}
 	rt.metrics.class(status).Inc()
 	rt.metrics.serviceTime.Observe(rt.bus.Now() - x.started)
+	x.span.end(x, status)
 	if x.detached == nil {
 		x.recycle()
 	}

@@ -113,6 +113,17 @@ var (
 	BusSlotsInUse    = gauge("bus.slots_in_use", "slots", "slots of the correlation table that wait for a reply", onBus)
 )
 
+// Tracing.
+var (
+	TraceSpans      = counter("trace.spans", "spans", "spans to be exported, because their trace is sampled, or was kept; trace.exported and trace.dropped add up to as many, but for those on their way", onBus)
+	TraceExported   = counter("trace.exported", "spans", "spans that the collector has taken", onBus)
+	TraceDropped    = counter("trace.dropped.<reason>", "spans", "spans that were not exported, by reason: queue_full (the collector is slow, or away), failed (it took none of a batch within 15 s), refused (by the collector), shutdown (the process ended)", onBus)
+	TraceSampled    = counter("trace.sampled", "traces", "requests sampled at the head, by --trace-sample or by a trusted proxy", front)
+	TraceKept       = counter("trace.kept.<why>", "traces", "requests whose trace was kept after they were over, by why: slow, failed (both at the front), asked (at a handler, which had a part in it)", onBus)
+	TraceNotKept    = counter("trace.not_kept.<reason>", "traces", "requests whose trace ought to have been kept, by reason: limited (500 a second are), queue_full", onBus)
+	TraceIncomplete = counter("trace.incomplete", "traces", "traces that were kept of which a part is known to be missing: a handler's ring (--trace-ring) was too small, or the handler has gone", onBus)
+)
+
 // Handlers: the runtime.
 var (
 	HandlerRequests         = counter("requests", "requests", "requests received", backend)

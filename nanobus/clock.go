@@ -19,6 +19,7 @@ const (
 type peerClock struct {
 	offset atomic.Int64 // in µs; unknown until known
 	known  atomic.Bool
+	ahead  atomic.Int64 // offset, but 0 if it may be just as well, for all that the round trip tells
 
 	pinged     atomic.Uint64 // t0 of the last ping
 	unanswered atomic.Int32  // looks since the last message came in
@@ -43,7 +44,13 @@ func (c *peerClock) pong(t0, t1, t2, now int64) {
 		return
 	}
 	c.bestRTT, c.bestAt = rtt, now
-	c.offset.Store(t1 - (t0+t2)/2)
+	offset := t1 - (t0+t2)/2
+	c.offset.Store(offset)
+	if max(offset, -offset) <= rtt/2 {
+		c.ahead.Store(0)
+	} else {
+		c.ahead.Store(offset)
+	}
 	c.known.Store(true)
 }
 

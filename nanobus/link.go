@@ -77,6 +77,12 @@ func newLink(b *Bus, p *sp.Pipe, in *instance) *Link {
 // Peer returns the peer's hello; nil before it has arrived.
 func (l *Link) Peer() *wire.Hello { return l.hello.Load() }
 
+// Clock is how far the peer's clock is ahead of ours, by the pings; not known at first.
+func (l *Link) Clock() (ahead time.Duration, known bool) {
+	c := &l.clock
+	return time.Duration(c.ahead.Load()) * time.Microsecond, c.known.Load()
+}
+
 // InFlight is the number of our requests in flight on the link.
 func (l *Link) InFlight() int { return l.target.InFlight() }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"nanofront/metrics"
 	"nanofront/nanobus"
 	"nanofront/registry"
+	"nanofront/trace"
 )
 
 // Defaults of Options.
@@ -99,6 +101,12 @@ type Options struct {
 	// LogSlowerThan has requests that take longer logged always, up to 100 lines per second. 0: no such lines.
 	LogSlowerThan time.Duration
 
+	// Tracer, if set, traces requests: a TraceSample of all, from 0 to 1, those that fail, and those that take longer than
+	// TraceSlowerThan, if that isn't 0. The terminator starts and closes it.
+	Tracer          *trace.Recorder
+	TraceSample     float64
+	TraceSlowerThan time.Duration
+
 	Logger  zerolog.Logger
 	Metrics *metrics.Set
 }
@@ -135,6 +143,12 @@ func (o *Options) setDefaults() error {
 	}
 	if o.LogSlowerThan < 0 || o.LogSlowerThan > time.Hour {
 		return fmt.Errorf("terminator: --log-slower-than %v: want 0s to %v", o.LogSlowerThan, time.Hour)
+	}
+	if o.TraceSample < 0 || o.TraceSample > 1 || math.IsNaN(o.TraceSample) {
+		return fmt.Errorf("terminator: --trace-sample %v: want 0 to 1", o.TraceSample)
+	}
+	if o.TraceSlowerThan < 0 || o.TraceSlowerThan > time.Hour {
+		return fmt.Errorf("terminator: --trace-slower-than %v: want 0s to %v", o.TraceSlowerThan, time.Hour)
 	}
 	if o.DrainDelay < 0 || o.DrainDelay > MaxDrainDelay {
 		return fmt.Errorf("terminator: --drain-delay %v: want 0s to %v", o.DrainDelay, MaxDrainDelay)

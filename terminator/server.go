@@ -96,9 +96,13 @@ func New(opts Options) (*Terminator, error) {
 		AccessLog: exchange.AccessLog{
 			Rate: opts.AccessLog, Slower: opts.LogSlowerThan, To: opts.AccessLogTo, Combined: opts.AccessLogCombined,
 		},
+		Tracing:  exchange.Tracing{Recorder: opts.Tracer, Sample: opts.TraceSample, Slower: opts.TraceSlowerThan},
 		Draining: func() bool { return t.table.Draining() }, Observe: t.readiness.observe,
 		Logger: opts.Logger, Limit: logging.NewLimiter(opts.Logger, 5, time.Second), Metrics: opts.Metrics,
 	})
+	if opts.Tracer != nil {
+		opts.Tracer.Start(t.bus)
+	}
 	opts.Metrics.GaugeFunc(metrics.HTTPInFlight, func() float64 { return float64(t.admission.InFlight()) })
 	opts.Metrics.GaugeFunc(metrics.HTTPMemory, func() float64 { return float64(t.memory.Held()) })
 	opts.Metrics.GaugeFunc(metrics.UpstreamDegraded, func() float64 { return float64(len(t.Degraded())) })
@@ -160,6 +164,9 @@ func (t *Terminator) Close() error {
 	if t.table != nil {
 		t.table.AbortAll()
 		t.table.Close()
+	}
+	if t.opts.Tracer != nil {
+		t.opts.Tracer.Close() // its last asks go by the bus
 	}
 	err := t.bus.Close()
 	t.held.Close()

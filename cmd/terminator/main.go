@@ -13,6 +13,7 @@ import (
 	"nanofront/nanobus/busflags"
 	"nanofront/registry"
 	"nanofront/terminator"
+	"nanofront/trace/traceflags"
 )
 
 type flags struct {
@@ -39,9 +40,13 @@ type flags struct {
 	AccessLogFormat string        `default:"json" oneof:"json,combined" placeholder:"FORMAT" help:"Format of the access log: json, with OpenTelemetry's names, or combined, which needs --access-log-file."`
 	LogSlowerThan   time.Duration `default:"0s" range:"0s..1h" placeholder:"DURATION" help:"Log each request that takes longer, up to 100 a second, with its stages, whatever --access-log is; 0s for none."`
 
+	traceflags.Flags
+	TraceSample     float64       `group:"Tracing" default:"0" range:"0..1" placeholder:"SHARE" help:"Share of requests to trace, 0 to 1. Those that fail are traced, too."`
+	TraceSlowerThan time.Duration `group:"Tracing" default:"0s" range:"0s..1h" placeholder:"DURATION" help:"Trace each request that takes longer, up to 500 a second; 0s for none."`
+
 	cli.Common
 	cli.Discovery
-	busflags.Flags
+	BusSecurity busflags.Flags `embed:""`
 	cli.Version
 }
 
@@ -80,7 +85,7 @@ func run(ctx context.Context, args []string, std cli.IO) error {
 		return err
 	}
 	defer func() { _ = source.Close() }() // nothing is lost with it
-	security, err := f.Security(base.Log)
+	security, err := f.BusSecurity.Security(base.Log)
 	if err != nil {
 		return err
 	}
@@ -94,6 +99,13 @@ func run(ctx context.Context, args []string, std cli.IO) error {
 		return err
 	}
 	defer lines.close()
+	if f.TraceOTLP == "" && (f.TraceSample > 0 || f.TraceSlowerThan > 0) {
+		return cli.Usagef("--trace-sample and --trace-slower-than need --trace-otlp URL, which says where traces go")
+	}
+	tracer, err := f.Flags.Recorder("terminator", f.Instance, buildinfo.Get().Version, base)
+	if err != nil {
+		return err
+	}
 	t, err := terminator.New(terminator.Options{
 		HTTP: f.HTTP, Listener: heir.http(), Discovery: watched, Instance: f.Instance, Version: buildinfo.Get().Version,
 		Security:       security,
@@ -103,8 +115,8 @@ func run(ctx context.Context, args []string, std cli.IO) error {
 		MaxHeader: f.MaxHeader, MaxFields: f.MaxHeaderFields, MaxConns: f.MaxConnections, ClientMemory: f.ClientMemory, EventLoops: f.EventLoops,
 		MaxInFlight: f.MaxInFlight, MinInFlight: min(f.MinInFlight, f.MaxInFlight), LatencyTarget: f.LatencyTarget,
 		AccessLog: accessLog(f.AccessLog), AccessLogTo: lines.to(), AccessLogCombined: f.AccessLogFormat == "combined",
-		LogSlowerThan: f.LogSlowerThan,
-		Logger:        base.Log, Metrics: base.Metrics,
+		LogSlowerThan: f.LogSlowerThan, Tracer: tracer, TraceSample: f.TraceSample, TraceSlowerThan: f.TraceSlowerThan,
+		Logger: base.Log, Metrics: base.Metrics,
 	})
 	if err != nil {
 		return &cli.UsageError{Err: err}

@@ -139,6 +139,7 @@ type reads struct {
 	items []readItem
 	ids   []uint64
 	next  int // the first item not yet answered
+	began time.Time
 	each  func(int, Document, error)
 }
 
@@ -152,9 +153,9 @@ func (r *reads) run() {
 	for i := range r.items {
 		r.ids = append(r.ids, r.items[i].id)
 	}
-	start := time.Now()
+	r.began = time.Now()
 	err := r.h.store.Read(r.ids, r.each)
-	r.h.readTime.Observe(time.Since(start))
+	r.h.readTime.Observe(time.Since(r.began))
 	r.h.reads.Add(uint64(r.next))
 	if err == nil && r.next < len(r.items) {
 		err = errors.New("profile: the store skipped an id")
@@ -170,6 +171,7 @@ func (r *reads) run() {
 func (r *reads) answer(i int, doc Document, err error) {
 	x := r.items[i].x
 	r.next = i + 1
+	x.Span("store.read", r.began)
 	switch {
 	case err == nil:
 		respond(x, doc)
@@ -291,6 +293,7 @@ func (h *handler) update(x *handlers.Exchange) (Document, error) {
 	}
 	start := time.Now()
 	doc, err := h.store.Update(x.Context(), id, cond, func(m *Member) error { return change.Apply(m, h.now()) })
+	x.Span("store.write", start)
 	var stale *ConflictError
 	switch {
 	case err == nil:

@@ -17,6 +17,7 @@ import (
 	"nanofront/nanobus"
 	"nanofront/nanobus/busflags"
 	"nanofront/registry"
+	"nanofront/trace/traceflags"
 )
 
 // Flags are the flags of a program that serves one service, in the form of internal/cli. Embed
@@ -33,6 +34,7 @@ type Flags struct {
 	cli.Common
 	cli.Discovery
 	BusSecurity busflags.Flags `embed:""`
+	traceflags.HandlerFlags
 }
 
 // Vars are what the tags of Flags refer to.
@@ -70,9 +72,14 @@ func (f *Flags) Serve(ctx context.Context, service string, newRole func(handlers
 	if err != nil {
 		return err
 	}
+	tracer, err := f.HandlerFlags.Recorder(service, name, f.ServiceVersion, base)
+	if err != nil {
+		return err
+	}
 	opts := handlers.Options{
 		Instance: name, Version: f.ServiceVersion, Listen: f.Bus, Advertise: f.Advertise, Security: security,
 		Window: f.Window, Weight: registry.WeightOf(f.Weight), Workers: min(f.Workers, f.Window), NoTap: !f.BusTap,
+		Tracer:    tracer,
 		Discovery: source, DrainTimeout: max(f.DrainTimeout, time.Millisecond),
 		Admin: base.AdminAddr(), Logger: base.Log, Metrics: base.Metrics,
 	}

@@ -97,8 +97,9 @@ func service() Section {
 			{Title: "Instances", Unit: Count, Help: "Live instances that a front sees; the largest number of all fronts.", Queries: []Query{{Metric: m.UpstreamInstances, Worst: true, Legend: "live"}}},
 			{Title: "Routes", Unit: PerSecond, Help: "Requests of each route, of all services.", Queries: []Query{by(m.RouteRequests, "route")}},
 			{Title: "Routes: failed", Unit: PerSecond, Help: "Failed requests of each route, of all services.", Queries: []Query{by(m.RouteFailed, "route")}},
-			{Title: "Routes: measured", Unit: PerSecond, Help: "Requests of each route that count for its goals, of all services.", Queries: []Query{by(m.RouteMeasured, "route")}},
-			{Title: "Routes: within goals", Unit: PerSecond, Help: "Requests of all routes within each goal.", Queries: []Query{by(m.RouteWithin, "goal")}},
+			{Title: "Routes: within goals", Unit: PerSecond, Help: "Requests of each route, and those within their smallest goals, of all services.", Queries: []Query{
+				by(m.RouteMeasured, "route"), by(m.RouteWithin, "route"),
+			}},
 		},
 	}
 }
@@ -191,6 +192,12 @@ func processes() Section {
 			{Title: "Age of the last known state", Unit: Seconds, Help: "Other than 0 while a front has not heard etcd since its start.", Queries: []Query{{Metric: m.LastKnownAge, Worst: true, Legend: "age"}}},
 			{Title: "Lost lines", Unit: PerSecond, Help: "Of StatsD, of logs, and series beyond the limit.", Queries: []Query{
 				sum(m.StatsdFailed, "StatsD"), sum(m.LogDropped, "log"), sum(m.AccessLogDropped, "access log"), sum(m.MetricsOverflow, "series overflow"),
+			}},
+			{Title: "Traces", Unit: PerSecond, Help: "Sampled at the head, kept because they were slow, failed, or asked for by others; and those that are not kept, or not whole.", Queries: []Query{
+				sum(m.TraceSampled, "sampled"), by(m.TraceKept, "why"), by(m.TraceNotKept, "reason"), sum(m.TraceIncomplete, "incomplete"),
+			}},
+			{Title: "Spans' books", Unit: PerSecond, Help: "Spans to be exported, those that the collector has taken, and the others by reason: the last two add up to the first.", Queries: []Query{
+				sum(m.TraceSpans, "to be exported"), sum(m.TraceExported, "exported"), by(m.TraceDropped, "reason"),
 			}},
 			{Title: "StatsD's books", Unit: PerSecond, Help: "Lines that the processes have sent, and that the server has had. What lies between is lost on the way; others' lines lie above.", Queries: []Query{
 				sum(m.StatsdSent, "sent"), {External: "stats.counters.statsd.metrics_received.rate", Legend: "received"},

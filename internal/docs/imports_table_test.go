@@ -75,20 +75,24 @@ var mayImport = []row{
 	{"etcd/discovery", "etcd internal/cli metrics registry registry/static github.com/rs/zerolog", "etcd or the static table in its place, as flags say"},
 	{"etcd/embedded", "github.com/rs/zerolog go.etcd.io/etcd/api/v3 go.etcd.io/etcd/server/v3 go.uber.org/zap google.golang.org/grpc google.golang.org/protobuf", ""},
 
-	{"handlers", "httpmsg internal/logging internal/tasks metrics nanobus registry github.com/rs/zerolog", ""},
+	{"trace", "metrics github.com/rs/zerolog", "knows no collector, so that handlers link none"},
+	{"trace/otlp", "trace go.opentelemetry.io/otel/exporters/otlp go.opentelemetry.io/proto/otlp google.golang.org/protobuf", ""},
+	{"trace/traceflags", "internal/cli trace trace/otlp", ""},
+
+	{"handlers", "httpmsg internal/logging internal/tasks metrics nanobus registry trace github.com/rs/zerolog", ""},
 	{"handlers/echo", "handlers", ""},
 	{"handlers/handlertest", "handlers httpmsg internal/testutil registry", "for tests alone"},
 	{"handlers/ledger", "handlers", ""},
 	{"handlers/profile", "handlers internal/logging internal/terminal metrics github.com/cockroachdb/pebble/v2 github.com/rs/zerolog github.com/vbauerster/mpb/v8", ""},
-	{"handlers/program", "etcd/discovery handlers internal/cli internal/tuning internal/unixpath nanobus nanobus/busflags registry", "the glue that all roles share"},
+	{"handlers/program", "etcd/discovery handlers internal/cli internal/tuning internal/unixpath nanobus nanobus/busflags registry trace/traceflags", "the glue that all roles share"},
 	{"handlers/web", "handlers httpmsg metrics nanobus", ""},
 
-	{"terminator", "httpmsg internal/logging metrics nanobus registry terminator/admission terminator/blocking terminator/conns terminator/eventloop terminator/exchange terminator/forwarded terminator/held terminator/http1 terminator/memory github.com/rs/zerolog", ""},
+	{"terminator", "httpmsg internal/logging metrics nanobus registry terminator/admission terminator/blocking terminator/conns terminator/eventloop terminator/exchange terminator/forwarded terminator/held terminator/http1 terminator/memory trace github.com/rs/zerolog", ""},
 	{"terminator/admission", "nanobus", ""},
 	{"terminator/blocking", "httpmsg nanobus terminator/conns terminator/exchange terminator/forwarded terminator/http1 terminator/memory", ""},
 	{"terminator/conns", "internal/chores metrics terminator/forwarded golang.org/x/sys", ""},
 	{"terminator/eventloop", "metrics nanobus terminator/admission terminator/blocking terminator/conns terminator/exchange terminator/http1 terminator/memory golang.org/x/sys", "hands what is unusual to the goroutines of terminator/blocking"},
-	{"terminator/exchange", "httpmsg internal/logging metrics nanobus registry terminator/admission terminator/forwarded terminator/http1 terminator/memory github.com/cespare/xxhash/v2 github.com/rs/zerolog", ""},
+	{"terminator/exchange", "httpmsg internal/logging metrics nanobus registry terminator/admission terminator/forwarded terminator/http1 terminator/memory trace github.com/cespare/xxhash/v2 github.com/rs/zerolog", ""},
 	{"terminator/forwarded", "internal/uri terminator/http1", ""},
 	{"terminator/held", "internal/tasks metrics nanobus terminator/exchange terminator/memory", ""},
 	{"terminator/http1", "httpmsg internal/uri", ""},
@@ -124,7 +128,7 @@ var mayImport = []row{
 	{"cmd/nanofront/top", "cmd/nanofront/fleet etcd/discovery internal/cli internal/terminal charm.land/bubbletea/v2 github.com/rs/zerolog", "alone draws a live screen"},
 	{"cmd/nanofront/up", "cmd/nanofront/routes etcd etcd/embedded internal/admin internal/buildinfo internal/cli internal/contexts internal/logging internal/supervisor internal/terminal internal/tuning metrics nanobus/busflags registry github.com/rs/zerolog", ""},
 	{"cmd/nanofront/weights", "etcd etcd/discovery internal/cli registry github.com/rs/zerolog", ""},
-	{"cmd/terminator", "etcd etcd/discovery internal/admin internal/buildinfo internal/cli internal/handover internal/lastknown internal/logging internal/tuning internal/unixpath metrics nanobus/busflags registry terminator", ""},
+	{"cmd/terminator", "etcd etcd/discovery internal/admin internal/buildinfo internal/cli internal/handover internal/lastknown internal/logging internal/tuning internal/unixpath metrics nanobus/busflags registry terminator trace/traceflags", ""},
 }
 
 // withoutStandard are the parts of the standard library, and all below them, that a package

@@ -115,6 +115,9 @@ func (a *accessLog) write(x *Exchange, size int64, now time.Duration, end End, s
 		Stringer(logging.AccessEnd, end)
 	*scratch = rest[:0]
 	scratches.Put(scratch)
+	if id := x.traceID(); id != nil {
+		e.Bytes(logging.TraceID, id)
+	}
 	what, who := x.blame(end)
 	if who != causeNone {
 		e.Str(logging.AccessCause, string(who))

@@ -117,7 +117,7 @@ var errBadField = errors.New("exchange: a header field that HTTP doesn't allow")
 func (x *Exchange) badReply(err error) (goesOn bool) {
 	x.note.Store(0)
 	if f := x.front; f.limit.Allow("reply") {
-		f.log.Error().Err(err).Stringer(logging.Link, x.call.Link).Bytes(logging.RequestID, x.requestID).
+		f.log.Error().Err(err).Stringer(logging.Link, x.call.Link).Bytes(logging.RequestID, x.requestID).Bytes(logging.TraceID, x.traceID()).
 			Bytes(logging.Path, x.msg.Path).Msg("rejecting a reply that HTTP doesn't allow")
 	}
 	x.up.errors.Inc()

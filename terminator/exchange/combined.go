@@ -33,6 +33,9 @@ func (a *accessLog) writeCombined(x *Exchange, size int64, now time.Duration, en
 	}
 	b = append(b, ` "-" "-" request_id=`...)
 	b = append(b, x.requestID...)
+	if id := x.traceID(); id != nil {
+		b = append(append(b, " trace_id="...), id...)
+	}
 	b = appendWord(b, " end=", end.String())
 	what, who := x.blame(end)
 	b = appendWord(b, " cause=", string(who))

@@ -39,6 +39,9 @@ func (x *Exchange) Finish(head, body int64, end End) {
 	}
 	f.accessLog.finished(x, body, now, end)
 	x.measure(now, end)
+	if x.trace != nil {
+		x.endTrace(now, end)
+	}
 	replied, firstByte := int64(x.call.Received), x.firstByte
 	if x.heldAt != 0 {
 		firstByte = 0 // its total would say for how long it was held

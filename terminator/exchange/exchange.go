@@ -54,8 +54,9 @@ type Exchange struct {
 	request []byte // the bytes of the head, and of a small body, which all of msg aliases
 
 	requestID []byte
-	instance  string // who answered
-	version   string // and in which version of its code
+	trace     *traced // nil: there is no tracing
+	instance  string  // who answered
+	version   string  // and in which version of its code
 	madeID    [32]byte
 	allow     []byte
 	reason    string // what was wrong with its bytes
@@ -101,6 +102,10 @@ func (f *Front) Take(to Responder, peer *forwarded.Peer, note *atomic.Uint64, fi
 	}
 	x.front, x.to, x.peer, x.note, x.firstByte = f, to, peer, note, firstByte
 	x.start = f.bus.Now()
+	if f.tracing != nil {
+		x.trace = tracedPool.Get().(*traced) //nolint:forcetypeassert // the pool has nothing else
+		x.header.trace = x.trace
+	}
 	return x
 }
 
@@ -113,6 +118,11 @@ func (x *Exchange) release() {
 	x.reply.Release()
 	x.header.reset()
 	x.Response.reset()
+	if x.trace != nil {
+		x.trace.reset()
+		tracedPool.Put(x.trace)
+		x.trace = nil
+	}
 	x.Head, x.Close = false, false
 	x.to, x.peer, x.note, x.up = nil, nil, nil, nil
 	x.requestID, x.instance, x.version, x.allow, x.reason, x.early, x.old = nil, "", "", nil, "", false, 0

@@ -25,6 +25,7 @@ type Options struct {
 	Draining  func() bool              // whether connections are to end with their responses
 	Holder    Holder                   // keeps what handlers hold; nil: they hold nothing
 	Memory    *memory.Budget           // what drivers and Holder take theirs from; nil: services have no shares
+	Tracing   Tracing                  // which requests are traced
 	Observe   func([]nanobus.Instance) // told the known instances of the services that are routed to, when that changes
 	Logger    zerolog.Logger
 	Limit     *logging.Limiter
@@ -38,6 +39,7 @@ type Front struct {
 	retries   *admission.RetryBudget
 	trusted   *forwarded.Policy
 	accessLog *accessLog
+	tracing   *tracing // nil: none
 	draining  func() bool
 	observe   func([]nanobus.Instance)
 	holder    Holder
@@ -53,8 +55,8 @@ type Front struct {
 func New(o Options) *Front {
 	f := &Front{
 		bus: o.Bus, limiter: o.Admission, trusted: o.Trusted, draining: o.Draining, observe: o.Observe, holder: o.Holder, memory: o.Memory,
-		accessLog: newAccessLog(o.Logger, o.AccessLog),
-		log:       o.Logger, limit: o.Limit, set: o.Metrics, metrics: newFrontMetrics(o.Metrics),
+		accessLog: newAccessLog(o.Logger, o.AccessLog), tracing: newTracing(o.Tracing),
+		log: o.Logger, limit: o.Limit, set: o.Metrics, metrics: newFrontMetrics(o.Metrics),
 	}
 	f.retries = admission.NewRetryBudget(f.metrics.requests.Value)
 	return f

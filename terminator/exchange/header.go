@@ -13,8 +13,9 @@ type requestHeader struct {
 	fields    httpmsg.Fields // what goes on as it is
 	requestID []byte         // nil: none, or not a sane one
 	host      []byte
-	close     bool // Connection: close
-	keepAlive bool // Connection: keep-alive, which HTTP/1.0 has to say
+	close     bool    // Connection: close
+	keepAlive bool    // Connection: keep-alive, which HTTP/1.0 has to say
+	trace     *traced // takes the fields that tracing is about; nil: they are as any others
 
 	connection                     [][]byte
 	xFor, xProto, xHost, forwarded [][]byte
@@ -26,7 +27,7 @@ const maxRequestID = 128
 
 func (h *requestHeader) reset() {
 	h.fields = h.fields[:0]
-	h.requestID, h.host, h.close, h.keepAlive = nil, nil, false, false
+	h.requestID, h.host, h.close, h.keepAlive, h.trace = nil, nil, false, false, nil
 	h.connection = h.connection[:0]
 	h.xFor, h.xProto, h.xHost, h.forwarded = h.xFor[:0], h.xProto[:0], h.xHost[:0], h.forwarded[:0]
 	h.xOther = h.xOther[:0]
@@ -71,6 +72,10 @@ func (h *requestHeader) sort(name, value []byte) {
 		if is("trailer") || is("upgrade") {
 			return
 		}
+		if h.trace != nil && is("baggage") {
+			h.trace.sort(name, value)
+			return
+		}
 	case 9:
 		if is("forwarded") {
 			h.forwarded = append(h.forwarded, value)
@@ -91,6 +96,15 @@ func (h *requestHeader) sort(name, value []byte) {
 			return
 		}
 		if is("keep-alive") {
+			return
+		}
+		if h.trace != nil && is("tracestate") {
+			h.trace.sort(name, value)
+			return
+		}
+	case 11:
+		if h.trace != nil && is("traceparent") {
+			h.trace.sort(name, value)
 			return
 		}
 	case 14:

@@ -50,6 +50,9 @@ func (x *Exchange) read(head []byte, at *http1.Head) {
 
 // identified gives the request an id if it has none.
 func (x *Exchange) identified() {
+	if x.trace != nil {
+		x.beginTrace()
+	}
 	if x.requestID = x.header.requestID; x.requestID != nil {
 		return
 	}
@@ -183,6 +186,9 @@ func (x *Exchange) identify() {
 			fields = append(fields, httpmsg.Field{Name: nameForwarded, Value: v.Forwarded})
 		}
 		fields = append(fields, h.xOther...)
+	}
+	if x.trace != nil {
+		fields = x.trace.appendTrace(fields)
 	}
 	h.fields, x.msg.Header = fields, fields
 }

@@ -219,7 +219,7 @@ func (x *Exchange) again(err error) error {
 func (x *Exchange) failed(err error) outcome {
 	o := outcomeOf(err)
 	if f := x.front; o == handlerFailed && f.limit.Allow("handler") {
-		f.log.Error().Err(err).Str(logging.CorrelationID, logging.Correlation(x.call.ID())).Bytes(logging.RequestID, x.requestID).
+		f.log.Error().Err(err).Str(logging.CorrelationID, logging.Correlation(x.call.ID())).Bytes(logging.RequestID, x.requestID).Bytes(logging.TraceID, x.traceID()).
 			Stringer(logging.Link, x.call.Link).Bytes(logging.Path, x.msg.Path).Msg("handler failed")
 	}
 	return o
