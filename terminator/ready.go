@@ -21,6 +21,10 @@ const (
 	// killed are listed for a lease's life, and those that are restarted are
 	// back sooner.
 	unlinkedGrace = 10 * time.Second
+
+	// mendedTime is for how long there must be a link again before a bus that was broken
+	// counts as working: balancers shall not follow one that comes and goes.
+	mendedTime = 2 * time.Second
 )
 
 // Degradation is something that isn't as it should be while all else is
@@ -42,6 +46,8 @@ type readiness struct {
 	since    time.Time      // when the first routes came
 	settled  bool           // links had their time to come up
 	lastLink time.Time      // when a link was last seen
+	broken   bool           // the bus counts as broken
+	mended   time.Time      // since when there is a link again, while it does
 }
 
 // observe takes note of what discovery says.
@@ -55,6 +61,36 @@ func (r *readiness) observe(instances []nanobus.Instance) {
 	for _, in := range instances {
 		r.known[in.Service]++
 	}
+}
+
+// ReadyItself is Ready without what hits all fronts at once, the bus that doesn't work: for balancers
+// that send nothing to anybody when all fronts are unready.
+func (t *Terminator) ReadyItself() error {
+	if t.leaving.Load() {
+		return errors.New("draining")
+	}
+	services, known := t.front.Services()
+	if !known {
+		return errors.New("no routes known yet")
+	}
+	if err := t.busWorks(services, time.Now()); err != nil && !t.readiness.hasSettled() {
+		return err
+	}
+	return nil
+}
+
+func (r *readiness) hasSettled() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.settled
+}
+
+// Live reports nil if the front's event loops take turns: that its process runs says little.
+func (t *Terminator) Live(within time.Duration) error {
+	if t.loops == nil {
+		return nil
+	}
+	return t.loops.Live(within)
 }
 
 // Ready reports nil when the front is to get requests: routes are known, it
@@ -94,9 +130,20 @@ func (t *Terminator) busWorks(services []*nanobus.Service, now time.Time) error 
 	switch {
 	case !s.settled:
 		return fmt.Errorf("not linked yet with any instance of %s", quoteAll(waiting))
-	case linked || instances == 0 || now.Sub(s.lastLink) < unlinkedGrace:
+	case instances == 0 || !s.broken && (linked || now.Sub(s.lastLink) < unlinkedGrace):
+		s.broken = false
 		return nil
+	case linked:
+		if s.mended.IsZero() {
+			s.mended = now
+		}
+		if now.Sub(s.mended) >= mendedTime {
+			s.broken = false
+			return nil
+		}
+		return fmt.Errorf("the bus has worked again for less than %v", mendedTime)
 	}
+	s.broken, s.mended = true, time.Time{}
 	return fmt.Errorf("the bus doesn't work: no link to any of the %d instances of %s", instances, quoteAll(waiting))
 }
 

@@ -56,7 +56,13 @@ func TestReady_TheBusDoesNotWork(t *testing.T) {
 		t.Errorf("after %v: %v, want that the bus doesn't work, and with whom", settleTime, err)
 	}
 	n := f.work(t, "w2", text("back"))
-	if err := f.Ready(); err != nil {
+	if err := f.Ready(); err == nil || !strings.Contains(err.Error(), "less than 2s") {
+		t.Errorf("Ready, as soon as there is a link again: %v", err)
+	}
+	if err := f.ReadyItself(); err != nil {
+		t.Errorf("ReadyItself while the bus comes and goes: %v", err)
+	}
+	if err := f.busWorks(r, time.Now().Add(mendedTime)); err != nil {
 		t.Errorf("Ready with a link: %v", err)
 	}
 	// What is gone for a moment, as in a restart, isn't gone.

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -17,6 +19,9 @@ import (
 	"nanofront/registry"
 	"nanofront/terminator"
 )
+
+// liveWithin is how long an event loop may take for what it is at.
+const liveWithin = time.Second
 
 // front is the terminator with what beside it can be degraded.
 type front struct {
@@ -56,8 +61,11 @@ func (r *front) intended(intents []registry.Intent) {
 }
 
 // unready are the reasons why the front is to get no requests.
-func (r *front) unready() []string {
-	reasons := cli.Reasons(r.t.Ready())
+func (r *front) unready() []string { return r.because(r.t.Ready()) }
+
+// because are the reasons that the terminator has, and an operator's.
+func (r *front) because(err error) []string {
+	reasons := cli.Reasons(err)
 	if i := r.drained.Load(); i != nil {
 		reasons = append(reasons, "drained by "+i.By)
 	}
@@ -86,6 +94,16 @@ func (r *front) watched(f *flags, base *cli.Base) (terminator.Discovery, error) 
 // serves shows the state at the admin port.
 func (r *front) serves(t *terminator.Terminator, to *admin.Server) {
 	to.SetReady(r.unready)
+	to.SetLive(func() error { return t.Live(liveWithin) })
+	to.Handle("/readyz/own", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		reasons := r.because(t.ReadyItself())
+		if len(reasons) > 0 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		} else {
+			reasons = []string{"ok"}
+		}
+		_, _ = io.WriteString(w, strings.Join(reasons, "\n")+"\n") // a client that went away
+	}))
 	to.SetDegraded(func() []string {
 		var lines []string
 		for _, d := range r.degraded() {

@@ -65,6 +65,7 @@ type Server struct {
 	paths    []string
 	ready    func() []string
 	degraded func() []string
+	live     func() error
 
 	close    sync.Once
 	closeErr error
@@ -94,6 +95,7 @@ func Start(addr string, o Options) (*Server, error) {
 		ErrorLog:          stdlog.New(errorLog{o.Logger}, "", 0),
 	}
 	s.mux.HandleFunc("GET /{$}", s.index)
+	s.get("/livez", s.livez)
 	s.get("/healthz", func(w http.ResponseWriter, _ *http.Request) { text(w, http.StatusOK, "ok\n") })
 	s.get("/readyz", s.readyz)
 	if o.Metrics != nil {
@@ -199,6 +201,27 @@ func (s *Server) index(w http.ResponseWriter, _ *http.Request) {
 	paths := slices.Sorted(slices.Values(s.paths))
 	s.mu.Unlock()
 	text(w, http.StatusOK, strings.Join(paths, "\n")+"\n")
+}
+
+// SetLive says whether what the program does goes on: nil if it does. Without it, that the process
+// answers is enough. It may be called by several goroutines at once.
+func (s *Server) SetLive(live func() error) {
+	s.mu.Lock()
+	s.live = live
+	s.mu.Unlock()
+}
+
+func (s *Server) livez(w http.ResponseWriter, _ *http.Request) {
+	s.mu.Lock()
+	live := s.live
+	s.mu.Unlock()
+	if live != nil {
+		if err := live(); err != nil {
+			text(w, http.StatusServiceUnavailable, err.Error()+"\n")
+			return
+		}
+	}
+	text(w, http.StatusOK, "ok\n")
 }
 
 func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) {

@@ -71,7 +71,7 @@ func TestServer_Serves(t *testing.T) {
 		status       int
 		body         string // contained
 	}{
-		{"GET", "/", 200, "/debug/pprof/\n/healthz\n/metrics.json\n/readyz\n/routes\n"},
+		{"GET", "/", 200, "/debug/pprof/\n/healthz\n/livez\n/metrics.json\n/readyz\n/routes\n"},
 		{"GET", "/healthz", 200, "ok\n"},
 		{"HEAD", "/healthz", 200, ""},
 		{"POST", "/healthz", 405, ""},

@@ -7,6 +7,7 @@
 //	srv.Handle("/routes", routesHandler)
 //
 //	GET /             lists what there is
+//	GET /livez        200 "ok", or 503 if what the program does doesn't go on
 //	GET /healthz      200 "ok" as long as the process answers
 //	GET /readyz       200 "ok", or 503 with a line for each reason why not; then what is degraded
 //	GET /metrics.json see package metrics

@@ -74,6 +74,8 @@ type loop struct {
 	queue queue
 	late  lateness
 
+	turns atomic.Uint32 // how often it has served what it found
+
 	// Of the goroutine that runs the loop:
 	events   [loopEvents]unix.EpollEvent
 	ready    [loopEvents]*conn
@@ -218,6 +220,7 @@ func (l *loop) serve(n int) (more bool) {
 		}
 	}
 	l.mu.Unlock()
+	l.turns.Add(1)
 	now := l.all.Front.Now()
 	l.batch.refuses = !l.late.look(now, n, l.all.lag)
 	for i := range n {

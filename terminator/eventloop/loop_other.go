@@ -24,3 +24,6 @@ func (*Loops) Bequeath(func(fds []int, note []byte) (taken int, err error)) erro
 
 // Inherit implements what there is on Linux.
 func (*Loops) Inherit([]int, []byte) (taken int) { return 0 }
+
+// Live implements what there is on Linux.
+func (*Loops) Live(time.Duration) error { return nil }
