@@ -75,6 +75,10 @@ func run(ctx context.Context, args []string, std cli.IO) error {
 	if heir != nil {
 		defer func() { _ = heir.Close() }() // harmless once it serves
 	}
+	passed, err := activation(&f, heir)
+	if err != nil {
+		return err
+	}
 	base, err := f.Start("terminator", f.Instance, func() []string { return []string{"starting"} })
 	if err != nil {
 		return err
@@ -107,7 +111,7 @@ func run(ctx context.Context, args []string, std cli.IO) error {
 		return err
 	}
 	t, err := terminator.New(terminator.Options{
-		HTTP: f.HTTP, Listener: heir.http(), Discovery: watched, Instance: f.Instance, Version: buildinfo.Get().Version,
+		HTTP: f.HTTP, Listener: passed, Discovery: watched, Instance: f.Instance, Version: buildinfo.Get().Version,
 		Security:       security,
 		TrustedProxies: f.TrustedProxies,
 		HeaderTimeout:  f.HeaderTimeout, BodyTimeout: f.BodyTimeout, IdleTimeout: f.IdleTimeout,
@@ -143,5 +147,12 @@ func run(ctx context.Context, args []string, std cli.IO) error {
 	})
 	defer announced.Close()
 	front.announcement.Store(announced)
+	managed := make(chan struct{})
+	managing, over := context.WithCancel(ctx)
+	go func() {
+		defer close(managed)
+		manage(managing, t, base)
+	}()
+	defer func() { over(); <-managed }()
 	return t.Run(ctx)
 }

@@ -9,6 +9,7 @@ import (
 	"nanofront/internal/cli"
 	"nanofront/internal/handover"
 	"nanofront/internal/logging"
+	"nanofront/internal/systemd"
 	"nanofront/internal/unixpath"
 	"nanofront/terminator"
 )
@@ -72,6 +73,10 @@ func succession(ctx context.Context, end func(), f *flags, heir *inherited, t *t
 		var inherit func([]int, []byte) int
 		if t.Inherits() {
 			inherit = t.Inherit
+		}
+		// Before the predecessor goes: its end would be the service's.
+		if err := systemd.Notify(systemd.MainPID()); err != nil {
+			base.Log.Warn().Err(err).Msg("the service manager can't be told of this process")
 		}
 		if err := heir.Ready(inherit); err != nil {
 			base.Log.Error().Err(err).Msg("takeover failed, and both terminators serve now: end one of them")

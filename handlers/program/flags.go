@@ -12,6 +12,7 @@ import (
 	"nanofront/etcd/discovery"
 	"nanofront/handlers"
 	"nanofront/internal/cli"
+	"nanofront/internal/systemd"
 	"nanofront/internal/tuning"
 	"nanofront/internal/unixpath"
 	"nanofront/nanobus"
@@ -99,8 +100,21 @@ func (f *Flags) Serve(ctx context.Context, service string, newRole func(handlers
 		Kind: registry.KindHandler, Name: name, Service: service, Version: f.ServiceVersion,
 	})
 	defer announced.Close()
+	managed := make(chan struct{})
+	managing, over := context.WithCancel(ctx)
+	go func() {
+		defer close(managed)
+		if err := systemd.AnnounceReady(managing, r.Runtime().Ready, readyWithin, service+" "+name); err != nil {
+			base.Log.Warn().Err(err).Msg("the service manager can't be told that this process is ready")
+		}
+	}()
+	defer func() { over(); <-managed }()
 	return r.Run(ctx)
 }
+
+// readyWithin is how long a handler that can't get ready, for want of another service, leaves a service manager
+// waiting.
+const readyWithin = 15 * time.Second
 
 // check finds what is wrong with flags whose values mean something to others
 // too, to name the flag instead of what they make of it.

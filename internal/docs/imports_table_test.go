@@ -54,6 +54,7 @@ var mayImport = []row{
 	{"internal/process", "golang.org/x/sys", ""},
 	{"internal/rawsock", "golang.org/x/sys", ""},
 	{"internal/supervisor", "internal/process internal/terminal", ""},
+	{"internal/systemd", "", ""},
 	{"internal/tasks", "", ""},
 	{"internal/terminal", "github.com/mattn/go-isatty golang.org/x/sys", ""},
 	{"internal/testutil", "internal/freeport", ""},
@@ -84,7 +85,7 @@ var mayImport = []row{
 	{"handlers/handlertest", "handlers httpmsg internal/testutil registry", "for tests alone"},
 	{"handlers/ledger", "handlers", ""},
 	{"handlers/profile", "handlers internal/logging internal/terminal metrics github.com/cockroachdb/pebble/v2 github.com/rs/zerolog github.com/vbauerster/mpb/v8", ""},
-	{"handlers/program", "etcd/discovery handlers internal/cli internal/tuning internal/unixpath nanobus nanobus/busflags registry trace/traceflags", "the glue that all roles share"},
+	{"handlers/program", "etcd/discovery handlers internal/cli internal/systemd internal/tuning internal/unixpath nanobus nanobus/busflags registry trace/traceflags", "the glue that all roles share"},
 	{"handlers/web", "handlers httpmsg metrics nanobus", ""},
 
 	{"terminator", "httpmsg internal/logging metrics nanobus registry terminator/admission terminator/blocking terminator/conns terminator/eventloop terminator/exchange terminator/forwarded terminator/held terminator/http1 terminator/memory trace github.com/rs/zerolog", ""},
@@ -128,7 +129,7 @@ var mayImport = []row{
 	{"cmd/nanofront/top", "cmd/nanofront/fleet etcd/discovery internal/cli internal/terminal charm.land/bubbletea/v2 github.com/rs/zerolog", "alone draws a live screen"},
 	{"cmd/nanofront/up", "cmd/nanofront/routes etcd etcd/embedded internal/admin internal/buildinfo internal/cli internal/contexts internal/logging internal/supervisor internal/terminal internal/tuning metrics nanobus/busflags registry github.com/rs/zerolog", ""},
 	{"cmd/nanofront/weights", "etcd etcd/discovery internal/cli registry github.com/rs/zerolog", ""},
-	{"cmd/terminator", "etcd etcd/discovery internal/admin internal/buildinfo internal/cli internal/handover internal/lastknown internal/logging internal/tuning internal/unixpath metrics nanobus/busflags registry terminator trace/traceflags", ""},
+	{"cmd/terminator", "etcd etcd/discovery internal/admin internal/buildinfo internal/cli internal/handover internal/lastknown internal/logging internal/systemd internal/tuning internal/unixpath metrics nanobus/busflags registry terminator trace/traceflags", ""},
 }
 
 // withoutStandard are the parts of the standard library, and all below them, that a package
