@@ -47,8 +47,9 @@ type Call struct {
 	User any
 	// Patient, if not nil, is the Exchange for which the call is made with Go or GoAll: within its
 	// time, the call waits for an instance of a service that had one within ReturnTime, and a GET
-	// or HEAD is made once more when its link breaks. So a service can restart unnoticed. The
-	// Request's bytes must then be valid until Done.
+	// or HEAD is made once more when its link breaks, or sent to a second instance when the first is
+	// silent or slow. So a service can restart unnoticed. The Request's bytes must then be valid
+	// until Done.
 	Patient *Exchange
 	// Key, if not 0, chooses the instance: calls with the same key go to the same one, from every
 	// process, as long as it lives and doesn't have more than its share of work. It is for
@@ -61,6 +62,7 @@ type Call struct {
 	turn     uint64 // of the Exchange for which the call is made
 	repeated bool   // once, after its link broke
 	span     callSpan
+	stays    bool // the Request's bytes do, until the call has ended
 }
 
 var callPool = sync.Pool{New: func() any {
@@ -101,7 +103,7 @@ func (c *Call) Release() {
 	c.Request.wire().Reset()
 	c.Response.release()
 	c.span = callSpan{}
-	c.Err, c.Done, c.User, c.Key, c.Patient, c.client, c.turn, c.repeated = nil, nil, nil, 0, nil, nil, 0, false
+	c.Err, c.Done, c.User, c.Key, c.Patient, c.client, c.turn, c.repeated, c.stays = nil, nil, nil, 0, nil, nil, 0, false, false
 	callPool.Put(c)
 }
 
@@ -139,13 +141,30 @@ func (cl *Client) GoAll(calls []*Call, budget time.Duration) {
 // begin notes what the call's end needs.
 func (cl *Client) begin(c *Call) {
 	c.prepare()
-	c.client, c.bus.Key = cl, c.Key
+	c.client = cl
+	c.prepareBus()
 	if x := c.exchange(); x != nil {
 		c.turn = x.state.Load()
 		if cl.rt.opts.Tracer != nil {
 			c.beginSpan(&x.span)
 		}
 	}
+}
+
+// prepareBus sets what the bus is to know of the call. A read may be sent to a second instance while the first has not
+// answered, if the request's bytes are still there then.
+func (c *Call) prepareBus() {
+	c.bus.Key = c.Key
+	c.bus.Repeat = nanobus.RepeatNever
+	if (c.stays || c.Patient != nil) && c.reads() {
+		c.bus.Repeat = nanobus.RepeatSlow
+	}
+}
+
+// reads reports whether the request changes nothing.
+func (c *Call) reads() bool {
+	method := string(c.Request.Method)
+	return method == "GET" || method == "HEAD"
 }
 
 // exchange is the one for which the call is made, if that is known.
@@ -156,7 +175,8 @@ func (c *Call) exchange() *Exchange {
 	return c.Patient
 }
 
-// Do calls and waits. The Call must be released by the caller; its Done is not used. If ctx ends
+// Do calls and waits. A GET or HEAD may be sent to a second instance when the first is silent or
+// slow. The Call must be released by the caller; its Done is not used. If ctx ends
 // first, the error wraps ctx's, and the other side gets a cancel.
 func (cl *Client) Do(ctx context.Context, c *Call) error {
 	budget := DefaultCallBudget
@@ -177,6 +197,7 @@ func (cl *Client) Do(ctx context.Context, c *Call) error {
 			c.beginSpan(s)
 		}
 	}
+	c.stays = true
 	c.Done = func(c *Call) {
 		c.bus.Keep()
 		close(done)

@@ -65,8 +65,7 @@ func (c *Call) repeatable(err error) bool {
 	case errors.As(err, &remote):
 		return remote.Code == nanobus.CodeDraining || remote.Code == nanobus.CodeNoHandler
 	case errors.Is(err, nanobus.ErrLinkDown) && !c.repeated:
-		method := string(c.Request.Method)
-		c.repeated = method == "GET" || method == "HEAD"
+		c.repeated = c.reads()
 		return c.repeated
 	}
 	return false
@@ -103,7 +102,8 @@ func (cl *Client) tryWaiting() bool {
 			left = append(left, c)
 			continue
 		default:
-			c.Err, c.bus.Key = nil, c.Key
+			c.Err = nil
+			c.prepareBus()
 			again := cl.svc.Go(c.bus, c.Request.wire(), c.Patient.Remaining()-waitReserve/2)
 			if again == nil {
 				continue // it may have ended already, and be another by now

@@ -65,6 +65,7 @@ var (
 	UpstreamShed      = counter("upstream.<service>.shed", "requests", "requests to the service refused with 503 because its admission limit was reached; those of routes with a limit of their own among them", front)
 	UpstreamInFlight  = gauge("upstream.<service>.in_flight", "requests", "requests to the service admitted and not yet answered; not those of routes with a limit of their own", front)
 	UpstreamLimit     = gauge("upstream.<service>.limit", "requests", "how many requests to the service admission lets in at once at present", front)
+	UpstreamLoad      = gauge("upstream.<service>.load", "level", "how much more there is for a service than it can do: 0 no more, 1 hardly, 2 at least a tenth was refused in the last window, 3 at least half", front)
 	UpstreamLatency   = timer("upstream.<service>.latency", "from sending a request to the service to its answer", front)
 	UpstreamDegraded  = gauge("upstream.degraded", "services", "routed services without a live instance that takes requests, whose requests get a 503", front)
 	UpstreamMeasured  = counter("upstream.<service>.measured", "requests", "requests to the service that count for its goals: each that was answered or has failed; not those held or whose bodies travel in chunks, and not those whose client left before the largest goal", front)

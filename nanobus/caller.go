@@ -9,8 +9,9 @@ import (
 
 // calls are the calls of a bus that are under way.
 type calls struct {
-	bus   *Bus
-	table *table
+	bus    *Bus
+	table  *table
+	spares spares
 }
 
 // failAll ends all calls under way on a link, or on any if l is nil.

@@ -179,6 +179,37 @@ func (q *calls) again(s *slot, id uint64) bool {
 	return true
 }
 
+// spares are the copies of a bus that has no budget of its user's. Only the sweep takes of them.
+type spares struct {
+	calls uint64 // as of when they were last added to
+	used  uint64 // of those that are kept
+}
+
+const (
+	sparePart = 20 // one for so many calls
+	spareKept = 100
+)
+
+// take reports whether one more is left, after so many calls since the start.
+func (s *spares) take(calls uint64) bool {
+	more := (calls - s.calls) / sparePart
+	s.calls += more * sparePart
+	s.used -= min(s.used, more)
+	if s.used >= spareKept {
+		return false
+	}
+	s.used++
+	return true
+}
+
+// spare reports whether one more copy may be sent to rescue a request.
+func (q *calls) spare() bool {
+	if f := q.bus.opts.Spare; f != nil {
+		return f()
+	}
+	return q.spares.take(q.bus.metrics.calls.Value())
+}
+
 // rescue sends to others what may be repeated of what waits for a silent link, within the budget.
 func (q *calls) rescue(l *Link) {
 	if l.service == nil || l.service.chooses(l) {
@@ -191,7 +222,7 @@ func (q *calls) rescue(l *Link) {
 		if id == 0 || s.link.Load() != l || s.repeat.Load() <= 0 {
 			continue
 		}
-		if q.bus.opts.Spare != nil && !q.bus.opts.Spare() {
+		if !q.spare() {
 			q.bus.metrics.copiesLeftOut.Inc()
 			return
 		}

@@ -76,7 +76,7 @@ type Options struct {
 	MaxHeld int
 
 	// Spare is asked before a request that may be repeated (Call.Repeat) is sent to another instance, as the one that
-	// has it is silent. It must not block. nil: all are.
+	// has it is silent. It must not block. nil: one for each twenty calls is, and a hundred that are kept.
 	Spare func() bool
 
 	// Memory names where Serve remembers requests, so that it knows one again that comes once more, and doesn't act

@@ -65,12 +65,22 @@ func (g *Gate) Enter(a Ask) bool {
 			a.Bonus--
 		}
 	}
-	if n <= limit+limit*a.Bonus/8 && g.room(n, all) && g.inTime(n, a.Timeout) {
+	if n <= raised(limit, a.Bonus) && g.room(n, all) && g.inTime(n, a.Timeout) {
 		return true
 	}
 	g.leave()
 	g.refused.Add(1)
 	return false
+}
+
+// raised is a limit with a bonus of so many eighths of it. With at least all of it as a bonus it is no less than without
+// an overload: what came before the overload was found may be under way for a while, and far more than the limit.
+func raised(limit, bonus int64) int64 {
+	with := limit + limit*bonus/8
+	if bonus >= 7 { // less one of a client that asks for much
+		return max(with, openFloor)
+	}
+	return with
 }
 
 // room reports whether the n-th request of the gate, and all-th of all, is within the cap, and leaves enough to others:

@@ -182,3 +182,21 @@ func TestGate_Load(t *testing.T) {
 		}
 	}
 }
+
+// Health checks are let in though far more is under way than an overload's limit, from before it was found.
+func TestGate_HealthWhileItDrains(t *testing.T) {
+	l := New(8, 16384, 50*time.Millisecond)
+	g := l.Gate("s")
+	for range 500 {
+		if !g.Enter(Ask{}) {
+			t.Fatal("refused without an overload")
+		}
+	}
+	g.limit.Store(20)
+	g.rate.Store(1000)
+	for bonus, want := range map[int64]bool{8: true, 7: true, 1: false, 0: false, -2: false} {
+		if got := g.Enter(Ask{Bonus: bonus}); got != want {
+			t.Errorf("with a bonus of %d eighths it is let in: %v, want %v", bonus, got, want)
+		}
+	}
+}

@@ -76,6 +76,7 @@ func newRouting(doc *registry.Routes, bus *nanobus.Bus, limiter *admission.Limit
 			r.gates[route.Service] = true
 			set.GaugeFunc(metrics.UpstreamInFlight, func() float64 { return float64(gate.InFlight()) }, route.Service)
 			set.GaugeFunc(metrics.UpstreamLimit, func() float64 { return float64(gate.Limit()) }, route.Service)
+			set.GaugeFunc(metrics.UpstreamLoad, func() float64 { return float64(gate.Load()) }, route.Service)
 			set.GaugeFunc(metrics.UpstreamInstances, func() float64 { return float64(s.Live()) }, route.Service)
 		}
 	}

@@ -6,6 +6,7 @@ import "nanofront/metrics"
 type figures struct {
 	rate, failed, shed, inFlight, limit float64
 	p50, p99, answered                  float64
+	load                                int
 }
 
 // add adds another front's: see the package's doc for percentiles.
@@ -16,7 +17,7 @@ func (f *figures) add(o figures) {
 		f.p50 = (f.p50*f.answered + o.p50*o.answered) / all
 		f.answered = all
 	}
-	f.p99 = max(f.p99, o.p99)
+	f.p99, f.load = max(f.p99, o.p99), max(f.load, o.load)
 }
 
 func serviceFigures(r *metrics.Report, service string) figures {
@@ -27,6 +28,7 @@ func serviceFigures(r *metrics.Report, service string) figures {
 		shed:     r.Counters[metrics.UpstreamShed.SeriesName(service)].Rate,
 		inFlight: r.Gauges[metrics.UpstreamInFlight.SeriesName(service)],
 		limit:    r.Gauges[metrics.UpstreamLimit.SeriesName(service)],
+		load:     int(r.Gauges[metrics.UpstreamLoad.SeriesName(service)]),
 		p50:      latency.P50, p99: latency.P99, answered: latency.Rate,
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"nanofront/internal/terminal"
 	"nanofront/registry"
 )
 
@@ -48,13 +49,14 @@ func (v *View) setServices(routed map[string]bool) {
 			}
 		}
 		s.Rate, s.Failed, s.Shed, s.P50, s.P99, s.InFlight, s.Limit = f.rate, f.failed, f.shed, f.p50, f.p99, f.inFlight, f.limit
+		s.Load = f.load
 	}
 	unrouted := make(map[string]figures)
 	for i := range v.Instances {
 		in := &v.Instances[i]
 		s := of(in.Service)
 		s.Instances++
-		if in.State == Serving {
+		if in.State == Serving || in.State == Returning {
 			s.Serving++
 		}
 		if !s.Routed && in.Rate != nil {
@@ -73,6 +75,9 @@ func (v *View) setServices(routed map[string]bool) {
 	}
 	slices.SortFunc(v.Services, func(a, b Service) int { return cmp.Compare(a.Name, b.Name) })
 }
+
+// loads says what the load levels of a service mean.
+var loads = [...]string{"", "hardly", "a tenth or more is too much", "half or more is too much"}
 
 // judge says what is down, or isn't as it should be. What somebody has asked for, such as an
 // instance that drains or has weight 0, is none of it.
@@ -96,8 +101,12 @@ func (v *View) judge() {
 		}
 	}
 	for i := range v.Services {
-		if s := &v.Services[i]; s.Degraded != "" {
+		s := &v.Services[i]
+		if s.Degraded != "" {
 			v.problem("service", s.Name, s.Degraded)
+		}
+		if s.Load > 0 {
+			v.problem("service", s.Name, fmt.Sprintf("overloaded, %s: %s refused requests a second", loads[min(s.Load, len(loads)-1)], terminal.Grouped(s.Shed)))
 		}
 	}
 	for i := range v.Instances {
@@ -106,6 +115,10 @@ func (v *View) judge() {
 			v.problem("instance", in.Name(), "its process has ended without a word")
 		case Silent:
 			v.problem("instance", in.Name(), "no answer: "+plain(in.asked))
+		case Stalled:
+			v.problem("instance", in.Name(), "says nothing though requests are in flight there: is its process stopped, or its machine hung?")
+		case Ejected:
+			v.problem("instance", in.Name(), "fails, or is slow, beyond its peers, and gets a hundredth of its share")
 		}
 	}
 	v.Healthy = len(v.Problems) == 0

@@ -19,6 +19,9 @@ type State string
 const (
 	Serving    State = "serving"
 	Drained    State = "drained"
+	Stalled    State = "stalled"
+	Ejected    State = "ejected"
+	Returning  State = "returning"
 	Draining   State = "draining"
 	Registered State = "registered"
 	Silent     State = "silent"
@@ -33,6 +36,9 @@ var States = []struct {
 }{
 	{Serving, terminal.Green, "linked with a terminator or another handler, which send it requests"},
 	{Drained, terminal.Blue, "taken out, by an operator or by its own weight 0: it gets no new requests, and its links stay"},
+	{Stalled, terminal.Red, "linked, but silent with requests in flight: it gets no more until it speaks"},
+	{Ejected, terminal.Red, "fails, or is slow, beyond its peers: it gets a hundredth of its share for a while"},
+	{Returning, terminal.Yellow, "was ejected, and gets its share back in steps"},
 	{Draining, terminal.Yellow, "finishes what it has, takes nothing new, and ends"},
 	{Registered, terminal.Yellow, "announced and alive, but nobody is linked with it"},
 	{Silent, terminal.Red, "announced, but nobody is linked with it and it doesn't answer in time"},
@@ -72,17 +78,24 @@ func setStates(statuses []Instance, terminators []Terminator) {
 // there, whatever its admin port does. Without one the process itself was asked, so that
 // one which died is gone at once, though etcd lists it for as long as its lease.
 func stateOf(s *Instance, links []nanobus.LinkInfo) State {
-	has := func(link string) bool {
+	has := func(link string, as func(*nanobus.LinkInfo) bool) bool {
 		return slices.ContainsFunc(links, func(l nanobus.LinkInfo) bool {
-			return l.Service == s.Service && l.Instance == s.ID && l.State == link
+			return l.Service == s.Service && l.Instance == s.ID && l.State == link && as(&l)
 		})
 	}
+	whatever := func(*nanobus.LinkInfo) bool { return true }
 	switch {
-	case has("draining"):
+	case has("draining", whatever):
 		return Draining
-	case has("live") && s.Weight.Share() == 0:
+	case has("live", whatever) && s.Weight.Share() == 0:
 		return Drained
-	case has("live"):
+	case has("live", func(l *nanobus.LinkInfo) bool { return l.Stalled }):
+		return Stalled
+	case has("live", func(l *nanobus.LinkInfo) bool { return l.Share == ejectedShare }):
+		return Ejected
+	case has("live", func(l *nanobus.LinkInfo) bool { return l.Share > 0 && l.Share < 100 }):
+		return Returning
+	case has("live", whatever):
 		return Serving
 	case s.asked == nil:
 		return Registered
@@ -91,6 +104,9 @@ func stateOf(s *Instance, links []nanobus.LinkInfo) State {
 	}
 	return Gone
 }
+
+// ejectedShare is what is left to an instance that was ejected, in per cent.
+const ejectedShare = 1
 
 // knockTimeout bounds a look at a bus address.
 const knockTimeout = 2 * time.Second

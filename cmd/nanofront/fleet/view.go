@@ -149,6 +149,9 @@ type Service struct {
 	P99       float64 `json:"p99_ms"`
 	InFlight  float64 `json:"in_flight"`
 	Limit     float64 `json:"limit,omitempty"`
+	// Load is how much more there is than it can do, at the front that has most: 0 no more, 1 hardly, 2 at least a tenth
+	// was refused in the last twentieth of a second, 3 at least half.
+	Load int `json:"load,omitempty"`
 	// Degraded says why requests for it are refused, if they are.
 	Degraded string `json:"degraded,omitempty"`
 }
