@@ -97,9 +97,8 @@ func service() Section {
 			{Title: "Instances", Unit: Count, Help: "Live instances that a front sees; the largest number of all fronts.", Queries: []Query{{Metric: m.UpstreamInstances, Worst: true, Legend: "live"}}},
 			{Title: "Routes", Unit: PerSecond, Help: "Requests of each route, of all services.", Queries: []Query{by(m.RouteRequests, "route")}},
 			{Title: "Routes: failed", Unit: PerSecond, Help: "Failed requests of each route, of all services.", Queries: []Query{by(m.RouteFailed, "route")}},
-			{Title: "Routes: within goals", Unit: PerSecond, Help: "Requests of each route, and those within their smallest goals, of all services.", Queries: []Query{
-				by(m.RouteMeasured, "route"), by(m.RouteWithin, "route"),
-			}},
+			{Title: "Routes: measured", Unit: PerSecond, Help: "Requests of each route that count for its goals, of all services.", Queries: []Query{by(m.RouteMeasured, "route")}},
+			{Title: "Routes: within goals", Unit: PerSecond, Help: "Requests of all routes within each goal.", Queries: []Query{by(m.RouteWithin, "goal")}},
 		},
 	}
 }
