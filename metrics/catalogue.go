@@ -14,7 +14,7 @@ var (
 // The terminator: HTTP.
 var (
 	HTTPRequests             = counter("http.requests", "requests", "requests whose head was accepted", front)
-	HTTPStatus               = counter("http.status.<class>", "responses", "responses sent, by class of status: 1xx, 2xx, 3xx, 4xx, 5xx", front)
+	HTTPStatus               = counter("http.status.<class>", "responses", "responses sent, by class of status: 1xx, 2xx, 3xx, 4xx, 5xx", front).known("1xx", "2xx", "3xx", "4xx", "5xx")
 	HTTPRefused              = counter("http.refused.<reason>", "requests", "requests refused before routing because their bytes are not acceptable HTTP, by reason", front)
 	HTTPShed                 = counter("http.shed", "requests", "requests refused with 503 because the admission limit was reached", front)
 	HTTPTurnedAway           = counter("http.turned_away", "requests", "requests refused with 503 before routing because the front itself has too much to do", front)
@@ -87,10 +87,10 @@ var (
 var (
 	BusLinks         = gauge("bus.links", "links", "open links to peers", onBus)
 	BusLinkOpened    = counter("bus.link.opened", "links", "links opened", onBus)
-	BusLinkClosed    = counter("bus.link.closed.<reason>", "links", "links closed, by reason: peer (it has gone), write (it reads too slowly or not at all), silent, no_hello, no_proof, auth, malformed, flood, overrun, crowded, duplicate, removed", onBus)
+	BusLinkClosed    = counter("bus.link.closed.<reason>", "links", "links closed, by reason: peer (it has gone), write (it reads too slowly or not at all), silent, no_hello, no_proof, auth, malformed, flood, overrun, crowded, duplicate, removed", onBus).known("peer", "write", "silent", "no_hello", "no_proof", "auth", "malformed", "flood", "overrun", "crowded", "duplicate", "removed")
 	BusLinkStalled   = counter("bus.link.stalled", "links", "links taken out of choice because the peer was silent with requests under way for longer than 200 ms and four times their p99, while others of its service spoke; the first message brings one back", onBus)
 	BusLinkEjected   = counter("bus.link.ejected", "links", "instances whose share was cut to a hundredth because they failed, or were slow, beyond their peers; it grows back in steps", onBus)
-	BusLinkRefused   = counter("bus.link.refused.<reason>", "connections", "connections that ended before they were links, by reason: not_sp, tls, handshake_timeout, handshake_broken, crowded, too_many", onBus)
+	BusLinkRefused   = counter("bus.link.refused.<reason>", "connections", "connections that ended before they were links, by reason: not_sp, tls, handshake_timeout, handshake_broken, crowded, too_many", onBus).known("not_sp", "tls", "handshake_timeout", "handshake_broken", "crowded", "too_many")
 	BusMessagesIn    = counter("bus.messages_in", "messages", "bus messages received; frames_in / messages_in is the mean batch", onBus)
 	BusMessagesOut   = counter("bus.messages_out", "messages", "bus messages sent; frames_out / messages_out is the mean batch", onBus)
 	BusFramesIn      = counter("bus.frames_in", "frames", "frames received", onBus)
@@ -100,7 +100,7 @@ var (
 	BusCalls         = counter("bus.calls", "calls", "requests put on the bus that expect a reply", onBus)
 	BusKeyed         = counter("bus.keyed", "calls", "calls sent to an instance chosen by their key", onBus)
 	BusKeyMoved      = counter("bus.key_moved", "calls", "of those, calls that went elsewhere because their key's instance was over its bounded load or without credit, or had just failed", onBus)
-	BusCopies        = counter("bus.copies.<why>", "calls", "calls whose request was sent to a second instance too, as the first was slow (took longer than nearly all lately) or stalled", onBus)
+	BusCopies        = counter("bus.copies.<why>", "calls", "calls whose request was sent to a second instance too, as the first was slow (took longer than nearly all lately) or stalled", onBus).known("slow", "stalled")
 	BusCopiesWon     = counter("bus.copies_won", "calls", "of those, calls that the second instance answered first", onBus)
 	BusCopiesLeftOut = counter("bus.copies_left_out", "calls", "copies that were not sent, as the budget was used up or the service refused requests", onBus)
 	BusDropped       = counter("bus.dropped.<reason>", "frames", "frames or messages dropped, by reason: late, stray, malformed, unknown_kind, over_window, link_down, no_handler, event_overflow, tap_overflow, oversized, over_bodies, over_held, payload (it could not be encoded)", onBus)
@@ -128,7 +128,7 @@ var (
 // Handlers: the runtime.
 var (
 	HandlerRequests         = counter("requests", "requests", "requests received", backend)
-	HandlerResponses        = counter("responses.<class>", "responses", "responses given, by class of status: 1xx, 2xx, 3xx, 4xx, 5xx", backend)
+	HandlerResponses        = counter("responses.<class>", "responses", "responses given, by class of status: 1xx, 2xx, 3xx, 4xx, 5xx", backend).known("1xx", "2xx", "3xx", "4xx", "5xx")
 	HandlerPanics           = counter("panics", "requests", "requests whose handler panicked; answered with 500", backend)
 	HandlerErrors           = counter("errors", "requests", "requests whose handler returned an error", backend)
 	HandlerExpired          = counter("expired", "requests", "requests whose deadline passed before they were answered; most were never begun", backend)
@@ -183,5 +183,5 @@ var (
 	StatsdSent        = counter("statsd.sent", "lines", "StatsD lines sent and not refused; counted an interval later", all)
 	StatsdFailed      = counter("statsd.failed", "lines", "StatsD lines lost because the address does not resolve, or because the socket or the server's machine refuses them", all)
 	LogDropped        = counter("log.dropped", "lines", "log lines dropped because the log's writer was behind, or because they could not be written: nobody reads standard error any more, or the disk is full", all)
-	MetricsOverflow   = counter("metrics.overflow", "series", "requests for a series beyond the 1,000 of a metric, given the shared series \"other\"", all)
+	MetricsOverflow   = counter("metrics.overflow", "series", "requests for a series beyond the 1,000 of a metric, or the 20,000 of a process, given the shared series \"other\"", all)
 )

@@ -53,6 +53,9 @@ type Desc struct {
 	Help string
 	// Programs are those that report it.
 	Programs []string
+	// Known are all values of its only placeholder, if it has one whose values are fixed: their series
+	// exist from the start, at 0, so that the first of a kind is seen as one more than none.
+	Known []string
 
 	local        bool     // at the admin port alone, not sent to StatsD
 	index        int      // in the catalogue, and in Set.families
@@ -97,6 +100,12 @@ func (d *Desc) fill(details []string) string {
 		}
 	}
 	return b.String()
+}
+
+// known sets Known.
+func (d *Desc) known(values ...string) *Desc {
+	d.Known = values
+	return d
 }
 
 var catalogue []*Desc

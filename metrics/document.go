@@ -11,7 +11,7 @@ const documentHead = `# Metrics
 
 <!-- Generated from metrics/catalogue.go by "go generate ./metrics". Do not edit. -->
 
-Every program counts what it does, and reports it in two ways.
+Every program counts what it does, and reports it in three ways.
 
 **StatsD** (` + "`--statsd`" + ` and the flags that begin so), under names
 ` + "`<prefix>.<program>.<instance|->.<noun>[.<detail>]`" + `. The prefix is ` + "`nanofront`" + `; the instance is ` + "`-`" + `
@@ -44,9 +44,19 @@ duration in ms and a count. For any other period, take the difference of two of 
 the same ` + "`start_id`" + `: with another one the process has started anew, and all counts from 0. How
 long lies between the two is the difference of their ` + "`uptime_ns`" + `; ` + "`now`" + ` is the wall clock.
 
+**` + "`/metrics`" + `** on the admin port, for Prometheus: ` + "`http.requests`" + ` is
+` + "`nanofront_http_requests_total`, `upstream.<service>.latency`" + ` is the histogram
+` + "`nanofront_upstream_latency_seconds`" + ` with the label ` + "`service`" + `, and a handler's own, such as
+` + "`queue`, are `nanofront_handler_queue_seconds`" + `. The process is told of as all programs do, in
+` + "`process_*` and `go_*`" + `. Histograms are cut at 15 durations from 0.1 ms to 10 s and at every goal,
+each at the next bound of the timer's own buckets, so that the counts are exact:
+` + "`le=\"0.025165823\"`" + ` is what a timer can't tell from 25 ms. By protobuf they are native histograms
+besides (2^(1/8) from bound to bound). All series whose labels are known exist from the start, at 0.
+
 A timer is exact to 1 % from 100 ns to 10 min. Shorter durations count as 100 ns, longer ones as 10
-min. A metric has at most 1,000 series, or 8,000 if it tells goals apart; further ones share one
-named ` + "`other`" + ` and are counted in ` + "`metrics.overflow`" + `.
+min. A metric has at most 1,000 series, or 8,000 if it tells goals apart, and a process 20,000;
+further ones share one named ` + "`other`" + ` and are counted in ` + "`metrics.overflow`" + `. Details are services and
+routes of the routes document, and values from fixed lists.
 
 **Goals** are stated in the [routes document](operations.md#goals). A goal's name is its time: 25ms,
 1500ms, 2s.

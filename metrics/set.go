@@ -18,6 +18,10 @@ import (
 // whose details are "other", takes the rest.
 const MaxSeries = 1000
 
+// MaxProcessSeries is how many series all metrics of a process have together; beyond them a new one is
+// "other", too.
+const MaxProcessSeries = 20_000
+
 // maxDetail is how many bytes of a detail are kept.
 const maxDetail = 64
 
@@ -39,6 +43,7 @@ type Set struct {
 
 	mu       sync.RWMutex
 	families []map[string]*series // by Desc.index, then by the details
+	count    int                  // of series, in all families
 
 	goalsMu sync.Mutex
 	goals   map[string]*Goals // by service, route and goals
@@ -75,6 +80,14 @@ func New(program, instance string) *Set {
 	}
 	s.marks[0], s.marked = s.start, 1
 	s.overflow = s.Counter(MetricsOverflow)
+	for _, d := range catalogue {
+		if !slices.Contains(d.Programs, program) {
+			continue
+		}
+		for _, detail := range d.Known {
+			s.Counter(d, detail) // exists from now on
+		}
+	}
 	return s
 }
 
@@ -188,7 +201,7 @@ func (s *Set) lookup(d *Desc, kind Kind, details []string) (sr *series, shared b
 		family = make(map[string]*series)
 		s.families[d.index] = family
 	}
-	if len(family) >= d.mostSeries() {
+	if len(family) >= d.mostSeries() || d.Details() > 0 && s.count >= MaxProcessSeries {
 		s.overflow.Inc()
 		others := make([]string, len(details))
 		for i := range others {
@@ -201,6 +214,7 @@ func (s *Set) lookup(d *Desc, kind Kind, details []string) (sr *series, shared b
 	}
 	sr = newSeries(d, key)
 	family[key] = sr
+	s.count++
 	return sr, shared
 }
 

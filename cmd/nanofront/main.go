@@ -12,6 +12,7 @@ import (
 	"nanofront/cmd/nanofront/routes"
 	"nanofront/cmd/nanofront/status"
 	"nanofront/cmd/nanofront/systems"
+	"nanofront/cmd/nanofront/targets"
 	"nanofront/cmd/nanofront/top"
 	"nanofront/cmd/nanofront/up"
 	"nanofront/cmd/nanofront/weights"
@@ -27,6 +28,7 @@ type grammar struct {
 	Undrain  weights.Undrain    `cmd:"" help:"Leave a process to itself again."`
 	Weight   weights.Weight     `cmd:"" help:"Give an instance another share of its service's requests."`
 	Dash     dash.Command       `cmd:"" help:"Serve a live page: what is wrong, where, and what changed."`
+	Targets  targets.Command    `cmd:"" help:"List the processes for Prometheus, as a file or over HTTP."`
 	Routes   routes.Command     `cmd:"" help:"Show or change the routes."`
 	New      newproject.Command `cmd:"" help:"Write a handler of your own, ready to run."`
 	Register register.Command   `cmd:"" help:"Run a handler in any language, and keep it registered in etcd."`

@@ -14,6 +14,7 @@ import (
 	"nanofront/internal/admin"
 	"nanofront/internal/buildinfo"
 	"nanofront/internal/logging"
+	"nanofront/internal/prometheus"
 	"nanofront/metrics"
 )
 
@@ -108,6 +109,7 @@ func (c *Common) Start(program, instance string, ready func() []string) (*Base, 
 			_ = logs.Close() // as above
 			return nil, err
 		}
+		b.Admin.Handle("/metrics", prometheus.Handler(set, prometheus.Options{}))
 		b.announced = c.announced(b.Admin.Addr())
 	}
 	logs.TakeStandard()

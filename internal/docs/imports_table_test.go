@@ -34,7 +34,7 @@ var mayImport = []row{
 	{"internal/admin", "internal/logging metrics github.com/rs/zerolog", ""},
 	{"internal/buildinfo", "", ""},
 	{"internal/chores", "", ""},
-	{"internal/cli", "internal/admin internal/buildinfo internal/contexts internal/logging internal/terminal metrics registry github.com/alecthomas/kong github.com/rs/zerolog", ""},
+	{"internal/cli", "internal/admin internal/buildinfo internal/contexts internal/logging internal/prometheus internal/terminal metrics registry github.com/alecthomas/kong github.com/rs/zerolog", ""},
 	{"internal/contexts", "internal/wholefile", ""},
 
 	{"internal/dashboards", "metrics", "what is shown of metrics"},
@@ -52,6 +52,7 @@ var mayImport = []row{
 	{"internal/lastknown", "internal/logging metrics registry github.com/rs/zerolog", ""},
 	{"internal/logging", "internal/terminal github.com/rs/zerolog", ""},
 	{"internal/process", "golang.org/x/sys", ""},
+	{"internal/prometheus", "internal/buildinfo metrics github.com/prometheus/client_golang github.com/prometheus/client_model google.golang.org/protobuf", "the only one that knows Prometheus' client, and on no request's way"},
 	{"internal/rawsock", "golang.org/x/sys", ""},
 	{"internal/supervisor", "internal/process internal/terminal", ""},
 	{"internal/systemd", "", ""},
@@ -117,7 +118,7 @@ var mayImport = []row{
 
 	{"cmd/bench", "bench/chaos bench/compare bench/drivers bench/load bench/peers bench/report bench/result bench/scenario bench/soak internal/cli internal/terminal internal/tuning internal/wholefile github.com/HdrHistogram/hdrhistogram-go", ""},
 	{"cmd/handler", "handlers handlers/echo handlers/ledger handlers/profile handlers/program handlers/web internal/cli", ""},
-	{"cmd/nanofront", "cmd/nanofront/bus cmd/nanofront/dash cmd/nanofront/newproject cmd/nanofront/register cmd/nanofront/routes cmd/nanofront/status cmd/nanofront/systems cmd/nanofront/top cmd/nanofront/up cmd/nanofront/weights etcd/embedded internal/cli internal/tuning", ""},
+	{"cmd/nanofront", "cmd/nanofront/bus cmd/nanofront/dash cmd/nanofront/newproject cmd/nanofront/register cmd/nanofront/routes cmd/nanofront/status cmd/nanofront/systems cmd/nanofront/targets cmd/nanofront/top cmd/nanofront/up cmd/nanofront/weights etcd/embedded internal/cli internal/tuning", ""},
 	{"cmd/nanofront/bus", "etcd/discovery httpmsg internal/buildinfo internal/cli internal/terminal nanobus nanobus/busflags nanobus/tap nanobus/wire registry github.com/rs/zerolog", ""},
 	{"cmd/nanofront/dash", "etcd etcd/discovery internal/admin internal/cli internal/dash/collect internal/dash/page internal/dash/view internal/logging internal/tuning registry", ""},
 	{"cmd/nanofront/newproject", "examples internal/cli registry", ""},
@@ -130,6 +131,7 @@ var mayImport = []row{
 	{"cmd/nanofront/up", "cmd/nanofront/routes etcd etcd/embedded internal/admin internal/buildinfo internal/cli internal/contexts internal/logging internal/supervisor internal/terminal internal/tuning metrics nanobus/busflags registry github.com/rs/zerolog", ""},
 	{"cmd/nanofront/weights", "etcd etcd/discovery internal/cli registry github.com/rs/zerolog", ""},
 	{"cmd/terminator", "etcd etcd/discovery internal/admin internal/buildinfo internal/cli internal/handover internal/lastknown internal/logging internal/systemd internal/tuning internal/unixpath metrics nanobus/busflags registry terminator trace/traceflags", ""},
+	{"cmd/nanofront/targets", "etcd etcd/discovery internal/admin internal/cli internal/logging internal/wholefile registry github.com/rs/zerolog", ""},
 }
 
 // withoutStandard are the parts of the standard library, and all below them, that a package

@@ -2,6 +2,7 @@ package exchange
 
 import (
 	"nanofront/metrics"
+	"nanofront/terminator/http1"
 )
 
 // frontMetrics are the handles of what the terminator counts.
@@ -34,6 +35,10 @@ func newFrontMetrics(s *metrics.Set) *frontMetrics {
 	}
 	upstreamErrors := s.Counter(metrics.HTTPUpstreamErrors)
 	refused := func(reason string) *metrics.Counter { return s.Counter(metrics.HTTPRefused, reason) }
+	for fault := http1.OK + 1; fault <= http1.FaultBodySlow; fault++ {
+		_, reason := fault.Response()
+		refused(reason) // exists from now on
+	}
 	m.outcomes = [...]*metrics.Counter{
 		answered:      nil, // counted as requests
 		aboutServer:   s.Counter(metrics.HTTPOptions),
