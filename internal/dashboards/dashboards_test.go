@@ -38,7 +38,7 @@ func TestSections_AreComplete(t *testing.T) {
 			titles[p.Title] = true
 			for _, q := range p.Queries {
 				if q.Metric == nil {
-					if q.External == "" {
+					if q.External == "" && q.PromQL == "" {
 						t.Errorf("%s: %s: a query of nothing", s.ID, p.Title)
 					}
 					continue
@@ -48,6 +48,9 @@ func TestSections_AreComplete(t *testing.T) {
 				}
 				if q.By != "" && q.By != Instance && !slices.Contains(q.Metric.Placeholders(), q.By) {
 					t.Errorf("%s: %s: %s has no <%s>", s.ID, p.Title, q.Metric.Name, q.By)
+				}
+				if look := looks[s.ID+": "+p.Title]; look == "" {
+					t.Errorf("%s: %s: looks doesn't say what to do", s.ID, p.Title)
 				}
 				if (q.By == "") == (q.Legend == "") {
 					t.Errorf("%s: %s: %s: want a legend, or a placeholder that gives it", s.ID, p.Title, q.Metric.Name)
@@ -79,6 +82,9 @@ func TestGraphite_NamesExist(t *testing.T) {
 	for _, s := range Sections() {
 		for _, p := range s.Panels {
 			for _, q := range p.Queries {
+				if !q.inGraphite() {
+					continue
+				}
 				for _, found := range graphitePath.FindAllStringSubmatch(GraphiteTarget(q, s.PerService), -1) {
 					n++
 					words := strings.Split(found[0], ".")
@@ -104,6 +110,9 @@ func TestGraphite_SaysHowToConsolidate(t *testing.T) {
 	for _, s := range Sections() {
 		for _, p := range s.Panels {
 			for _, q := range p.Queries {
+				if !q.inGraphite() {
+					continue
+				}
 				target := GraphiteTarget(q, s.PerService)
 				if peak := q.Part != "" && q.Part != "count"; peak && !strings.Contains(target, `,"max")`) {
 					t.Errorf("%s: %s: %s averages peaks", s.ID, p.Title, target)

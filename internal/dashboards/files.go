@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -21,10 +22,20 @@ func Files() (map[string][]byte, error) {
 		files["graphite/dashboards/nanofront-"+s.ID+".json"] = b
 		fmt.Fprintf(&urls, "\n# %s\n", s.Title)
 		for _, p := range s.Panels {
-			fmt.Fprintf(&urls, "%s\n", GraphiteURL(p, s.PerService))
+			if slices.ContainsFunc(p.Queries, Query.inGraphite) {
+				fmt.Fprintf(&urls, "%s\n", GraphiteURL(p, s.PerService))
+			}
+		}
+		for _, from := range Sources {
+			if b, err = encode(grafana(s, from)); err != nil {
+				return nil, err
+			}
+			files["grafana/"+string(from)+"/"+s.ID+".json"] = b
 		}
 	}
 	files["graphite/urls.txt"] = []byte(urls.String())
+	files["prometheus/nanofront.rules.yaml"] = Rules()
+	files["../docs/runbook.md"] = Runbook()
 	return files, nil
 }
 

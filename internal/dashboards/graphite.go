@@ -95,7 +95,7 @@ func GraphiteTarget(q Query, perService bool) string {
 func GraphiteURL(p Panel, perService bool) string {
 	v := url.Values{}
 	for _, q := range p.Queries {
-		if q.Metric == nil || !q.Metric.Local() {
+		if q.inGraphite() {
 			v.Add("target", GraphiteTarget(q, perService))
 		}
 	}
@@ -146,7 +146,7 @@ func graphite(s Section) graphiteDashboard {
 	for _, p := range s.Panels {
 		var targets []string
 		for _, q := range p.Queries {
-			if q.Metric == nil || !q.Metric.Local() {
+			if q.inGraphite() {
 				targets = append(targets, GraphiteTarget(q, s.PerService))
 			}
 		}

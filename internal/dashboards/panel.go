@@ -64,6 +64,8 @@ type Query struct {
 	Rate bool
 	// External is a series of the monitoring system itself, by its name in Graphite, in place of a metric.
 	External string
+	// PromQL is a query of what Prometheus alone has, in place of a metric.
+	PromQL string
 	// Legend names the line; with By, its values do.
 	Legend string
 }
@@ -73,6 +75,11 @@ const Instance = "instance"
 
 // parts are what StatsD has of a timer.
 var parts = []string{"p50", "p90", "p99", "p999", "max", "count"}
+
+// inGraphite says whether Graphite has the series.
+func (q Query) inGraphite() bool {
+	return q.External != "" || q.Metric != nil && !q.Metric.Local()
+}
 
 // Programs are those that report the query's metric, as a pattern with braces.
 func (q Query) programs() string {

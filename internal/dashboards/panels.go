@@ -103,6 +103,9 @@ func service() Section {
 	}
 }
 
+// ofRelease narrows what Prometheus has to the release that is looked at.
+const ofRelease = `{system=~"$system", role=~"$role", version=~"$version"}`
+
 func release() Section {
 	return Section{
 		ID: "release", Title: "One release", About: "Does the new do worse than the old? Each instance is a line.",
@@ -118,6 +121,18 @@ func release() Section {
 				by(m.HandlerErrors, Instance), by(m.HandlerPanics, Instance), sum(m.HandlerExpired, "expired"),
 			}},
 			{Title: "In flight", Unit: Count, Help: "Requests that each instance has.", Queries: []Query{by(m.HandlerInFlight, Instance)}},
+			{Title: "Requests by version", Unit: PerSecond, Help: "What the instances of each version get.", Queries: []Query{
+				{By: "version", PromQL: `sum by (version) (rate(nanofront_handler_requests_total` + ofRelease + `[$__rate_interval]))`},
+			}},
+			{Title: "Failures by version", Unit: Percent, Help: "Share of the responses of each version with a status from 500 on.", Queries: []Query{
+				{By: "version", PromQL: `100 * sum by (version) (rate(nanofront_handler_responses_total{class="5xx", ` + ofRelease[1:] + `[$__rate_interval])) / (sum by (version) (rate(nanofront_handler_responses_total` + ofRelease + `[$__rate_interval])) > 0)`},
+			}},
+			{Title: "Work by version", Unit: Seconds, Help: "p99 of the handler's work on a request, of all instances of a version.", Queries: []Query{
+				{By: "version", PromQL: `histogram_quantile(0.99, sum by (le, version) (rate(nanofront_handler_service_time_seconds_bucket` + ofRelease + `[$__rate_interval])))`},
+			}},
+			{Title: "Instances by version", Unit: Count, Help: "That Prometheus reaches.", Queries: []Query{
+				{By: "version", PromQL: `count by (version) (up` + ofRelease + ` == 1)`},
+			}},
 			{Title: "Batches", Unit: PerSecond, Help: "Requests divided by batches is the mean batch.", Queries: []Query{sum(m.HandlerRequests, "requests"), sum(m.HandlerBatches, "batches")}},
 			{Title: "Held", Unit: Count, Help: "Requests that are held, to be answered later.", Queries: []Query{by(m.HandlerHeldNow, Instance)}},
 			{Title: "Held, and how that ends", Unit: PerSecond, Help: "At the handlers and at the fronts.", Queries: []Query{sum(m.HandlerHeld, "held"), by(m.HTTPHeldEnded, "reason")}},
@@ -168,6 +183,12 @@ func processes() Section {
 	return Section{
 		ID: "processes", Title: "Processes", About: "Is a process short of something, and do we hear all of them?",
 		Panels: []Panel{
+			{Title: "Processes that answer", Unit: Count, Help: "1 for each process that Prometheus reaches.", Queries: []Query{
+				{By: Instance, PromQL: `up{system=~"$system"}`},
+			}},
+			{Title: "Open files", Unit: Percent, Help: "Open descriptors, in percent of the limit.", Queries: []Query{
+				{By: Instance, PromQL: `100 * process_open_fds{system=~"$system"} / process_max_fds{system=~"$system"}`},
+			}},
 			{Title: "CPU", Unit: Cores, Help: "Of each process.", Queries: []Query{{Metric: m.ProcessCPUSeconds, By: Instance, Rate: true}}},
 			{Title: "Heap", Unit: Bytes, Help: "Objects, live or not yet swept.", Queries: []Query{by(m.ProcessHeapBytes, Instance)}},
 			{Title: "Goroutines", Unit: Count, Help: "A line that only climbs is a leak.", Queries: []Query{by(m.ProcessGoroutines, Instance)}},

@@ -7,6 +7,8 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -22,7 +24,7 @@ import (
 // prometheus is a real one.
 type prometheus struct {
 	*process
-	addr string
+	addr, config string
 }
 
 // startPrometheus starts Prometheus with a list of targets at a URL, asked for
@@ -41,7 +43,7 @@ scrape_configs:
 `, targets))
 	p := startIn(t, filepath.Dir(bin), nil, filepath.Base(bin), "--config.file", config,
 		"--storage.tsdb.path", filepath.Join(dir, "data"), "--web.listen-address", addr, "--log.level", "warn")
-	return &prometheus{p, addr}
+	return &prometheus{p, addr, config}
 }
 
 // query returns the values of an instant query, by the series' labels as
@@ -198,6 +200,66 @@ func TestPrometheus_ScrapesTheSystem(t *testing.T) {
 	if v := p.query(t, `process_cpu_seconds_total{instance="web-1"}`); len(v) != 1 {
 		t.Errorf("CPU time of web-1: %v", v)
 	}
+}
+
+// TestPrometheus_DashboardsHaveData: what the panels ask a real Prometheus for is there.
+func TestPrometheus_DashboardsHaveData(t *testing.T) {
+	t.Parallel()
+	s := startUp(t, "--web", "2", "--statsd", startStatsd(t).addr())
+	_, list := startTargets(t, "--etcd", s.etcd)
+	p := startPrometheus(t, list)
+	testutil.Eventually(t, "Prometheus scrapes five processes", func() bool { return len(p.query(t, "up == 1")) == 5 })
+	promtool := testutil.Command(t, "promtool", "prometheus")
+	ctx, cancel := context.WithTimeout(t.Context(), testutil.Patience)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, promtool, "check", "service-discovery", "--timeout=5s", p.config, "nanofront").Output()
+	if err != nil || strings.Count(string(out), `"__address__": "127.0.0.1:`) < 5 || !strings.Contains(string(out), `"instance": "terminator-1"`) {
+		t.Errorf("promtool check service-discovery: %v\n%s", err, out)
+	}
+	files, err := filepath.Glob("../../deploy/grafana/prometheus/*.json")
+	if err != nil || len(files) != 5 {
+		t.Fatalf("%v, %v", files, err)
+	}
+	variables := strings.NewReplacer("$__rate_interval", "10s", "$system", ".*", "$service", "web", "$role", ".*", "$version", ".*")
+	var exprs []string
+	for _, file := range files {
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var doc struct {
+			Panels []struct {
+				Title   string
+				Targets []struct{ Expr string }
+			}
+		}
+		if err := json.Unmarshal(raw, &doc); err != nil {
+			t.Fatal(err)
+		}
+		for _, panel := range doc.Panels {
+			for _, target := range panel.Targets {
+				exprs = append(exprs, variables.Replace(target.Expr))
+			}
+		}
+	}
+	// This system has no static table, no file of the last known state, and no access log.
+	unused := []string{"nanofront_static_rejected", "nanofront_etcd_last_known", "nanofront_access_log_dropped"}
+	var missing []string
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("queries without a result:\n%s", strings.Join(missing, "\n"))
+		}
+	})
+	testutil.Eventually(t, "each query has a result", func() bool {
+		ask(t, s.http, get("/profile/1")).wants(t, 200, "a profile")
+		missing = nil
+		for _, expr := range exprs {
+			if len(p.query(t, expr)) == 0 && !slices.ContainsFunc(unused, func(name string) bool { return strings.Contains(expr, name) }) {
+				missing = append(missing, expr)
+			}
+		}
+		return len(missing) == 0
+	})
 }
 
 func counterValue(r metrics.Report, name string) float64 { return float64(r.Counters[name].Value) }
