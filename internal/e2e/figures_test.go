@@ -86,7 +86,8 @@ func TestAdmin_Pages(t *testing.T) {
 		if err := json.Unmarshal([]byte(line), &entry); err != nil {
 			t.Fatalf("%v in %q", err, line)
 		}
-		if entry["status"] != 200.0 || entry["method"] != "GET" || entry["path"] != "/echo" || entry["instance"] == "" || entry["message"] != "access" {
+		if entry["http.response.status_code"] != 200.0 || entry["http.request.method"] != "GET" || entry["url.path"] != "/echo" ||
+			entry["nanofront.instance"] == "" || entry["message"] != "access" {
 			t.Errorf("access log: %s", line)
 		}
 		if _, err := time.Parse(time.RFC3339, entry["time"].(string)); err != nil {
