@@ -42,6 +42,9 @@ func (x *Exchange) Finish(head, body int64, end End) {
 	if x.trace != nil {
 		x.endTrace(now, end)
 	}
+	if int64(now-x.began()) > f.slow.above.Load() {
+		f.slow.keep(x, now)
+	}
 	replied, firstByte := int64(x.call.Received), x.firstByte
 	if x.heldAt != 0 {
 		firstByte = 0 // its total would say for how long it was held

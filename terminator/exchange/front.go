@@ -2,6 +2,7 @@ package exchange
 
 import (
 	"fmt"
+	"math"
 	"runtime/debug"
 	"sync/atomic"
 	"time"
@@ -49,6 +50,7 @@ type Front struct {
 	set       *metrics.Set
 	metrics   *frontMetrics
 	routing   atomic.Pointer[routing]
+	slow      slowest
 }
 
 // New makes a front that knows no routes yet.
@@ -58,6 +60,7 @@ func New(o Options) *Front {
 		accessLog: newAccessLog(o.Logger, o.AccessLog), tracing: newTracing(o.Tracing),
 		log: o.Logger, limit: o.Limit, set: o.Metrics, metrics: newFrontMetrics(o.Metrics),
 	}
+	f.slow.above.Store(math.MaxInt64)
 	f.retries = admission.NewRetryBudget(f.metrics.requests.Value)
 	return f
 }

@@ -25,11 +25,22 @@ const (
 	nearLimit = 0.9
 
 	// recently is for how long a restart or a loss is news.
-	recently = 30 * time.Second
+	recently = 20 * time.Second
 	// asCause is for how long it may be what failures come from.
 	asCause = 15 * time.Second
 	// flap is for how long a problem may be away and still be the same.
 	flap = 10 * time.Second
+)
+
+// Where in docs/runbook.md it is said what to do.
+const (
+	runbookErrors = "nanofronterrorsburn1h"
+	runbookNobody = "nanofrontservicewithoutinstance"
+	runbookSlow   = "nanofrontlatencyburn1h"
+	runbookFull   = "overview-turned-down"
+	runbookGone   = "nanofrontprocesssilent"
+	runbookEtcd   = "nanofrontetcdaway"
+	runbookBlind  = "nanofrontmonitorblind"
 )
 
 // Diagnosis remembers since when something is wrong. It is for one goroutine.
@@ -154,12 +165,12 @@ func (j *judge) sight() {
 		}
 		j.add(view.Problem{
 			Key: "blind", Level: view.Missing, Text: text, Cause: heardOf(v),
-			Command: "nanofront status" + j.at, Runbook: "blind",
+			Command: "nanofront status" + j.at, Runbook: runbookBlind,
 		})
 	case len(silent) >= 2 && len(silent)*3 >= v.Known:
 		j.add(view.Problem{
 			Key: "blind", Level: view.Missing, Text: heardOf(v) + ": what is said of the others is not known",
-			Cause: "not heard: " + list(silent), Command: "nanofront status" + j.at, Runbook: "blind",
+			Cause: "not heard: " + list(silent), Command: "nanofront status" + j.at, Runbook: runbookBlind,
 		})
 	}
 	for i := range v.Services {
@@ -194,6 +205,11 @@ func (j *judge) fronts() {
 			}
 		}
 	}
+	// A service whose own limit is as high as it can be is held back by nothing but the front's.
+	for i := range j.v.Services {
+		s := &j.v.Services[i]
+		full = full || s.Sheds > 0 && s.Limit.Known() && t.Limit.Known() && s.Limit >= t.Limit
+	}
 	if turned < 1 && !(full && shed >= 1) {
 		return
 	}
@@ -215,16 +231,22 @@ func (j *judge) fronts() {
 			cause += ": its loops are " + millis(worst.LoopLag) + " behind"
 		}
 	} else {
-		cause = fmt.Sprintf("%s of %s requests are in flight", grouped(t.InFlight.Or(0)), grouped(t.Limit.Or(0)))
-		if worst != nil {
-			cause = fmt.Sprintf("%s of %s requests are in flight", grouped(worst.InFlight.Or(0)), grouped(worst.Limit.Or(0)))
+		limit := t.Limit
+		for i := range j.v.Processes { // of several fronts any, if none is at its limit at this moment
+			if p := &j.v.Processes[i]; worst == nil && p.Kind == view.Front && p.Limit.Known() {
+				worst = p
+			}
 		}
+		if worst != nil {
+			limit = worst.Limit
+		}
+		cause = fmt.Sprintf("its limit of %s requests at once is reached", grouped(limit.Or(0)))
 		if slow := j.slowest(); slow != "" {
 			cause += "; most wait for " + slow
 		}
 	}
 	p := view.Problem{
-		Key: "front saturated", Level: view.Red, Hit: shed, Cause: cause, Runbook: "front-saturated",
+		Key: "front saturated", Level: view.Red, Hit: shed, Cause: cause, Runbook: runbookFull,
 		Command: "nanofront status" + j.at,
 	}
 	if worst != nil {
@@ -262,7 +284,7 @@ func (j *judge) traffic(s *view.Service) {
 	}
 	nobody := s.Routed && s.Live == 0 && s.Reached.Or(0) == 0
 	p := view.Problem{
-		Service: s.Name, Hit: failures / seconds, Runbook: "service-errors",
+		Service: s.Name, Hit: failures / seconds, Runbook: runbookErrors,
 		Command: "nanofront bus tap " + s.Name + j.at,
 	}
 	if j.saturated && s.Sheds >= failures/2 && failures > 0 {
@@ -298,6 +320,7 @@ func (j *judge) traffic(s *view.Service) {
 		return
 	}
 	if nobody {
+		p.Runbook = runbookNobody
 		p.Command = "nanofront status" + j.at
 	}
 	var culprit string
@@ -457,7 +480,7 @@ func (j *judge) unclaimed() {
 	}
 	j.add(view.Problem{
 		Key: "front errors", Level: view.Red, Hit: t.Failed.Or(0), Text: "front: " + percent(float64(t.Errors)) + " errors",
-		Cause: "no service accounts for them", Runbook: "service-errors", Command: "nanofront status" + j.at,
+		Cause: "no service accounts for them", Runbook: runbookErrors, Command: "nanofront status" + j.at,
 	})
 }
 
@@ -474,7 +497,7 @@ func (j *judge) latency(s *view.Service) {
 	}
 	one, text := j.slowOne(s)
 	p := view.Problem{
-		Key: s.Name + " slow", Service: s.Name, Level: view.Amber, Runbook: "service-slow",
+		Key: s.Name + " slow", Service: s.Name, Level: view.Amber, Runbook: runbookSlow,
 		Command: "nanofront bus tap " + s.Name + j.at,
 	}
 	switch {
@@ -612,13 +635,13 @@ func (j *judge) process(p *view.Process) {
 func runbookOf(level view.Level, p *view.Process) string {
 	switch {
 	case level == view.Missing:
-		return "blind"
+		return runbookBlind
 	case level == view.Intended:
 		return ""
 	case p.Stalled:
-		return "service-slow"
+		return runbookSlow
 	}
-	return "process-gone"
+	return runbookGone
 }
 
 // intended reports whether a process that has gone was drained first.
@@ -637,7 +660,7 @@ func (j *judge) etcd() {
 	if !e.Used {
 		return
 	}
-	p := view.Problem{Key: "etcd", Level: view.Amber, Runbook: "etcd-away", Command: "etcdctl endpoint health"}
+	p := view.Problem{Key: "etcd", Level: view.Amber, Runbook: runbookEtcd, Command: "etcdctl endpoint health"}
 	const meaning = "requests are served as before; nobody can join, and routes can't change"
 	switch {
 	case e.Away && (e.Asked == 0 || e.Without*2 >= e.Asked):

@@ -142,7 +142,7 @@ func TestDiagnosis_Says(t *testing.T) {
 			fails(v, "echo", 50)
 			s := serviceOf(v, "echo")
 			s.Sheds, s.InFlight = 150, 500
-		}, "front t-1 is saturated: 25 % of requests refused (503), 50 requests/s hit (512 of 512 requests are in flight; most wait for echo); profile and web normal", view.Red, map[string]view.Level{"echo": view.Red}, "terminator/t-1"},
+		}, "front t-1 is saturated: 25 % of requests refused (503), 50 requests/s hit (its limit of 512 requests at once is reached; most wait for echo); profile and web normal", view.Red, map[string]view.Level{"echo": view.Red}, "terminator/t-1"},
 		{"the front's cores are", func(v *view.View) {
 			v.Total.TurnedAway, v.Total.Shed, v.Total.Failed, v.Total.Errors = 60, 60, 60, 0.3
 			processOf(v, "terminator/t-1").LoopLag = 300
