@@ -77,7 +77,7 @@ func (v *View) setServices(routed map[string]bool) {
 }
 
 // loads says what the load levels of a service mean.
-var loads = [...]string{"", "hardly", "a tenth or more is too much", "half or more is too much"}
+var loads = [...]string{"", "by little", "a tenth or more is too much", "half or more is too much"}
 
 // judge says what is down, or isn't as it should be. What somebody has asked for, such as an
 // instance that drains or has weight 0, is none of it.
