@@ -77,7 +77,7 @@ const (
 	knows       = 5 * time.Second // until then, only the quickest of the first requests may have been answered
 	settles     = 10 * window     // with half as much under way: what is waited for isn't the queue of before
 	calm        = 5 * window      // without a refusal: the overload may be over
-	standing    = 3               // so many windows in a row with a queue that stands are an overload
+	standing    = 3               // so many windows in a row with a queue that stands are an overload; a long one counts twice
 	openFloor   = 1024            // the least that the open limit is
 	burst       = 400 * time.Millisecond
 	bucketLasts = 10 * time.Second
@@ -145,7 +145,9 @@ func (j *judge) look(w windowOf) (limit, rate int64) {
 	case shorter:
 		j.streak = 0
 	default:
-		j.streak++
+		if j.streak++; wait > j.target {
+			j.streak++ // so long a queue is found sooner, as it takes as long to go
+		}
 	}
 	if w.refused > 0 {
 		j.pushed = w.now
