@@ -171,6 +171,9 @@ func (t *Terminator) Degraded() []Degradation {
 	t.readiness.mu.Lock()
 	defer t.readiness.mu.Unlock()
 	var out []Degradation
+	if t.pressure.high.Load() {
+		out = append(out, Degradation{Reason: "new connections wait: " + pressureText})
+	}
 	for _, service := range services {
 		name := service.Name()
 		if service.Live() > 0 {

@@ -49,10 +49,12 @@ type Terminator struct {
 	memory    *memory.Budget
 	held      *held.Keeper
 	readiness readiness
+	pressure  *pressure
 
 	listener *net.TCPListener
 	blocking *blocking.Driver
-	loops    *eventloop.Loops // nil: each connection has a goroutine
+	loops    *eventloop.Loops                // nil: each connection has a goroutine
+	taker    atomic.Pointer[eventloop.Loops] // loops, for other goroutines
 	heir     atomic.Pointer[Heir]
 	leaving  atomic.Bool // told to end: not ready
 	draining atomic.Bool // no longer accepting
@@ -73,7 +75,7 @@ func New(opts Options) (*Terminator, error) {
 		return nil, fmt.Errorf("terminator: --trusted-proxies: %w", err)
 	}
 	t := &Terminator{
-		opts: opts, log: opts.Logger, trusted: trusted,
+		opts: opts, log: opts.Logger, trusted: trusted, pressure: newPressure(),
 		memory:    memory.New(int64(opts.ClientMemory) / 2),
 		admission: admission.New(opts.MinInFlight, opts.MaxInFlight, opts.LatencyTarget),
 	}
@@ -138,6 +140,7 @@ func (t *Terminator) Listen() (err error) {
 		Max: t.opts.MaxConns, IdleTimeout: t.opts.IdleTimeout, HeadTimeout: t.opts.HeaderTimeout,
 		BodyTimeout: t.opts.BodyTimeout, WriteTimeout: t.opts.WriteTimeout,
 		Trusted: t.trusted.Trusts, Tick: func(now time.Time) { date.Renew(now); t.noteLinks(); t.front.Tick() }, Metrics: t.opts.Metrics,
+		Short: t.pressure.short, Paused: t.paused, Late: t.late,
 	})
 	t.opts.Metrics.GaugeFunc(metrics.HTTPConnections, func() float64 { return float64(t.table.Open()) })
 	t.blocking = &blocking.Driver{
@@ -149,6 +152,7 @@ func (t *Terminator) Listen() (err error) {
 			N: t.opts.EventLoops, Listener: t.listener, Blocking: t.blocking, Metrics: t.opts.Metrics,
 			Cores: t.admission.Cores(),
 		})
+		t.taker.Store(t.loops)
 	}
 	return err
 }

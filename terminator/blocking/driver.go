@@ -45,12 +45,13 @@ type Driver struct {
 // Accept serves what l accepts until l is closed or its deadline has passed (nil), or accepting fails.
 func (d *Driver) Accept(l *net.TCPListener) error {
 	for delay := time.Duration(0); ; {
+		d.Table.Intake.Await(1)
 		s, err := l.Accept()
 		switch {
 		case err == nil:
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			return nil
-		case d.Table.Shortage(err, &delay):
+		case d.Table.Intake.Shortage(err, &delay):
 			continue
 		case errors.Is(err, net.ErrClosed):
 			return nil

@@ -8,7 +8,7 @@ import (
 )
 
 // Options says how many connections there may be and how long each may take. All fields are required, but for
-// Trusted and Tick.
+// the functions.
 type Options struct {
 	Max int // open connections; one more is accepted and closed at once
 
@@ -23,6 +23,13 @@ type Options struct {
 	// Tick is called at each look at the connections, five times a second or more often, once a second while there
 	// are none, and for the first one after that. Not by two goroutines at once. Nil: nothing is.
 	Tick func(time.Time)
+
+	// Short is asked at each look whether memory is so short that new connections are to wait. It is told whether they
+	// do: what was enough to begin with isn't enough to go on. Paused is told when that changes. Late is asked before
+	// connections are accepted: whether the event loops don't keep up. Nil: there is nothing of it.
+	Short  func(paused bool) bool
+	Paused func(paused bool)
+	Late   func() bool
 
 	Metrics *metrics.Set
 }

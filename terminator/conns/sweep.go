@@ -31,7 +31,8 @@ func (t *Table) sweep() {
 		t.clock.Add(min(now.Sub(last), 2*t.tick).Milliseconds())
 		last = now
 		t.told(now)
-		t.tooMany = crowd(t.open.Load(), int64(t.opt.Max))
+		open := t.open.Load()
+		t.tooMany = max(crowd(open, int64(t.opt.Max)), t.Intake.look(open))
 		for i := range t.roster.shards {
 			list = t.roster.shards[i].appendTo(list[:0])
 			for j := range list {
@@ -49,6 +50,7 @@ const restTick = time.Second
 // is closed.
 func (t *Table) rest(timer *time.Timer) (goesOn bool) {
 	t.told(time.Now())
+	t.Intake.look(0)
 	t.asleep.Store(true)
 	if t.open.Load() > 0 { // in this order: it came too early to see that
 		t.rouse()
@@ -63,6 +65,7 @@ func (t *Table) rest(timer *time.Timer) (goesOn bool) {
 			return true
 		case now := <-timer.C:
 			t.told(now)
+			t.Intake.look(0)
 		}
 	}
 }

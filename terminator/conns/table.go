@@ -1,11 +1,9 @@
 package conns
 
 import (
-	"errors"
 	"net/netip"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"nanofront/terminator/forwarded"
@@ -17,6 +15,9 @@ import (
 //
 // It runs one goroutine, the sweep, from New until Close.
 type Table struct {
+	// Intake is when connections are accepted.
+	Intake *Intake
+
 	opt   Options
 	stats stats
 
@@ -49,6 +50,7 @@ type Table struct {
 // New makes a table and starts its sweep.
 func New(opt Options) *Table {
 	t := &Table{opt: opt, stats: newStats(opt.Metrics), closing: make(chan struct{}), swept: make(chan struct{}), wake: make(chan struct{}, 1)}
+	t.Intake = newIntake(&opt, t.closing)
 	t.clock.Store(opt.IdleTimeout.Milliseconds())
 	shortest := min(opt.IdleTimeout, opt.HeadTimeout, opt.BodyTimeout, opt.WriteTimeout)
 	t.tick = min(max(shortest/4, 5*time.Millisecond), 200*time.Millisecond)
@@ -157,6 +159,7 @@ func (t *Table) StartDrain(grace time.Duration) {
 // HurryOn bounds what would keep an end waiting, as StartDrain does, and lets idle connections be: a successor inherits
 // them.
 func (t *Table) HurryOn(grace time.Duration) {
+	t.Intake.end()
 	lingering := &t.limits[Lingering]
 	lingering.Store(min(max(grace.Milliseconds(), 0), lingering.Load()))
 	t.limits[Streaming].Store(streamGrace.Milliseconds())
@@ -195,27 +198,3 @@ func (t *Table) Over(p Phase, since int64) bool {
 // crowd is how many of open connections are beyond seven eighths of those that there may be. So many that nobody uses
 // are to make room.
 func crowd(open, most int64) int64 { return open - (most - most/8) }
-
-// Shortage waits after an error of accepting that may pass (descriptors, memory), longer each time that it is
-// called with the same delay. False: the error is another, or the table was closed.
-func (t *Table) Shortage(err error, delay *time.Duration) bool {
-	passes := false
-	for _, e := range []error{
-		syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED, syscall.EINTR,
-	} {
-		passes = passes || errors.Is(err, e)
-	}
-	if !passes {
-		return false
-	}
-	t.stats.acceptErrors.Inc()
-	*delay = min(max(2**delay, 5*time.Millisecond), time.Second)
-	timer := time.NewTimer(*delay)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-t.closing:
-		return false
-	}
-}

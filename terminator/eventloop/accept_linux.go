@@ -24,8 +24,12 @@ func (ls *Loops) Accept() error {
 	defer func() { _ = ls.listener.Close() }()
 	for delay := time.Duration(0); ; {
 		var errno error
+		most, waited := ls.Table.Intake.Await(acceptMost), false
 		err := raw.Read(func(fd uintptr) bool {
-			for range acceptMost {
+			if waited && ls.Table.Intake.Waits() {
+				return true
+			}
+			for range most {
 				var c int
 				var from unix.Sockaddr
 				c, from, errno = unix.Accept4(int(fd), unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
@@ -36,7 +40,7 @@ func (ls *Loops) Accept() error {
 				case errors.Is(errno, unix.EINTR), errors.Is(errno, unix.ECONNABORTED):
 					errno = nil
 				case errors.Is(errno, unix.EAGAIN):
-					errno = nil
+					errno, waited = nil, true
 					return false
 				default:
 					return true
@@ -51,7 +55,7 @@ func (ls *Loops) Accept() error {
 			return err
 		case errno == nil:
 			continue
-		case !ls.Table.Shortage(errno, &delay):
+		case !ls.Table.Intake.Shortage(errno, &delay):
 			select {
 			case <-ls.Table.Closing():
 				return nil

@@ -27,3 +27,6 @@ func (*Loops) Inherit([]int, []byte) (taken int) { return 0 }
 
 // Live implements what there is on Linux.
 func (*Loops) Live(time.Duration) error { return nil }
+
+// Late implements what there is on Linux.
+func (*Loops) Late() bool { return false }
