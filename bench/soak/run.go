@@ -51,7 +51,7 @@ func Run(ctx context.Context, o Options) (*Outcome, error) {
 	err = o.watch(ctx, s, out, loaded)
 	if err != nil {
 		cancel()
-		_ = <-loaded // err says why
+		<-loaded //nolint:errcheck // err says why
 	}
 	return out, err
 }

@@ -89,7 +89,7 @@ func (i *Intake) wait(over <-chan struct{}, d time.Duration) bool {
 }
 
 // look asks whether memory is short, and returns how many of so many open connections are to make room.
-func (i *Intake) look(open int64) (close int64) {
+func (i *Intake) look(open int64) (closes int64) {
 	if i.short == nil || i.ended.Load() {
 		return 0
 	}
