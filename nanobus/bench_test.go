@@ -22,7 +22,7 @@ func BenchmarkLink_Yield(b *testing.B) {
 func requestReply(b *testing.B, callers, body int, noYield bool) {
 	_, in := server(b, "1", Options{Serve: echoPointer, Window: 2048, noYield: noYield}, tcp)
 	c := newBus(b, Options{Service: "caller", Instance: "c", noYield: noYield})
-	link(b, c, in)
+	linkUp(b, c, in)
 	s := c.Service("s")
 	payload := &bytesPayload{b: make([]byte, body)}
 	b.ReportAllocs()
@@ -48,7 +48,7 @@ func requestReply(b *testing.B, callers, body int, noYield bool) {
 		})
 	}
 	wg.Wait()
-	b.ReportMetric(float64(c.metrics.framesOut.Value())/float64(c.metrics.messagesOut.Value()), "frames/msg")
+	b.ReportMetric(float64(c.Metrics.FramesOut.Value())/float64(c.Metrics.MessagesOut.Value()), "frames/msg")
 }
 
 // bytesPayload is a Payload that costs no allocation to pass.

@@ -52,8 +52,8 @@ func atRest(t testing.TB, buses ...*Bus) {
 	t.Helper()
 	for _, b := range buses {
 		waitFor(t, "no body, slot, credit or request left", func() bool {
-			in, out, held := b.bodies.UnderWay()
-			idle := in == 0 && out == 0 && held == 0 && b.calls.table.used.Load() == 0 && b.Served() == 0
+			in, out, held := b.Bodies.UnderWay()
+			idle := in == 0 && out == 0 && held == 0 && b.Calls.Table.Used.Load() == 0 && b.Served() == 0
 			for _, l := range b.snapshotLinks() {
 				idle = idle && l.InFlight() == 0
 			}
@@ -65,7 +65,7 @@ func atRest(t testing.TB, buses ...*Bus) {
 func bodyCaller(t testing.TB, instances ...Instance) *Bus {
 	t.Helper()
 	b := newBus(t, Options{Service: "caller", Instance: "c", Bodies: true})
-	link(t, b, instances...)
+	linkUp(t, b, instances...)
 	return b
 }
 
@@ -286,7 +286,7 @@ func TestBody_LinkBreaks(t *testing.T) {
 	b := bodyCaller(t, in)
 	c := startBody(t, b, "", patience)
 	c.Wait()
-	c.Link.close("test")
+	c.Link.Close("test")
 	if _, err := io.Copy(io.Discard, c.Download); !errors.Is(err, ErrLinkDown) {
 		t.Errorf("reading: %v", err)
 	}
@@ -326,7 +326,7 @@ func TestBody_TooManyAtOnce(t *testing.T) {
 	// The caller's side of it.
 	s2, in2 := server(t, "2", Options{Serve: bodyEcho, Bodies: true}, tcp)
 	b2 := newBus(t, Options{Service: "caller", Instance: "c", Bodies: true, MaxBodies: 1})
-	link(t, b2, in2)
+	linkUp(t, b2, in2)
 	first = startBody(t, b2, "", patience)
 	first.Wait()
 	second = startBody(t, b2, "", patience)
@@ -417,7 +417,7 @@ func TestBody_MemoryIsBounded(t *testing.T) {
 	}
 	var last int64
 	waitFor(t, "all senders to be blocked", func() bool {
-		n := int64(s.metrics.bytesIn.Value())
+		n := int64(s.Metrics.BytesIn.Value())
 		same := n == last && n > bodies*BodyCredit
 		last = n
 		time.Sleep(20 * time.Millisecond) // to see whether it still grows

@@ -54,7 +54,7 @@ func TestBody_QuietStreams(t *testing.T) {
 		calls = append(calls, c)
 	}
 	for _, bus := range []*Bus{b, s} {
-		bus.bodies.Sweep(bus.now() + 100*int64(body.Idle))
+		bus.Bodies.Sweep(bus.Nanos() + 100*int64(body.Idle))
 	}
 	for _, c := range calls {
 		if n, err := c.Download.TryRead(make([]byte, 1), func() {}); n != 0 || err != nil {
@@ -70,7 +70,7 @@ func TestBody_QuietStreams(t *testing.T) {
 		}
 	}
 	close(release)
-	if n := s.metrics.droppedWindow.Value(); n != 0 {
+	if n := s.Metrics.DroppedWindow.Value(); n != 0 {
 		t.Errorf("%d requests were refused as over the window", n)
 	}
 	atRest(t, b, s)
@@ -102,8 +102,8 @@ func TestBody_RequestStandsStill(t *testing.T) {
 			if _, err := c.Upload.Write([]byte("x")); err != nil {
 				t.Fatal(err)
 			}
-			waitFor(t, "the reader", func() bool { in, _, _ := s.bodies.UnderWay(); return in == 1 })
-			s.bodies.Sweep(s.now() + 2*int64(body.Idle))
+			waitFor(t, "the reader", func() bool { in, _, _ := s.Bodies.UnderWay(); return in == 1 })
+			s.Bodies.Sweep(s.Nanos() + 2*int64(body.Idle))
 			if err := <-seen; !errors.Is(err, ErrTimeout) {
 				t.Errorf("its reader got %v", err)
 			}
@@ -116,8 +116,8 @@ func TestBody_RequestStandsStill(t *testing.T) {
 				_ = c.Upload.Close() // fails too
 				sent <- err
 			}()
-			waitFor(t, "no credit left", func() bool { _, _, held := s.bodies.UnderWay(); return held == BodyCredit })
-			b.bodies.Sweep(b.now() + 2*int64(body.Idle))
+			waitFor(t, "no credit left", func() bool { _, _, held := s.Bodies.UnderWay(); return held == BodyCredit })
+			b.Bodies.Sweep(b.Nanos() + 2*int64(body.Idle))
 			if err := <-sent; !errors.Is(err, ErrTimeout) {
 				t.Errorf("its sender got %v", err)
 			}
@@ -155,7 +155,7 @@ func TestBody_OneTooMany(t *testing.T) {
 				}
 			}}, tcp)
 			b := newBus(t, Options{Service: "caller", Instance: "c", Bodies: true, MaxBodies: most[0]})
-			link(t, b, in)
+			linkUp(t, b, in)
 			first, second := NewCall(), NewCall()
 			for _, c := range []*Call{first, second} {
 				if err := b.Service("s").Go(c, Bytes("x"), patience); err != nil {
@@ -169,7 +169,7 @@ func TestBody_OneTooMany(t *testing.T) {
 			first.Release()
 			second.Release()
 			atRest(t, b, s)
-			if n := b.metrics.droppedStray.Value(); n != 0 {
+			if n := b.Metrics.DroppedStray.Value(); n != 0 {
 				t.Errorf("%d counted as stray", n)
 			}
 		})
@@ -186,10 +186,10 @@ func TestHostile_BodiesNobodyAskedFor(t *testing.T) {
 	}
 	peer := <-conn
 	for i := range uint64(1000) {
-		peer.send(frameOf(wire.KindResponse, wire.FlagMore, c.ID()+(i+1)<<slotBits, make([]byte, wire.ResponseFixed)...))
+		peer.send(frameOf(wire.KindResponse, wire.FlagMore, c.ID()+(i+1)<<24, make([]byte, wire.ResponseFixed)...))
 	}
-	waitFor(t, "all read", func() bool { return b.metrics.droppedLate.Value()+b.metrics.droppedStray.Value() == 1000 })
-	if in, _, _ := b.bodies.UnderWay(); in > 0 {
+	waitFor(t, "all read", func() bool { return b.Metrics.DroppedLate.Value()+b.Metrics.DroppedStray.Value() == 1000 })
+	if in, _, _ := b.Bodies.UnderWay(); in > 0 {
 		t.Errorf("%d bodies are awaited that nobody asked for", in)
 	}
 }

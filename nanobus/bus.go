@@ -5,44 +5,36 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"go.nanomsg.org/mangos/v3"
 
-	"nanofront/internal/tasks"
 	"nanofront/metrics"
 	"nanofront/nanobus/balance"
-	"nanofront/nanobus/body"
+	"nanofront/nanobus/link"
 	"nanofront/nanobus/sp"
+	"nanofront/nanobus/tap"
 	"nanofront/nanobus/wire"
 )
+
+// hub is what the links of a bus share.
+type hub = link.Node
 
 // Bus is a process' end of all its links. It is made by New and ended by
 // Close; its methods may be called from any goroutine.
 type Bus struct {
-	opts Options
-	reporter
+	hub
+	opts    Options
 	sockets sp.Config
 	undial  context.CancelFunc // ends what is being dialled
-	calls   calls
 	events  eventQueue
-	served  atomic.Int64 // peers' requests that are not answered yet
-	held    atomic.Int64 // peers' requests that are held
 	taps    tapSet
+	sweeper sweeper
 
 	process []byte // Hello.Process
 
-	epoch       time.Time
-	epochMicros int64
-	sweeper     sweeper
-	bodies      *body.Set
-
-	done    chan struct{}
-	ended   chan struct{}  // Close is through
-	workers sync.WaitGroup // sweep, dispatch, readers and writers
-	tasks   tasks.Group    // what closes links and sockets
+	done  chan struct{}
+	ended chan struct{} // Close is through
 
 	linkSet
 }
@@ -53,28 +45,24 @@ func New(opts Options) (*Bus, error) {
 		return nil, err
 	}
 	b := &Bus{
-		opts:     opts,
-		reporter: newReporter(&opts),
-		calls:    calls{table: newTable(opts.Slots, uint16(rand.Uint32()))},
-		events:   eventQueue{c: make(chan Event, maxEvents)},
-		epoch:    time.Now(),
-		done:     make(chan struct{}),
-		ended:    make(chan struct{}),
-		process:  newProcess(),
+		opts:    opts,
+		events:  eventQueue{c: make(chan Event, maxEvents)},
+		done:    make(chan struct{}),
+		ended:   make(chan struct{}),
+		process: link.NewProcess(),
 		linkSet: linkSet{
-			links:     make(map[*Link]struct{}),
+			links:     make(map[*Link]*instance),
 			instances: make(map[instanceKey]*instance),
 			services:  make(map[string]*Service),
 		},
 	}
-	b.epochMicros = b.epoch.UnixMicro()
-	b.sweeper.kick = make(chan struct{}, 1)
-	b.linkSet.bus, b.taps.bus, b.calls.bus, b.sweeper.bus, b.events.bus = b, b, b, b, b
-	m := b.metrics
-	b.bodies = body.NewSet(body.Config{
-		Most: opts.MaxBodies, Now: b.now, Due: b.sweeper.due, Go: b.tasks.Go,
-		Late: m.droppedLate, Stray: m.droppedStray, Over: m.droppedBodies, Cancels: m.cancelsOut,
-	})
+	b.linkSet.bus, b.taps.bus, b.sweeper.bus, b.events.bus = b, b, b, b
+	b.hub.Reporter = link.NewReporter(opts.Logger, opts.Metrics)
+	b.hub.Init(link.Config{
+		Serve: opts.Serve, Window: opts.Window, Slots: opts.Slots, Takes: opts.Bodies, Most: opts.MaxBodies,
+		Holder: opts.Holder, MaxHeld: opts.MaxHeld, Spare: opts.Spare, Secret: opts.Security.Secret,
+	}, told{b}, uint16(rand.Uint32()))
+	b.NoYield = opts.noYield
 	ctx, undial := context.WithCancel(context.Background())
 	var err error
 	if b.sockets, err = b.socketConfig(ctx); err != nil {
@@ -87,26 +75,26 @@ func New(opts Options) (*Bus, error) {
 		defer b.mu.Unlock()
 		return float64(len(b.links))
 	})
-	opts.Metrics.GaugeFunc(metrics.BusSlotsInUse, func() float64 { return float64(b.calls.table.used.Load()) })
+	opts.Metrics.GaugeFunc(metrics.BusSlotsInUse, func() float64 { return float64(b.Calls.Table.Used.Load()) })
 	opts.Metrics.GaugeFunc(metrics.BusTaps, func() float64 { return float64(len(b.taps.list())) })
-	b.workers.Add(2)
+	b.Workers.Add(2)
 	go b.sweeper.run()
 	go b.events.dispatch()
 	return b, nil
 }
 
 // Now is the bus time: time since the bus was made, by the monotonic clock.
-func (b *Bus) Now() time.Duration { return time.Duration(b.now()) }
-
-func (b *Bus) now() int64 { return int64(time.Since(b.epoch)) }
-
-// wallMicros turns bus time into µs since 1970.
-func (b *Bus) wallMicros(ns int64) uint64 {
-	return uint64(b.epochMicros + ns/1000)
-}
+func (b *Bus) Now() time.Duration { return time.Duration(b.Nanos()) }
 
 // Served is the number of peers' requests that are not answered yet.
-func (b *Bus) Served() int { return int(b.served.Load()) }
+func (b *Bus) Served() int { return int(b.Serving.Load()) }
+
+// Held is how many requests of peers are held.
+func (b *Bus) Held() int { return int(b.Holding.Load()) }
+
+// Abort gives up the call with this id, if it is still under way: it ends with
+// ErrCancelled and the peer is told. It reports whether it was.
+func (b *Bus) Abort(id uint64) bool { return b.Calls.Abort(id, ErrCancelled) }
 
 // Listen takes links at addr (tcp://HOST:PORT or tls+tcp://HOST:PORT, port 0
 // for any free one, or ipc:///PATH) and returns the address to announce.
@@ -152,72 +140,76 @@ func (b *Bus) service(name string) *Service {
 
 // attach makes a link of a connection: one with an instance if it was dialled.
 // Called by the socket.
-func (b *Bus) attach(p *sp.Pipe, dialled any) error {
-	in, _ := dialled.(*instance)
-	l := newLink(b, p, in)
-	err := b.admitLink(l)
+func (b *Bus) attach(p *sp.Pipe, owner any) error {
+	in, _ := owner.(*instance)
+	var to *link.Dialled
+	if in != nil {
+		to = &in.dialled
+	}
+	l := link.New(&b.hub, p, to)
+	err := b.admitLink(l, in)
 	if err != nil && !errors.Is(err, mangos.ErrClosed) {
-		b.refusedConnection("too_many", l.remote, in != nil, err)
+		b.refusedConnection("too_many", l.Remote, in != nil, err)
 	}
 	return err
 }
 
 // admitLink makes l one of the bus, unless that is closed or full.
-func (b *Bus) admitLink(l *Link) error {
+func (b *Bus) admitLink(l *Link, in *instance) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	p, in := l.pipe, l.instance
 	if b.closed || (in != nil && b.instances[in.key()] != in) {
 		return mangos.ErrClosed
 	}
 	if !b.admits(in) {
 		return fmt.Errorf("nanobus: more than %d links: raise Options.MaxLinks", b.opts.MaxLinks)
 	}
-	p.SetOwner(l)
+	l.Pipe.SetOwner(l)
 	if in != nil {
 		in.link.Store(l)
 		if !in.EventsOnly {
-			l.service = b.service(in.Service)
+			service := b.service(in.Service)
+			l.Service, l.Hedging = chooser{service}, &service.hedging
 		}
 	}
-	b.links[l] = struct{}{}
-	b.metrics.opened.Inc()
+	b.links[l] = in
+	b.Metrics.Opened.Inc()
 	if in == nil && b.opts.Serve != nil {
-		l.granted = b.windowShare(b.callers() + 1)
+		l.Granted = b.windowShare(b.callers() + 1)
 	}
 	hello := b.helloFor(l)
 	if len(b.opts.Security.Secret) > 0 {
-		hello.Nonce = newNonce()
+		hello.Nonce = link.NewNonce()
 	}
-	l.challenge.ours = hello
-	l.out = hello.AppendTo(l.out)
-	l.frames = 1
+	l.Challenge.Ours = hello
+	l.Out = hello.AppendTo(l.Out)
+	l.Frames = 1
 	if b.draining && hello.Nonce == nil {
-		start := len(l.out)
-		l.out = wire.Begin(l.out, wire.KindDraining, 0, 0)
-		wire.End(l.out, start)
-		l.frames++
+		start := len(l.Out)
+		l.Out = wire.Begin(l.Out, wire.KindDraining, 0, 0)
+		wire.End(l.Out, start)
+		l.Frames++
 	}
-	b.workers.Add(2)
+	b.Workers.Add(2)
 	go func() {
-		defer b.workers.Done()
-		l.run()
+		defer b.Workers.Done()
+		l.Run()
 	}()
-	go l.reader()
+	go l.Read()
 	return nil
 }
 
 func (b *Bus) helloFor(l *Link) *wire.Hello {
 	h := &wire.Hello{
 		Version: wire.ProtocolVersion, Service: b.opts.Service, CodeVersion: b.opts.Version, Instance: b.opts.Instance,
-		EventsOnly: l.instance != nil && l.instance.EventsOnly,
+		EventsOnly: l.Instance != nil && l.Instance.EventsOnly,
 		Bodies:     b.opts.Bodies,
 		Holds:      b.opts.Holder != nil,
 		Process:    b.process,
 		Memory:     b.opts.Memory,
 	}
 	if b.opts.Serve != nil && !b.draining {
-		h.Window = uint32(l.granted) // bounded by the window
+		h.Window = uint32(l.Granted) // bounded by the window
 	}
 	for t := range b.opts.Subscriptions {
 		h.Topics = append(h.Topics, t)
@@ -225,15 +217,29 @@ func (b *Bus) helloFor(l *Link) *wire.Hello {
 	return h
 }
 
+// told is the bus as its links see it.
+type told struct{ *Bus }
+
+func (b told) Greeted(l *Link, first bool)                    { b.greeted(l, first) }
+func (b told) Draining(l *Link)                               { b.setDraining(l) }
+func (b told) DrainAcked(l *Link)                             { b.drainAcked(l) }
+func (b told) Rechoose(l *Link)                               { b.rechoose(l) }
+func (b told) Event(topic string, payload []byte, from *Link) { b.events.deliver(topic, payload, from) }
+func (b told) Tap(l *Link, body []byte) error                 { return b.taps.frame(l, body) }
+func (b told) Copy(l *Link, d tap.Direction, frames []byte)   { b.taps.copy(l, d, frames) }
+
 // greeted makes a link usable, or takes note of another hello.
 func (b *Bus) greeted(l *Link, first bool) {
+	if first {
+		b.taps.listenIn(l)
+	}
 	up, duplicate := b.join(l, first)
 	switch {
 	case duplicate:
-		b.warn("duplicate").Stringer("link", l).Int("max", maxPeerLinks).Msg("refusing a link: the peer already has too many; does it reconnect over and over?")
-		l.close("duplicate")
+		b.Warn("duplicate").Stringer("link", l).Int("max", link.MaxPeerLinks).Msg("refusing a link: the peer already has too many; does it reconnect over and over?")
+		l.Close("duplicate")
 	case up:
-		l.event("up").Stringer("link", l).Str("version", l.hello.Load().CodeVersion).Msg("link up")
+		l.Event("up").Stringer("link", l).Str("version", l.Hello.Load().CodeVersion).Msg("link up")
 	}
 }
 
@@ -241,29 +247,32 @@ func (b *Bus) greeted(l *Link, first bool) {
 // socket.
 func (b *Bus) detach(owner any) {
 	l := owner.(*Link) //nolint:forcetypeassert // attach has set it
-	l.detached()
+	l.Detached()
 	b.taps.end(l)
 	b.mu.Lock()
+	in := b.links[l]
 	delete(b.links, l)
-	if l.instance != nil {
-		l.instance.link.CompareAndSwap(l, nil)
+	if in != nil {
+		in.link.CompareAndSwap(l, nil)
 	}
-	if l.hello.Load() != nil { // else nobody has known it
+	if l.Hello.Load() != nil { // else nobody has known it
 		b.refresh(l)
 		b.shareWindow()
 	}
 	closed := b.closed
 	b.mu.Unlock()
-	l.backOff(l.reason())
-	b.metrics.set.Counter(metrics.BusLinkClosed, l.reason()).Inc()
+	if in != nil {
+		b.backOff(l, in)
+	}
+	b.Metrics.Set.Counter(metrics.BusLinkClosed, l.Reason()).Inc()
 	if !closed {
-		l.event("down").Stringer("link", l).Str("reason", l.reason()).Int("in_flight", l.InFlight()).Msg("link down")
+		l.Event("down").Stringer("link", l).Str("reason", l.Reason()).Int("in_flight", l.InFlight()).Msg("link down")
 	}
 	err := ErrLinkDown
 	if closed {
 		err = ErrClosed
 	}
-	b.calls.failAll(l, err)
+	b.Calls.FailAll(l, err)
 	if b.opts.Holder != nil {
 		b.opts.Holder.LinkDown(l)
 	}
@@ -296,9 +305,9 @@ func (b *Bus) Close() error {
 	for _, s := range sockets {
 		_ = s.Close()
 	}
-	b.workers.Wait()
-	b.tasks.Wait()
-	b.calls.failAll(nil, ErrClosed)
-	b.limit.Close()
+	b.Workers.Wait()
+	b.Tasks.Wait()
+	b.Calls.FailAll(nil, ErrClosed)
+	b.Limit.Close()
 	return nil
 }

@@ -80,7 +80,7 @@ func TestBus_ManyConcurrentCallers(t *testing.T) {
 	if replies != 64*200 {
 		t.Errorf("%d replies counted, %d sent", replies, 64*200)
 	}
-	if n := b.calls.table.used.Load(); n != 0 {
+	if n := b.Calls.Table.Used.Load(); n != 0 {
 		t.Errorf("%d slots lost", n)
 	}
 }
@@ -185,7 +185,7 @@ func TestBus_TimeoutKeepsTheCreditUntilTheReply(t *testing.T) {
 		return len(h.reqs) == 1 && h.reqs[0].Cancelled() && h.reqs[0].Context().Err() == context.Canceled
 	})
 	h.answer()
-	waitFor(t, "late reply counted", func() bool { return b.metrics.droppedLate.Value() == 1 })
+	waitFor(t, "late reply counted", func() bool { return b.Metrics.DroppedLate.Value() == 1 })
 	if n := b.Links()[0].InFlight; n != 0 {
 		t.Errorf("%d credits lost", n)
 	}
@@ -283,7 +283,7 @@ func TestBus_DrainLosesNothing(t *testing.T) {
 			}
 		})
 	}
-	waitFor(t, "traffic", func() bool { return b.metrics.calls.Value() > 1000 })
+	waitFor(t, "traffic", func() bool { return b.Metrics.Calls.Value() > 1000 })
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	if err := s.Drain(ctx); err != nil {
@@ -291,8 +291,8 @@ func TestBus_DrainLosesNothing(t *testing.T) {
 	}
 	waitFor(t, "all answered", func() bool { return s.Served() == 0 })
 	_ = s.Close()
-	n := b.metrics.calls.Value()
-	waitFor(t, "traffic goes on", func() bool { return b.metrics.calls.Value() > n+1000 })
+	n := b.Metrics.Calls.Value()
+	waitFor(t, "traffic goes on", func() bool { return b.Metrics.Calls.Value() > n+1000 })
 	stop.Store(true)
 	wg.Wait()
 }
@@ -313,19 +313,23 @@ func TestBus_ExpiredBudgetReachesTheHandler(t *testing.T) {
 }
 
 func TestBus_TimingAddsUp(t *testing.T) {
-	_, in := server(t, "1", Options{Serve: func(batch []*Request) {
+	clock := make(chan *Bus, 1)
+	srv, in := server(t, "1", Options{Serve: func(batch []*Request) {
 		for _, r := range batch {
-			r.Start(r.Link().bus.Now())
+			at := <-clock
+			r.Start(at.Now())
+			clock <- at
 			t0 := time.Now()
 			for time.Since(t0) < 3*time.Millisecond { // work, not a wait
 			}
 			_ = r.Reply(Bytes("x"))
 		}
 	}}, tcp)
+	clock <- srv
 	b := caller(t, in)
 	waitFor(t, "clock offset", func() bool {
 		for _, l := range b.snapshotLinks() {
-			if !l.clock.known.Load() {
+			if !l.PeerClock.Known.Load() {
 				return false
 			}
 		}
@@ -352,7 +356,7 @@ func TestBus_WrongServiceAtTheAddress(t *testing.T) {
 	if err := b.SetInstances([]Instance{in}); err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, "refused", func() bool { return b.metrics.droppedMalformed.Value() > 0 })
+	waitFor(t, "refused", func() bool { return b.Metrics.DroppedMalformed.Value() > 0 })
 	if n := b.Service("other").Live(); n != 0 {
 		t.Errorf("%d live", n)
 	}

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"nanofront/nanobus/link"
 )
 
 // byHand is two instances that answer when they are told to, and a caller that is linked with both.
@@ -44,27 +46,27 @@ func (h *byHand) start(t *testing.T, budget time.Duration) (c *Call, own, other 
 		t.Fatal(err)
 	}
 	first, second := "1", "2"
-	if c.Link.instance.ID == "2" {
+	if c.Link.Instance.ID == "2" {
 		first, second = second, first
 	}
 	own = <-h.got[first]
-	if !h.b.calls.again(h.b.calls.table.at(c.id), c.id) {
+	if !h.b.Calls.Again(c.ID()) {
 		t.Fatal("no copy was sent")
 	}
-	if h.b.calls.again(h.b.calls.table.at(c.id), c.id) {
+	if h.b.Calls.Again(c.ID()) {
 		t.Fatal("a second copy was sent")
 	}
 	other = <-h.got[second]
-	if string(other.Payload()) != "payload" || other.id == own.id {
-		t.Fatalf("the copy has the payload %q and the id %x, the request has %x", other.Payload(), other.id, own.id)
+	if string(other.Payload()) != "payload" || other.ID() == own.ID() {
+		t.Fatalf("the copy has the payload %q and the id %x, the request has %x", other.Payload(), other.ID(), own.ID())
 	}
 	return c, own, other
 }
 
-func (r *Request) breakLink() { r.link.close("test") }
+func breakLink(r *Request) { r.Link().Close("test") }
 
 func TestCopies(t *testing.T) {
-	ok := func(r *Request) { _ = r.Reply(Bytes("from " + r.link.bus.opts.Instance)) }
+	ok := func(r *Request) { _ = r.Reply(Bytes("from " + r.Link().Challenge.Ours.Instance)) }
 	fail := func(r *Request) { r.ReplyError(CodeInternal, "no") }
 	remote := errors.New("an error of the peer")
 	for _, c := range []struct {
@@ -80,10 +82,10 @@ func TestCopies(t *testing.T) {
 		{"the copy fails, the first answers", ok, fail, true, nil, func(own, _ *Request) *Request { return own }},
 		{"both fail", fail, fail, false, remote, nil},
 		{"both fail, the copy first", fail, fail, true, remote, nil},
-		{"the first's link breaks, the copy answers", (*Request).breakLink, ok, false, nil, func(_, other *Request) *Request { return other }},
-		{"the copy's link breaks, the first answers", ok, (*Request).breakLink, true, nil, func(own, _ *Request) *Request { return own }},
-		{"both links break", (*Request).breakLink, (*Request).breakLink, false, ErrLinkDown, nil},
-		{"the first fails, the copy's link breaks", fail, (*Request).breakLink, false, ErrLinkDown, nil},
+		{"the first's link breaks, the copy answers", breakLink, ok, false, nil, func(_, other *Request) *Request { return other }},
+		{"the copy's link breaks, the first answers", ok, breakLink, true, nil, func(own, _ *Request) *Request { return own }},
+		{"both links break", breakLink, breakLink, false, ErrLinkDown, nil},
+		{"the first fails, the copy's link breaks", fail, breakLink, false, ErrLinkDown, nil},
 		{"neither answers", nil, nil, false, ErrTimeout, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -93,7 +95,7 @@ func TestCopies(t *testing.T) {
 				budget = 300 * time.Millisecond
 			}
 			call, own, other := h.start(t, budget)
-			links := map[*Request]string{own: own.link.bus.opts.Instance, other: other.link.bus.opts.Instance}
+			links := map[*Request]string{own: own.Link().Challenge.Ours.Instance, other: other.Link().Challenge.Ours.Instance}
 			steps := []struct {
 				do func(*Request)
 				r  *Request
@@ -101,17 +103,17 @@ func TestCopies(t *testing.T) {
 			if c.reversed {
 				steps[0], steps[1] = steps[1], steps[0]
 			}
-			id := own.id
-			awaited := func() bool { return h.b.calls.table.at(id).awaited() == id }
+			id := own.ID()
+			awaited := func() bool { return h.b.Calls.Table.At(id).Awaited() == id }
 			for i, s := range steps {
 				if s.do == nil {
 					continue
 				}
 				l := h.b.linkTo(links[s.r])
-				before := l.target.InFlight()
+				before := l.Target.InFlight()
 				s.do(s.r)
 				if i == 0 { // it has to have come before the other is sent
-					waitFor(t, "the first of the two has come", func() bool { return l.target.InFlight() < before || l.stateIs(linkDown) || !awaited() })
+					waitFor(t, "the first of the two has come", func() bool { return l.Target.InFlight() < before || l.Is(link.Down) || !awaited() })
 				}
 			}
 			call.Wait()
@@ -121,8 +123,8 @@ func TestCopies(t *testing.T) {
 			}
 			if c.winner != nil {
 				want := links[c.winner(own, other)]
-				if string(call.Payload) != "from "+want || call.Link.instance.ID != want {
-					t.Errorf("answered %q by %s, want it from %s", call.Payload, call.Link.instance.ID, want)
+				if string(call.Payload) != "from "+want || call.Link.Instance.ID != want {
+					t.Errorf("answered %q by %s, want it from %s", call.Payload, call.Link.Instance.ID, want)
 				}
 			}
 			if c.own == nil {
@@ -130,7 +132,7 @@ func TestCopies(t *testing.T) {
 				other.ReplyError(CodeCancelled, "")
 			}
 			waitFor(t, "nothing is left of it", func() bool {
-				left := int(h.b.calls.table.used.Load())
+				left := int(h.b.Calls.Table.Used.Load())
 				for _, l := range h.b.snapshotLinks() {
 					left += l.InFlight()
 				}
@@ -143,7 +145,7 @@ func TestCopies(t *testing.T) {
 // linkTo is the caller's link to an instance.
 func (b *Bus) linkTo(id string) *Link {
 	for _, l := range b.snapshotLinks() {
-		if l.instance != nil && l.instance.ID == id {
+		if l.Instance != nil && l.Instance.ID == id {
 			return l
 		}
 	}
@@ -155,16 +157,16 @@ func TestCopies_TheLoserIsCancelled(t *testing.T) {
 	h := newByHand(t)
 	call, own, other := h.start(t, patience)
 	loser := call.Link
-	replies := loser.target.Replies()
+	replies := loser.Target.Replies()
 	_ = other.Reply(Bytes("x"))
 	call.Wait()
 	waitFor(t, "the loser is cancelled", own.Cancelled)
 	_ = own.Reply(Bytes("y"))
 	waitFor(t, "its credit is back", func() bool { return loser.InFlight() == 0 })
-	if n := loser.target.Replies(); n != replies || loser.target.Recent().Failed != 0 {
-		t.Errorf("the loser's answer was counted: %d replies, want %d, and %v errors/s", n, replies, loser.target.Recent().Failed)
+	if n := loser.Target.Replies(); n != replies || loser.Target.Recent().Failed != 0 {
+		t.Errorf("the loser's answer was counted: %d replies, want %d, and %v errors/s", n, replies, loser.Target.Recent().Failed)
 	}
-	if n := h.b.metrics.copiesWon.Value(); n != 1 {
+	if n := h.b.Metrics.CopiesWon.Value(); n != 1 {
 		t.Errorf("%d copies have won, want 1", n)
 	}
 }
@@ -196,10 +198,10 @@ func TestCopies_Races(t *testing.T) {
 				default:
 					runtime.Gosched()
 				}
-				for i := range b.calls.table.inUse() {
-					s := &b.calls.table.slots[i]
-					if id := s.awaited(); id != 0 {
-						b.calls.again(s, id)
+				for i := range b.Calls.Table.InUse() {
+					s := &b.Calls.Table.Slots[i]
+					if id := s.Awaited(); id != 0 {
+						b.Calls.Again(id)
 					}
 				}
 			}
@@ -241,14 +243,14 @@ func TestCopies_Races(t *testing.T) {
 	close(quit)
 	wg.Wait()
 	waitFor(t, "nothing is left", func() bool {
-		left := int(b.calls.table.used.Load())
+		left := int(b.Calls.Table.Used.Load())
 		for _, l := range b.snapshotLinks() {
 			left += l.InFlight()
 		}
 		return left == 0
 	})
-	if answered.Load() == 0 || b.metrics.copiesWon.Value() == 0 {
-		t.Errorf("%d calls answered, %d by copies: nothing was tested", answered.Load(), b.metrics.copiesWon.Value())
+	if answered.Load() == 0 || b.Metrics.CopiesWon.Value() == 0 {
+		t.Errorf("%d calls answered, %d by copies: nothing was tested", answered.Load(), b.Metrics.CopiesWon.Value())
 	}
 }
 
@@ -282,42 +284,11 @@ func TestCopies_StalledInstance(t *testing.T) {
 		}
 		c.Release()
 	}
-	if l.stateIs(linkDown) {
+	if l.Is(link.Down) {
 		t.Error("the link was ended first")
 	}
 	goOn()
-	waitFor(t, "its late answers have come", func() bool { return l.InFlight() == 0 || l.stateIs(linkDown) })
-}
-
-// Slow requests are sent twice, within the budget; and none while the service refuses.
-func TestHedge_Budget(t *testing.T) {
-	h := hedging{rate: 4000}
-	now := int64(time.Second)
-	taken := 0
-	for range 1000 { // 10 s of looks at which all would be sent twice
-		now += int64(10 * time.Millisecond)
-		for range 40 {
-			if h.take(now) {
-				taken++
-			}
-		}
-	}
-	if share := float64(taken) / 40_000; share > 0.03 || share < 0.02 {
-		t.Errorf("%.1f %% were sent twice, want at most 3 %%", 100*share)
-	}
-	h.pushed.Store(now)
-	if now += int64(hedgePause) - 1; h.take(now) {
-		t.Error("a copy was sent while the service refuses")
-	}
-	if now += 2; !h.take(now) {
-		t.Error("no copy is sent after that")
-	}
-	quiet := hedging{rate: 1}
-	for taken = 0; quiet.take(now); taken++ {
-	}
-	if taken != hedgeFew {
-		t.Errorf("a quiet service may have %d copies at once, want %d", taken, hedgeFew)
-	}
+	waitFor(t, "its late answers have come", func() bool { return l.InFlight() == 0 || l.Is(link.Down) })
 }
 
 // One instance becomes slow: its requests are answered by the others.
@@ -368,54 +339,15 @@ func TestHedge_SlowInstance(t *testing.T) {
 		})
 	}
 	t.Cleanup(func() { close(quit); callers.Wait() })
-	waitFor(t, "what is usual is known", func() bool { return s.hedging.after.Load() != 0 })
+	waitFor(t, "what is usual is known", func() bool { return s.hedging.Wait() != 0 })
 	slow.Store(true)
-	waitFor(t, "copies have answered", func() bool { return b.metrics.copiesWon.Value() >= 3 })
+	waitFor(t, "copies have answered", func() bool { return b.Metrics.CopiesWon.Value() >= 3 })
 	before := n.Load()
 	waitFor(t, "more calls", func() bool { return n.Load() > before+200 })
 	if w := time.Duration(worst.Load()); w >= pause {
 		t.Errorf("a call took %v, as long as the slow instance", w)
 	}
-	if sent, all := b.metrics.copiesSlow.Value(), b.metrics.calls.Value(); float64(sent) > 0.03*float64(all)+hedgeFew {
+	if sent, all := b.Metrics.CopiesSlow.Value(), b.Metrics.Calls.Value(); float64(sent) > 0.03*float64(all)+2 {
 		t.Errorf("%d copies of %d requests, at most 3 %% are allowed", sent, all)
 	}
-}
-
-// TestTable_ClaimMeetsMark: a slot whose id is marked for a moment is awaited all the while.
-func TestTable_ClaimMeetsMark(t *testing.T) {
-	table := newTable(1, 1)
-	ids, quit := make(chan uint64), make(chan struct{})
-	var marking sync.WaitGroup
-	for range 3 {
-		marking.Go(func() {
-			id := <-ids
-			for s := &table.slots[0]; ; {
-				select {
-				case id = <-ids:
-				case <-quit:
-					return
-				default:
-				}
-				table.making.Lock()
-				if s.id.CompareAndSwap(id, id|copying) {
-					s.id.Store(id)
-				}
-				table.making.Unlock()
-			}
-		})
-	}
-	for range 1500 {
-		s, id := table.take()
-		s.call = &Call{}
-		table.arm(s, id)
-		for range 3 {
-			ids <- id
-		}
-		if c, _, ok := table.claim(id); c == nil || !ok {
-			t.Error("a call that is awaited could not be claimed")
-			break
-		}
-	}
-	close(quit)
-	marking.Wait()
 }

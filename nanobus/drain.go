@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"nanofront/nanobus/link"
 	"nanofront/nanobus/sp"
 	"nanofront/nanobus/wire"
 )
@@ -18,16 +19,16 @@ func (b *Bus) Drain(ctx context.Context) error {
 	b.draining = true
 	b.mu.Unlock()
 	for _, l := range b.snapshotLinks() {
-		if l.stateIs(linkGreeting) && l.challenge.ours.Nonce != nil {
+		if l.Is(link.Greeting) && l.Challenge.Ours.Nonce != nil {
 			continue // gets it when it has proven itself
 		}
-		l.control(wire.KindDraining, 0, 0)
+		l.Control(wire.KindDraining, 0, 0)
 	}
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
-	look := b.now() + int64(quietGrace)
+	look := b.Nanos() + int64(quietGrace)
 	for !b.drained() {
-		if now := b.now(); now >= look {
+		if now := b.Nanos(); now >= look {
 			b.endQuiet(now)
 			look = now + int64(quietGrace)/8
 		}
@@ -40,7 +41,7 @@ func (b *Bus) Drain(ctx context.Context) error {
 		}
 	}
 	for _, l := range b.snapshotLinks() {
-		l.flush(time.Now().Add(sp.WriteTimeout))
+		l.Flush(time.Now().Add(sp.WriteTimeout))
 	}
 	return nil
 }
@@ -52,9 +53,9 @@ const quietGrace = 2 * time.Second
 // process is about to end. They end the bodies, in their own way; those that don't are waited for.
 func (b *Bus) endQuiet(now int64) {
 	for _, l := range b.snapshotLinks() {
-		l.mu.Lock()
-		l.bodies.EndQuiet(now - int64(quietGrace))
-		l.mu.Unlock()
+		l.Mu.Lock()
+		l.Bodies.EndQuiet(now - int64(quietGrace))
+		l.Mu.Unlock()
 	}
 }
 

@@ -80,10 +80,10 @@ func TestBus_DrainingAnnouncesNoWindow(t *testing.T) {
 func TestBus_DrainAckComesAfterItsRequests(t *testing.T) {
 	served := make(chan bool, 1)
 	_, in := server(t, "1", Options{Serve: func(batch []*Request) {
-		l := batch[0].link
-		l.mu.Lock()
-		served <- l.drainAck
-		l.mu.Unlock()
+		l := batch[0].Link()
+		l.Mu.Lock()
+		served <- l.DrainAck
+		l.Mu.Unlock()
 		echo(batch)
 	}}, tcp)
 	s := stockPeer(t)
@@ -97,32 +97,6 @@ func TestBus_DrainAckComesAfterItsRequests(t *testing.T) {
 		t.Error("the ack was believed before the request in front of it was taken in")
 	}
 	recvFrame(t, s, wire.KindResponse)
-}
-
-// A request that is answered after its link has closed goes back to the pool:
-// the link must not touch it any more.
-func TestLink_CancelAfterCloseTouchesNoRequest(t *testing.T) {
-	taken := make(chan *Request, 1)
-	_, in := server(t, "1", Options{Serve: func(batch []*Request) { taken <- batch[0] }}, tcp)
-	b := caller(t, in)
-	c := NewCall()
-	if err := b.Service("s").Go(c, Bytes("x"), patience); err != nil {
-		t.Fatal(err)
-	}
-	r := <-taken
-	l, id := r.link, r.id
-	if err := b.Close(); err != nil {
-		t.Fatal(err)
-	}
-	waitFor(t, "the link is down", func() bool { return l.stateIs(linkDown) })
-	if err := r.Reply(Bytes("late")); !errors.Is(err, ErrLinkDown) {
-		t.Errorf("reply: got %v", err)
-	}
-	r.id = id // as its next user might have it
-	l.cancelled(id)
-	if r.Cancelled() {
-		t.Error("a cancel reached a request that was answered")
-	}
 }
 
 // Whoever reads slowly, and says something meanwhile, gets all answers of a
@@ -143,7 +117,7 @@ func TestBus_DrainedAnswersOutliveClose(t *testing.T) {
 	if err := s.say(batch...); err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, "all answered", func() bool { return b.metrics.framesIn.Value() > requests && b.Served() == 0 })
+	waitFor(t, "all answered", func() bool { return b.Metrics.FramesIn.Value() > requests && b.Served() == 0 })
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	drained := make(chan error, 1)

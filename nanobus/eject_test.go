@@ -35,7 +35,7 @@ func TestEject_OneThatFails(t *testing.T) {
 			}
 			c.Wait()
 			to[0].Add(1)
-			if c.Link.instance.ID == "1" {
+			if c.Link.Instance.ID == "1" {
 				to[1].Add(1)
 				if ill.Load() {
 					c.Link.Blame()
@@ -61,7 +61,7 @@ func TestEject_OneThatFails(t *testing.T) {
 	}
 	ill.Store(false)
 	waitFor(t, "it is back", func() bool { return share() == 100 })
-	if n := b.metrics.ejected.Value(); n == 0 {
+	if n := b.Metrics.Ejected.Value(); n == 0 {
 		t.Error("no ejection was counted")
 	}
 }

@@ -1,12 +1,11 @@
 package nanobus
 
 import (
-	"errors"
-	"fmt"
-
 	"nanofront/nanobus/balance"
 	"nanofront/nanobus/body"
+	"nanofront/nanobus/link"
 	"nanofront/nanobus/wire"
+	"nanofront/nanobus/writer"
 )
 
 // The errors that a call can end with.
@@ -20,17 +19,17 @@ var (
 	// ErrTimeout: the budget ran out before a reply came. A cancel was sent.
 	ErrTimeout = body.ErrTimeout
 	// ErrCancelled: the caller gave up. A cancel was sent.
-	ErrCancelled = errors.New("nanobus: cancelled")
+	ErrCancelled = link.ErrCancelled
 	// ErrLinkDown: the link broke with the request in flight; whether the
 	// peer has acted on it is unknown.
-	ErrLinkDown = errors.New("nanobus: link broke with the request in flight")
+	ErrLinkDown = writer.ErrLinkDown
 	// ErrTooLarge: the payload doesn't fit a frame (MaxPayload).
-	ErrTooLarge = fmt.Errorf("nanobus: payload larger than %d bytes", MaxPayload)
+	ErrTooLarge = writer.ErrTooLarge
 	// ErrPayload: the payload can't be encoded; the log says why. Nothing was
 	// sent.
-	ErrPayload = errors.New("nanobus: the payload's AppendTo failed")
+	ErrPayload = writer.ErrPayload
 	// ErrNoBodies: the peer takes no bodies in chunks, only whole ones.
-	ErrNoBodies = errors.New("nanobus: the peer doesn't accept bodies in chunks")
+	ErrNoBodies = link.ErrNoBodies
 	// ErrTooManyBodies: the reply's body comes in chunks, and as many bodies as Options.MaxBodies
 	// allows are already arriving. The peer was told to stop.
 	ErrTooManyBodies = body.ErrTooMany
@@ -40,4 +39,13 @@ var (
 	ErrClosed = body.ErrClosed
 	// ErrMalformed: bytes that violate docs/protocol.md.
 	ErrMalformed = wire.ErrMalformed
+	// ErrNoHolds: the caller doesn't take holds, or the request is one whose body comes in chunks. It is
+	// still to be answered.
+	ErrNoHolds = link.ErrNoHolds
+	// ErrTooManyHeld: as many requests are held as Options.MaxHeld allows, or the caller doesn't read what it
+	// was sent. The request is still to be answered.
+	ErrTooManyHeld = link.ErrTooManyHeld
+	// ErrNotHeld: the request isn't held any more: it was answered, its time has run out, or the client or the
+	// link has gone.
+	ErrNotHeld = link.ErrNotHeld
 )

@@ -6,7 +6,9 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"nanofront/nanobus/link"
 	"nanofront/nanobus/wire"
+	"nanofront/nanobus/writer"
 )
 
 const (
@@ -25,7 +27,7 @@ type Event struct {
 }
 
 // cost is what the event counts for while it waits.
-func (e *Event) cost() int32 { return 1 + int32(len(e.Payload)/eventUnit) }
+func (e *Event) cost() int32 { return 1 + int32(len(e.Payload)/link.EventUnit) }
 
 // Publish sends an event to every linked process that subscribed to its topic,
 // once to each however many links there are, and to this process's own
@@ -44,32 +46,32 @@ func (b *Bus) Publish(topic string, payload []byte) (int, error) {
 	// What we dialled is at the address that discovery gave; of accepted links
 	// the newest is the least likely to be half-open.
 	slices.SortFunc(links, func(x, y *Link) int {
-		if (x.instance != nil) != (y.instance != nil) {
-			if x.instance != nil {
+		if (x.Instance != nil) != (y.Instance != nil) {
+			if x.Instance != nil {
 				return -1
 			}
 			return 1
 		}
-		return int(min(max(y.attached-x.attached, -1), 1))
+		return int(min(max(y.Attached-x.Attached, -1), 1))
 	})
 	for _, l := range links {
-		h := l.hello.Load()
+		h := l.Hello.Load()
 		if h == nil || !h.Wants(topic) || (h.Instance != "" && seen[[2]string{h.Service, h.Instance}]) {
 			continue
 		}
-		start, err := l.begin(wire.KindEvent, 0, 0)
+		start, err := l.Begin(wire.KindEvent, 0, 0)
 		if err != nil {
 			continue // its other link, if there is one, gets it
 		}
-		if start > maxGathered {
-			l.abandon(start)
-			b.metrics.droppedEvents.Inc()
+		if start > writer.MaxGathered {
+			l.Abandon(start)
+			b.Metrics.DroppedEvents.Inc()
 			continue
 		}
-		l.out = append(wire.AppendString8(l.out, topic), payload...)
-		if l.commit(start) == nil {
+		l.Out = append(wire.AppendString8(l.Out, topic), payload...)
+		if l.Commit(start) == nil {
 			seen[[2]string{h.Service, h.Instance}] = true
-			b.metrics.eventsOut.Inc()
+			b.Metrics.EventsOut.Inc()
 			sent++
 		}
 	}
@@ -109,15 +111,15 @@ func (q *eventQueue) deliver(topic string, payload []byte, from *Link) bool {
 			q.give(&e)
 		}
 	}
-	q.bus.metrics.droppedEvents.Inc()
+	q.bus.Metrics.DroppedEvents.Inc()
 	return false
 }
 
 // take takes a place for an event, give gives it back.
 func (q *eventQueue) take(e *Event) bool {
 	n := e.cost()
-	if e.from != nil && e.from.events.Add(n) > maxLinkEvents {
-		e.from.events.Add(-n)
+	if e.from != nil && e.from.Events.Add(n) > link.MaxLinkEvents {
+		e.from.Events.Add(-n)
 		return false
 	}
 	if q.queued.Add(n) > maxEvents {
@@ -131,14 +133,14 @@ func (q *eventQueue) give(e *Event) {
 	n := e.cost()
 	q.queued.Add(-n)
 	if e.from != nil {
-		e.from.events.Add(-n)
+		e.from.Events.Add(-n)
 	}
 }
 
 // dispatch runs the subscribers, one event after the other. It ends with the
 // bus.
 func (q *eventQueue) dispatch() {
-	defer q.bus.workers.Done()
+	defer q.bus.Workers.Done()
 	for {
 		select {
 		case e := <-q.c:
@@ -154,7 +156,7 @@ func (q *eventQueue) dispatch() {
 func (q *eventQueue) run(e Event) {
 	defer func() {
 		if p := recover(); p != nil {
-			q.bus.log.Error().Str("topic", e.Topic).Interface("panic", p).Msg("subscriber panicked")
+			q.bus.Log.Error().Str("topic", e.Topic).Interface("panic", p).Msg("subscriber panicked")
 		}
 	}()
 	q.bus.opts.Subscriptions[e.Topic](e)

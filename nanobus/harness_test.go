@@ -56,11 +56,11 @@ func echo(batch []*Request) {
 func caller(t testing.TB, instances ...Instance) *Bus {
 	t.Helper()
 	b := newBus(t, Options{Service: "caller", Instance: "c"})
-	link(t, b, instances...)
+	linkUp(t, b, instances...)
 	return b
 }
 
-func link(t testing.TB, b *Bus, instances ...Instance) {
+func linkUp(t testing.TB, b *Bus, instances ...Instance) {
 	t.Helper()
 	if err := b.SetInstances(instances); err != nil {
 		t.Fatal(err)

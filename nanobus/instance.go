@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"nanofront/nanobus/balance"
+	"nanofront/nanobus/link"
 	"nanofront/nanobus/sp"
 )
 
@@ -60,6 +61,7 @@ func (i *Instance) key() instanceKey { return instanceKey{i.Service, i.ID, i.Add
 // atomic is guarded by Bus.mu.
 type instance struct {
 	Instance
+	dialled link.Dialled // the same, for its links
 	socket  *sp.Socket
 	link    atomic.Pointer[Link]
 	missing int64 // bus time since which discovery doesn't list it; 0: it does
@@ -80,7 +82,7 @@ func (b *Bus) SetInstances(list []Instance) error {
 	if b.closed {
 		return ErrClosed
 	}
-	now := b.now()
+	now := b.Nanos()
 	listed := make(map[instanceKey]bool, len(list))
 	var bad []error
 	for i := range list {
@@ -113,9 +115,9 @@ func (b *Bus) SetInstances(list []Instance) error {
 
 // dial adds an instance to the table and starts to connect. mu is held.
 func (b *Bus) dial(i Instance) error {
-	in := &instance{Instance: i}
+	in := &instance{Instance: i, dialled: link.Dialled{Service: i.Service, ID: i.ID, Address: i.Address, EventsOnly: i.EventsOnly}}
 	s, err := sp.NewSocket(&b.sockets, in, func() error {
-		if b.now() < in.holdUntil.Load() {
+		if b.Nanos() < in.holdUntil.Load() {
 			return errTooEarly
 		}
 		return nil

@@ -46,7 +46,7 @@ func TestService_WeightChangesWithoutRelinking(t *testing.T) {
 	weigh(NoWeight, 0)
 	ask(100, none)
 	ask(100, some)
-	if got := l1.target.Replies(); got != 0 {
+	if got := l1.Target.Replies(); got != 0 {
 		t.Errorf("an instance that is taken out got %d requests", got)
 	}
 	if n := s.Live(); n != 1 {
@@ -62,12 +62,12 @@ func TestService_WeightChangesWithoutRelinking(t *testing.T) {
 		t.Errorf("all taken out: got %v", err)
 	}
 	weigh(900, 100)
-	before := l2.target.Replies()
+	before := l2.Target.Replies()
 	ask(400, some)
-	if got := l2.target.Replies() - before; got < 10 || got > 90 {
+	if got := l2.Target.Replies() - before; got < 10 || got > 90 {
 		t.Errorf("a weight of 100 beside 900 got %d of 400 keys", got)
 	}
-	if linkTo(t, b, "1") != l1 || linkTo(t, b, "2") != l2 || b.metrics.opened.Value() != 2 {
+	if linkTo(t, b, "1") != l1 || linkTo(t, b, "2") != l2 || b.Metrics.Opened.Value() != 2 {
 		t.Error("linked anew")
 	}
 }
@@ -89,8 +89,8 @@ func TestService_DrainingGetsNoKeys(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.Wait()
-		if c.Err != nil || c.Link.instance.ID != "1" {
-			t.Fatalf("key %d: %v from %s", key, c.Err, c.Link.instance.ID)
+		if c.Err != nil || c.Link.Instance.ID != "1" {
+			t.Fatalf("key %d: %v from %s", key, c.Err, c.Link.Instance.ID)
 		}
 		c.Release()
 	}
@@ -120,8 +120,8 @@ func TestService_GoAllByKey(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		own[key] = l.instance.ID
-		l.target.Refund()
+		own[key] = l.Instance.ID
+		l.Target.Refund()
 	}
 	s.GoAll(calls, payloads, patience)
 	home := 0
@@ -130,7 +130,7 @@ func TestService_GoAllByKey(t *testing.T) {
 		if c.Err != nil {
 			t.Fatal(c.Err)
 		}
-		if c.Link.instance.ID == own[c.Key] {
+		if c.Link.Instance.ID == own[c.Key] {
 			home++
 		}
 	}
@@ -180,7 +180,7 @@ func TestService_ComingAndGoing(t *testing.T) {
 		now[0].Weight = []int{0, NoWeight, 1000}[i%3]
 		if i%4 == 3 {
 			// Its link breaks, and it is gone from the list at the same time.
-			linkTo(t, b, "3").close("test")
+			linkTo(t, b, "3").Close("test")
 			now = now[:3]
 		}
 		if err := b.SetInstances(now); err != nil {

@@ -8,34 +8,10 @@ import (
 	"testing"
 	"time"
 
+	"nanofront/nanobus/link"
 	"nanofront/nanobus/sp"
 	"nanofront/nanobus/wire"
 )
-
-// A link's window is its own: one that takes more than its part, when there
-// are several, is refused what goes beyond, after the grace for what was on
-// its way.
-func TestLink_LimitFollowsTheWindow(t *testing.T) {
-	b := newBus(t, Options{Serve: echo, Window: 100})
-	l := newLink(b, sp.NewPipe(nil), nil)
-	const second = int64(time.Second)
-	l.grant(100, 0)
-	l.grant(50, 10*second)
-	if got := l.limit(11 * second); got != 100 {
-		t.Errorf("a second after it has shrunk: %d, want 100", got)
-	}
-	l.grant(25, 11*second)
-	if got := l.limit(12 * second); got != 100 {
-		t.Errorf("shrunk twice: %d, want 100", got)
-	}
-	if got := l.limit(14 * second); got != 25 {
-		t.Errorf("when the grace is over: %d, want 25", got)
-	}
-	l.grant(20, 20*second)
-	if got := l.limit(21 * second); got != 25 {
-		t.Errorf("shrunk once more: %d, want 25", got)
-	}
-}
 
 // However many connections say nothing, an honest one gets in, and memory and
 // goroutines stay bounded.
@@ -52,10 +28,10 @@ func TestHostile_ManySilentConnections(t *testing.T) {
 		_ = s.raw(mine[:])
 	}
 	waitFor(t, "the oldest that have not said hello evicted", func() bool { return closedFor(b, "crowded") >= 20 })
-	if links := len(b.snapshotLinks()); links > 16+maxGreeting {
+	if links := len(b.snapshotLinks()); links > 16+link.MaxGreeting {
 		t.Errorf("%d links", links)
 	}
-	if g := runtime.NumGoroutine(); g > 3*(sp.MaxHandshakes+maxGreeting)+1000 {
+	if g := runtime.NumGoroutine(); g > 3*(sp.MaxHandshakes+link.MaxGreeting)+1000 {
 		t.Errorf("%d goroutines", g)
 	}
 	late := caller(t, in)
@@ -77,7 +53,7 @@ func TestHostile_TooManyLinks(t *testing.T) {
 	waitFor(t, "full", func() bool {
 		live := 0
 		for _, l := range b.snapshotLinks() {
-			if l.stateIs(linkLive) {
+			if l.Is(link.Live) {
 				live++
 			}
 		}
@@ -100,13 +76,13 @@ func TestHostile_TooManyLinks(t *testing.T) {
 func TestHostile_TheSameInstanceManyTimes(t *testing.T) {
 	b, in := server(t, "1", Options{Serve: echo}, tcp)
 	n := neighbourOf(t, in)
-	for range maxPeerLinks {
+	for range link.MaxPeerLinks {
 		_ = knock(t, in.Address).say(helloOf("stranger", "twin"))
 	}
 	waitFor(t, "all linked", func() bool {
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		return b.callers() == maxPeerLinks+1
+		return b.callers() == link.MaxPeerLinks+1
 	})
 	s := knock(t, in.Address)
 	_ = s.say(helloOf("stranger", "twin"))
@@ -115,14 +91,14 @@ func TestHostile_TheSameInstanceManyTimes(t *testing.T) {
 	n.goesOn(t)
 
 	// A process, whatever its name, is known by what it has drawn.
-	one := (&wire.Hello{Version: wire.ProtocolVersion, Service: "stranger", Instance: "other", Process: newProcess()}).AppendTo(nil)
-	for range maxPeerLinks {
+	one := (&wire.Hello{Version: wire.ProtocolVersion, Service: "stranger", Instance: "other", Process: link.NewProcess()}).AppendTo(nil)
+	for range link.MaxPeerLinks {
 		_ = knock(t, in.Address).say(one)
 	}
 	waitFor(t, "all linked", func() bool {
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		return b.callers() == 2*maxPeerLinks+1
+		return b.callers() == 2*link.MaxPeerLinks+1
 	})
 	s = knock(t, in.Address)
 	_ = s.say(one)
@@ -135,11 +111,11 @@ func TestHostile_TheSameInstanceManyTimes(t *testing.T) {
 // processes.
 func TestLimits_ManyProcessesOfOneName(t *testing.T) {
 	_, in := server(t, "1", Options{Serve: echo}, tcp)
-	const n = 2*maxPeerLinks + 1
+	const n = 2*link.MaxPeerLinks + 1
 	var all []*Bus
 	for range n {
 		b := newBus(t, Options{Service: "terminator", Instance: "terminator-1"})
-		link(t, b, in)
+		linkUp(t, b, in)
 		all = append(all, b)
 	}
 	for i, b := range all {

@@ -34,19 +34,18 @@ func (b *Bus) Links() []LinkInfo {
 	b.mu.Lock() // weights and versions change under it
 	defer b.mu.Unlock()
 	infos := make([]LinkInfo, 0, len(b.links))
-	for l := range b.links {
-		in := l.instance
+	for l, in := range b.links {
 		if in == nil {
 			continue
 		}
-		recent := l.target.Recent()
+		recent := l.Target.Recent()
 		infos = append(infos, LinkInfo{
 			Service: in.Service, Instance: in.ID, Version: in.Version, Address: in.Address,
-			State:   [...]string{"greeting", "live", "draining", "down"}[l.state.Load()],
-			Stalled: l.stalled.Load(),
-			Weight:  balance.Effective(in.Weight), Share: l.target.Standing.Share(),
-			Window: l.target.Window(), InFlight: l.InFlight(), Replies: l.target.Replies(),
-			LatencyMS: l.target.Latency().Seconds() * 1e3, ClockKnown: l.clock.known.Load(),
+			State:   [...]string{"greeting", "live", "draining", "down"}[l.State.Load()],
+			Stalled: l.Stalled.Load(),
+			Weight:  balance.Effective(in.Weight), Share: l.Target.Standing.Share(),
+			Window: l.Target.Window(), InFlight: l.InFlight(), Replies: l.Target.Replies(),
+			LatencyMS: l.Target.Latency().Seconds() * 1e3, ClockKnown: l.PeerClock.Known.Load(),
 			Rate: recent.Rate, Failed: recent.Failed, P50: recent.P50.Seconds() * 1e3, P99: recent.P99.Seconds() * 1e3,
 		})
 	}

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"nanofront/nanobus/link"
 	"nanofront/nanobus/sp"
 	"nanofront/nanobus/wire"
 )
@@ -19,7 +20,7 @@ type linkSet struct {
 	closed    bool
 	draining  bool
 	listeners []*sp.Socket
-	links     map[*Link]struct{}
+	links     map[*Link]*instance // nil for those that were accepted
 	instances map[instanceKey]*instance
 	services  map[string]*Service
 }
@@ -27,14 +28,14 @@ type linkSet struct {
 func (s *linkSet) join(l *Link, first bool) (up, duplicate bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if first && s.linksOfPeer(l) > maxPeerLinks {
+	if first && s.linksOfPeer(l) > link.MaxPeerLinks {
 		return false, true
 	}
-	if first && l.state.CompareAndSwap(int32(linkGreeting), int32(linkLive)) {
+	if first && l.State.CompareAndSwap(int32(link.Greeting), int32(link.Live)) {
 		up = true
-		l.pipe.Know()
-		if s.draining && l.challenge.ours.Nonce != nil {
-			l.control(wire.KindDraining, 0, 0) // before the proof it would have been dropped
+		l.Pipe.Know()
+		if s.draining && l.Challenge.Ours.Nonce != nil {
+			l.Control(wire.KindDraining, 0, 0) // before the proof it would have been dropped
 		}
 	}
 	s.shareWindow()
@@ -44,20 +45,20 @@ func (s *linkSet) join(l *Link, first bool) (up, duplicate bool) {
 
 func (s *linkSet) setDraining(l *Link) {
 	s.mu.Lock()
-	was := l.state.CompareAndSwap(int32(linkLive), int32(linkDraining))
+	was := l.State.CompareAndSwap(int32(link.Live), int32(link.Draining))
 	if was {
 		s.refresh(l)
 	}
 	s.mu.Unlock()
 	if was {
-		l.event("draining").Stringer("link", l).Msg("peer is draining")
+		l.Event("draining").Stringer("link", l).Msg("peer is draining")
 	}
 }
 
 // refresh makes the view of the service behind l anew. mu is held.
 func (s *linkSet) refresh(l *Link) {
-	if l.instance != nil {
-		s.bus.service(l.instance.Service).rebuild()
+	if l.Instance != nil {
+		s.bus.service(l.Instance.Service).rebuild()
 	}
 }
 
@@ -80,14 +81,14 @@ func (s *linkSet) admits(in *instance) bool {
 	var oldest *Link
 	for l := range s.links {
 		switch {
-		case l.instance != nil:
+		case l.Instance != nil:
 			dialled++
-		case !l.stateIs(linkGreeting):
+		case !l.Is(link.Greeting):
 			accepted++
 		default:
 			accepted++
 			greeting++
-			if l.closeReason.Load() == nil && (oldest == nil || l.attached < oldest.attached) {
+			if l.CloseReason.Load() == nil && (oldest == nil || l.Attached < oldest.Attached) {
 				oldest = l
 			}
 		}
@@ -96,15 +97,15 @@ func (s *linkSet) admits(in *instance) bool {
 		return dialled < s.bus.opts.MaxLinks
 	}
 	most := max(s.bus.opts.MaxLinks-len(s.instances), 1)
-	if accepted < most && greeting < maxGreeting {
+	if accepted < most && greeting < link.MaxGreeting {
 		return true
 	}
 	// What was told to go may not have gone yet; but that is no way to have
 	// any number.
-	if oldest == nil || accepted >= most+maxGreeting {
+	if oldest == nil || accepted >= most+link.MaxGreeting {
 		return false
 	}
-	oldest.close("crowded")
+	oldest.Close("crowded")
 	return true
 }
 
@@ -112,16 +113,16 @@ func (s *linkSet) admits(in *instance) bool {
 // what it has drawn at its start, since two may have been given one name; one
 // that says nothing of the kind, by its name. mu is held.
 func (s *linkSet) linksOfPeer(l *Link) int {
-	h := l.hello.Load()
-	if l.instance != nil || h == nil || h.Instance == "" {
+	h := l.Hello.Load()
+	if l.Instance != nil || h == nil || h.Instance == "" {
 		return 0
 	}
 	n := 0
 	for k := range s.links {
-		if k.instance != nil || k.stateIs(linkDown) {
+		if k.Instance != nil || k.Is(link.Down) {
 			continue
 		}
-		if o := k.hello.Load(); o != nil && o.Service == h.Service && o.Instance == h.Instance && bytes.Equal(o.Process, h.Process) {
+		if o := k.Hello.Load(); o != nil && o.Service == h.Service && o.Instance == h.Instance && bytes.Equal(o.Process, h.Process) {
 			n++
 		}
 	}
@@ -135,16 +136,16 @@ func (s *linkSet) shareWindow() {
 		return
 	}
 	share := s.windowShare(s.callers())
-	now := s.bus.now()
+	now := s.bus.Nanos()
 	for l := range s.links {
-		l.mu.Lock()
-		if !l.calls() || l.granted == share {
-			l.mu.Unlock()
+		l.Mu.Lock()
+		if !l.MayCall() || l.Granted == share {
+			l.Mu.Unlock()
 			continue
 		}
-		l.grant(share, now)
-		l.mu.Unlock()
-		l.control(wire.KindCredit, 0, 0, byte(share>>24), byte(share>>16), byte(share>>8), byte(share)) // four bytes of a window
+		l.Grant(share, now)
+		l.Mu.Unlock()
+		l.Control(wire.KindCredit, 0, 0, byte(share>>24), byte(share>>16), byte(share>>8), byte(share)) // four bytes of a window
 	}
 }
 
@@ -152,7 +153,7 @@ func (s *linkSet) shareWindow() {
 func (s *linkSet) callers() int {
 	n := 0
 	for l := range s.links {
-		if l.calls() {
+		if l.MayCall() {
 			n++
 		}
 	}
@@ -166,13 +167,13 @@ func (s *linkSet) windowShare(callers int) int {
 
 func (s *linkSet) drained() bool {
 	for _, l := range s.snapshotLinks() {
-		l.mu.Lock()
+		l.Mu.Lock()
 		// A link without the peer's hello counts: the peer may have ours, and
 		// have sent requests behind its own. One that stays silent is ended
 		// by its helloTimeout.
-		h := l.hello.Load()
-		ok := l.drainAck || l.closed || l.instance != nil || (h != nil && h.EventsOnly)
-		l.mu.Unlock()
+		h := l.Hello.Load()
+		ok := l.DrainAck || l.Closed || l.Instance != nil || (h != nil && h.EventsOnly)
+		l.Mu.Unlock()
 		if !ok {
 			return false
 		}
@@ -188,9 +189,9 @@ func (s *linkSet) drainAcked(l *Link) {
 	if !s.draining {
 		return
 	}
-	l.mu.Lock()
-	l.drainAck = true
-	l.mu.Unlock()
+	l.Mu.Lock()
+	l.DrainAck = true
+	l.Mu.Unlock()
 }
 
 // leave ends our callers' links so that they get all that was sent: we say no more, and go on
@@ -200,7 +201,7 @@ func (s *linkSet) leave() {
 	deadline := time.Now().Add(leaveTimeout)
 	var leaving []*Link
 	for _, l := range s.snapshotLinks() {
-		if l.instance == nil && l.endWriting(deadline) {
+		if l.Instance == nil && l.EndWriting(deadline) {
 			leaving = append(leaving, l)
 		}
 	}
@@ -208,7 +209,7 @@ func (s *linkSet) leave() {
 	defer timeout.Stop()
 	for _, l := range leaving {
 		select {
-		case <-l.down:
+		case <-l.Ended:
 		case <-timeout.C:
 			return
 		}
@@ -222,7 +223,7 @@ func (s *linkSet) prune(now int64) {
 			continue
 		}
 		l := in.link.Load()
-		alive := l != nil && !l.stateIs(linkDown) && !l.stateIs(linkDraining)
+		alive := l != nil && !l.Is(link.Down) && !l.Is(link.Draining)
 		if alive && now-in.missing < int64(removeGrace) {
 			continue
 		}
@@ -232,8 +233,8 @@ func (s *linkSet) prune(now int64) {
 		delete(s.instances, k)
 		if l != nil {
 			removed := "removed"
-			l.closeReason.CompareAndSwap(nil, &removed)
+			l.CloseReason.CompareAndSwap(nil, &removed)
 		}
-		s.bus.tasks.Go(func() { _ = in.socket.Close() })
+		s.bus.Tasks.Go(func() { _ = in.socket.Close() })
 	}
 }

@@ -3,6 +3,7 @@ package nanobus
 import (
 	"testing"
 
+	"nanofront/nanobus/link"
 	"nanofront/nanobus/wire"
 )
 
@@ -20,7 +21,7 @@ func TestLink_LargeFirstMessage(t *testing.T) {
 	if f, err := s.hear(wire.KindResponse); err != nil || f.ID != 1 {
 		t.Errorf("got %v, %v", f, err)
 	}
-	if l := onlyLink(t, b); !l.pipe.Known() {
+	if l := onlyLink(t, b); !l.Pipe.Known() {
 		t.Error("the peer is not known")
 	}
 }
@@ -38,11 +39,11 @@ func TestHostile_LargeEvents(t *testing.T) {
 	for range sent {
 		_ = s.say(big)
 	}
-	waitFor(t, "all read", func() bool { return b.metrics.eventsIn.Value() == sent })
-	if bytes := len(b.events.c) * 1_000_000; bytes > maxLinkEvents*eventUnit {
-		t.Errorf("%d bytes of one link's events wait, want %d at most", bytes, maxLinkEvents*eventUnit)
+	waitFor(t, "all read", func() bool { return b.Metrics.EventsIn.Value() == sent })
+	if bytes := len(b.events.c) * 1_000_000; bytes > link.MaxLinkEvents*link.EventUnit {
+		t.Errorf("%d bytes of one link's events wait, want %d at most", bytes, link.MaxLinkEvents*link.EventUnit)
 	}
-	if b.metrics.droppedEvents.Value() == 0 {
+	if b.Metrics.DroppedEvents.Value() == 0 {
 		t.Error("none was counted as dropped")
 	}
 	n.goesOn(t)

@@ -2,7 +2,54 @@ package nanobus
 
 import (
 	"nanofront/nanobus/body"
+	"nanofront/nanobus/link"
 	"nanofront/nanobus/wire"
+)
+
+// Call is one request and, later, its reply: Wait for it, or have Done called; then Release. The zero
+// Call is ready for use. See link.Call for its fields and methods.
+type Call = link.Call
+
+// NewCall returns a Call that is ready for use.
+func NewCall() *Call { return link.NewCall() }
+
+// Timing is where a call's time went, stage by stage. See link.Timing.
+type Timing = link.Timing
+
+// Repeat says when a call's request may be sent to a second instance. See link.Repeat.
+type Repeat = link.Repeat
+
+// What Call.Repeat may be.
+const (
+	RepeatNever      = link.RepeatNever
+	RepeatStalled    = link.RepeatStalled    // when the first instance is found to be silent
+	RepeatSlow       = link.RepeatSlow       // and when it takes longer than nearly all of the service's requests have lately
+	RepeatRemembered = link.RepeatRemembered // as RepeatStalled, for what must not be acted upon twice
+)
+
+// Request is one request of a peer: its Payload and Context, and what of its budget is Remaining. It
+// must be answered exactly once, with Reply, TryReply, ReplyError, ReplyBody or Hold, from any
+// goroutine. See link.Request.
+type Request = link.Request
+
+// Held is a peer's request that is answered later, by Answer or Fail. See link.Held.
+type Held = link.Held
+
+// Holder keeps the calls that their responders hold. See link.Holder.
+type Holder = link.Holder
+
+// HeldAnswer is the answer to a held call. See link.HeldAnswer.
+type HeldAnswer = link.HeldAnswer
+
+// Link is the connection to one peer: who that is (Peer), how many of our requests it has
+// (InFlight), and whether it has gone (Down). See link.Link.
+type Link = link.Link
+
+const (
+	// MaxHold is the longest that a request may be held.
+	MaxHold = link.MaxHold
+	// DefaultHeld is Options.MaxHeld's default.
+	DefaultHeld = link.DefaultHeld
 )
 
 // Payload is what a request or a reply carries: whatever appends itself to the buffer that is

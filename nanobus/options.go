@@ -6,6 +6,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"nanofront/metrics"
+	"nanofront/nanobus/link"
 	"nanofront/nanobus/tap"
 	"nanofront/nanobus/wire"
 )
@@ -13,7 +14,7 @@ import (
 // Defaults and bounds of Options.
 const (
 	DefaultWindow = 1024
-	MaxWindow     = 1 << 16
+	MaxWindow     = link.MaxWindow
 	DefaultSlots  = 1 << 15
 	DefaultLinks  = 1024
 	DefaultBodies = 1 << 14
@@ -121,7 +122,7 @@ func (o *Options) validate() error {
 		def, max int
 	}{
 		{"window", &o.Window, DefaultWindow, MaxWindow},
-		{"slots", &o.Slots, DefaultSlots, maxSlots},
+		{"slots", &o.Slots, DefaultSlots, link.MaxSlots},
 		{"links", &o.MaxLinks, DefaultLinks, 1 << 16},
 		{"bodies", &o.MaxBodies, DefaultBodies, 1 << 16},
 		{"held requests", &o.MaxHeld, DefaultHeld, 1 << 20},
@@ -140,44 +141,4 @@ func (o *Options) validate() error {
 		o.Metrics = metrics.New(metrics.Handler, "")
 	}
 	return o.Tap.Validate()
-}
-
-// busMetrics are the handles of what the bus counts.
-type busMetrics struct {
-	set metrics.Meter
-
-	messagesIn, messagesOut, framesIn, framesOut, bytesIn, bytesOut *metrics.Counter
-	calls, expired, cancelsIn, cancelsOut, eventsIn, eventsOut      *metrics.Counter
-	opened, keyed, keyMoved, stalled, ejected                       *metrics.Counter
-
-	copiesSlow, copiesStalled, copiesWon, copiesLeftOut *metrics.Counter
-
-	droppedLate, droppedStray, droppedMalformed, droppedUnknown      *metrics.Counter
-	droppedWindow, droppedNoHandler, droppedEvents, droppedOversized *metrics.Counter
-	droppedLinkDown, droppedBodies                                   *metrics.Counter
-	droppedTap, tapCopies, droppedPayload, droppedHeld               *metrics.Counter
-}
-
-func newBusMetrics(s metrics.Meter) *busMetrics {
-	dropped := func(reason string) *metrics.Counter { return s.Counter(metrics.BusDropped, reason) }
-	return &busMetrics{
-		set:        s,
-		messagesIn: s.Counter(metrics.BusMessagesIn), messagesOut: s.Counter(metrics.BusMessagesOut),
-		framesIn: s.Counter(metrics.BusFramesIn), framesOut: s.Counter(metrics.BusFramesOut),
-		bytesIn: s.Counter(metrics.BusBytesIn), bytesOut: s.Counter(metrics.BusBytesOut),
-		calls: s.Counter(metrics.BusCalls), expired: s.Counter(metrics.BusExpired),
-		cancelsIn: s.Counter(metrics.BusCancelsIn), cancelsOut: s.Counter(metrics.BusCancelsOut),
-		eventsIn: s.Counter(metrics.BusEventsIn), eventsOut: s.Counter(metrics.BusEventsOut),
-		opened: s.Counter(metrics.BusLinkOpened), stalled: s.Counter(metrics.BusLinkStalled), ejected: s.Counter(metrics.BusLinkEjected),
-		keyed: s.Counter(metrics.BusKeyed), keyMoved: s.Counter(metrics.BusKeyMoved),
-		copiesSlow: s.Counter(metrics.BusCopies, "slow"), copiesStalled: s.Counter(metrics.BusCopies, "stalled"),
-		copiesWon: s.Counter(metrics.BusCopiesWon), copiesLeftOut: s.Counter(metrics.BusCopiesLeftOut),
-		droppedLate: dropped("late"), droppedStray: dropped("stray"),
-		droppedMalformed: dropped("malformed"), droppedUnknown: dropped("unknown_kind"),
-		droppedWindow: dropped("over_window"), droppedNoHandler: dropped("no_handler"),
-		droppedEvents: dropped("event_overflow"), droppedOversized: dropped("oversized"),
-		droppedLinkDown: dropped("link_down"), droppedBodies: dropped("over_bodies"),
-		droppedTap: dropped("tap_overflow"), tapCopies: s.Counter(metrics.BusTapCopies),
-		droppedPayload: dropped("payload"), droppedHeld: dropped("over_held"),
-	}
 }

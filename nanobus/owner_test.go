@@ -16,6 +16,8 @@ import (
 
 	"github.com/rs/zerolog"
 	"go.nanomsg.org/mangos/v3"
+
+	"nanofront/nanobus/link"
 )
 
 // Each goroutine of the package is started where the bus, or the listener,
@@ -60,7 +62,7 @@ func TestBus_CloseWaitsForWhatCloses(t *testing.T) {
 	}
 	var released atomic.Bool
 	release := make(chan struct{})
-	b.tasks.Go(func() { <-release })
+	b.Tasks.Go(func() { <-release })
 	var closers sync.WaitGroup
 	for range 2 {
 		closers.Go(func() {
@@ -123,7 +125,7 @@ func (i *intruder) Write(p []byte) (int, error) {
 		answered := make(chan struct{})
 		go func() {
 			_ = b.Links()
-			b.limit.Allow("asked by a logger")
+			b.Limit.Allow("asked by a logger")
 			close(answered)
 		}()
 		select {
@@ -147,7 +149,7 @@ func TestBus_LogsOutsideItsLocks(t *testing.T) {
 	log := &intruder{t: t}
 	b, in := server(t, "1", Options{Serve: echo, Logger: zerolog.New(log)}, tcp)
 	log.bus.Store(b)
-	for range maxPeerLinks + 2 { // the last two are too many
+	for range link.MaxPeerLinks + 2 { // the last two are too many
 		_ = knock(t, in.Address).say(helloOf("stranger", "s-1"))
 	}
 	log.hears("the peer already has too many")
@@ -156,7 +158,7 @@ func TestBus_LogsOutsideItsLocks(t *testing.T) {
 	b, in = server(t, "1", Options{Serve: echo, MaxLinks: 1, Logger: zerolog.New(full)}, tcp)
 	full.bus.Store(b)
 	_ = knock(t, in.Address).say(helloOf("stranger", "s-1"))
-	waitFor(t, "a link", func() bool { return len(b.snapshotLinks()) == 1 && onlyLink(t, b).stateIs(linkLive) })
+	waitFor(t, "a link", func() bool { return len(b.snapshotLinks()) == 1 && onlyLink(t, b).Is(link.Live) })
 	for range 2 {
 		_ = knock(t, in.Address)
 	}

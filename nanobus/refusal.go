@@ -29,10 +29,10 @@ var errTooEarly = errors.New("nanobus: waiting before dialling again")
 // being dialled.
 func (b *Bus) socketConfig(ctx context.Context) (sp.Config, error) {
 	files, err := b.opts.Security.TLS.credentials(func(err error) {
-		b.warn("tls files").Err(err).Msg("the changed TLS files are unusable; the previous ones stay in use")
+		b.Warn("tls files").Err(err).Msg("the changed TLS files are unusable; the previous ones stay in use")
 	})
 	return sp.Config{
-		Context: ctx, Credentials: files, Tasks: &b.tasks,
+		Context: ctx, Credentials: files, Tasks: &b.Tasks,
 		Attach: b.attach, Detach: b.detach, Refused: b.refusedConnection, Broken: b.unreadable,
 	}, err
 }
@@ -43,73 +43,43 @@ func (b *Bus) refusedConnection(reason, remote string, dialled bool, err error) 
 	if b.sockets.Context.Err() != nil {
 		return // we have ended it ourselves
 	}
-	b.metrics.set.Counter(metrics.BusLinkRefused, reason).Inc()
+	b.Metrics.Set.Counter(metrics.BusLinkRefused, reason).Inc()
 	kind, text := "connection refused: "+reason, "refusing a connection"
 	if dialled {
 		kind, text = "connection failed: "+reason, "connecting to a peer has failed"
 	}
-	e := b.log.Debug()
+	e := b.Log.Debug()
 	if reason != "handshake_broken" {
-		e = b.warn(kind)
+		e = b.Warn(kind)
 	}
 	e.Err(err).Str(logging.Peer, remote).Str(logging.Reason, reason).Msg(text)
 }
 
 // unreadable notes that the bytes of a link can't be taken apart any more. The
 // connection is being closed.
-func (r *reporter) unreadable(remote string, err error) {
-	r.metrics.droppedMalformed.Inc()
-	r.warn("unreadable").Err(fmt.Errorf("%w: %w", ErrMalformed, err)).Str(logging.Peer, remote).Msg("closing a link whose peer violates the protocol")
-}
-
-// fail ends the link for what its peer has sent.
-func (l *Link) fail(err error) {
-	reason, text := "malformed", "closing a link whose peer violates the protocol"
-	switch {
-	case errors.Is(err, errUnproven):
-		reason, text = "auth", "closing a link whose peer is not authenticated"
-	case errors.Is(err, errFlood):
-		reason, text = "flood", "closing a link whose peer floods it"
-	}
-	if reason == "malformed" {
-		l.bus.metrics.droppedMalformed.Inc()
-	}
-	l.bus.warn("link "+reason).Err(err).Stringer(logging.Link, l).Msg(text)
-	l.close(reason)
-}
-
-// payloadFailed notes that a payload of this process could not be encoded.
-func (r *reporter) payloadFailed(p Payload, cause any, stack []byte) error {
-	r.metrics.droppedPayload.Inc()
-	if e := r.warn("payload"); e != nil {
-		e.Str("payload", fmt.Sprintf("%T", p)).Str("panic", fmt.Sprint(cause)).Bytes("stack", stack).
-			Msg("a payload could not be encoded: what it was for has failed")
-	}
-	return ErrPayload
+func (b *Bus) unreadable(remote string, err error) {
+	b.Metrics.DroppedMalformed.Inc()
+	b.Warn("unreadable").Err(fmt.Errorf("%w: %w", ErrMalformed, err)).Str(logging.Peer, remote).Msg("closing a link whose peer violates the protocol")
 }
 
 // backOff decides, when a link that we dialled has ended, how long to wait
 // before the next: one that is refused each time must not be tried, and
 // logged, twenty times a second for ever.
-func (l *Link) backOff(reason string) {
-	in := l.instance
-	if in == nil {
-		return
-	}
-	now := l.bus.now()
-	failed := l.hello.Load() == nil
+func (b *Bus) backOff(l *Link, in *instance) {
+	now, reason := b.Nanos(), l.Reason()
+	failed := l.Hello.Load() == nil
 	switch reason {
 	case "malformed", "auth", "flood", "duplicate":
 		failed = true
 	}
-	if !failed || now-l.attached > int64(provenGood) {
+	if !failed || now-l.Attached > int64(provenGood) {
 		in.failures.Store(0)
 		return
 	}
 	n := min(in.failures.Add(1), 16)
 	in.holdUntil.Store(now + min(int64(minRedial)<<n, int64(maxRedial)))
-	if l.challenge.owed.Load() && reason == "peer" {
-		l.bus.warn("proof refused").Stringer(logging.Link, l).
+	if l.Challenge.Owed.Load() && reason == "peer" {
+		b.Warn("proof refused").Stringer(logging.Link, l).
 			Msg("the peer has ended the link instead of proving the shared secret: most likely its --bus-secret-file has different content")
 	}
 }

@@ -10,17 +10,19 @@ import (
 	"time"
 
 	"nanofront/internal/testutil"
+	"nanofront/nanobus/link"
 	"nanofront/nanobus/tap"
 	"nanofront/nanobus/wire"
+	"nanofront/nanobus/writer"
 )
 
 // atWork counts the requests that a link still points to. It must not, to one
 // that was answered: by then that may be another link's.
 func atWork(l *Link) int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.Mu.Lock()
+	defer l.Mu.Unlock()
 	n := 0
-	l.active.each(func(*Request) { n++ })
+	l.Active.Each(func(*Request) { n++ })
 	return n
 }
 
@@ -40,20 +42,20 @@ func TestRequest_AnsweredIsForgotten(t *testing.T) {
 	bodies := (&wire.Hello{Version: wire.ProtocolVersion, Service: "stranger", Instance: "s-1", Bodies: true}).AppendTo(nil)
 	for name, act := range map[string]func(t *testing.T, s *stranger, l *Link, h *held){
 		"the link is closed for who writes": func(_ *testing.T, _ *stranger, l *Link, h *held) {
-			l.mu.Lock()
-			l.closed = true // as endWriting does: the reader goes on
-			l.mu.Unlock()
+			l.Mu.Lock()
+			l.Closed = true // as endWriting does: the reader goes on
+			l.Mu.Unlock()
 			h.answer()
 		},
 		"the link has gone": func(_ *testing.T, s *stranger, l *Link, h *held) {
 			_ = s.Close()
-			<-l.down
+			<-l.Ended
 			h.answer()
 		},
 		"the peer reads less than it makes us say": func(_ *testing.T, _ *stranger, l *Link, h *held) {
-			l.mu.Lock()
-			l.out = append(l.out, make([]byte, 2*maxGathered+1)...)
-			l.mu.Unlock()
+			l.Mu.Lock()
+			l.Out = append(l.Out, make([]byte, 2*writer.MaxGathered+1)...)
+			l.Mu.Unlock()
 			h.each(func(r *Request) { r.ReplyError(CodeInternal, "") })
 		},
 		"the body of the answer ends after the link": func(t *testing.T, s *stranger, l *Link, h *held) {
@@ -66,7 +68,7 @@ func TestRequest_AnsweredIsForgotten(t *testing.T) {
 				ws = append(ws, w)
 			})
 			_ = s.Close()
-			<-l.down
+			<-l.Ended
 			for _, w := range ws {
 				_ = w.Close()
 			}
@@ -111,9 +113,9 @@ func TestRequest_AnsweredWhileWaitingIsForgotten(t *testing.T) {
 	}
 	l := onlyLink(t, b)
 	waitFor(t, "answers to wait", func() bool {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		return len(l.out) > maxGathered
+		l.Mu.Lock()
+		defer l.Mu.Unlock()
+		return len(l.Out) > writer.MaxGathered
 	})
 	_ = s.Close()
 	waiting.Wait()
@@ -212,7 +214,7 @@ func TestReceive_RequestsBeforeWhatEndsTheLink(t *testing.T) {
 		"ping":            {nil, frameOf(wire.KindPing, 0, 0, 1), 2},
 		"pong":            {nil, frameOf(wire.KindPong, 0, 0, 1), 2},
 		"tap":             {nil, frameOf(wire.KindTap, 0, 0), 2},
-		"flood":           {nil, bytes.Repeat(helloOf("stranger", "s-1"), maxControl/int(controlCost[wire.KindHello])+1), 2},
+		"flood":           {nil, bytes.Repeat(helloOf("stranger", "s-1"), 4096/64+1), 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var h held
@@ -261,48 +263,48 @@ func TestLink_FailedWriteLeavesNothing(t *testing.T) {
 	}
 	waitFor(t, "both links", func() bool {
 		ls := b.snapshotLinks()
-		return len(ls) == 2 && ls[0].stateIs(linkLive) && ls[1].stateIs(linkLive)
+		return len(ls) == 2 && ls[0].Is(link.Live) && ls[1].Is(link.Live)
 	})
 	ls := b.snapshotLinks()
 	l, ear := ls[0], ls[1]
-	if !l.canTry {
+	if !l.CanTry {
 		testutil.Skip(t, "there is no writing without waiting here")
 	}
 	// Copies for the ear hold the write up, after what gathered was taken.
 	b.taps.put(ear, &listener{link: ear, asks: tap.Request{Sample: tap.Whole, Kinds: 1 << wire.KindPing}})
-	if err := l.pipe.CloseWrite(); err != nil { // so that it fails
+	if err := l.Pipe.CloseWrite(); err != nil { // so that it fails
 		t.Fatal(err)
 	}
-	ear.mu.Lock()
+	ear.Mu.Lock()
 	wrote := make(chan struct{})
 	waitFor(t, "the writer to rest", func() bool {
-		l.mu.Lock()
-		if !l.canNow() {
-			l.mu.Unlock()
+		l.Mu.Lock()
+		if !l.CanNow() {
+			l.Mu.Unlock()
 			return false
 		}
-		l.out = append(l.out, frameOf(wire.KindPing, 0, 0, make([]byte, 8)...)...)
-		l.frames++
+		l.Out = append(l.Out, frameOf(wire.KindPing, 0, 0, make([]byte, 8)...)...)
+		l.Frames++
 		go func() {
-			l.writeNow() // releases mu
+			l.WriteNow() // releases mu
 			close(wrote)
 		}()
 		return true
 	})
 	waitFor(t, "a write to be held up", func() bool {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		return !l.parked && len(l.out) == 0
+		l.Mu.Lock()
+		defer l.Mu.Unlock()
+		return !l.Parked && len(l.Out) == 0
 	})
 	for range 3 {
-		l.control(wire.KindPing, 0, 0, make([]byte, batchSize-100)...)
+		l.Control(wire.KindPing, 0, 0, make([]byte, 60<<10-100)...)
 	}
-	ear.mu.Unlock()
+	ear.Mu.Unlock()
 	<-wrote
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.out) == 0 && (len(l.cuts) != 0 || l.cut != 0 || l.frames != 0) {
-		t.Errorf("nothing is gathered, with cuts at %v, and %d frames from %d on", l.cuts, l.frames, l.cut)
+	l.Mu.Lock()
+	defer l.Mu.Unlock()
+	if len(l.Out) == 0 && (len(l.Cuts) != 0 || l.Cut != 0 || l.Frames != 0) {
+		t.Errorf("nothing is gathered, with cuts at %v, and %d frames from %d on", l.Cuts, l.Frames, l.Cut)
 	}
 }
 

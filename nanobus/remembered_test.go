@@ -3,6 +3,8 @@ package nanobus
 import (
 	"errors"
 	"testing"
+
+	"nanofront/nanobus/link"
 )
 
 // A request that must not be acted upon twice goes to a second instance only if that shares the first one's memory.
@@ -40,7 +42,7 @@ func TestRemembered(t *testing.T) {
 				t.Fatal(err)
 			}
 			first := <-got
-			if copied := b.calls.again(b.calls.table.at(call.id), call.id); copied != c.again {
+			if copied := b.Calls.Again(call.ID()); copied != c.again {
 				t.Fatalf("a copy was sent: %v, want %v", copied, c.again)
 			}
 			if c.again {
@@ -61,7 +63,7 @@ func TestRemembered(t *testing.T) {
 				t.Fatal(err)
 			}
 			first = <-got
-			first.breakLink()
+			breakLink(first)
 			if call.Wait(); !errors.Is(call.Err, ErrLinkDown) {
 				t.Fatalf("ended with %v", call.Err)
 			}
@@ -75,27 +77,8 @@ func TestRemembered(t *testing.T) {
 			}
 			first.ReplyError(CodeCancelled, "")
 			for _, l := range b.snapshotLinks() {
-				waitFor(t, "no credit is lost", func() bool { return l.InFlight() == 0 || l.stateIs(linkDown) })
+				waitFor(t, "no credit is lost", func() bool { return l.InFlight() == 0 || l.Is(link.Down) })
 			}
 		})
-	}
-}
-
-// A bus without a budget of its user's sends a hundred copies, and one more for each twenty calls.
-func TestSpares(t *testing.T) {
-	var s spares
-	take := func(calls uint64) (n int) {
-		for s.take(calls) {
-			n++
-		}
-		return n
-	}
-	for _, c := range []struct {
-		calls uint64
-		want  int
-	}{{0, 100}, {19, 0}, {20, 1}, {399, 18}, {400, 1}, {1_000_000, 100}, {1_000_000, 0}} {
-		if n := take(c.calls); n != c.want {
-			t.Errorf("after %d calls %d copies, want %d", c.calls, n, c.want)
-		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"nanofront/nanobus/balance"
+	"nanofront/nanobus/link"
 )
 
 // Service is a handle on the live instances of one service. It stays valid and identical for the
@@ -20,7 +21,7 @@ type Service struct {
 
 	remembers atomic.Bool // an instance does: Options.Memory
 
-	hedging hedging
+	hedging balance.Hedging
 }
 
 // Name returns the service's name.
@@ -34,23 +35,12 @@ func (s *Service) Live() int { return s.live.Load().Len() }
 func (s *Service) TakesBodies() bool {
 	v := s.live.Load()
 	for i := range v.Len() {
-		if h := linkOf(v.Target(i)).hello.Load(); h == nil || !h.Bodies {
+		if h := linkOf(v.Target(i)).Hello.Load(); h == nil || !h.Bodies {
 			return false
 		}
 	}
 	return v.Len() > 0
 }
-
-// memoryOf names where the peer of a link remembers requests.
-func memoryOf(l *Link) string {
-	if h := l.hello.Load(); h != nil {
-		return h.Memory
-	}
-	return ""
-}
-
-// shareMemory reports whether the peers of both links know the same requests again.
-func shareMemory(a, b *Link) bool { return memoryOf(a) != "" && memoryOf(a) == memoryOf(b) }
 
 // Remembers reports whether an instance that can take requests knows one again that comes once more
 // (Options.Memory).
@@ -77,13 +67,17 @@ func (s *Service) UseKeys() {
 	}
 }
 
+// Overloaded takes note that a request to the service was refused for want of room, by whomever:
+// for a while none is sent twice for being slow.
+func (s *Service) Overloaded() { s.hedging.Refused(s.bus.Nanos()) }
+
 // pick chooses the instance for one request and takes one of its credits: the
 // one that the key belongs to, or without a key (0) by weight, load and
 // latency. avoid, if not nil, is used only when there is no other.
 func (s *Service) pick(key uint64, avoid *Link) (*Link, error) {
 	var not *balance.Target
 	if avoid != nil {
-		not = &avoid.target
+		not = &avoid.Target
 	}
 	v := s.live.Load()
 	if key == 0 {
@@ -96,16 +90,19 @@ func (s *Service) pick(key uint64, avoid *Link) (*Link, error) {
 	}
 	t, moved, err := v.PickKey(key, not)
 	if err == nil {
-		s.bus.metrics.keyed.Inc()
+		s.bus.Metrics.Keyed.Inc()
 		if moved {
-			s.bus.metrics.keyMoved.Inc()
+			s.bus.Metrics.KeyMoved.Inc()
 		}
 	}
 	return linkOf(t), err
 }
 
-// chooses reports whether the link is chosen from.
-func (s *Service) chooses(l *Link) bool { return s.live.Load().Has(&l.target) }
+// chooser is the service for its links, which send some requests to another of them too.
+type chooser struct{ *Service }
+
+func (s chooser) Pick(key uint64, avoid *Link) (*Link, error) { return s.pick(key, avoid) }
+func (s chooser) Chooses(l *Link) bool                        { return s.live.Load().Has(&l.Target) }
 
 // linkOf is the link that was picked by its target; nil for none.
 func linkOf(t *balance.Target) *Link {
@@ -120,20 +117,19 @@ func (s *Service) rebuild() {
 	before := s.live.Load()
 	instances := make([]balance.Instance, 0, before.Len()+1)
 	stalled := 0
-	for l := range s.bus.links {
-		in := l.instance
-		if in == nil || in.EventsOnly || in.Service != s.name || !l.stateIs(linkLive) || l.target.Window() <= 0 || balance.Effective(in.Weight) == 0 {
+	for l, in := range s.bus.links {
+		if in == nil || in.EventsOnly || in.Service != s.name || !l.Is(link.Live) || l.Target.Window() <= 0 || balance.Effective(in.Weight) == 0 {
 			continue
 		}
-		instances = append(instances, balance.Instance{Target: &l.target, ID: in.ID, Address: in.Address, Since: l.attached, Weight: l.target.Weigh(in.Weight)})
-		if l.stalled.Load() {
+		instances = append(instances, balance.Instance{Target: &l.Target, ID: in.ID, Address: in.Address, Since: l.Attached, Weight: l.Target.Weigh(in.Weight)})
+		if l.Stalled.Load() {
 			stalled++
 		}
 	}
 	if stalled > 0 && stalled < len(instances) { // never the last
-		instances = slices.DeleteFunc(instances, func(in balance.Instance) bool { return linkOf(in.Target).stalled.Load() })
+		instances = slices.DeleteFunc(instances, func(in balance.Instance) bool { return linkOf(in.Target).Stalled.Load() })
 	}
-	s.remembers.Store(slices.ContainsFunc(instances, func(in balance.Instance) bool { return memoryOf(linkOf(in.Target)) != "" }))
+	s.remembers.Store(slices.ContainsFunc(instances, func(in balance.Instance) bool { return linkOf(in.Target).Memory() != "" }))
 	if len(instances) == 0 && before.Len() > 0 {
 		s.lost.Store(int64(s.bus.Now()))
 	}
@@ -148,14 +144,14 @@ func (s *Service) rebuild() {
 // shared by weight, load and latency. If c.Link is set, as after a call that
 // failed, another instance is preferred to that one.
 func (s *Service) Go(c *Call, p Payload, budget time.Duration) error {
-	_, err := s.send(c, p, budget, sendNow)
+	_, err := s.send(c, p, budget, link.SendNow)
 	return err
 }
 
 // send is Go. It returns where the request went; by then c may have ended and
 // be in other use.
-func (s *Service) send(c *Call, p Payload, budget time.Duration, when sendWhen) (*Link, error) {
-	c.prepare()
+func (s *Service) send(c *Call, p Payload, budget time.Duration, when link.SendWhen) (*Link, error) {
+	link.Prepare(c)
 	avoid := c.Link
 	var known *Link // whose memory has the request
 	if c.Repeat == RepeatRemembered {
@@ -169,12 +165,12 @@ func (s *Service) send(c *Call, p Payload, budget time.Duration, when sendWhen) 
 			}
 			return nil, err
 		}
-		if known != nil && !shareMemory(l, known) {
-			l.target.Refund()
+		if known != nil && !l.SharesMemory(known) {
+			l.Target.Refund()
 			avoid = l
 			continue
 		}
-		err = s.bus.calls.start(l, c, p, budget, when)
+		err = s.bus.Calls.Start(l, c, p, budget, when)
 		if err != ErrLinkDown { //nolint:errorlint // ours, never wrapped
 			return l, err
 		}
@@ -191,27 +187,93 @@ func (s *Service) send(c *Call, p Payload, budget time.Duration, when sendWhen) 
 func (s *Service) GoAll(calls []*Call, payloads []Payload, budget time.Duration) {
 	var l *Link
 	for i, c := range calls {
-		c.prepare()
-		if c.Key == 0 && l != nil && l.stateIs(linkLive) && l.target.Credit() {
-			err := s.bus.calls.start(l, c, payloads[i], budget, sendSoon)
+		link.Prepare(c)
+		if c.Key == 0 && l != nil && l.Is(link.Live) && l.Target.Credit() {
+			err := s.bus.Calls.Start(l, c, payloads[i], budget, link.SendSoon)
 			if err == nil {
 				continue
 			}
 			if errors.Is(err, ErrTooLarge) || errors.Is(err, ErrPayload) {
-				c.Err = err
-				c.finish(nil)
+				link.Refuse(c, err)
 				continue
 			}
 		}
 		// The first, one with a key, or the link is full or gone: choose anew.
 		keyed := c.Key != 0
-		to, err := s.send(c, payloads[i], budget, sendSoon)
+		to, err := s.send(c, payloads[i], budget, link.SendSoon)
 		switch {
 		case err != nil:
-			c.Err = err
-			c.finish(nil)
+			link.Refuse(c, err)
 		case !keyed:
 			l = to
 		}
 	}
+}
+
+// learn goes by what the service's instances have taken lately. The sweep calls it once a second.
+func (s *Service) learn() {
+	v := s.live.Load()
+	var p99s []time.Duration
+	rate := 0.0
+	for i := range v.Len() {
+		recent := &linkOf(v.Target(i)).Recent
+		if rate += recent.Rate; recent.Rate >= balance.HedgeRate && recent.P99 > 0 {
+			p99s = append(p99s, recent.P99)
+		}
+	}
+	s.judge(v)
+	usual := time.Duration(0)
+	if len(p99s) > 0 && v.Len() > 1 {
+		// The median: one that is slow doesn't make it usual.
+		slices.Sort(p99s)
+		usual = p99s[(len(p99s)-1)/2]
+	}
+	s.hedging.Learn(usual, rate)
+}
+
+// judge ejects those of the instances that do worse than their peers, and lets others back. Bus.mu
+// is held.
+func (s *Service) judge(v *balance.View) {
+	changed, ejected := v.JudgeAll()
+	if ejected > 0 {
+		s.bus.Metrics.Ejected.Add(uint64(ejected))
+	}
+	if changed {
+		s.rebuild()
+	}
+}
+
+// Batch sends requests that become ready together, such as those that one poll of many sockets
+// finds: those for the same instance leave as one message at Flush, on the goroutine that calls it,
+// if the system accepts it at once. That is better than what the writer can gather by itself: the
+// first request wakes it, and however long it waits is a guess.
+//
+// The zero Batch is ready for use, by one goroutine at a time.
+type Batch struct {
+	links []*Link // have something from us that nobody was woken for
+}
+
+// Go is Service.Go, but the request may wait until Flush, which must follow soon: the call's budget
+// is running.
+func (b *Batch) Go(s *Service, c *Call, p Payload, budget time.Duration) error {
+	l, err := s.send(c, p, budget, link.SendLater)
+	if err != nil {
+		return err
+	}
+	for _, have := range b.links {
+		if have == l {
+			return nil
+		}
+	}
+	b.links = append(b.links, l)
+	return nil
+}
+
+// Flush sends what waits.
+func (b *Batch) Flush() {
+	for i, l := range b.links {
+		b.links[i] = nil
+		l.Push()
+	}
+	b.links = b.links[:0]
 }

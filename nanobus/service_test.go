@@ -10,7 +10,7 @@ func linkTo(t *testing.T, b *Bus, id string) *Link {
 	t.Helper()
 	v := b.Service("s").live.Load()
 	for i := range v.Len() {
-		if l := linkOf(v.Target(i)); l.instance.ID == id {
+		if l := linkOf(v.Target(i)); l.Instance.ID == id {
 			return l
 		}
 	}
@@ -21,7 +21,7 @@ func linkTo(t *testing.T, b *Bus, id string) *Link {
 // looksLike has the link's latency become d.
 func looksLike(l *Link, d time.Duration) {
 	for range 100 { // a moving average
-		l.target.Observe(d)
+		l.Target.Observe(d)
 	}
 }
 
@@ -39,7 +39,7 @@ func TestService_EqualsShareWhatComesOneByOne(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got := l2.target.Replies(); got < n/4 || got > 3*n/4 {
+	if got := l2.Target.Replies(); got < n/4 || got > 3*n/4 {
 		t.Errorf("the slightly slower of two got %d of %d", got, n)
 	}
 }
@@ -55,17 +55,17 @@ func TestService_SlowIsAvoidedAndRecovers(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got := l2.target.Replies(); got != 0 {
+	if got := l2.Target.Replies(); got != 0 {
 		t.Errorf("the slow one got %d of 100", got)
 	}
-	before := l2.target.Latency()
+	before := l2.Target.Latency()
 	waitFor(t, "the slow one is tried again", func() bool {
 		if _, err := call(t, b, "x", patience); err != nil {
 			t.Fatal(err)
 		}
-		return l2.target.Replies() > 0
+		return l2.Target.Replies() > 0
 	})
-	if after := l2.target.Latency(); after >= before {
+	if after := l2.Target.Latency(); after >= before {
 		t.Errorf("latency %v after, %v before", after, before)
 	}
 }

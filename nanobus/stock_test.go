@@ -38,19 +38,19 @@ func TestLink_PassesOverAnswersToOthers(t *testing.T) {
 	for l = range srv.links {
 	}
 	srv.mu.Unlock()
-	if l.clock.known.Load() {
-		t.Errorf("a pong to another's ping is taken for the clock's offset: %v", time.Duration(l.clock.offset.Load())*time.Microsecond)
+	if l.PeerClock.Known.Load() {
+		t.Errorf("a pong to another's ping is taken for the clock's offset: %v", time.Duration(l.PeerClock.Offset.Load())*time.Microsecond)
 	}
-	l.mu.Lock()
-	if l.drainAck {
+	l.Mu.Lock()
+	if l.DrainAck {
 		t.Error("an ack that was not asked for is taken for one")
 	}
-	l.mu.Unlock()
+	l.Mu.Unlock()
 
 	// The same when they are asked for. A further ping may have come meanwhile.
 	waitFor(t, "the offset is known", func() bool {
-		send(t, s, pong(l.clock.pinged.Load()))
-		return l.clock.known.Load()
+		send(t, s, pong(l.PeerClock.Pinged.Load()))
+		return l.PeerClock.Known.Load()
 	})
 	drained := make(chan error, 1)
 	go func() { // ends with the ack

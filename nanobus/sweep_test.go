@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"nanofront/nanobus/link"
 )
 
 // mute is a server that answers only when it ends.
@@ -59,7 +61,7 @@ func TestSweep_LooksOnlyWhenSomethingMayEnd(t *testing.T) {
 // other reasons: the least late ones count.
 func TestSweep_NoticesADeadlineAfterIdleness(t *testing.T) {
 	b := caller(t, mute(t))
-	far := func() bool { return b.sweeper.at.Load()-b.now() > int64(pingInterval/2) }
+	far := func() bool { return b.Schedule.At.Load()-b.Nanos() > int64(link.PingInterval/2) }
 	for _, budget := range []time.Duration{time.Millisecond, 25 * time.Millisecond, 200 * time.Millisecond} {
 		var late []time.Duration
 		for range 8 {
@@ -71,8 +73,8 @@ func TestSweep_NoticesADeadlineAfterIdleness(t *testing.T) {
 			late = append(late, time.Since(began)-budget)
 		}
 		slices.Sort(late)
-		if late[0] < 0 || late[1] > 2*sweepInterval {
-			t.Errorf("a budget of %v was noticed late by %v; want at most %v", budget, late, sweepInterval)
+		if late[0] < 0 || late[1] > 2*link.SweepInterval {
+			t.Errorf("a budget of %v was noticed late by %v; want at most %v", budget, late, link.SweepInterval)
 		}
 	}
 }
@@ -81,7 +83,7 @@ func TestSweep_NoticesADeadlineAfterIdleness(t *testing.T) {
 // complete.
 func TestSweep_NoticesADeadlineAfterABody(t *testing.T) {
 	b := newBus(t, Options{Service: "caller", Instance: "c", Bodies: true})
-	link(t, b, mute(t))
+	linkUp(t, b, mute(t))
 	var late []time.Duration
 	const budget = 30 * time.Millisecond
 	for range 8 {
@@ -90,7 +92,7 @@ func TestSweep_NoticesADeadlineAfterABody(t *testing.T) {
 		if err := b.Service("s").Go(c, Bytes("x"), budget); err != nil {
 			t.Fatal(err)
 		}
-		waitFor(t, "the next look is far off", func() bool { return b.sweeper.at.Load()-b.now() > int64(pingInterval/2) })
+		waitFor(t, "the next look is far off", func() bool { return b.Schedule.At.Load()-b.Nanos() > int64(link.PingInterval/2) })
 		began := time.Now()
 		if err := c.Upload.Close(); err != nil {
 			t.Fatal(err)
@@ -103,8 +105,8 @@ func TestSweep_NoticesADeadlineAfterABody(t *testing.T) {
 		c.Release()
 	}
 	slices.Sort(late)
-	if late[1] > 2*sweepInterval {
-		t.Errorf("late by %v; want at most %v", late, sweepInterval)
+	if late[1] > 2*link.SweepInterval {
+		t.Errorf("late by %v; want at most %v", late, link.SweepInterval)
 	}
 }
 
@@ -128,9 +130,9 @@ func TestSweep_NoDeadlineIsOverlooked(t *testing.T) {
 					return
 				}
 				// A look under way has to end first. What stays so was overlooked.
-				id, due, began := c.ID(), b.now()+int64(budget+sweepInterval), time.Now()
-				for b.sweeper.at.Load() > due && b.calls.table.slots[id&slotMask].id.Load() == id {
-					if time.Since(began) > pingInterval/3 {
+				id, due, began := c.ID(), b.Nanos()+int64(budget+link.SweepInterval), time.Now()
+				for b.Schedule.At.Load() > due && b.Calls.Table.At(id).Awaited() == id {
+					if time.Since(began) > link.PingInterval/3 {
 						missed.Add(1)
 						break
 					}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"nanofront/nanobus/link"
 	"nanofront/nanobus/tap"
 	"nanofront/nanobus/wire"
 )
@@ -82,6 +83,7 @@ func (s *tapSet) put(l *Link, t *listener) (was *listener, full bool) {
 	} else {
 		s.active.Store(&next)
 	}
+	s.bus.Tapped.Store(len(next) > 0)
 	return was, false
 }
 
@@ -103,11 +105,11 @@ func (s *tapSet) end(l *Link) (dropped uint64) {
 // log begins a log line about the link's tap: one a second at most, as peers
 // can make us say something as often as they like. nil, which is silent, else.
 func (s *tapSet) log(level zerolog.Level, l *Link) *zerolog.Event {
-	now, last := s.bus.now(), s.logged.Load()
+	now, last := s.bus.Nanos(), s.logged.Load()
 	if last != 0 && now-last < int64(time.Second) || !s.logged.CompareAndSwap(last, now) {
 		return nil
 	}
-	return s.bus.log.WithLevel(level).Stringer("link", l)
+	return s.bus.Log.WithLevel(level).Stringer("link", l)
 }
 
 // report tells each tap how many copies it has lost, if that has changed. The
@@ -126,7 +128,7 @@ func (s *tapSet) report() {
 // the taps' own links, or each copy would be copied.
 func (s *tapSet) of(l *Link) []*listener {
 	p := s.active.Load()
-	if p == nil || l.instance != nil {
+	if p == nil || l.Instance != nil {
 		return nil
 	}
 	for _, t := range *p {
@@ -152,7 +154,7 @@ func (s *tapSet) frame(l *Link, body []byte) error {
 	case wire.TapOpState, wire.TapOpCopy:
 		return s.heard(l, body)
 	default:
-		s.bus.metrics.droppedUnknown.Inc()
+		s.bus.Metrics.DroppedUnknown.Inc()
 		return nil
 	}
 }
@@ -163,8 +165,8 @@ func (s *tapSet) start(l *Link, asks tap.Request) {
 	b := s.bus
 	t := &listener{link: l, asks: asks}
 	switch {
-	case l.instance != nil:
-		b.metrics.droppedStray.Inc() // we called this peer, it doesn't listen to us
+	case l.Instance != nil:
+		b.Metrics.DroppedStray.Inc() // we called this peer, it doesn't listen to us
 		return
 	case t.asks.Kinds == 0:
 		sendTapState(l, tap.Off, s.end(l))
@@ -181,7 +183,7 @@ func (s *tapSet) start(l *Link, asks tap.Request) {
 		return
 	}
 	// Its end may have passed by before it was in the set.
-	if l.stateIs(linkDown) {
+	if l.Is(link.Down) {
 		s.end(l)
 		return
 	}
@@ -194,52 +196,51 @@ func (s *tapSet) start(l *Link, asks tap.Request) {
 // sendTapState sends the state of the peer's tap.
 func sendTapState(l *Link, s tap.Status, dropped uint64) {
 	body := append(make([]byte, 0, wire.TapStateFixed), wire.TapOpState, byte(s))
-	l.control(wire.KindTap, 0, 0, binary.BigEndian.AppendUint64(body, dropped)...)
+	l.Control(wire.KindTap, 0, 0, binary.BigEndian.AppendUint64(body, dropped)...)
 }
 
-// tapMessage copies the frames of a batch that is about to be written.
-func tapMessage(taps []*listener, l *Link, batch []byte) {
-	now := l.bus.now()
-	for len(batch) > 0 {
-		n := binary.BigEndian.Uint32(batch) // made by us: whole
-		tapFrames(taps, l, tap.Sent, batch[:n], now)
-		batch = batch[n:]
+// copy copies the whole frames to the taps that want them.
+func (s *tapSet) copy(l *Link, d tap.Direction, frames []byte) {
+	taps := s.of(l)
+	if taps == nil {
+		return
 	}
-}
-
-// tapFrames copies one whole frame to the taps that want it.
-func tapFrames(taps []*listener, l *Link, d tap.Direction, raw []byte, now int64) {
-	for _, t := range taps {
-		if t.asks.Wants(raw) {
-			t.copy(l, d, raw, now)
+	now := s.bus.Nanos()
+	for len(frames) > 0 {
+		n := binary.BigEndian.Uint32(frames) // made by us, or looked at: whole
+		for _, t := range taps {
+			if t.asks.Wants(frames[:n]) {
+				t.copy(s.bus, l, d, frames[:n], now)
+			}
 		}
+		frames = frames[n:]
 	}
 }
 
 // copy gathers one frame for the tap, cut to what it asked for.
-func (t *listener) copy(l *Link, d tap.Direction, raw []byte, now int64) {
-	tl, m := t.link, l.bus.metrics
-	start, err := tl.begin(wire.KindTap, 0, 0)
+func (t *listener) copy(b *Bus, l *Link, d tap.Direction, raw []byte, now int64) {
+	tl, m := t.link, b.Metrics
+	start, err := tl.Begin(wire.KindTap, 0, 0)
 	if err != nil {
 		return // its end takes it out of the set
 	}
 	if start > tapBuffer {
-		tl.abandon(start)
+		tl.Abandon(start)
 		t.dropped.Add(1)
-		m.droppedTap.Inc()
+		m.DroppedTap.Inc()
 		return
 	}
-	out := append(tl.out, wire.TapOpCopy)
-	out = binary.BigEndian.AppendUint64(out, l.bus.wallMicros(now))
+	out := append(tl.Out, wire.TapOpCopy)
+	out = binary.BigEndian.AppendUint64(out, b.WallMicros(now))
 	out = append(out, byte(d))
 	peer := ""
-	if h := l.hello.Load(); h != nil {
+	if h := l.Hello.Load(); h != nil {
 		peer = h.Instance
 	}
 	out = wire.AppendString8(out, peer)
-	tl.out = append(out, raw[:t.asks.Cut(raw)]...)
-	if tl.commit(start) == nil {
-		m.tapCopies.Inc()
+	tl.Out = append(out, raw[:t.asks.Cut(raw)]...)
+	if tl.Commit(start) == nil {
+		m.TapCopies.Inc()
 	}
 }
 
@@ -247,10 +248,10 @@ func (t *listener) copy(l *Link, d tap.Direction, raw []byte, now int64) {
 // bus is for.
 func (s *tapSet) listenIn(l *Link) {
 	o := s.bus.opts.Tap
-	if o == nil || l.instance == nil {
+	if o == nil || l.Instance == nil {
 		return
 	}
-	l.control(wire.KindTap, 0, 0, o.Start()...)
+	l.Control(wire.KindTap, 0, 0, o.Start()...)
 }
 
 // StopTap asks all instances to send no more copies. Each says how many it has
@@ -260,8 +261,8 @@ func (b *Bus) StopTap() {
 		return
 	}
 	for _, l := range b.snapshotLinks() {
-		if l.instance != nil && !l.stateIs(linkGreeting) {
-			l.control(wire.KindTap, 0, 0, wire.TapStart(0, 0, 0)...)
+		if l.Instance != nil && !l.Is(link.Greeting) {
+			l.Control(wire.KindTap, 0, 0, wire.TapStart(0, 0, 0)...)
 		}
 	}
 }
@@ -269,8 +270,8 @@ func (b *Bus) StopTap() {
 // heard passes on what an instance says to the listener.
 func (s *tapSet) heard(l *Link, body []byte) error {
 	o := s.bus.opts.Tap
-	if o == nil || l.instance == nil {
-		l.bus.metrics.droppedStray.Inc()
+	if o == nil || l.Instance == nil {
+		s.bus.Metrics.DroppedStray.Inc()
 		return nil
 	}
 	if body[0] == wire.TapOpState {
@@ -278,7 +279,7 @@ func (s *tapSet) heard(l *Link, body []byte) error {
 		if err != nil {
 			return err
 		}
-		state.Service, state.Instance = l.instance.Service, l.instance.ID
+		state.Service, state.Instance = l.Instance.Service, l.Instance.ID
 		if o.State != nil {
 			o.State(state)
 		}
@@ -288,7 +289,7 @@ func (s *tapSet) heard(l *Link, body []byte) error {
 	if err != nil {
 		return err
 	}
-	c.Service, c.Instance = l.instance.Service, l.instance.ID
+	c.Service, c.Instance = l.Instance.Service, l.Instance.ID
 	o.Copy(c)
 	return nil
 }

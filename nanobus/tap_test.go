@@ -15,6 +15,7 @@ import (
 
 	"nanofront/internal/testutil"
 	"nanofront/metrics"
+	"nanofront/nanobus/link"
 	"nanofront/nanobus/sp"
 	"nanofront/nanobus/tap"
 	"nanofront/nanobus/wire"
@@ -194,7 +195,7 @@ func TestTap_KindsWithoutID(t *testing.T) {
 	s, in := server(t, "1", Options{Serve: echo}, tcp)
 	e := listen(t, tap.Options{Sample: 0.000001, Kinds: tap.Kinds()}, in)
 	b := newBus(t, Options{Service: "caller", Instance: "c", Subscriptions: map[string]func(Event){"news": func(Event) {}}})
-	link(t, b, in)
+	linkUp(t, b, in)
 	waitFor(t, "published to who wants it", func() bool { // whose hello may still be on its way
 		n, err := s.Publish("news", []byte("extra"))
 		if err != nil {
@@ -258,16 +259,16 @@ func TestTap_OnlyOfAcceptedLinks(t *testing.T) {
 	_, in := server(t, "1", Options{Serve: echo}, tcp)
 	set := metrics.New(metrics.Handler, "")
 	b := newBus(t, Options{Service: "caller", Instance: "c", Metrics: set})
-	link(t, b, in)
+	linkUp(t, b, in)
 	l := b.snapshotLinks()[0]
-	if err := l.bus.taps.frame(l, wire.TapStart(tap.Whole, math.MaxUint32, 1)); err != nil {
+	if err := b.taps.frame(l, wire.TapStart(tap.Whole, math.MaxUint32, 1)); err != nil {
 		t.Fatal(err)
 	}
 	if b.taps.list() != nil || set.Counter(metrics.BusDropped, "stray").Value() != 1 {
 		t.Error("a tap of a caller")
 	}
 	// Nor is a copy taken by who asked for none.
-	if err := l.bus.taps.frame(l, vector("tap-copy")[wire.HeaderSize:]); err != nil || set.Counter(metrics.BusDropped, "stray").Value() != 2 {
+	if err := b.taps.frame(l, vector("tap-copy")[wire.HeaderSize:]); err != nil || set.Counter(metrics.BusDropped, "stray").Value() != 2 {
 		t.Errorf("a copy nobody asked for: %v", err)
 	}
 }
@@ -349,11 +350,11 @@ func TestTapFrame_Malformed(t *testing.T) {
 		"no body": {}, "short start": {wire.TapOpStart}, "short state": state[:len(state)-1], "short copy": copied[:5],
 		"cut peer": copied[:wire.TapCopyFixed+3], "cut header": copied[:wire.TapCopyFixed+1+12+15], "longer than itself": long,
 	} {
-		if err := l.bus.taps.frame(l, body); !errors.Is(err, ErrMalformed) {
+		if err := e.bus.taps.frame(l, body); !errors.Is(err, ErrMalformed) {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
-	if err := l.bus.taps.frame(l, []byte{200}); err != nil {
+	if err := e.bus.taps.frame(l, []byte{200}); err != nil {
 		t.Errorf("an unknown one: %v", err)
 	}
 }
@@ -439,9 +440,10 @@ func BenchmarkTap(b *testing.B) {
 
 // BenchmarkTap_NobodyListens is the hook itself, once for each message.
 func BenchmarkTap_NobodyListens(b *testing.B) {
-	l := newLink(&Bus{}, sp.NewPipe(nil), nil)
+	bus := new(Bus)
+	l := link.New(&bus.hub, sp.NewPipe(nil), nil)
 	for b.Loop() {
-		if l.bus.taps.of(l) != nil {
+		if bus.taps.of(l) != nil {
 			b.Fatal("somebody does")
 		}
 	}

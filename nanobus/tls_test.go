@@ -117,7 +117,7 @@ func TestTLS_RequestReply(t *testing.T) {
 		t.Errorf("address to announce: %s", in.Address)
 	}
 	b := newBus(t, Options{Service: "caller", Instance: "c", Security: Security{TLS: ca.issue(nil), Secret: nil}})
-	link(t, b, in)
+	linkUp(t, b, in)
 	const tlsRecord = 16 << 10
 	for _, size := range []int{0, 1, 100, tlsRecord - 1, tlsRecord, 65536, 900_000, MaxPayload} {
 		want := string(bytes.Repeat([]byte{'x'}, size))
@@ -134,7 +134,7 @@ func TestTLS_WithTheSecretInPlaceOfClientCertificates(t *testing.T) {
 	own.CA = ""
 	_, in := server(t, "1", Options{Serve: echo, Security: Security{TLS: own, Secret: secretA.Secret}}, tlsTCP)
 	b := newBus(t, Options{Security: Security{TLS: TLS{CA: ca.file}, Secret: secretA.Secret}})
-	link(t, b, in)
+	linkUp(t, b, in)
 	if got, err := call(t, b, "hi", patience); err != nil || got != "hi" {
 		t.Errorf("got %q, %v", got, err)
 	}
@@ -193,7 +193,7 @@ func TestTLS_HostilePeersHurtOnlyThemselves(t *testing.T) {
 	ca := newAuthority(t)
 	s, in := server(t, "1", Options{Serve: echo, Security: Security{TLS: ca.issue(nil)}}, tlsTCP)
 	good := newBus(t, Options{Security: Security{TLS: ca.issue(nil)}})
-	link(t, good, in)
+	linkUp(t, good, in)
 	addr := "tcp://" + strings.TrimPrefix(in.Address, "tls+tcp://")
 	silent := connectTo(t, addr) // and stays so
 	for range 20 {
@@ -221,7 +221,7 @@ func TestTLS_ServerName(t *testing.T) {
 	mine := ca.issue(nil)
 	mine.ServerName = "bus.test"
 	b := newBus(t, Options{Security: Security{TLS: mine}})
-	link(t, b, in)
+	linkUp(t, b, in)
 }
 
 // Certificates change without a restart: links that are there stay, new ones
@@ -233,7 +233,7 @@ func TestTLS_FilesAreReadAgain(t *testing.T) {
 	_, in := server(t, "1", Options{Serve: echo, Security: Security{TLS: files}, Logger: log.logger()}, tlsTCP)
 	mine := ca.issue(nil)
 	b := newBus(t, Options{Security: Security{TLS: mine}})
-	link(t, b, in)
+	linkUp(t, b, in)
 	pair, err := tls.LoadX509KeyPair(mine.Cert, mine.Key)
 	if err != nil {
 		t.Fatal(err)

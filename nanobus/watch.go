@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"nanofront/nanobus/balance"
+	"nanofront/nanobus/link"
 )
 
 // A peer whose process is stopped, or whose machine has hung, still has a kernel that acknowledges:
@@ -12,16 +13,10 @@ import (
 // there, and others of the service speak. Its link stays; the first message brings it back.
 
 const (
-	// minSilence is the least limit, and silenceFactor how often a link's p99 it is else.
-	// maxSilence is the most: after that the pings decide.
-	minSilence    = 200 * time.Millisecond
-	maxSilence    = 4 * time.Second
-	silenceFactor = 4
-
 	// What the sweep looks after with requests under way: every watchMost calls, but not more often
 	// than sweepInterval, nor less often than watchInterval, until nothing new is called.
 	watchMost     = 10
-	watchLate     = sweepInterval / 2 // by how much a look may be late and count whole
+	watchLate     = link.SweepInterval / 2 // by how much a look may be late and count whole
 	watchInterval = 100 * time.Millisecond
 )
 
@@ -47,7 +42,7 @@ func (w *watch) look(b *Bus, now int64) (next int64) {
 	for _, l := range w.links {
 		has := l.InFlight() > 0
 		under = under || has
-		switch l.silence.Look(now, l.heard.Load(), has, passed, l.patience()) {
+		switch l.Silence.Look(now, l.Heard.Load(), has, passed, l.Patience()) {
 		case balance.Ask:
 			w.ask(l, now)
 		case balance.Silent:
@@ -56,27 +51,27 @@ func (w *watch) look(b *Bus, now int64) (next int64) {
 	}
 	suspected := false
 	for _, l := range w.links {
-		suspected = suspected || l.silence.Suspected() && !l.stalled.Load()
+		suspected = suspected || l.Silence.Suspected() && !l.Stalled.Load()
 	}
 	for _, l := range w.suspects {
-		w.judge(l, now)
+		w.judge(b, l, now)
 	}
-	calls := b.metrics.calls.Value()
+	calls := b.Metrics.Calls.Value()
 	fresh := calls - w.calls
 	w.calls = calls
 	switch {
 	case fresh > 0:
-		w.planned, w.pause = min(max(since*watchMost/time.Duration(fresh), sweepInterval), watchInterval), watchInterval
+		w.planned, w.pause = min(max(since*watchMost/time.Duration(fresh), link.SweepInterval), watchInterval), watchInterval
 	case !under && w.planned >= watchInterval:
-		w.planned = pingInterval
-		return noDeadline
+		w.planned = link.PingInterval
+		return link.NoDeadline
 	case !under:
 		// So soon that says little: we may have been away just now, and the callers with us.
 		w.planned = watchInterval
 	case suspected:
 		w.planned = watchInterval
 	default:
-		w.pause = min(2*w.pause, pingInterval)
+		w.pause = min(2*w.pause, link.PingInterval)
 		w.planned = w.pause
 	}
 	return now + int64(w.planned)
@@ -89,7 +84,7 @@ func (w *watch) gather(b *Bus) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for l := range b.links {
-		if l.instance != nil && !l.instance.EventsOnly && (l.stateIs(linkLive) || l.stateIs(linkDraining)) {
+		if l.Instance != nil && !l.Instance.EventsOnly && (l.Is(link.Live) || l.Is(link.Draining)) {
 			w.links = append(w.links, l)
 		}
 	}
@@ -98,61 +93,36 @@ func (w *watch) gather(b *Bus) {
 // ask asks l for a sign of life, and those others of its service that would have to testify.
 func (w *watch) ask(l *Link, now int64) {
 	for _, other := range w.links {
-		if other == l || other.instance.Service == l.instance.Service && now-other.heard.Load() > int64(sweepInterval) {
-			other.clock.probe(other, now)
+		if other == l || other.Instance.Service == l.Instance.Service && now-other.Heard.Load() > int64(link.SweepInterval) {
+			other.PeerClock.Probe(other, now)
 		}
 	}
 }
 
 // judge takes a silent link out of choice, if another of its service testifies against it.
-func (w *watch) judge(l *Link, now int64) {
-	if l.stalled.Load() {
-		l.bus.calls.rescue(l) // what was sent while it was being found out
+func (w *watch) judge(b *Bus, l *Link, now int64) {
+	if l.Stalled.Load() {
+		b.Calls.Rescue(l) // what was sent while it was being found out
 		return
 	}
-	limit := l.patience()
+	limit := l.Patience()
 	for _, other := range w.links {
-		if other != l && other.instance.Service == l.instance.Service && other.stateIs(linkLive) && other.silence.Testifies(&l.silence, now, limit) {
-			l.stall(now)
+		if other != l && other.Instance.Service == l.Instance.Service && other.Is(link.Live) && other.Silence.Testifies(&l.Silence, now, limit) {
+			w.stall(b, l, now)
 			return
 		}
 	}
-	l.silence.Again(now, limit)
+	l.Silence.Again(now, limit)
 	w.ask(l, now)
 }
 
-// patience is for how long the peer may be silent with requests under way.
-func (q *requester) patience() time.Duration {
-	return max(time.Duration(q.quietLimit.Load()), minSilence)
-}
-
-// renewPatience goes by what the link's requests have taken lately. Once a second.
-func (q *requester) renewPatience() {
-	q.recent = q.target.Recent()
-	q.quietLimit.Store(int64(min(silenceFactor*q.recent.P99, maxSilence)))
-}
-
 // stall takes the link out of choice.
-func (l *Link) stall(now int64) {
-	b := l.bus
-	l.stalled.Store(true)
-	if l.heard.Load() > l.silence.Heard() {
-		l.stalled.Store(false) // it has just spoken
-		return
-	}
-	b.metrics.stalled.Inc()
-	b.rechoose(l)
-	b.calls.rescue(l)
-	l.event("stalled").Stringer("link", l).Dur("silent", time.Duration(now-l.heard.Load())).Int("in_flight", l.InFlight()).
-		Msg("peer is silent with requests under way: it gets no more until it speaks")
-}
-
-// spoke brings the link back.
-func (q *requester) spoke() {
-	l := q.link
-	if l.stalled.CompareAndSwap(true, false) {
-		l.bus.rechoose(l)
-		l.event("recovered").Stringer("link", l).Msg("peer speaks again")
+func (w *watch) stall(b *Bus, l *Link, now int64) {
+	if l.Stall(now) {
+		b.rechoose(l)
+		b.Calls.Rescue(l)
+		l.Event("stalled").Stringer("link", l).Dur("silent", time.Duration(now-l.Heard.Load())).Int("in_flight", l.InFlight()).
+			Msg("peer is silent with requests under way: it gets no more until it speaks")
 	}
 }
 
@@ -162,7 +132,3 @@ func (s *linkSet) rechoose(l *Link) {
 	defer s.mu.Unlock()
 	s.refresh(l)
 }
-
-// Blame takes note that an answer on the link says that its peer has failed, such as a status of
-// 500: for choosing only.
-func (q *requester) Blame() { q.target.Blame() }

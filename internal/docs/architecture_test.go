@@ -104,7 +104,7 @@ func TestArchitecture_DiagramsNameTheCode(t *testing.T) {
 	if sequences != 1 || len(states) != 3 {
 		t.Fatalf("%d sequences and %d diagrams of states, want 1 and 3", sequences, len(states))
 	}
-	for i, first := range []string{"stateIdle", "Idle", "linkGreeting"} {
+	for i, first := range []string{"stateIdle", "Idle", "Greeting"} {
 		want := slices.DeleteFunc(slices.Clone(constants[first]), func(s string) bool { return s == "phases" }) // how many there are
 		slices.Sort(want)
 		if !slices.Equal(states[i], want) {

@@ -21,7 +21,6 @@ const (
 // exception any more fails the test: the list only shrinks.
 var exceptions = map[string]string{
 	"bench/load": "one machine of connections, schedules and clocks: its parts share everything",
-	"nanobus":    "calls, requests, holds and bodies meet under a link's lock; what doesn't is in the folders below",
 
 	"bench/load.worker":            "one thread's connections, plan and books",
 	"etcd.Client":                  "watches, registrations and routes by one session",

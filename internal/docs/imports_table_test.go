@@ -65,12 +65,14 @@ var mayImport = []row{
 	{"internal/uri", "", ""},
 	{"internal/wholefile", "", ""},
 
-	{"nanobus", "internal/chores internal/logging internal/tasks internal/tlsfiles metrics nanobus/balance nanobus/body nanobus/sp nanobus/tap nanobus/wire github.com/rs/zerolog go.nanomsg.org/mangos/v3", ""},
+	{"nanobus", "internal/chores internal/logging internal/tlsfiles metrics nanobus/balance nanobus/body nanobus/link nanobus/sp nanobus/tap nanobus/wire nanobus/writer github.com/rs/zerolog go.nanomsg.org/mangos/v3", ""},
 	{"nanobus/busflags", "internal/cli internal/logging nanobus github.com/rs/zerolog", "the flags that all who have a bus share"},
 	{"nanobus/balance", "github.com/cespare/xxhash/v2", "which instance; pure"},
 	{"nanobus/body", "metrics nanobus/wire", "sees its link through an interface of its own"},
+	{"nanobus/link", "internal/logging internal/tasks metrics nanobus/balance nanobus/body nanobus/sp nanobus/tap nanobus/wire nanobus/writer github.com/rs/zerolog go.nanomsg.org/mangos/v3", "tells its bus through an interface of its own"},
 	{"nanobus/sp", "internal/rawsock internal/tasks internal/tlsfiles internal/unixpath go.nanomsg.org/mangos/v3", "connections; knows no frames"},
 	{"nanobus/tap", "nanobus/wire", "what a tap asks for, and what it gets"},
+	{"nanobus/writer", "metrics nanobus/sp nanobus/wire", "gathers bytes; knows no links"},
 	{"nanobus/wire", "", "bytes alone: no socket, no clock, no link"},
 
 	{"etcd", "internal/chores internal/tlsfiles metrics registry github.com/rs/zerolog go.etcd.io/etcd/api/v3 go.etcd.io/etcd/client/v3 go.uber.org/zap google.golang.org/grpc", ""},

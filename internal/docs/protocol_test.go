@@ -186,7 +186,7 @@ func TestProtocol_ErrorCodes(t *testing.T) {
 
 func TestProtocol_Limits(t *testing.T) {
 	have := constants(t, "nanobus")
-	for _, dir := range []string{"nanobus/body", "nanobus/sp", "nanobus/tap", "nanobus/wire", "httpmsg"} {
+	for _, dir := range []string{"nanobus/body", "nanobus/link", "nanobus/sp", "nanobus/tap", "nanobus/wire", "httpmsg"} {
 		for k, v := range constants(t, dir) {
 			have[k] = v
 		}

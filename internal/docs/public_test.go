@@ -23,9 +23,11 @@ var public = map[string][]string{
 	"metrics":          nil,
 	"nanobus":          nil,
 	"nanobus/body":     nil,
-	"nanobus/wire":     nil,
-	"registry":         nil,
-	"registry/static":  nil,
+	// What a link shares with others is made by nanobus alone.
+	"nanobus/link":    {"Node", "Reporter"},
+	"nanobus/wire":    nil,
+	"registry":        nil,
+	"registry/static": nil,
 }
 
 // Whoever imports a package can name all that it takes and gives, and "go doc" shows what it is: an

@@ -1,9 +1,38 @@
 package nanobus
 
 import (
+	"fmt"
+
 	"nanofront/internal/tlsfiles"
 	"nanofront/nanobus/sp"
 )
+
+const (
+	// MinSecret and MaxSecret bound the shared secret, in bytes.
+	MinSecret = 16
+	MaxSecret = 4096
+)
+
+// Security says how peers are told from strangers. The zero value trusts the
+// network: whoever reaches a listening bus can take part.
+type Security struct {
+	// TLS is for tls+tcp addresses.
+	TLS TLS
+	// Secret is shared by all processes; each proves to know it before a link
+	// is used, and it never travels. MinSecret..MaxSecret bytes. nil: none is
+	// wanted, and peers that want one are not linked with.
+	//
+	// It says who is there when a link comes up. What passes afterwards is
+	// neither hidden nor sealed: that takes TLS.
+	Secret []byte
+}
+
+func (s *Security) validate() error {
+	if n := len(s.Secret); n != 0 && (n < MinSecret || n > MaxSecret) {
+		return fmt.Errorf("nanobus: the secret has %d bytes: want %d to %d", n, MinSecret, MaxSecret)
+	}
+	return nil
+}
 
 // TLS says how a process proves its identity on tls+tcp addresses, and whom it believes. TLS 1.3 is
 // spoken and nothing older. The files are PEM. They are read again when they have changed, for the

@@ -1,4 +1,4 @@
-package nanobus
+package link
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 
 	"nanofront/nanobus/body"
 	"nanofront/nanobus/wire"
+	"nanofront/nanobus/writer"
 )
 
 // Request is one request of a peer. It must be answered exactly once, with
@@ -54,7 +55,7 @@ func (r *Request) ID() uint64 { return r.id }
 
 // Remaining is what is left of the caller's budget.
 func (r *Request) Remaining() time.Duration {
-	return time.Duration(r.deadline.Load() - r.link.bus.now())
+	return time.Duration(r.deadline.Load() - r.link.bus.Nanos())
 }
 
 // Deadline is when the caller's budget runs out, in bus time (Bus.Now). For a
@@ -63,7 +64,7 @@ func (r *Request) Deadline() time.Duration { return time.Duration(r.deadline.Loa
 
 // Body returns the rest of the body, which goes on after Payload; nil if that
 // is all. It is valid until the reply, which ends it.
-func (r *Request) Body() *BodyReader { return r.body }
+func (r *Request) Body() *body.Reader { return r.body }
 
 // Cancelled reports whether the caller has given up, or is gone.
 func (r *Request) Cancelled() bool { return r.cancelled.Load() }
@@ -91,7 +92,7 @@ func (r *Request) Leave() { r.left = true }
 // ErrLinkDown when the peer has gone, ErrTooLarge when the reply doesn't
 // fit a frame, or ErrPayload when it can't be encoded; the peer was told so
 // with CodeTooLarge or CodeInternal then.
-func (r *Request) Reply(p Payload) error {
+func (r *Request) Reply(p wire.Payload) error {
 	_, err := r.reply(p, true)
 	return err
 }
@@ -100,9 +101,9 @@ func (r *Request) Reply(p Payload) error {
 // Serve and Done. It returns false, and the request is still to be answered,
 // if the peer is not reading fast enough: go on with Reply on another
 // goroutine.
-func (r *Request) TryReply(p Payload) (bool, error) { return r.reply(p, false) }
+func (r *Request) TryReply(p wire.Payload) (bool, error) { return r.reply(p, false) }
 
-func (r *Request) reply(p Payload, block bool) (bool, error) {
+func (r *Request) reply(p wire.Payload, block bool) (bool, error) {
 	ok, err := r.send(0, p, block)
 	if err != nil {
 		r.apologise(err)
@@ -116,15 +117,15 @@ func (r *Request) reply(p Payload, block bool) (bool, error) {
 // apologise answers with why the reply can't be sent, if there is anybody to
 // be told.
 func (r *Request) apologise(err error) {
-	e := RemoteError{Code: CodeInternal}
+	e := wire.RemoteError{Code: wire.CodeInternal}
 	switch {
-	case errors.Is(err, ErrTooLarge):
-		r.link.bus.metrics.droppedOversized.Inc()
-		e.Code = CodeTooLarge
-	case errors.Is(err, ErrMalformed):
-		r.link.bus.metrics.droppedStray.Inc()
-		e = RemoteError{Code: CodeMalformed, Text: "two requests with one id"}
-	case !errors.Is(err, ErrPayload):
+	case errors.Is(err, writer.ErrTooLarge):
+		r.link.bus.Metrics.droppedOversized.Inc()
+		e.Code = wire.CodeTooLarge
+	case errors.Is(err, wire.ErrMalformed):
+		r.link.bus.Metrics.DroppedStray.Inc()
+		e = wire.RemoteError{Code: wire.CodeMalformed, Text: "two requests with one id"}
+	case !errors.Is(err, writer.ErrPayload):
 		return
 	}
 	_, _ = r.send(wire.FlagError, &e, false)
@@ -132,8 +133,8 @@ func (r *Request) apologise(err error) {
 
 // ReplyError answers the request with an error. text is for the caller's log
 // and is cut at 1 KiB.
-func (r *Request) ReplyError(code Code, text string) {
-	_, _ = r.send(wire.FlagError, &RemoteError{Code: code, Text: text}, false)
+func (r *Request) ReplyError(code wire.Code, text string) {
+	_, _ = r.send(wire.FlagError, &wire.RemoteError{Code: code, Text: text}, false)
 	r.release()
 }
 
@@ -147,12 +148,12 @@ func (r *Request) ReplyError(code Code, text string) {
 // it has another request of this id under way, and was told so; ErrLinkDown,
 // ErrTooLarge and ErrPayload as for Reply. The request has been answered then,
 // but may be read until its user is done with it.
-func (r *Request) ReplyBody(p Payload) (*BodyWriter, error) {
-	if h := r.link.hello.Load(); h == nil || !h.Bodies {
+func (r *Request) ReplyBody(p wire.Payload) (*body.Writer, error) {
+	if h := r.link.Hello.Load(); h == nil || !h.Bodies {
 		return nil, ErrNoBodies
 	}
-	if r.link.bus.bodies.Full() {
-		return nil, ErrTooManyBodies
+	if r.link.bus.Bodies.Full() {
+		return nil, body.ErrTooMany
 	}
 	var w *body.Writer
 	if _, err := r.sendBody(0, p, true, &w); err != nil {
@@ -179,81 +180,76 @@ func (r streamed) Overdue() {}
 // send appends the reply to what the link has gathered and takes the request
 // off the link's table. false: would have to block. Error replies, which are
 // small, never wait.
-func (r *Request) send(flags uint8, p Payload, block bool) (bool, error) {
+func (r *Request) send(flags uint8, p wire.Payload, block bool) (bool, error) {
 	return r.sendBody(flags, p, block, nil)
 }
 
 // sendBody is send for a reply that goes on, with *more from here on; the
 // request stays in the table then. more is nil for a whole one.
-func (r *Request) sendBody(flags uint8, p Payload, block bool, more **body.Writer) (bool, error) {
+func (r *Request) sendBody(flags uint8, p wire.Payload, block bool, more **body.Writer) (bool, error) {
 	l := r.link
-	now := l.bus.now()
+	now := l.bus.Nanos()
 	if more != nil {
 		flags |= wire.FlagMore
 	}
-	start, err := l.begin(wire.KindResponse, flags, r.id)
+	start, err := l.Begin(wire.KindResponse, flags, r.id)
 	if err != nil {
 		return true, err
 	}
-	if flags&wire.FlagError != 0 && l.overrun(start) {
-		l.abandon(start)
-		return true, ErrLinkDown
+	if flags&wire.FlagError != 0 && l.Overrun(start) {
+		l.Abandon(start)
+		return true, writer.ErrLinkDown
 	}
-	if flags&wire.FlagError == 0 && start > maxGathered {
+	if flags&wire.FlagError == 0 && start > writer.MaxGathered {
 		if !block {
-			l.abandon(start)
+			l.Abandon(start)
 			return false, nil
 		}
-		l.out = l.out[:start]
-		for len(l.out) > maxGathered && !l.closed {
-			l.wakeUp()
-			l.space.Wait() // the writer's deadline ends this at the latest
+		l.Out = l.Out[:start]
+		for len(l.Out) > writer.MaxGathered && !l.Closed {
+			l.WakeUp()
+			l.Space.Wait() // the writer's deadline ends this at the latest
 		}
-		if l.closed {
-			l.mu.Unlock()
-			return true, ErrLinkDown
+		if l.Closed {
+			l.Mu.Unlock()
+			return true, writer.ErrLinkDown
 		}
-		start = len(l.out)
-		l.out = wire.Begin(l.out, wire.KindResponse, flags, r.id)
+		start = len(l.Out)
+		l.Out = wire.Begin(l.Out, wire.KindResponse, flags, r.id)
 	}
 	started := r.started
 	if started == 0 {
 		started = now
 	}
-	out := l.out
-	out = binary.BigEndian.AppendUint64(out, l.bus.wallMicros(r.received))
+	out := l.Out
+	out = binary.BigEndian.AppendUint64(out, l.bus.WallMicros(r.received))
 	out = binary.BigEndian.AppendUint32(out, micros32(started-r.received))
 	out = binary.BigEndian.AppendUint32(out, micros32(now-started))
-	l.out = out
-	if err := l.encode(start, p); err != nil {
+	l.Out = out
+	if err := l.Encode(start, p); err != nil {
 		return true, err
 	}
 	if more != nil {
 		key := body.Key{ID: r.id, Response: true}
-		if l.bodies.Sends(key) {
-			l.abandon(start)
-			return true, ErrMalformed
+		if l.Bodies.Sends(key) {
+			l.Abandon(start)
+			return true, wire.ErrMalformed
 		}
-		*more = l.bodies.Send(key, streamed{r}, 0, now)
+		*more = l.Bodies.Send(key, streamed{r}, 0, now)
 		if r.cancelled.Load() {
-			l.bodies.Halt(key, ErrCancelled)
+			l.Bodies.Halt(key, ErrCancelled)
 		}
 		// As far as the window goes it is answered: a stream may last.
 		l.forget(r)
-		r.deadline.Store(noDeadline)
+		r.deadline.Store(NoDeadline)
 		r.ctx.moved()
-		return true, l.commit(start)
+		return true, l.Commit(start)
 	}
 	l.forget(r)
 	if l.idle() {
-		return true, l.commitNow(start)
+		return true, l.CommitNow(start)
 	}
-	return true, l.commit(start)
-}
-
-// micros32 is ns in µs, held within what the wire carries.
-func micros32(ns int64) uint32 {
-	return uint32(min(max(ns/1000, 0), 1<<32-1))
+	return true, l.Commit(start)
 }
 
 // release ends the request. From here on nothing may point to it any more: it
@@ -261,13 +257,13 @@ func micros32(ns int64) uint32 {
 func (r *Request) release() {
 	l := r.link
 	if r.listed { // it could not be answered: the link is closed, or about to be
-		l.mu.Lock()
+		l.Mu.Lock()
 		l.forget(r)
-		l.mu.Unlock()
+		l.Mu.Unlock()
 	}
-	l.bus.served.Add(-1)
+	l.bus.Serving.Add(-1)
 	if r.body != nil {
-		l.bodies.Forget(r.body)
+		l.Bodies.Forget(r.body)
 	}
 	// Somebody who asked for the context's channel may still hold it: leave such a
 	// request to the garbage collector.
@@ -295,17 +291,17 @@ func (r *Request) cancel() {
 }
 
 // refuse answers a request that was not admitted to the link's table.
-func (r *Request) refuse(code Code) {
+func (r *Request) refuse(code wire.Code) {
 	l := r.link
-	if start, err := l.begin(wire.KindResponse, wire.FlagError, r.id); err != nil {
+	if start, err := l.Begin(wire.KindResponse, wire.FlagError, r.id); err != nil {
 		// It is gone, and so is its caller.
-	} else if l.overrun(start) {
-		l.abandon(start)
+	} else if l.Overrun(start) {
+		l.Abandon(start)
 	} else {
-		l.out = binary.BigEndian.AppendUint64(l.out, l.bus.wallMicros(r.received))
-		l.out = append(l.out, 0, 0, 0, 0, 0, 0, 0, 0)
-		l.out = (&RemoteError{Code: code}).AppendTo(l.out)
-		_ = l.commit(start)
+		l.Out = binary.BigEndian.AppendUint64(l.Out, l.bus.WallMicros(r.received))
+		l.Out = append(l.Out, 0, 0, 0, 0, 0, 0, 0, 0)
+		l.Out = (&wire.RemoteError{Code: code}).AppendTo(l.Out)
+		_ = l.Commit(start)
 	}
 	r.release()
 }

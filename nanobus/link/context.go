@@ -1,4 +1,4 @@
-package nanobus
+package link
 
 import (
 	"context"
@@ -59,7 +59,7 @@ func (c *requestContext) moved() {
 
 // Deadline implements context.Context.
 func (c *requestContext) Deadline() (time.Time, bool) {
-	return c.r.link.bus.epoch.Add(c.r.Deadline()), true
+	return c.r.link.bus.Epoch.Add(c.r.Deadline()), true
 }
 
 // Done implements context.Context.

@@ -1,4 +1,4 @@
-package nanobus
+package link
 
 import (
 	"time"
@@ -6,6 +6,7 @@ import (
 	"go.nanomsg.org/mangos/v3"
 
 	"nanofront/nanobus/body"
+	"nanofront/nanobus/wire"
 )
 
 // Timing is where a call's time went. Stages that are zero are unknown, for example because the
@@ -42,10 +43,10 @@ type Call struct {
 	// that can't send and receive at once.
 	SendMore    bool
 	StopOnReply bool
-	Upload      *BodyWriter
+	Upload      *body.Writer
 	// Download, if not nil, is the rest of the reply's body, after Payload. It must be read to its
 	// end or closed; Release closes it.
-	Download *BodyReader
+	Download *body.Reader
 
 	// Repeat, set before the call is started, says when the request may be sent to a second instance, while the first
 	// has not answered: the first answer counts. The payload must stay as it is until the call has ended, and its
@@ -76,9 +77,9 @@ type Call struct {
 	Received time.Duration
 
 	id      uint64
-	request Payload // of a call that may be repeated
-	sent    int64   // bus time in ns when it was put on the link
-	batch   uint32  // which of the link's writes took it
+	request wire.Payload // of a call that may be repeated
+	sent    int64        // bus time in ns when it was put on the link
+	batch   uint32       // which of the link's writes took it
 	msg     *mangos.Message
 	notify  chan struct{}
 	kept    bool
@@ -105,9 +106,9 @@ func NewCall() *Call { return &Call{notify: make(chan struct{}, 1)} }
 // that were started without error.
 func (c *Call) Wait() { <-c.notify }
 
-// prepare makes a zero Call ready: without it the link's reader would wait for
+// Prepare makes a zero Call ready: without it the link's reader would wait for
 // ever to tell that the call has ended.
-func (c *Call) prepare() {
+func Prepare(c *Call) {
 	if c == nil {
 		panic("nanobus: a request was sent with a nil *Call: use NewCall")
 	}
@@ -154,17 +155,23 @@ func (c *Call) Release() {
 	c.id, c.sent, c.batch, c.Key, c.Nth = 0, 0, 0, 0, 0
 }
 
+// Refuse ends a call that could not be started.
+func Refuse(c *Call, err error) {
+	c.Err = err
+	c.finish(nil)
+}
+
 // finish hands the ended call over. m is the message that Payload aliases.
 func (c *Call) finish(m *mangos.Message) {
 	c.msg = m
 	if c.Upload != nil && (c.Download == nil || c.StopOnReply) {
 		err := c.Err
 		if err == nil {
-			err = ErrAnswered
+			err = body.ErrAnswered
 		}
-		c.Link.mu.Lock()
-		c.Link.bodies.Halt(body.Key{ID: c.id}, err)
-		c.Link.mu.Unlock()
+		c.Link.Mu.Lock()
+		c.Link.Bodies.Halt(body.Key{ID: c.id}, err)
+		c.Link.Mu.Unlock()
 	}
 	if c.Done != nil {
 		c.Done(c)

@@ -1,4 +1,4 @@
-package nanobus
+package link
 
 import (
 	"errors"
@@ -14,25 +14,25 @@ const (
 	// one needs a few pings.
 	maxControl = 4096
 
-	// maxGreeting bounds the accepted links that have not introduced
+	// MaxGreeting bounds the accepted links that have not introduced
 	// themselves.
-	maxGreeting = 256
+	MaxGreeting = 256
 
-	// maxPeerLinks bounds the accepted links of one process. There should be one; there are more
+	// MaxPeerLinks bounds the accepted links of one process. There should be one; there are more
 	// for a while when a process reconnects faster than its half-open links are detected.
-	maxPeerLinks = 16
+	MaxPeerLinks = 16
 
 	// windowGrace is how long after a window has shrunk requests that the old one allowed are still
 	// accepted: they were on their way.
 	windowGrace = 2 * time.Second
 
-	// maxLinkEvents bounds one link's events in the queue, so that one peer
+	// MaxLinkEvents bounds one link's events in the queue, so that one peer
 	// can't fill it (maxEvents) for all.
-	maxLinkEvents = 512
+	MaxLinkEvents = 512
 
-	// eventUnit is how many bytes of payload count for an event of their own
+	// EventUnit is how many bytes of payload count for an event of their own
 	// against maxLinkEvents and maxEvents: 32 MiB wait at most.
-	eventUnit = 32 << 10
+	EventUnit = 32 << 10
 )
 
 // errFlood: a peer causes more work than allowed.

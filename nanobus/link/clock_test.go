@@ -1,4 +1,4 @@
-package nanobus
+package link
 
 import (
 	"testing"

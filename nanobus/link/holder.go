@@ -1,4 +1,4 @@
-package nanobus
+package link
 
 import (
 	"encoding/binary"
@@ -8,6 +8,7 @@ import (
 	"go.nanomsg.org/mangos/v3"
 
 	"nanofront/nanobus/wire"
+	"nanofront/nanobus/writer"
 )
 
 // Holder keeps the calls that their responders hold (Call.Held) and answer later. Its methods are called on the
@@ -52,52 +53,52 @@ func (c *Call) Resume(a *HeldAnswer) {
 
 // CancelHeld tells the responder that nobody waits any more for the answer to a call that it holds.
 func (l *Link) CancelHeld(id uint64) {
-	l.bus.metrics.cancelsOut.Inc()
-	l.control(wire.KindCancel, 0, id)
+	l.bus.Metrics.cancelsOut.Inc()
+	l.Control(wire.KindCancel, 0, id)
 }
 
 // Down reports whether the link has gone.
-func (l *Link) Down() bool { return l.stateIs(linkDown) }
+func (l *Link) Down() bool { return l.Is(Down) }
 
 // holding ends the call that the frame says is held: slot, credit and what tells of the service's latency are as if
 // it had been answered.
 func (q *requester) holding(f wire.Frame, msg *mangos.Message, now int64) error {
 	l := q.link
 	if len(f.Body) < wire.HoldFixed {
-		return fmt.Errorf("%w: hold of %d bytes", ErrMalformed, len(f.Body))
+		return fmt.Errorf("%w: hold of %d bytes", wire.ErrMalformed, len(f.Body))
 	}
 	b := l.bus
 	switch {
-	case !b.calls.table.issued(f.ID):
-		b.metrics.droppedStray.Inc()
+	case !b.Calls.Table.issued(f.ID):
+		b.Metrics.DroppedStray.Inc()
 		return nil
-	case b.opts.Holder == nil:
-		b.metrics.droppedUnknown.Inc() // we have not said that we take those
+	case b.Holder == nil:
+		b.Metrics.DroppedUnknown.Inc() // we have not said that we take those
 		return nil
-	case !l.target.Refund():
-		b.metrics.droppedStray.Inc() // a reply too many
+	case !l.Target.Refund():
+		b.Metrics.DroppedStray.Inc() // a reply too many
 		return nil
 	}
-	if b.calls.isCopy(f.ID) && b.calls.table.on(f.ID, l) {
+	if b.Calls.isCopy(f.ID) && b.Calls.Table.on(f.ID, l) {
 		// What it answers later would come under another id than the call has.
 		l.CancelHeld(f.ID)
-		if !b.calls.outlives(f.ID) {
-			if c := b.calls.answered(f.ID, l); c != nil {
-				c.Err = ErrLinkDown
+		if !b.Calls.outlives(f.ID) {
+			if c := b.Calls.answered(f.ID, l); c != nil {
+				c.Err = writer.ErrLinkDown
 				c.finish(nil)
 			}
 		}
 		return nil
 	}
-	c := b.calls.answered(f.ID, l)
+	c := b.Calls.answered(f.ID, l)
 	if c == nil {
-		b.metrics.droppedLate.Inc() // it was cancelled, and so is what is held
+		b.Metrics.DroppedLate.Inc() // it was cancelled, and so is what is held
 		return nil
 	}
 	c.Received = time.Duration(now)
 	l.timing(c, f.Body, now)
-	l.target.Observe(c.Timing.Total)
-	l.target.Replied()
+	l.Target.Observe(c.Timing.Total)
+	l.Target.Replied()
 	c.Held = true
 	c.HoldFor = time.Duration(binary.BigEndian.Uint32(f.Body[wire.ResponseFixed:])) * time.Millisecond
 	c.Payload = f.Body[wire.HoldFixed:]
@@ -109,15 +110,15 @@ func (q *requester) holding(f wire.Frame, msg *mangos.Message, now int64) error 
 func (q *requester) late(f wire.Frame, msg *mangos.Message, now int64) error {
 	l := q.link
 	if len(f.Body) < wire.ResponseFixed || f.Flags&wire.FlagMore != 0 {
-		return fmt.Errorf("%w: answer to a held request of %d bytes, flags %#x", ErrMalformed, len(f.Body), f.Flags)
+		return fmt.Errorf("%w: answer to a held request of %d bytes, flags %#x", wire.ErrMalformed, len(f.Body), f.Flags)
 	}
 	b := l.bus
 	switch {
-	case !b.calls.table.issued(f.ID):
-		b.metrics.droppedStray.Inc()
+	case !b.Calls.Table.issued(f.ID):
+		b.Metrics.DroppedStray.Inc()
 		return nil
-	case b.opts.Holder == nil:
-		b.metrics.droppedUnknown.Inc()
+	case b.Holder == nil:
+		b.Metrics.DroppedUnknown.Inc()
 		return nil
 	}
 	a := HeldAnswer{Link: l, ID: f.ID, Payload: f.Body[wire.ResponseFixed:], Received: time.Duration(now), msg: msg}
@@ -132,7 +133,7 @@ func (q *requester) late(f wire.Frame, msg *mangos.Message, now int64) error {
 
 // handAnswers hands over the answers that have come.
 func (q *requester) handAnswers() {
-	q.link.bus.opts.Holder.Answered(q.answers)
+	q.link.bus.Holder.Answered(q.answers)
 	clear(q.answers)
 	q.answers = q.answers[:0]
 }

@@ -1,4 +1,4 @@
-package nanobus
+package link
 
 import (
 	"encoding/binary"
@@ -17,11 +17,11 @@ const (
 
 // peerClock is the clock of a peer against ours, as the pings show it.
 type peerClock struct {
-	offset atomic.Int64 // in µs; unknown until known
-	known  atomic.Bool
+	Offset atomic.Int64 // in µs; unknown until known
+	Known  atomic.Bool
 	ahead  atomic.Int64 // offset, but 0 if it may be just as well, for all that the round trip tells
 
-	pinged     atomic.Uint64 // t0 of the last ping
+	Pinged     atomic.Uint64 // t0 of the last ping
 	unanswered atomic.Int32  // looks since the last message came in
 
 	bestRTT, bestAt int64 // reader only
@@ -40,24 +40,24 @@ func (c *peerClock) pong(t0, t1, t2, now int64) {
 	if rtt < 0 {
 		return
 	}
-	if c.known.Load() && rtt > c.bestRTT && now-c.bestAt < int64(10*time.Second) {
+	if c.Known.Load() && rtt > c.bestRTT && now-c.bestAt < int64(10*time.Second) {
 		return
 	}
 	c.bestRTT, c.bestAt = rtt, now
 	offset := t1 - (t0+t2)/2
-	c.offset.Store(offset)
+	c.Offset.Store(offset)
 	if max(offset, -offset) <= rtt/2 {
 		c.ahead.Store(0)
 	} else {
 		c.ahead.Store(offset)
 	}
-	c.known.Store(true)
+	c.Known.Store(true)
 }
 
 // look is called once a second. It pings, unless nothing goes on and the peer was heard of within that second: as either
 // side pings, each then sends a third of the pings or fewer. They are what an idle process wakes for most often.
 func (c *peerClock) look(l *Link, now int64) {
-	if c.due(l.writes.Load(), now) {
+	if c.due(l.Writes.Load(), now) {
 		c.ping(l, now)
 	} else {
 		c.unanswered.Add(1) // as if: if nothing comes, the next look pings
@@ -81,11 +81,11 @@ func (c *peerClock) ping(l *Link, now int64) {
 	c.send(l, now)
 }
 
-// probe is ping, but nothing is made of it if no answer comes.
-func (c *peerClock) probe(l *Link, now int64) { c.send(l, now) }
+// Probe is ping, but nothing is made of it if no answer comes.
+func (c *peerClock) Probe(l *Link, now int64) { c.send(l, now) }
 
 func (c *peerClock) send(l *Link, now int64) {
-	t0 := l.bus.wallMicros(now)
-	c.pinged.Store(t0)
-	l.control(wire.KindPing, 0, 0, binary.BigEndian.AppendUint64(nil, t0)...)
+	t0 := l.bus.WallMicros(now)
+	c.Pinged.Store(t0)
+	l.Control(wire.KindPing, 0, 0, binary.BigEndian.AppendUint64(nil, t0)...)
 }

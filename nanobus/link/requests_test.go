@@ -1,4 +1,4 @@
-package nanobus
+package link
 
 import (
 	"math/rand/v2"
@@ -38,7 +38,7 @@ func TestRequests_FindWhatIsThere(t *testing.T) {
 				}
 			}
 			n := 0
-			table.each(func(r *Request) {
+			table.Each(func(r *Request) {
 				if n++; !there[r] || !r.listed {
 					t.Error("one that isn't there")
 				}

@@ -1,4 +1,4 @@
-package nanobus
+package link
 
 import (
 	"crypto/hmac"
@@ -10,45 +10,18 @@ import (
 	"nanofront/nanobus/wire"
 )
 
-const (
-	// MinSecret and MaxSecret bound the shared secret, in bytes.
-	MinSecret = 16
-	MaxSecret = 4096
-)
-
 // errUnproven: a peer that has not shown that it knows the shared secret.
 var errUnproven = errors.New("nanobus: peer not authenticated")
 
-// Security says how peers are told from strangers. The zero value trusts the
-// network: whoever reaches a listening bus can take part.
-type Security struct {
-	// TLS is for tls+tcp addresses.
-	TLS TLS
-	// Secret is shared by all processes; each proves to know it before a link
-	// is used, and it never travels. MinSecret..MaxSecret bytes. nil: none is
-	// wanted, and peers that want one are not linked with.
-	//
-	// It says who is there when a link comes up. What passes afterwards is
-	// neither hidden nor sealed: that takes TLS.
-	Secret []byte
-}
-
-func (s *Security) validate() error {
-	if n := len(s.Secret); n != 0 && (n < MinSecret || n > MaxSecret) {
-		return fmt.Errorf("nanobus: the secret has %d bytes: want %d to %d", n, MinSecret, MaxSecret)
-	}
-	return nil
-}
-
-// newNonce is what makes a link's proofs worthless on any other.
-func newNonce() []byte {
+// NewNonce is what makes a link's proofs worthless on any other.
+func NewNonce() []byte {
 	n := make([]byte, wire.NonceSize)
 	_, _ = rand.Read(n) // never fails (crypto/rand)
 	return n
 }
 
-// newProcess is what tells this bus from others of its name.
-func newProcess() []byte {
+// NewProcess is what tells this bus from others of its name.
+func NewProcess() []byte {
 	p := make([]byte, wire.ProcessSize)
 	_, _ = rand.Read(p) // never fails (crypto/rand)
 	return p
@@ -58,14 +31,14 @@ func newProcess() []byte {
 // but for ours, which doesn't change.
 type challenge struct {
 	link   *Link
-	ours   *wire.Hello // our hello on this link
+	Ours   *wire.Hello // our hello on this link
 	theirs *wire.Hello // the peer's, until it is proven; nil before and after
-	owed   atomic.Bool // the peer has said hello and owes its proof
+	Owed   atomic.Bool // the peer has said hello and owes its proof
 }
 
 // role is what our side does on the link.
 func (c *challenge) role() byte {
-	if c.link.instance != nil {
+	if c.link.Instance != nil {
 		return wire.RoleConnecting
 	}
 	return wire.RoleAccepting
@@ -73,13 +46,13 @@ func (c *challenge) role() byte {
 
 // prove sends our proof.
 func (c *challenge) prove(peer *wire.Hello) {
-	c.link.control(wire.KindProof, 0, 0, wire.Proof(c.link.bus.opts.Security.Secret, c.role(), c.ours, peer)...)
+	c.link.Control(wire.KindProof, 0, 0, wire.Proof(c.link.bus.Secret, c.role(), c.Ours, peer)...)
 }
 
 // introduced is called with each hello. It reports whether the peer is to be
 // greeted now, and not only after its proof.
 func (c *challenge) introduced(h *wire.Hello) (bool, error) {
-	secret := c.link.bus.opts.Security.Secret
+	secret := c.link.bus.Secret
 	switch {
 	case len(secret) == 0 && h.Nonce == nil:
 		return true, nil
@@ -87,20 +60,20 @@ func (c *challenge) introduced(h *wire.Hello) (bool, error) {
 		return false, fmt.Errorf("%w: the peer wants the shared secret and this process has none: start it with the peer's --bus-secret-file", errUnproven)
 	case h.Nonce == nil:
 		return false, fmt.Errorf("%w: the peer has no shared secret: start it with this process's --bus-secret-file", errUnproven)
-	case string(h.Nonce) == string(c.ours.Nonce):
+	case string(h.Nonce) == string(c.Ours.Nonce):
 		return false, fmt.Errorf("%w: the peer sends back our own nonce", errUnproven)
 	}
-	for _, before := range []*wire.Hello{c.link.hello.Load(), c.theirs} {
+	for _, before := range []*wire.Hello{c.link.Hello.Load(), c.theirs} {
 		if before != nil && (string(h.Nonce) != string(before.Nonce) || h.Service != before.Service || h.Instance != before.Instance) {
 			return false, fmt.Errorf("%w: a later hello has another nonce, service or instance than the first", errUnproven)
 		}
 	}
-	if c.link.hello.Load() != nil {
+	if c.link.Hello.Load() != nil {
 		return true, nil // proven before
 	}
 	first := c.theirs == nil
 	c.theirs = h
-	c.owed.Store(true)
+	c.Owed.Store(true)
 	// The connecting side proves first: a stranger that only connects gets nothing from which to
 	// guess the secret.
 	if first && c.role() == wire.RoleConnecting {
@@ -114,21 +87,21 @@ func (c *challenge) introduced(h *wire.Hello) (bool, error) {
 func (c *challenge) proven(body []byte) (*wire.Hello, error) {
 	h := c.theirs
 	if h == nil {
-		c.link.bus.metrics.droppedStray.Inc() // before its hello, or a second one
+		c.link.bus.Metrics.DroppedStray.Inc() // before its hello, or a second one
 		return nil, nil
 	}
 	if len(body) < wire.ProofSize {
-		return nil, fmt.Errorf("%w: proof of %d bytes", ErrMalformed, len(body))
+		return nil, fmt.Errorf("%w: proof of %d bytes", wire.ErrMalformed, len(body))
 	}
 	theirs := wire.RoleConnecting
 	if c.role() == wire.RoleConnecting {
 		theirs = wire.RoleAccepting
 	}
-	if !hmac.Equal(body[:wire.ProofSize], wire.Proof(c.link.bus.opts.Security.Secret, theirs, h, c.ours)) {
+	if !hmac.Equal(body[:wire.ProofSize], wire.Proof(c.link.bus.Secret, theirs, h, c.Ours)) {
 		return nil, fmt.Errorf("%w: the peer's proof is wrong: most likely its --bus-secret-file has different content", errUnproven)
 	}
 	c.theirs = nil
-	c.owed.Store(false)
+	c.Owed.Store(false)
 	if c.role() == wire.RoleAccepting {
 		c.prove(h)
 	}

@@ -1,4 +1,4 @@
-package nanobus
+package writer
 
 import (
 	"runtime"
@@ -6,14 +6,15 @@ import (
 	"sync/atomic"
 	"time"
 
+	"nanofront/metrics"
 	"nanofront/nanobus/sp"
 	"nanofront/nanobus/wire"
 )
 
 const (
-	// maxGathered is how many bytes may wait for a link's writer before
+	// MaxGathered is how many bytes may wait for a link's writer before
 	// senders feel it: requests go elsewhere, replies wait.
-	maxGathered = 4 << 20
+	MaxGathered = 4 << 20
 
 	// batchSize is where a batch is cut into messages; only a frame that is
 	// larger by itself makes a larger message. mangos' pool has nothing for
@@ -27,8 +28,8 @@ const (
 	smallBuffer = 64 << 10
 	shrinkAfter = 256
 
-	// sentRing is for how many writes back a link remembers the time.
-	sentRing = 256
+	// SentRing is for how many writes back a link remembers the time.
+	SentRing = 256
 )
 
 // maxNow is how much is sent at once by the goroutine that has it, without the writer: more
@@ -42,7 +43,7 @@ const (
 	yieldTry  = 16
 )
 
-// writer is what a link sends: frames gather under its lock, and leave as a
+// Writer is what a link sends: frames gather under its lock, and leave as a
 // message by its goroutine, or by whoever has the last of them.
 //
 // The lock is held when a frame is appended, so that it can hold for more: a
@@ -50,30 +51,32 @@ const (
 // be open; a reply is appended as its request is forgotten; a body is known as
 // its first frame is appended; and no request stands behind our ack of the
 // peer's draining.
-type writer struct {
-	link   *Link
-	pipe   *sp.Pipe
-	canTry bool // the pipe can be written to without blocking
+type Writer struct {
+	Shared *Shared
+	End    func(reason string) // ends the link
+	Copy   func(batch []byte)  // copies what is about to be sent, while somebody listens in
+	Pipe   *sp.Pipe
+	CanTry bool // the pipe can be written to without blocking
 
-	sentAt [sentRing]int64 // bus time of the writes, atomically accessed
-	writes atomic.Uint32   // number of the write that will take what gathers now
+	SentAt [SentRing]int64 // bus time of the writes, atomically accessed
+	Writes atomic.Uint32   // number of the write that will take what gathers now
 
-	// mu guards what follows, and what of the link's halves says so. It is held
+	// Mu guards what follows, and what of the link's halves says so. It is held
 	// for one append of a frame, never over a system call. Only the locks of
 	// one of the link's requests or bodies are taken under it.
-	mu     sync.Mutex
-	space  sync.Cond // gathered bytes have shrunk
+	Mu     sync.Mutex
+	Space  sync.Cond // gathered bytes have shrunk
 	room   func()    // of a body that waits for that; nil: none does
-	out    []byte    // frames gathered for the next message
-	cuts   []int     // where out is cut into messages
-	cut    int       // where the current message began in out
-	frames int       // frames in out
-	parked bool      // the goroutine waits for wake, and nobody writes
+	Out    []byte    // frames gathered for the next message
+	Cuts   []int     // where out is cut into messages
+	Cut    int       // where the current message began in out
+	Frames int       // frames in out
+	Parked bool      // the goroutine waits for wake, and nobody writes
 	corked bool      // the reader is at a message, and sends what comes of it afterwards
-	closed bool
+	Closed bool
 	waits  int // for all to be written; see flushed
 
-	wake    chan struct{}
+	Wake    chan struct{}
 	sending sending
 }
 
@@ -87,35 +90,35 @@ type sending struct {
 }
 
 // takeOut takes all that has gathered. mu is held, and released.
-func (w *writer) takeOut() (buf []byte, frames int) {
+func (w *Writer) takeOut() (buf []byte, frames int) {
 	s := &w.sending
-	buf, frames = w.out, w.frames
-	s.cuts = append(s.cuts[:0], w.cuts...)
+	buf, frames = w.Out, w.Frames
+	s.cuts = append(s.cuts[:0], w.Cuts...)
 	if s.loose++; cap(buf) <= smallBuffer || len(buf) > cap(buf)/4 {
 		s.loose = 0
 	}
 	if s.loose > shrinkAfter {
 		s.spare, s.loose = nil, 0
 	}
-	w.out, w.cuts, w.cut, w.frames = s.spare[:0], w.cuts[:0], 0, 0
-	n := w.writes.Load()
-	atomic.StoreInt64(&w.sentAt[n%sentRing], w.link.bus.now())
-	w.writes.Store(n + 1)
+	w.Out, w.Cuts, w.Cut, w.Frames = s.spare[:0], w.Cuts[:0], 0, 0
+	n := w.Writes.Load()
+	atomic.StoreInt64(&w.SentAt[n%SentRing], w.Shared.Nanos())
+	w.Writes.Store(n + 1)
 	if w.room != nil {
 		w.room()
 	}
-	w.mu.Unlock()
-	if taps := w.link.bus.taps.of(w.link); taps != nil {
-		tapMessage(taps, w.link, buf)
+	w.Mu.Unlock()
+	if w.Shared.Tapped.Load() {
+		w.Copy(buf)
 	}
-	m := w.link.bus.metrics
+	m := w.Shared
 	m.messagesOut.Add(uint64(len(s.cuts) + 1))
 	m.framesOut.Add(uint64(frames))
 	m.bytesOut.Add(uint64(len(buf)))
 	return buf, frames
 }
 
-// run sends what has gathered, again and again, until the link closes.
+// Run sends what has gathered, again and again, until the link closes.
 //
 // It yields once before it takes the gathered frames. The sender that woke it
 // put it next in line, ahead of everybody who is about to send too; after the
@@ -124,28 +127,28 @@ func (w *writer) takeOut() (buf []byte, frames int) {
 // (BenchmarkLink_Yield). Where nobody is about to send, a yield wakes a thread
 // for nothing: after some messages of one frame it is left out, but for a
 // try now and then, until there are several again.
-func (w *writer) run() {
+func (w *Writer) Run() {
 	var yield yielding
 	for {
-		w.mu.Lock()
-		for len(w.out) == 0 && w.sending.rest == nil {
-			if w.closed {
-				w.mu.Unlock()
+		w.Mu.Lock()
+		for len(w.Out) == 0 && w.sending.rest == nil {
+			if w.Closed {
+				w.Mu.Unlock()
 				return
 			}
 			w.park()
-			w.mu.Unlock()
-			<-w.wake
-			if !w.link.bus.opts.noYield && yield.pays() {
+			w.Mu.Unlock()
+			<-w.Wake
+			if !w.Shared.NoYield && yield.pays() {
 				runtime.Gosched()
 			}
-			w.mu.Lock()
+			w.Mu.Lock()
 		}
 		rest := w.sending.rest
 		w.sending.rest = nil
 		if rest != nil {
-			w.mu.Unlock()
-			if err := w.pipe.Finish(rest); err != nil {
+			w.Mu.Unlock()
+			if err := w.Pipe.Finish(rest); err != nil {
 				w.failed()
 				return
 			}
@@ -153,8 +156,8 @@ func (w *writer) run() {
 		}
 		buf, frames := w.takeOut()
 		yield.wrote(frames)
-		w.space.Broadcast()
-		err := sendCut(w.pipe, buf, w.sending.cuts)
+		w.Space.Broadcast()
+		err := sendCut(w.Pipe, buf, w.sending.cuts)
 		w.sending.spare = buf
 		if err != nil {
 			w.failed()
@@ -176,107 +179,107 @@ func (y *yielding) wrote(frames int) {
 }
 
 // failed ends the link after a write that did.
-func (w *writer) failed() {
-	w.link.close("write")
-	w.mu.Lock()
+func (w *Writer) failed() {
+	w.End("write")
+	w.Mu.Lock()
 	w.dropOut()
 	w.sending.rest = nil
-	w.mu.Unlock()
+	w.Mu.Unlock()
 }
 
 // dropOut drops all that has gathered. mu is held.
-func (w *writer) dropOut() { w.out, w.cuts, w.cut, w.frames = nil, w.cuts[:0], 0, 0 }
+func (w *Writer) dropOut() { w.Out, w.Cuts, w.Cut, w.Frames = nil, w.Cuts[:0], 0, 0 }
 
-// writeNow sends what has gathered on the goroutine that calls it, which must
+// WriteNow sends what has gathered on the goroutine that calls it, which must
 // not block: what the system doesn't take at once is left to the writer. It
 // saves two changes of goroutine each way, which is most of what a hop between
 // otherwise idle processes costs (BenchmarkRequestReply/peer=nanobus/callers=1).
 // mu is held, and released.
-func (w *writer) writeNow() {
-	w.parked = false
+func (w *Writer) WriteNow() {
+	w.Parked = false
 	buf, _ := w.takeOut()
-	rest, err := w.pipe.TryWrite(buf)
-	w.mu.Lock()
+	rest, err := w.Pipe.TryWrite(buf)
+	w.Mu.Lock()
 	w.sending.spare = buf
 	if err != nil {
 		w.dropOut()
 	} else if rest != nil {
 		w.sending.rest = rest
 	}
-	wake := w.closed || w.sending.rest != nil || len(w.out) > 0
+	wake := w.Closed || w.sending.rest != nil || len(w.Out) > 0
 	if !wake {
 		w.park()
 	}
-	w.mu.Unlock()
+	w.Mu.Unlock()
 	if err != nil {
-		w.link.close("write")
+		w.End("write")
 	}
 	if wake {
-		w.wake <- struct{}{}
+		w.Wake <- struct{}{}
 	}
 }
 
-// canNow reports whether writeNow may be called. mu is held.
-func (w *writer) canNow() bool {
-	return w.canTry && w.parked && !w.closed && len(w.cuts) == 0 && len(w.out) <= maxNow
+// CanNow reports whether writeNow may be called. mu is held.
+func (w *Writer) CanNow() bool {
+	return w.CanTry && w.Parked && !w.Closed && len(w.Cuts) == 0 && len(w.Out) <= maxNow
 }
 
-// wakeUp sees to it that what has gathered is being written, corked or not:
+// WakeUp sees to it that what has gathered is being written, corked or not:
 // the caller is about to wait for that. mu is held.
-func (w *writer) wakeUp() {
-	if w.parked && len(w.out) > 0 {
-		w.parked = false
-		w.wake <- struct{}{} // has room for one, and there is one for each clearing of parked
+func (w *Writer) WakeUp() {
+	if w.Parked && len(w.Out) > 0 {
+		w.Parked = false
+		w.Wake <- struct{}{} // has room for one, and there is one for each clearing of parked
 	}
 }
 
-// cork has what is sent on the link wait until uncork. Called by the reader,
+// Cork has what is sent on the link wait until uncork. Called by the reader,
 // before it acts on a message: what comes of that goes out as one.
-func (w *writer) cork() {
-	w.mu.Lock()
+func (w *Writer) Cork() {
+	w.Mu.Lock()
 	w.corked = true
-	w.mu.Unlock()
+	w.Mu.Unlock()
 }
 
-// uncork sends what has gathered since cork.
-func (w *writer) uncork() {
-	w.mu.Lock()
+// Uncork sends what has gathered since cork.
+func (w *Writer) Uncork() {
+	w.Mu.Lock()
 	w.corked = false
 	w.pushLocked()
 }
 
-// push sends what has gathered, unless the reader is about to.
-func (w *writer) push() {
-	w.mu.Lock()
+// Push sends what has gathered, unless the reader is about to.
+func (w *Writer) Push() {
+	w.Mu.Lock()
 	w.pushLocked()
 }
 
 // pushLocked is push. mu is held, and released.
-func (w *writer) pushLocked() {
-	if len(w.out) == 0 || !w.parked || w.corked {
-		w.mu.Unlock()
+func (w *Writer) pushLocked() {
+	if len(w.Out) == 0 || !w.Parked || w.corked {
+		w.Mu.Unlock()
 		return
 	}
-	if w.canNow() {
-		w.writeNow()
+	if w.CanNow() {
+		w.WriteNow()
 		return
 	}
-	w.parked = false
-	w.mu.Unlock()
-	w.wake <- struct{}{}
+	w.Parked = false
+	w.Mu.Unlock()
+	w.Wake <- struct{}{}
 }
 
-// commitNow is commit for the only request under way on the link, or the reply
+// CommitNow is commit for the only request under way on the link, or the reply
 // to the last one: there is nobody whose frames would come too if it waited for
 // them.
-func (w *writer) commitNow(start int) error {
-	n := len(w.out) - start
-	if start != 0 || w.corked || n > maxNow || !w.canNow() {
-		return w.commit(start)
+func (w *Writer) CommitNow(start int) error {
+	n := len(w.Out) - start
+	if start != 0 || w.corked || n > maxNow || !w.CanNow() {
+		return w.Commit(start)
 	}
-	wire.End(w.out, start)
-	w.frames++
-	w.writeNow()
+	wire.End(w.Out, start)
+	w.Frames++
+	w.WriteNow()
 	return nil
 }
 
@@ -297,53 +300,78 @@ func sendCut(p *sp.Pipe, buf []byte, cuts []int) error {
 }
 
 // park notes that nobody writes. mu is held.
-func (w *writer) park() {
-	w.parked = true
+func (w *Writer) park() {
+	w.Parked = true
 	if w.waits > 0 {
-		w.space.Broadcast()
+		w.Space.Broadcast()
 	}
 }
 
-// flush waits until all that was gathered has been given to the system.
-func (w *writer) flush(deadline time.Time) {
-	w.mu.Lock()
+// Flush waits until all that was gathered has been given to the system.
+func (w *Writer) Flush(deadline time.Time) {
+	w.Mu.Lock()
 	w.flushed(deadline)
-	w.mu.Unlock()
+	w.Mu.Unlock()
 }
 
 // flushed is flush; false: the link is closed, or it is too late. mu is held.
-func (w *writer) flushed(deadline time.Time) bool {
+func (w *Writer) flushed(deadline time.Time) bool {
 	late := false
 	timer := time.AfterFunc(time.Until(deadline), func() {
-		w.mu.Lock()
+		w.Mu.Lock()
 		late = true
-		w.mu.Unlock()
-		w.space.Broadcast()
+		w.Mu.Unlock()
+		w.Space.Broadcast()
 	})
 	defer timer.Stop()
 	w.waits++
-	for !w.closed && !late && (len(w.out) > 0 || !w.parked) {
-		w.space.Wait()
+	for !w.Closed && !late && (len(w.Out) > 0 || !w.Parked) {
+		w.Space.Wait()
 	}
 	w.waits--
-	return !w.closed && !late
+	return !w.Closed && !late
 }
 
-// endWriting tells the peer that nothing more comes, once all that was gathered
+// EndWriting tells the peer that nothing more comes, once all that was gathered
 // has been given to the system. It returns false if it can't.
-func (w *writer) endWriting(deadline time.Time) bool {
-	if !w.pipe.CanCloseWrite() {
+func (w *Writer) EndWriting(deadline time.Time) bool {
+	if !w.Pipe.CanCloseWrite() {
 		return false
 	}
-	w.mu.Lock()
+	w.Mu.Lock()
 	ok := w.flushed(deadline)
 	if ok {
-		w.closed, w.parked = true, false // for writers; the reader goes on
+		w.Closed, w.Parked = true, false // for writers; the reader goes on
 	}
-	w.mu.Unlock()
+	w.Mu.Unlock()
 	if !ok {
 		return false
 	}
-	w.wake <- struct{}{} // the goroutine ends
-	return w.pipe.CloseWrite() == nil
+	w.Wake <- struct{}{} // the goroutine ends
+	return w.Pipe.CloseWrite() == nil
 }
+
+// Shared is what the writers of a process have in common.
+type Shared struct {
+	Tapped  atomic.Bool // somebody listens in
+	NoYield bool        // for BenchmarkLink_Yield
+
+	Epoch       time.Time
+	EpochMicros int64
+
+	messagesOut, framesOut, bytesOut *metrics.Counter
+	payloadFailed                    func(p wire.Payload, cause any, stack []byte) error
+}
+
+// Init starts the bus time.
+func (s *Shared) Init(messages, frames, bytes *metrics.Counter, payloadFailed func(p wire.Payload, cause any, stack []byte) error) {
+	s.Epoch = time.Now()
+	s.EpochMicros = s.Epoch.UnixMicro()
+	s.messagesOut, s.framesOut, s.bytesOut, s.payloadFailed = messages, frames, bytes, payloadFailed
+}
+
+// Nanos is the bus time: time since the bus was made, by the monotonic clock.
+func (s *Shared) Nanos() int64 { return int64(time.Since(s.Epoch)) }
+
+// WallMicros turns bus time into µs since 1970.
+func (s *Shared) WallMicros(ns int64) uint64 { return uint64(s.EpochMicros + ns/1000) }

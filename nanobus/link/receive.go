@@ -1,4 +1,4 @@
-package nanobus
+package link
 
 import (
 	"encoding/binary"
@@ -11,29 +11,29 @@ import (
 	"nanofront/nanobus/wire"
 )
 
-// reader takes messages off the pipe until it ends. Everything that it calls
+// Read takes messages off the pipe until it ends. Everything that it calls
 // must not block: all requests and replies of the link wait for it.
-func (l *Link) reader() {
-	defer l.bus.workers.Done()
-	m := l.bus.metrics
+func (l *Link) Read() {
+	defer l.bus.Workers.Done()
+	m := l.bus.Metrics
 	var arrived []*Request
 	for {
-		msg := l.pipe.Recv()
+		msg := l.Pipe.Recv()
 		if msg == nil {
 			return // the pipe is closed
 		}
-		now := l.bus.now()
-		l.clock.unanswered.Store(0)
-		if l.heard.Store(now); l.stalled.Load() {
+		now := l.bus.Nanos()
+		l.PeerClock.unanswered.Store(0)
+		if l.Heard.Store(now); l.Stalled.Load() {
 			l.spoke()
 		}
 		m.messagesIn.Inc()
-		m.bytesIn.Add(uint64(len(msg.Body)))
+		m.BytesIn.Add(uint64(len(msg.Body)))
 		var err error
-		l.cork()
+		l.Cork()
 		l.ended = 0
 		arrived, err = l.receive(msg, now, arrived[:0])
-		l.uncork()
+		l.Uncork()
 		msg.Free()
 		if err != nil {
 			l.fail(err)
@@ -47,7 +47,9 @@ func (l *Link) reader() {
 // nonetheless.
 func (l *Link) receive(msg *mangos.Message, now int64, arrived []*Request) ([]*Request, error) {
 	arrived, err := l.act(msg, now, arrived)
-	l.admit(arrived)
+	if len(arrived) > 0 {
+		l.admit(arrived)
+	}
 	if len(l.answers) > 0 {
 		l.handAnswers()
 	}
@@ -57,10 +59,10 @@ func (l *Link) receive(msg *mangos.Message, now int64, arrived []*Request) ([]*R
 // act is receive, but for the requests that it returns: those are still to be
 // admitted.
 func (l *Link) act(msg *mangos.Message, now int64, arrived []*Request) ([]*Request, error) {
-	m := l.bus.metrics
-	taps := l.bus.taps.of(l)
+	m := l.bus.Metrics
+	tapped := l.bus.Tapped.Load()
 	frames := uint64(0)
-	defer func() { m.framesIn.Add(frames) }()
+	defer func() { m.FramesIn.Add(frames) }()
 	if len(msg.Body) == 0 {
 		return arrived, l.controls.add(1)
 	}
@@ -69,8 +71,8 @@ func (l *Link) act(msg *mangos.Message, now int64, arrived []*Request) ([]*Reque
 		if err != nil {
 			return arrived, err
 		}
-		if taps != nil {
-			tapFrames(taps, l, tap.Received, rest[:wire.HeaderSize+len(f.Body)], now)
+		if tapped {
+			l.bus.upper.Copy(l, tap.Received, rest[:wire.HeaderSize+len(f.Body)])
 		}
 		rest = more
 		frames++
@@ -79,10 +81,10 @@ func (l *Link) act(msg *mangos.Message, now int64, arrived []*Request) ([]*Reque
 				return arrived, err
 			}
 		}
-		if f.Kind != wire.KindHello && f.Kind != wire.KindProof && l.stateIs(linkGreeting) {
+		if f.Kind != wire.KindHello && f.Kind != wire.KindProof && l.Is(Greeting) {
 			// A stock BUS peer sends its replies to everybody, to us too,
 			// maybe before it has said hello.
-			m.droppedStray.Inc()
+			m.DroppedStray.Inc()
 			continue
 		}
 		switch f.Kind {
@@ -93,7 +95,7 @@ func (l *Link) act(msg *mangos.Message, now int64, arrived []*Request) ([]*Reque
 			}
 			if f.Flags&wire.FlagMore != 0 {
 				if code := r.takeBody(now); code != 0 {
-					l.bus.served.Add(1)
+					l.bus.Serving.Add(1)
 					r.refuse(code)
 					continue
 				}
@@ -123,7 +125,7 @@ func (l *Link) act(msg *mangos.Message, now int64, arrived []*Request) ([]*Reque
 				return arrived, err
 			}
 		case wire.KindProof:
-			h, err := l.challenge.proven(f.Body)
+			h, err := l.Challenge.proven(f.Body)
 			if err != nil {
 				return arrived, err
 			}
@@ -132,22 +134,22 @@ func (l *Link) act(msg *mangos.Message, now int64, arrived []*Request) ([]*Reque
 			}
 		case wire.KindCredit:
 			if len(f.Body) < 4 {
-				return arrived, fmt.Errorf("%w: credit of %d bytes", ErrMalformed, len(f.Body))
+				return arrived, fmt.Errorf("%w: credit of %d bytes", wire.ErrMalformed, len(f.Body))
 			}
 			n := binary.BigEndian.Uint32(f.Body)
 			if f.ID != 0 {
-				if err := l.bodies.Credit(body.KeyOf(f), n); err != nil {
+				if err := l.Bodies.Credit(body.KeyOf(f), n); err != nil {
 					return arrived, err
 				}
 				continue
 			}
-			l.target.SetWindow(clampWindow(n))
+			l.Target.SetWindow(clampWindow(n))
 		case wire.KindData:
 			if f.Flags&(wire.FlagResponse|wire.FlagEnd) == wire.FlagEnd {
 				l.admit(arrived) // its request may be in this very message
 				arrived = arrived[:0]
 			}
-			complete, err := l.bodies.Data(f, now)
+			complete, err := l.Bodies.Data(f, now)
 			if err != nil {
 				return arrived, err
 			}
@@ -157,42 +159,42 @@ func (l *Link) act(msg *mangos.Message, now int64, arrived []*Request) ([]*Reque
 		case wire.KindEvent:
 			topic, payload, ok := wire.TakeString8(f.Body)
 			if !ok {
-				return arrived, fmt.Errorf("%w: event ends inside its topic", ErrMalformed)
+				return arrived, fmt.Errorf("%w: event ends inside its topic", wire.ErrMalformed)
 			}
-			m.eventsIn.Inc()
-			l.bus.events.deliver(string(topic), payload, l)
+			m.EventsIn.Inc()
+			l.bus.upper.Event(string(topic), payload, l)
 		case wire.KindDraining:
 			if f.Flags&wire.FlagAck != 0 {
 				// The requests before it first: with the ack of all and
 				// nothing to answer, draining is over.
 				l.admit(arrived)
 				arrived = arrived[:0]
-				l.bus.drainAcked(l)
+				l.bus.upper.DrainAcked(l)
 				continue
 			}
-			l.bus.setDraining(l)
+			l.bus.upper.Draining(l)
 			// All that we send from here on, nothing of it a request, comes
 			// after this.
-			l.control(wire.KindDraining, wire.FlagAck, 0)
+			l.Control(wire.KindDraining, wire.FlagAck, 0)
 		case wire.KindPing:
 			if len(f.Body) < 8 {
-				return arrived, fmt.Errorf("%w: ping of %d bytes", ErrMalformed, len(f.Body))
+				return arrived, fmt.Errorf("%w: ping of %d bytes", wire.ErrMalformed, len(f.Body))
 			}
-			l.control(wire.KindPong, 0, 0, binary.BigEndian.AppendUint64(append([]byte(nil), f.Body[:8]...), l.bus.wallMicros(now))...)
+			l.Control(wire.KindPong, 0, 0, binary.BigEndian.AppendUint64(append([]byte(nil), f.Body[:8]...), l.bus.WallMicros(now))...)
 		case wire.KindPong:
 			if len(f.Body) < 16 {
-				return arrived, fmt.Errorf("%w: pong of %d bytes", ErrMalformed, len(f.Body))
+				return arrived, fmt.Errorf("%w: pong of %d bytes", wire.ErrMalformed, len(f.Body))
 			}
-			if binary.BigEndian.Uint64(f.Body) != l.clock.pinged.Load() {
+			if binary.BigEndian.Uint64(f.Body) != l.PeerClock.Pinged.Load() {
 				continue // a stock peer's to another, or too late to be of use
 			}
-			l.clock.pong(int64(binary.BigEndian.Uint64(f.Body)), int64(binary.BigEndian.Uint64(f.Body[8:])), int64(l.bus.wallMicros(now)), now)
+			l.PeerClock.pong(int64(binary.BigEndian.Uint64(f.Body)), int64(binary.BigEndian.Uint64(f.Body[8:])), int64(l.bus.WallMicros(now)), now)
 		case wire.KindTap:
-			if err := l.bus.taps.frame(l, f.Body); err != nil {
+			if err := l.bus.upper.Tap(l, f.Body); err != nil {
 				return arrived, err
 			}
 		default:
-			m.droppedUnknown.Inc() // a later minor revision's; docs/protocol.md, "Unknown kinds"
+			m.DroppedUnknown.Inc() // a later minor revision's; docs/protocol.md, "Unknown kinds"
 		}
 	}
 	return arrived, nil
@@ -205,13 +207,13 @@ func clampWindow(w uint32) int32 {
 // greeted takes note of what the peer is.
 func (l *Link) greeted(h *wire.Hello) error {
 	if h.Version != wire.ProtocolVersion {
-		return fmt.Errorf("%w: peer %s/%s speaks protocol version %d, this is version %d", ErrMalformed, h.Service, h.Instance, h.Version, wire.ProtocolVersion)
+		return fmt.Errorf("%w: peer %s/%s speaks protocol version %d, this is version %d", wire.ErrMalformed, h.Service, h.Instance, h.Version, wire.ProtocolVersion)
 	}
-	if l.instance != nil && h.Service != l.instance.Service {
+	if l.Instance != nil && h.Service != l.Instance.Service {
 		return fmt.Errorf("%w: wanted service %q, found %q: is the address of instance %q out of date?",
-			ErrMalformed, l.instance.Service, h.Service, l.instance.ID)
+			wire.ErrMalformed, l.Instance.Service, h.Service, l.Instance.ID)
 	}
-	ready, err := l.challenge.introduced(h)
+	ready, err := l.Challenge.introduced(h)
 	if ready {
 		l.accept(h)
 	}
@@ -220,14 +222,13 @@ func (l *Link) greeted(h *wire.Hello) error {
 
 // accept believes a hello.
 func (l *Link) accept(h *wire.Hello) {
-	before := l.hello.Swap(h)
-	l.target.SetWindow(clampWindow(h.Window))
+	before := l.Hello.Swap(h)
+	l.Target.SetWindow(clampWindow(h.Window))
 	if before == nil {
-		l.clock.ping(l, l.bus.now())
-		l.bus.taps.listenIn(l)
+		l.PeerClock.ping(l, l.bus.Nanos())
 	}
 	// The lock of the bus only for what matters to others.
 	if before == nil || before.EventsOnly != h.EventsOnly || (before.Window == 0) != (h.Window == 0) {
-		l.bus.greeted(l, before == nil)
+		l.bus.upper.Greeted(l, before == nil)
 	}
 }

@@ -1,9 +1,11 @@
-package nanobus
+package link
 
 import (
 	"time"
 
+	"nanofront/nanobus/balance"
 	"nanofront/nanobus/wire"
+	"nanofront/nanobus/writer"
 )
 
 // A request may be sent to a second instance while the first has not answered (Call.Repeat). The
@@ -21,26 +23,14 @@ import (
 // What slot.repeat says besides a time.
 const (
 	isCopied = -1 // there is a copy; less: it is one itself, sent at that time, negated
-	never    = noDeadline
+	never    = NoDeadline
 )
-
-// claim ends the wait for id's call. What else was sent for it is revoked.
-func (q *calls) claim(id uint64) *Call {
-	c, other, ok := q.table.claim(id)
-	if !ok || c == nil {
-		return nil
-	}
-	if other != 0 {
-		q.revoke(other)
-	}
-	return c
-}
 
 // revoke does away with a copy: another answer has come first, or the call has ended.
 func (q *calls) revoke(id uint64) {
-	s := q.table.at(id)
+	s := q.Table.At(id)
 	l, sent := s.link.Load(), -s.repeat.Load()
-	if _, _, ok := q.table.claim(id); ok && l != nil {
+	if _, _, ok := q.Table.claim(id); ok && l != nil {
 		q.lost(l, id, sent)
 	}
 }
@@ -48,53 +38,22 @@ func (q *calls) revoke(id uint64) {
 // lost tells a peer that the answer to a request isn't wanted any more, as another has come. What
 // it answers is counted nowhere; what is known is that it took longer than until now.
 func (q *calls) lost(l *Link, id uint64, sent int64) {
-	q.bus.metrics.cancelsOut.Inc()
-	l.control(wire.KindCancel, 0, id)
-	l.target.Outrun(time.Duration(q.bus.now() - sent))
-}
-
-// answered ends the wait for the call that a reply on a link answers.
-func (q *calls) answered(id uint64, l *Link) *Call {
-	t := q.table
-	if !t.on(id, l) {
-		return nil
-	}
-	sent := -t.at(id).repeat.Load()
-	c, other, ok := t.claim(id)
-	switch {
-	case !ok:
-		return nil
-	case c != nil:
-		if other != 0 {
-			q.revoke(other)
-		}
-		return c
-	}
-	s := t.at(other)
-	first := s.link.Load()
-	if c, _, _ = t.claim(other); c == nil {
-		return nil
-	}
-	if first != nil && first != l {
-		q.lost(first, other, c.sent)
-	}
-	q.bus.metrics.copiesWon.Inc()
-	c.Link, c.sent = l, sent
-	c.batch = l.writes.Load() - sentRing // which write took it isn't known
-	return c
+	q.node.Metrics.cancelsOut.Inc()
+	l.Control(wire.KindCancel, 0, id)
+	l.Target.Outrun(time.Duration(q.node.Nanos() - sent))
 }
 
 // isCopy reports whether what waits for the id is a copy.
 func (q *calls) isCopy(id uint64) bool {
-	s := q.table.at(id)
-	return s != nil && s.awaited() == id && s.repeat.Load() < isCopied
+	s := q.Table.At(id)
+	return s != nil && s.Awaited() == id && s.repeat.Load() < isCopied
 }
 
 // outlives takes note that what was sent under the id has failed, and reports whether the call
 // lives on nonetheless: as it has been sent elsewhere too.
 func (q *calls) outlives(id uint64) bool {
-	t := q.table
-	s := t.at(id)
+	t := q.Table
+	s := t.At(id)
 	if s == nil || s.repeat.Load() >= 0 {
 		return false
 	}
@@ -104,9 +63,9 @@ func (q *calls) outlives(id uint64) bool {
 		return false
 	}
 	if s.call != nil { // of the two the call's own
-		other := t.at(s.copied)
+		other := t.At(s.copied)
 		l := other.link.Load()
-		if alive := other.awaited() == s.copied && l != nil && l != s.link.Load(); alive {
+		if alive := other.Awaited() == s.copied && l != nil && l != s.link.Load(); alive {
 			s.link.Store(l)
 			s.id.Store(id)
 			return true
@@ -114,8 +73,8 @@ func (q *calls) outlives(id uint64) bool {
 		s.id.Store(id)
 		return false
 	}
-	of := t.at(s.of)
-	if of.awaited() != s.of || of.link.Load() == s.link.Load() {
+	of := t.At(s.of)
+	if of.Awaited() != s.of || of.link.Load() == s.link.Load() {
 		s.id.Store(id)
 		return false
 	}
@@ -124,10 +83,11 @@ func (q *calls) outlives(id uint64) bool {
 	return true
 }
 
-// again sends the request of the call with this id to another instance too. It reports whether it
+// Again sends the request of the call with this id to another instance too. It reports whether it
 // has.
-func (q *calls) again(s *slot, id uint64) bool {
-	t := q.table
+func (q *calls) Again(id uint64) bool {
+	t := q.Table
+	s := t.At(id)
 	t.making.Lock()
 	defer t.making.Unlock()
 	if !s.id.CompareAndSwap(id, id|copying) {
@@ -135,47 +95,47 @@ func (q *calls) again(s *slot, id uint64) bool {
 	}
 	defer s.id.Store(id)
 	from := s.link.Load()
-	if s.call == nil || s.repeat.Load() <= 0 || from.service == nil {
+	if s.call == nil || s.repeat.Load() <= 0 || from.Service == nil {
 		return false
 	}
-	l, err := from.service.pick(s.call.Key, from)
+	l, err := from.Service.Pick(s.call.Key, from)
 	if err != nil {
 		return false
 	}
-	if l == from || !l.stateIs(linkLive) || l.stalled.Load() || s.call.Repeat == RepeatRemembered && !shareMemory(l, from) {
-		l.target.Refund()
+	if l == from || !l.Is(Live) || l.Stalled.Load() || s.call.Repeat == RepeatRemembered && !l.SharesMemory(from) {
+		l.Target.Refund()
 		return false
 	}
 	second, other := t.take()
 	if second == nil {
-		l.target.Refund()
+		l.Target.Refund()
 		return false
 	}
-	now := q.bus.now()
+	now := q.node.Nanos()
 	budget := s.deadline.Load() - now
-	start, err := l.begin(wire.KindRequest, 0, other)
-	if err == nil && (start > maxGathered || budget <= 0) {
-		l.abandon(start)
-		err = ErrNoCredit
+	start, err := l.Begin(wire.KindRequest, 0, other)
+	if err == nil && (start > writer.MaxGathered || budget <= 0) {
+		l.Abandon(start)
+		err = balance.ErrNoCredit
 	}
 	if err == nil {
 		us := micros32(budget)
-		l.out = append(l.out, byte(us>>24), byte(us>>16), byte(us>>8), byte(us))
-		err = l.encode(start, s.call.request)
+		l.Out = append(l.Out, byte(us>>24), byte(us>>16), byte(us>>8), byte(us))
+		err = l.Encode(start, s.call.request)
 	}
 	if err != nil {
 		t.give(second, other)
-		l.target.Refund()
+		l.Target.Refund()
 		return false
 	}
 	second.link.Store(l)
-	second.deadline.Store(noDeadline) // it ends with the call
+	second.deadline.Store(NoDeadline) // it ends with the call
 	second.repeat.Store(-now)
 	second.of = id
 	t.arm(second, other) // before the frame can leave, and while the link is known to be open
 	s.copied = other
 	s.repeat.Store(isCopied)
-	_ = l.commit(start) // encode has seen to its size
+	_ = l.Commit(start) // encode has seen to its size
 	return true
 }
 
@@ -204,30 +164,47 @@ func (s *spares) take(calls uint64) bool {
 
 // spare reports whether one more copy may be sent to rescue a request.
 func (q *calls) spare() bool {
-	if f := q.bus.opts.Spare; f != nil {
+	if f := q.node.Spare; f != nil {
 		return f()
 	}
-	return q.spares.take(q.bus.metrics.calls.Value())
+	return q.spares.take(q.node.Metrics.Calls.Value())
 }
 
-// rescue sends to others what may be repeated of what waits for a silent link, within the budget.
-func (q *calls) rescue(l *Link) {
-	if l.service == nil || l.service.chooses(l) {
+// Rescue sends to others what may be repeated of what waits for a silent link, within the budget.
+func (q *calls) Rescue(l *Link) {
+	if l.Service == nil || l.Service.Chooses(l) {
 		return // there is nobody else
 	}
-	slots := q.table.inUse()
+	slots := q.Table.InUse()
 	for i := range slots {
 		s := &slots[i]
-		id := s.awaited()
+		id := s.Awaited()
 		if id == 0 || s.link.Load() != l || s.repeat.Load() <= 0 {
 			continue
 		}
 		if !q.spare() {
-			q.bus.metrics.copiesLeftOut.Inc()
+			q.node.Metrics.copiesLeftOut.Inc()
 			return
 		}
-		if q.again(s, id) {
-			q.bus.metrics.copiesStalled.Inc()
+		if q.Again(id) {
+			q.node.Metrics.copiesStalled.Inc()
 		}
+	}
+}
+
+// hedge sends a request to another instance too, that has been under way for long, if there is one
+// of the service's copies left; else the call waits as it did.
+func (q *calls) hedge(s *slot, id uint64, at, now int64) {
+	s.repeat.CompareAndSwap(at, never) // it is tried once
+	l := s.link.Load()
+	if l == nil || l.Hedging == nil {
+		return
+	}
+	if !l.Hedging.Take(now) {
+		q.node.Metrics.copiesLeftOut.Inc()
+		return
+	}
+	if q.Again(id) {
+		q.node.Metrics.CopiesSlow.Inc()
 	}
 }

@@ -1,4 +1,4 @@
-package nanobus
+package link
 
 import "math/bits"
 
@@ -57,8 +57,8 @@ func (t *requests) find(id uint64) *Request {
 	return r
 }
 
-// each calls f with each request, which must leave the table alone.
-func (t *requests) each(f func(*Request)) {
+// Each calls f with each request, which must leave the table alone.
+func (t *requests) Each(f func(*Request)) {
 	for _, r := range t.chains {
 		for ; r != nil; r = r.next {
 			f(r)

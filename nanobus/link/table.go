@@ -1,4 +1,4 @@
-package nanobus
+package link
 
 import (
 	"math/rand/v2"
@@ -18,7 +18,7 @@ const (
 	slotMask       = 1<<slotBits - 1
 	generationMask = 1<<generationBits - 1
 
-	maxSlots = 1 << 20
+	MaxSlots = 1 << 20
 
 	// copying marks a slot's id while a copy of its call's request is made, or is done away with.
 	// No slot is so large.
@@ -50,21 +50,21 @@ type slot struct {
 // are in the cache and because the sweep then looks at few: all that is in use
 // lies below high.
 type table struct {
-	origin uint64
+	Origin uint64
 	making sync.Mutex // held while any id is marked with copying
-	slots  []slot
+	Slots  []slot
 	free   atomic.Uint64 // tag(32) | slot index + 1 (32); the tag defeats ABA
 	high   atomic.Uint32 // slots at and above this have not been used since the last trim
-	used   atomic.Int64
+	Used   atomic.Int64
 }
 
 func newTable(n int, origin uint16) *table {
 	// Never 0: so no id of ours is 0, which means "no id".
-	t := &table{origin: uint64(max(origin, 1)), slots: make([]slot, n)}
-	for i := range t.slots {
-		t.slots[i].gen = rand.Uint32() & generationMask
+	t := &table{Origin: uint64(max(origin, 1)), Slots: make([]slot, n)}
+	for i := range t.Slots {
+		t.Slots[i].gen = rand.Uint32() & generationMask
 		if i+1 < n {
-			t.slots[i].next = uint32(i + 2)
+			t.Slots[i].next = uint32(i + 2)
 		}
 	}
 	t.free.Store(1)
@@ -79,16 +79,16 @@ func (t *table) take() (*slot, uint64) {
 		if i == 0 {
 			return nil, 0
 		}
-		s := &t.slots[i-1]
+		s := &t.Slots[i-1]
 		// next may be stale when another goroutine has taken s meanwhile;
 		// the tag makes the swap fail then.
 		next := atomic.LoadUint32(&s.next)
 		if !t.free.CompareAndSwap(head, (head>>32+1)<<32|uint64(next)) {
 			continue
 		}
-		t.used.Add(1)
+		t.Used.Add(1)
 		s.gen = (s.gen + 1) & generationMask
-		return s, t.origin<<48 | uint64(s.gen)<<slotBits | uint64(i-1)
+		return s, t.Origin<<48 | uint64(s.gen)<<slotBits | uint64(i-1)
 	}
 }
 
@@ -113,7 +113,7 @@ func (t *table) give(s *slot, id uint64) {
 	i := uint32(id&slotMask) + 1
 	s.call, s.copied, s.of = nil, 0, 0
 	s.link.Store(nil)
-	t.used.Add(-1)
+	t.Used.Add(-1)
 	for {
 		head := t.free.Load()
 		atomic.StoreUint32(&s.next, uint32(head)) // its lower half: the index
@@ -123,22 +123,22 @@ func (t *table) give(s *slot, id uint64) {
 	}
 }
 
-// at is the slot of an id; nil for one that no slot has.
-func (t *table) at(id uint64) *slot {
-	if i := id & slotMask; i < uint64(len(t.slots)) {
-		return &t.slots[i]
+// At is the slot of an id; nil for one that no slot has.
+func (t *table) At(id uint64) *slot {
+	if i := id & slotMask; i < uint64(len(t.Slots)) {
+		return &t.Slots[i]
 	}
 	return nil
 }
 
-// awaited is the id that the slot waits for, 0 if none.
-func (s *slot) awaited() uint64 { return s.id.Load() &^ copying }
+// Awaited is the id that the slot waits for, 0 if none.
+func (s *slot) Awaited() uint64 { return s.id.Load() &^ copying }
 
 // claim makes the caller the owner of what waits for this id: a call, with the id of its request's
 // copy if there is one, or such a copy, with the id of whose it is. Not ok: the id is not (or no
 // longer) awaited.
 func (t *table) claim(id uint64) (c *Call, other uint64, ok bool) {
-	s := t.at(id)
+	s := t.At(id)
 	if id == 0 || s == nil {
 		return nil, 0, false
 	}
@@ -163,23 +163,23 @@ func (t *table) claim(id uint64) (c *Call, other uint64, ok bool) {
 // on reports whether the id is awaited from a link: ids can be guessed, and one peer must not
 // answer for the next.
 func (t *table) on(id uint64, l *Link) bool {
-	s := t.at(id)
+	s := t.At(id)
 	// In this order: while the slot has the id, its link is the call's.
-	return id != 0 && s != nil && s.awaited() == id && s.link.Load() == l
+	return id != 0 && s != nil && s.Awaited() == id && s.link.Load() == l
 }
 
 // issued reports whether the id was issued by this table's process.
-func (t *table) issued(id uint64) bool { return id>>48 == t.origin }
+func (t *table) issued(id uint64) bool { return id>>48 == t.Origin }
 
-// inUse returns the slots that may hold a call.
-func (t *table) inUse() []slot { return t.slots[:t.high.Load()] }
+// InUse returns the slots that may hold a call.
+func (t *table) InUse() []slot { return t.Slots[:t.high.Load()] }
 
-// trim lowers the mark towards what is used now, so that one burst doesn't
+// Trim lowers the mark towards what is used now, so that one burst doesn't
 // make every later sweep long. Only the sweep calls it.
-func (t *table) trim() {
+func (t *table) Trim() {
 	h := t.high.Load()
 	top := h
-	for top > 0 && t.slots[top-1].id.Load() == 0 {
+	for top > 0 && t.Slots[top-1].id.Load() == 0 {
 		top--
 	}
 	if h <= 2*top+1024 {
@@ -192,7 +192,7 @@ func (t *table) trim() {
 	// A call armed between the look and the swap found the mark still high
 	// enough and left it: look again. One armed from now on sees the new mark.
 	for i := h; i > low; i-- {
-		if t.slots[i-1].id.Load() != 0 {
+		if t.Slots[i-1].id.Load() != 0 {
 			t.raise(i)
 			return
 		}

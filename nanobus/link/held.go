@@ -1,4 +1,4 @@
-package nanobus
+package link
 
 import (
 	"encoding/binary"
@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"nanofront/nanobus/wire"
+	"nanofront/nanobus/writer"
 )
 
 // MaxHold is the longest that a request may be held.
@@ -43,23 +44,23 @@ type Held struct {
 // The request was answered, but its payload may be read until its user is done with it. With an error it is still to
 // be answered: ErrNoHolds, ErrTooManyHeld, ErrCancelled, ErrLinkDown, ErrTooLarge, ErrPayload, or ErrMalformed when
 // another request of this id is held.
-func (r *Request) Hold(p Payload, timeout time.Duration, gone func()) (*Held, error) {
+func (r *Request) Hold(p wire.Payload, timeout time.Duration, gone func()) (*Held, error) {
 	l := r.link
 	b := l.bus
 	if timeout < time.Millisecond || timeout > MaxHold {
 		return nil, fmt.Errorf("nanobus: hold for %v: want %v to %v", timeout, time.Millisecond, MaxHold)
 	}
-	if h := l.hello.Load(); h == nil || !h.Holds || r.body != nil {
+	if h := l.Hello.Load(); h == nil || !h.Holds || r.body != nil {
 		return nil, ErrNoHolds
 	}
-	if b.held.Add(1) > int64(b.opts.MaxHeld) {
-		b.held.Add(-1)
-		b.metrics.droppedHeld.Inc()
+	if b.Holding.Add(1) > int64(b.MaxHeld) {
+		b.Holding.Add(-1)
+		b.Metrics.droppedHeld.Inc()
 		return nil, ErrTooManyHeld
 	}
 	h := &Held{link: l, id: r.id, gone: gone}
 	if err := h.begin(r, p, timeout); err != nil {
-		b.held.Add(-1)
+		b.Holding.Add(-1)
 		return nil, err
 	}
 	r.Leave()
@@ -68,34 +69,34 @@ func (r *Request) Hold(p Payload, timeout time.Duration, gone func()) (*Held, er
 }
 
 // begin sends the hold and puts h into the link's table.
-func (h *Held) begin(r *Request, p Payload, timeout time.Duration) error {
+func (h *Held) begin(r *Request, p wire.Payload, timeout time.Duration) error {
 	l := r.link
-	now := l.bus.now()
-	start, err := l.begin(wire.KindHold, 0, r.id)
+	now := l.bus.Nanos()
+	start, err := l.Begin(wire.KindHold, 0, r.id)
 	switch {
 	case err != nil:
 		return err
 	case r.cancelled.Load():
 		err = ErrCancelled
 	case l.held[r.id] != nil:
-		err = fmt.Errorf("%w: two requests with one id", ErrMalformed)
-	case start > maxGathered:
+		err = fmt.Errorf("%w: two requests with one id", wire.ErrMalformed)
+	case start > writer.MaxGathered:
 		err = ErrTooManyHeld
 	}
 	if err != nil {
-		l.abandon(start)
+		l.Abandon(start)
 		return err
 	}
 	started := r.started
 	if started == 0 {
 		started = now
 	}
-	l.out = binary.BigEndian.AppendUint64(l.out, l.bus.wallMicros(r.received))
-	l.out = binary.BigEndian.AppendUint32(l.out, micros32(started-r.received))
-	l.out = binary.BigEndian.AppendUint32(l.out, micros32(now-started))
-	l.out = binary.BigEndian.AppendUint32(l.out, uint32(timeout.Milliseconds())) // MaxHold at most
+	l.Out = binary.BigEndian.AppendUint64(l.Out, l.bus.WallMicros(r.received))
+	l.Out = binary.BigEndian.AppendUint32(l.Out, micros32(started-r.received))
+	l.Out = binary.BigEndian.AppendUint32(l.Out, micros32(now-started))
+	l.Out = binary.BigEndian.AppendUint32(l.Out, uint32(timeout.Milliseconds())) // MaxHold at most
 	if p != nil {
-		if err := l.encode(start, p); err != nil {
+		if err := l.Encode(start, p); err != nil {
 			return err
 		}
 	}
@@ -104,27 +105,27 @@ func (h *Held) begin(r *Request, p Payload, timeout time.Duration) error {
 	}
 	l.held[r.id] = h
 	l.forget(r)
-	return l.commit(start)
+	return l.Commit(start)
 }
 
 // Answer answers the held request. It blocks, for a few seconds at most, while the peer doesn't
 // read what was sent before. The error is ErrNotHeld if nobody is waiting any more, ErrLinkDown,
 // ErrTooLarge or ErrPayload; the last two have been reported to the caller.
-func (h *Held) Answer(p Payload) error {
+func (h *Held) Answer(p wire.Payload) error {
 	err := h.send(wire.FlagHeld, p, true)
 	switch {
-	case errors.Is(err, ErrTooLarge):
-		h.link.bus.metrics.droppedOversized.Inc()
-		_ = h.send(wire.FlagHeld|wire.FlagError, &RemoteError{Code: CodeTooLarge}, false)
-	case errors.Is(err, ErrPayload):
-		_ = h.send(wire.FlagHeld|wire.FlagError, &RemoteError{Code: CodeInternal}, false)
+	case errors.Is(err, writer.ErrTooLarge):
+		h.link.bus.Metrics.droppedOversized.Inc()
+		_ = h.send(wire.FlagHeld|wire.FlagError, &wire.RemoteError{Code: wire.CodeTooLarge}, false)
+	case errors.Is(err, writer.ErrPayload):
+		_ = h.send(wire.FlagHeld|wire.FlagError, &wire.RemoteError{Code: wire.CodeInternal}, false)
 	}
 	return err
 }
 
 // Fail answers the held request with an error; text is for the caller's log.
-func (h *Held) Fail(code Code, text string) error {
-	return h.send(wire.FlagHeld|wire.FlagError, &RemoteError{Code: code, Text: text}, false)
+func (h *Held) Fail(code wire.Code, text string) error {
+	return h.send(wire.FlagHeld|wire.FlagError, &wire.RemoteError{Code: code, Text: text}, false)
 }
 
 // Link returns the link on which the request came.
@@ -134,43 +135,43 @@ func (h *Held) Link() *Link { return h.link }
 func (h *Held) ID() uint64 { return h.id }
 
 // send sends the answer and takes h off the link's table.
-func (h *Held) send(flags uint8, p Payload, block bool) error {
+func (h *Held) send(flags uint8, p wire.Payload, block bool) error {
 	l := h.link
-	l.mu.Lock()
-	for block && len(l.out) > maxGathered && !l.closed {
-		l.wakeUp()
-		l.space.Wait() // the writer's deadline ends this at the latest
+	l.Mu.Lock()
+	for block && len(l.Out) > writer.MaxGathered && !l.Closed {
+		l.WakeUp()
+		l.Space.Wait() // the writer's deadline ends this at the latest
 	}
 	switch {
 	case l.held[h.id] != h:
-		l.mu.Unlock()
+		l.Mu.Unlock()
 		return ErrNotHeld
-	case l.closed: // for writers, and about to be for all
-		l.mu.Unlock()
-		return ErrLinkDown
+	case l.Closed: // for writers, and about to be for all
+		l.Mu.Unlock()
+		return writer.ErrLinkDown
 	}
-	start := len(l.out)
-	l.out = wire.Begin(l.out, wire.KindResponse, flags, h.id)
-	l.out = binary.BigEndian.AppendUint64(l.out, l.bus.wallMicros(l.bus.now()))
-	l.out = append(l.out, 0, 0, 0, 0, 0, 0, 0, 0)
-	if err := l.encode(start, p); err != nil {
+	start := len(l.Out)
+	l.Out = wire.Begin(l.Out, wire.KindResponse, flags, h.id)
+	l.Out = binary.BigEndian.AppendUint64(l.Out, l.bus.WallMicros(l.bus.Nanos()))
+	l.Out = append(l.Out, 0, 0, 0, 0, 0, 0, 0, 0)
+	if err := l.Encode(start, p); err != nil {
 		return err
 	}
 	delete(l.held, h.id)
-	l.bus.held.Add(-1)
-	return l.commit(start)
+	l.bus.Holding.Add(-1)
+	return l.Commit(start)
 }
 
 // heldCancelled ends the held request with this id, if there is one: its caller waits no longer.
 func (h *responder) heldCancelled(id uint64) bool {
 	l := h.link
-	l.mu.Lock()
+	l.Mu.Lock()
 	held := h.held[id]
 	if held != nil {
 		delete(h.held, id)
 		h.cancels--
 	}
-	l.mu.Unlock()
+	l.Mu.Unlock()
 	if held != nil {
 		held.end()
 	}
@@ -180,21 +181,18 @@ func (h *responder) heldCancelled(id uint64) bool {
 // endHeld ends all that is held on a link that has gone.
 func (h *responder) endHeld() {
 	l := h.link
-	l.mu.Lock()
+	l.Mu.Lock()
 	all := h.held
 	h.held = nil
-	l.mu.Unlock()
+	l.Mu.Unlock()
 	for _, held := range all {
 		held.end()
 	}
 }
 
 func (h *Held) end() {
-	h.link.bus.held.Add(-1)
+	h.link.bus.Holding.Add(-1)
 	if h.gone != nil {
 		h.gone()
 	}
 }
-
-// Held is how many requests of peers are held.
-func (b *Bus) Held() int { return int(b.held.Load()) }
