@@ -78,4 +78,9 @@ var looks = map[string]string{
 	"processes: StatsD's books":                  "What is sent and not received is lost on the way: the server's receive buffer (`ss -lunm`).",
 	"processes: Processes that answer":           "`nanofront status`, and `nanofront targets` for what Prometheus is told.",
 	"processes: Open files":                      "Near 100 % connections fail: raise the limit (`LimitNOFILE=`, `ulimit -n`).",
+
+	"service: Load":             "More instances, or faster ones; requests of a low `priority` go first.",
+	"service: Routes: measured": "`nanofront routes get` shows what each matches.",
+	"processes: Traces":         "incomplete: a process has forgotten its part, or has ended, before it was asked for. `nanofront bus call SERVICE /path --trace` shows one.",
+	"processes: Spans' books":   "dropped: the collector is away or too slow; the process' log says which address, and why.",
 }

@@ -94,6 +94,7 @@ func service() Section {
 			{Title: "In flight", Unit: Count, Help: "Admitted and not yet answered, and how many may be.", Queries: []Query{
 				sum(m.UpstreamInFlight, "in flight"), sum(m.UpstreamLimit, "limit"),
 			}},
+			{Title: "Load", Unit: Count, Help: "How much more there is for the service than it can do, by the front that has most: 0 no more, 1 hardly, 2 at least a tenth was refused, 3 at least half.", Queries: []Query{{Metric: m.UpstreamLoad, Worst: true, Legend: "load"}}},
 			{Title: "Instances", Unit: Count, Help: "Live instances that a front sees; the largest number of all fronts.", Queries: []Query{{Metric: m.UpstreamInstances, Worst: true, Legend: "live"}}},
 			{Title: "Routes", Unit: PerSecond, Help: "Requests of each route, of all services.", Queries: []Query{by(m.RouteRequests, "route")}},
 			{Title: "Routes: failed", Unit: PerSecond, Help: "Failed requests of each route, of all services.", Queries: []Query{by(m.RouteFailed, "route")}},
