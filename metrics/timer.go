@@ -16,6 +16,8 @@ type Timer struct {
 	buckets [bucketCount]atomic.Uint64
 	clamped atomic.Uint64
 
+	exemplars exemplars
+
 	window timerWindow // Set.windowMu
 }
 

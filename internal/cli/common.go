@@ -109,7 +109,7 @@ func (c *Common) Start(program, instance string, ready func() []string) (*Base, 
 			_ = logs.Close() // as above
 			return nil, err
 		}
-		b.Admin.Handle("/metrics", prometheus.Handler(set, prometheus.Options{}))
+		b.Admin.Handle("/metrics", prometheus.Handler(set))
 		b.announced = c.announced(b.Admin.Addr())
 	}
 	logs.TakeStandard()

@@ -1,6 +1,7 @@
 package prometheus
 
 import (
+	"encoding/hex"
 	"math"
 	"slices"
 	"sync"
@@ -29,20 +30,11 @@ const maxBounds = 24
 // schema is that of native histograms: each bucket is 2^(1/8) times, 9 %, as wide as the one below.
 const schema = 3
 
-// Exemplar is one observation, with the trace that it is of.
-type Exemplar struct {
-	TraceID string
-	Seconds float64
-	At      time.Time
-}
-
 // collector shows a set. It is asked by one scrape at a time.
 type collector struct {
 	set     *metrics.Set
 	started *timestamppb.Timestamp
 	info    prom.Metric
-	// exemplars, if set, are those known of a timer.
-	exemplars func(d *metrics.Desc, details []string) []Exemplar
 
 	mu    sync.Mutex
 	descs map[*metrics.Desc]*prom.Desc
@@ -86,9 +78,7 @@ func (c *collector) Collect(out chan<- prom.Metric) {
 			c.hist.Read(s.Timer)
 			c.hist.Cumulative(bounds, counts)
 			m.of.Histogram = c.histogram(bounds, counts)
-			if c.exemplars != nil {
-				addExemplars(m.of.Histogram, c.exemplars(s.Desc, s.Details))
-			}
+			addExemplars(m.of.Histogram, s.Timer.Exemplars())
 		}
 		out <- m
 	}
@@ -201,16 +191,16 @@ func addNative(h *dto.Histogram, of *metrics.Histogram) {
 }
 
 // addExemplars gives each bucket the newest exemplar that lies in it.
-func addExemplars(h *dto.Histogram, list []Exemplar) {
+func addExemplars(h *dto.Histogram, list []metrics.Exemplar) {
 	for _, e := range list {
 		for _, b := range h.Bucket {
-			if e.Seconds > b.GetUpperBound() {
+			if e.Took.Seconds() > b.GetUpperBound() {
 				continue
 			}
 			if at := timestamppb.New(e.At); b.Exemplar == nil || b.Exemplar.GetTimestamp().AsTime().Before(e.At) {
 				b.Exemplar = &dto.Exemplar{
-					Label: []*dto.LabelPair{{Name: proto.String("trace_id"), Value: proto.String(e.TraceID)}},
-					Value: proto.Float64(e.Seconds), Timestamp: at,
+					Label: []*dto.LabelPair{{Name: proto.String("trace_id"), Value: proto.String(hex.EncodeToString(e.Trace[:]))}},
+					Value: proto.Float64(e.Took.Seconds()), Timestamp: at,
 				}
 			}
 			break

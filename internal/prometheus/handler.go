@@ -14,19 +14,11 @@ import (
 // and somebody who looks are three.
 const maxScrapes = 4
 
-// Options are what else a Handler shows.
-type Options struct {
-	// Exemplars, if set, are the observations of a timer that have a trace, some at most. It may be
-	// called by several goroutines at once. They are shown to those who ask for OpenMetrics or
-	// protobuf.
-	Exemplars func(d *metrics.Desc, details []string) []Exemplar
-}
-
 // Handler shows the set and the process in the form that is asked for: Prometheus' text, OpenMetrics
-// or protobuf, compressed if the client takes that.
-func Handler(set *metrics.Set, o Options) http.Handler {
+// or protobuf, compressed if the client takes that. The last two have exemplars: the traces of some
+// durations that were observed.
+func Handler(set *metrics.Set) http.Handler {
 	c := newCollector(set)
-	c.exemplars = o.Exemplars
 	r := prom.NewRegistry()
 	r.MustRegister(c, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return promhttp.HandlerFor(r, promhttp.HandlerOpts{

@@ -105,7 +105,7 @@ func TestHandler_ShowsWhatTheSetHas(t *testing.T) {
 		set.Timer(metrics.UpstreamLatency, "web").Observe(30 * time.Millisecond)
 	}
 	set.Timer(metrics.UpstreamLatency, "web").Observe(3 * time.Second)
-	h := Handler(set, Options{})
+	h := Handler(set)
 	got := values(t, h)
 	b25, b40 := metrics.UpperBound(25*time.Millisecond).Seconds(), metrics.UpperBound(40*time.Millisecond).Seconds()
 	le := func(b float64) string { return strconv.FormatFloat(b, 'g', -1, 64) }
@@ -180,7 +180,7 @@ func TestHandler_PassesPromtool(t *testing.T) {
 				set.Timer(d, details...).Observe(time.Millisecond)
 			}
 		}
-		_, body := scrape(t, Handler(set, Options{}), "")
+		_, body := scrape(t, Handler(set), "")
 		ctx, cancel := context.WithTimeout(t.Context(), testutil.Patience)
 		cmd := exec.CommandContext(ctx, promtool, "check", "metrics")
 		cmd.Stdin = bytes.NewReader(body)
@@ -261,7 +261,7 @@ func TestHandler_NativeHistograms(t *testing.T) {
 		set.Timer(metrics.StageTotal).Observe(d)
 	}
 	set.Timer(metrics.StageRead)
-	contentType, body := scrape(t, Handler(set, Options{}), string(expfmt.NewFormat(expfmt.TypeProtoDelim)))
+	contentType, body := scrape(t, Handler(set), string(expfmt.NewFormat(expfmt.TypeProtoDelim)))
 	dec := expfmt.NewDecoder(bytes.NewReader(body), expfmt.ResponseFormat(http.Header{"Content-Type": {contentType}}))
 	found := map[string]*dto.Histogram{}
 	for {
@@ -309,14 +309,11 @@ func TestHandler_NativeHistograms(t *testing.T) {
 // Exemplars are shown to those who understand them, in the bucket that each is in.
 func TestHandler_Exemplars(t *testing.T) {
 	set := metrics.New(metrics.Terminator, "t1")
-	set.Timer(metrics.StageTotal).Observe(30 * time.Millisecond)
-	at := time.Unix(1_700_000_000, 0)
-	h := Handler(set, Options{Exemplars: func(d *metrics.Desc, _ []string) []Exemplar {
-		if d != metrics.StageTotal {
-			return nil
-		}
-		return []Exemplar{{TraceID: "old", Seconds: 0.030, At: at.Add(-time.Second)}, {TraceID: "0af7651916cd43dd8448eb211c80319c", Seconds: 0.031, At: at}}
-	}})
+	total := set.Timer(metrics.StageTotal)
+	total.Observe(30 * time.Millisecond)
+	total.Exemplify([16]byte{1}, 30*time.Millisecond)
+	total.Exemplify([16]byte{0x0a, 0xf7, 15: 0x9c}, 31*time.Millisecond)
+	h := Handler(set)
 	_, body := scrape(t, h, "application/openmetrics-text;version=1.0.0")
 	var with []string
 	for line := range strings.Lines(string(body)) {
@@ -325,7 +322,7 @@ func TestHandler_Exemplars(t *testing.T) {
 		}
 	}
 	le := strconv.FormatFloat(metrics.UpperBound(50*time.Millisecond).Seconds(), 'g', -1, 64)
-	if len(with) != 1 || !strings.HasPrefix(with[0], `nanofront_stage_total_seconds_bucket{le="`+le+`"} 1 # {trace_id="0af7651916cd43dd8448eb211c80319c"} 0.031`) {
+	if len(with) != 1 || !strings.HasPrefix(with[0], `nanofront_stage_total_seconds_bucket{le="`+le+`"} 1 # {trace_id="0af7000000000000000000000000009c"} 0.031`) {
 		t.Errorf("exemplars %q", with)
 	}
 	if _, body := scrape(t, h, ""); strings.Contains(string(body), "trace_id") {
@@ -363,7 +360,7 @@ func BenchmarkScrape(b *testing.B) {
 				set.Goals(fmt.Sprintf("service-%d", i%c.services), fmt.Sprintf("route-%d", i), goals, goals)
 				set.Counter(metrics.RouteRequests, fmt.Sprintf("route-%d", i))
 			}
-			h := Handler(set, Options{})
+			h := Handler(set)
 			size, packed := 0, 0
 			b.ReportAllocs()
 			for b.Loop() {

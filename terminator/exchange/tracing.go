@@ -153,6 +153,7 @@ func (x *Exchange) endTrace(now time.Duration, end End) {
 		return
 	}
 	x.fill(&r, now)
+	x.front.metrics.stageTotal.Exemplify(r.Trace, x.tookUntil(now))
 	if r.Sampled {
 		tracing.Recorder.Export(&r)
 		return
