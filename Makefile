@@ -2,6 +2,7 @@
 
 GO      ?= go
 BIN     ?= bin
+DIST    ?= dist
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 # The module's own path, which make module changes.
 THIS    := $(shell awk '$$1 == "module" { print $$2 }' go.mod)
@@ -64,6 +65,20 @@ lint: ## Check the code: go vet, also of what isn't for Linux, gofumpt, golangci
 .PHONY: fmt
 fmt: ## Format the code as lint wants it
 	$(TOOL) golangci-lint fmt
+
+# Manual pages and completions are what the programs themselves say.
+.PHONY: packages
+packages: build ## Make a .deb and an .rpm in dist/
+	@rm -rf $(DIST)/root && mkdir -p $(DIST)/root/man $(DIST)/root/completion
+	@for p in nanofront terminator handler bench; do \
+		$(BIN)/$$p __man | gzip -9n >$(DIST)/root/man/$$p.1.gz || exit 1; \
+		cp $(BIN)/$$p $(DIST)/root/$$p || exit 1; \
+	done
+	@for s in bash zsh fish; do $(BIN)/nanofront completion $$s >$(DIST)/root/completion/nanofront.$$s || exit 1; done
+	@for f in deb rpm; do \
+		PACKAGE_VERSION='$(patsubst v%,%,$(or $(VERSION),0.0.0))' PACKAGE_ARCH="$$($(GO) env GOARCH)" PACKAGE_ROOT='$(DIST)/root' \
+		$(TOOL) nfpm package --config deploy/packages/nfpm.yaml --packager $$f --target $(DIST)/ || exit 1; \
+	done
 
 .PHONY: bench
 bench: build ## Measure the system, beside others, and report (about five minutes)

@@ -84,6 +84,11 @@ func Parse(p Program, grammar any, args []string, std IO) (*kong.Context, error)
 			return nil, err
 		}
 		return nil, ErrDone
+	case len(args) == 1 && args[0] == manCommand:
+		if err := manual(k.Model, std.Out); err != nil {
+			return nil, err
+		}
+		return nil, ErrDone
 	case len(args) == 0 && len(k.Model.Children) > 0:
 		return nil, &UsageError{Help: helpText(k.Model, k.Model.Node, terminal.Width(std.Err)), Err: errNoCommand}
 	}
