@@ -37,7 +37,7 @@ func TestAuth_SharedSecret(t *testing.T) {
 	if n, err := c.Publish("t", []byte("x")); n != 1 || err != nil {
 		t.Errorf("published to %d, %v", n, err)
 	}
-	waitFor(t, "the event", func() bool { return s.Metrics.EventsIn.Value() == 1 })
+	waitFor(t, "the event", func() bool { return s.node.Metrics.EventsIn.Value() == 1 })
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	if err := s.Drain(ctx); err != nil {
@@ -128,7 +128,7 @@ func TestAuth_NothingIsDoneBeforeTheProof(t *testing.T) {
 	mine := &wire.Hello{Version: 1, Service: "stranger", Instance: "s-1", Topics: []string{"t"}, Nonce: counting(0)}
 	theirs := introduce(t, p, mine)
 	_ = p.say(requestOf(1, "x"), frameOf(wire.KindPing, 0, 0, make([]byte, 8)...), frameOf(wire.KindDraining, 0, 0))
-	waitFor(t, "dropped", func() bool { return s.Metrics.DroppedStray.Value() == 3 })
+	waitFor(t, "dropped", func() bool { return s.node.Metrics.DroppedStray.Value() == 3 })
 	if n, _ := s.Publish("t", nil); n != 0 || h.count() != 0 {
 		t.Errorf("%d events sent, %d requests taken", n, h.count())
 	}

@@ -59,7 +59,7 @@ func TestBatch_OneMessage(t *testing.T) {
 		// A ping, one a second, may take what waits with it: not every time.
 		whole := false
 		for range 5 {
-			messages, frames := b.Metrics.MessagesOut.Value(), b.Metrics.FramesOut.Value()
+			messages, frames := b.node.Metrics.MessagesOut.Value(), b.node.Metrics.FramesOut.Value()
 			calls := make([]*Call, n)
 			for i := range calls {
 				calls[i] = NewCall()
@@ -70,7 +70,7 @@ func TestBatch_OneMessage(t *testing.T) {
 			batch.Flush()
 			replied(t, calls)
 			batch.Flush() // once more, of nothing
-			messages, frames = b.Metrics.MessagesOut.Value()-messages, b.Metrics.FramesOut.Value()-frames
+			messages, frames = b.node.Metrics.MessagesOut.Value()-messages, b.node.Metrics.FramesOut.Value()-frames
 			seen := s.take()
 			if whole = slices.Equal(seen, []int{n}) && messages == 1 && frames == n; whole {
 				break
@@ -225,7 +225,7 @@ func TestBatch_AmongOthers(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if n := b.Calls.Table.Used.Load(); n != 0 {
+	if n := b.node.Calls.Table.Used.Load(); n != 0 {
 		t.Errorf("%d slots are in use", n)
 	}
 }
@@ -284,7 +284,7 @@ func TestBatch_RetryFromDone(t *testing.T) {
 			if ends.Load() != 2*n {
 				t.Errorf("%d calls ended, want %d: each twice", ends.Load(), 2*n)
 			}
-			if used := b.Calls.Table.Used.Load(); used != 0 {
+			if used := b.node.Calls.Table.Used.Load(); used != 0 {
 				t.Errorf("%d slots are in use", used)
 			}
 		})

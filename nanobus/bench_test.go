@@ -48,7 +48,7 @@ func requestReply(b *testing.B, callers, body int, noYield bool) {
 		})
 	}
 	wg.Wait()
-	b.ReportMetric(float64(c.Metrics.FramesOut.Value())/float64(c.Metrics.MessagesOut.Value()), "frames/msg")
+	b.ReportMetric(float64(c.node.Metrics.FramesOut.Value())/float64(c.node.Metrics.MessagesOut.Value()), "frames/msg")
 }
 
 // bytesPayload is a Payload that costs no allocation to pass.

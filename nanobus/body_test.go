@@ -52,8 +52,8 @@ func atRest(t testing.TB, buses ...*Bus) {
 	t.Helper()
 	for _, b := range buses {
 		waitFor(t, "no body, slot, credit or request left", func() bool {
-			in, out, held := b.Bodies.UnderWay()
-			idle := in == 0 && out == 0 && held == 0 && b.Calls.Table.Used.Load() == 0 && b.Served() == 0
+			in, out, held := b.node.Bodies.UnderWay()
+			idle := in == 0 && out == 0 && held == 0 && b.node.Calls.Table.Used.Load() == 0 && b.Served() == 0
 			for _, l := range b.snapshotLinks() {
 				idle = idle && l.InFlight() == 0
 			}
@@ -417,7 +417,7 @@ func TestBody_MemoryIsBounded(t *testing.T) {
 	}
 	var last int64
 	waitFor(t, "all senders to be blocked", func() bool {
-		n := int64(s.Metrics.BytesIn.Value())
+		n := int64(s.node.Metrics.BytesIn.Value())
 		same := n == last && n > bodies*BodyCredit
 		last = n
 		time.Sleep(20 * time.Millisecond) // to see whether it still grows

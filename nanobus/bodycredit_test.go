@@ -54,7 +54,7 @@ func TestBody_QuietStreams(t *testing.T) {
 		calls = append(calls, c)
 	}
 	for _, bus := range []*Bus{b, s} {
-		bus.Bodies.Sweep(bus.Nanos() + 100*int64(body.Idle))
+		bus.node.Bodies.Sweep(bus.node.Nanos() + 100*int64(body.Idle))
 	}
 	for _, c := range calls {
 		if n, err := c.Download.TryRead(make([]byte, 1), func() {}); n != 0 || err != nil {
@@ -70,7 +70,7 @@ func TestBody_QuietStreams(t *testing.T) {
 		}
 	}
 	close(release)
-	if n := s.Metrics.DroppedWindow.Value(); n != 0 {
+	if n := s.node.Metrics.DroppedWindow.Value(); n != 0 {
 		t.Errorf("%d requests were refused as over the window", n)
 	}
 	atRest(t, b, s)
@@ -102,8 +102,8 @@ func TestBody_RequestStandsStill(t *testing.T) {
 			if _, err := c.Upload.Write([]byte("x")); err != nil {
 				t.Fatal(err)
 			}
-			waitFor(t, "the reader", func() bool { in, _, _ := s.Bodies.UnderWay(); return in == 1 })
-			s.Bodies.Sweep(s.Nanos() + 2*int64(body.Idle))
+			waitFor(t, "the reader", func() bool { in, _, _ := s.node.Bodies.UnderWay(); return in == 1 })
+			s.node.Bodies.Sweep(s.node.Nanos() + 2*int64(body.Idle))
 			if err := <-seen; !errors.Is(err, ErrTimeout) {
 				t.Errorf("its reader got %v", err)
 			}
@@ -116,8 +116,8 @@ func TestBody_RequestStandsStill(t *testing.T) {
 				_ = c.Upload.Close() // fails too
 				sent <- err
 			}()
-			waitFor(t, "no credit left", func() bool { _, _, held := s.Bodies.UnderWay(); return held == BodyCredit })
-			b.Bodies.Sweep(b.Nanos() + 2*int64(body.Idle))
+			waitFor(t, "no credit left", func() bool { _, _, held := s.node.Bodies.UnderWay(); return held == BodyCredit })
+			b.node.Bodies.Sweep(b.node.Nanos() + 2*int64(body.Idle))
 			if err := <-sent; !errors.Is(err, ErrTimeout) {
 				t.Errorf("its sender got %v", err)
 			}
@@ -169,7 +169,7 @@ func TestBody_OneTooMany(t *testing.T) {
 			first.Release()
 			second.Release()
 			atRest(t, b, s)
-			if n := b.Metrics.DroppedStray.Value(); n != 0 {
+			if n := b.node.Metrics.DroppedStray.Value(); n != 0 {
 				t.Errorf("%d counted as stray", n)
 			}
 		})
@@ -188,8 +188,8 @@ func TestHostile_BodiesNobodyAskedFor(t *testing.T) {
 	for i := range uint64(1000) {
 		peer.send(frameOf(wire.KindResponse, wire.FlagMore, c.ID()+(i+1)<<24, make([]byte, wire.ResponseFixed)...))
 	}
-	waitFor(t, "all read", func() bool { return b.Metrics.DroppedLate.Value()+b.Metrics.DroppedStray.Value() == 1000 })
-	if in, _, _ := b.Bodies.UnderWay(); in > 0 {
+	waitFor(t, "all read", func() bool { return b.node.Metrics.DroppedLate.Value()+b.node.Metrics.DroppedStray.Value() == 1000 })
+	if in, _, _ := b.node.Bodies.UnderWay(); in > 0 {
 		t.Errorf("%d bodies are awaited that nobody asked for", in)
 	}
 }

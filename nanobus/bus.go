@@ -17,13 +17,10 @@ import (
 	"nanofront/nanobus/wire"
 )
 
-// hub is what the links of a bus share.
-type hub = link.Node
-
 // Bus is a process' end of all its links. It is made by New and ended by
 // Close; its methods may be called from any goroutine.
 type Bus struct {
-	hub
+	node    link.Node
 	opts    Options
 	sockets sp.Config
 	undial  context.CancelFunc // ends what is being dialled
@@ -57,12 +54,12 @@ func New(opts Options) (*Bus, error) {
 		},
 	}
 	b.linkSet.bus, b.taps.bus, b.sweeper.bus, b.events.bus = b, b, b, b
-	b.hub.Reporter = link.NewReporter(opts.Logger, opts.Metrics)
-	b.hub.Init(link.Config{
+	b.node.Reporter = link.NewReporter(opts.Logger, opts.Metrics)
+	b.node.Init(link.Config{
 		Serve: opts.Serve, Window: opts.Window, Slots: opts.Slots, Takes: opts.Bodies, Most: opts.MaxBodies,
 		Holder: opts.Holder, MaxHeld: opts.MaxHeld, Spare: opts.Spare, Secret: opts.Security.Secret,
 	}, told{b}, uint16(rand.Uint32()))
-	b.NoYield = opts.noYield
+	b.node.NoYield = opts.noYield
 	ctx, undial := context.WithCancel(context.Background())
 	var err error
 	if b.sockets, err = b.socketConfig(ctx); err != nil {
@@ -75,26 +72,26 @@ func New(opts Options) (*Bus, error) {
 		defer b.mu.Unlock()
 		return float64(len(b.links))
 	})
-	opts.Metrics.GaugeFunc(metrics.BusSlotsInUse, func() float64 { return float64(b.Calls.Table.Used.Load()) })
+	opts.Metrics.GaugeFunc(metrics.BusSlotsInUse, func() float64 { return float64(b.node.Calls.Table.Used.Load()) })
 	opts.Metrics.GaugeFunc(metrics.BusTaps, func() float64 { return float64(len(b.taps.list())) })
-	b.Workers.Add(2)
+	b.node.Workers.Add(2)
 	go b.sweeper.run()
 	go b.events.dispatch()
 	return b, nil
 }
 
 // Now is the bus time: time since the bus was made, by the monotonic clock.
-func (b *Bus) Now() time.Duration { return time.Duration(b.Nanos()) }
+func (b *Bus) Now() time.Duration { return time.Duration(b.node.Nanos()) }
 
 // Served is the number of peers' requests that are not answered yet.
-func (b *Bus) Served() int { return int(b.Serving.Load()) }
+func (b *Bus) Served() int { return int(b.node.Serving.Load()) }
 
 // Held is how many requests of peers are held.
-func (b *Bus) Held() int { return int(b.Holding.Load()) }
+func (b *Bus) Held() int { return int(b.node.Holding.Load()) }
 
 // Abort gives up the call with this id, if it is still under way: it ends with
 // ErrCancelled and the peer is told. It reports whether it was.
-func (b *Bus) Abort(id uint64) bool { return b.Calls.Abort(id, ErrCancelled) }
+func (b *Bus) Abort(id uint64) bool { return b.node.Calls.Abort(id, ErrCancelled) }
 
 // Listen takes links at addr (tcp://HOST:PORT or tls+tcp://HOST:PORT, port 0
 // for any free one, or ipc:///PATH) and returns the address to announce.
@@ -146,7 +143,7 @@ func (b *Bus) attach(p *sp.Pipe, owner any) error {
 	if in != nil {
 		to = &in.dialled
 	}
-	l := link.New(&b.hub, p, to)
+	l := link.New(&b.node, p, to)
 	err := b.admitLink(l, in)
 	if err != nil && !errors.Is(err, mangos.ErrClosed) {
 		b.refusedConnection("too_many", l.Remote, in != nil, err)
@@ -173,7 +170,7 @@ func (b *Bus) admitLink(l *Link, in *instance) error {
 		}
 	}
 	b.links[l] = in
-	b.Metrics.Opened.Inc()
+	b.node.Metrics.Opened.Inc()
 	if in == nil && b.opts.Serve != nil {
 		l.Granted = b.windowShare(b.callers() + 1)
 	}
@@ -190,9 +187,9 @@ func (b *Bus) admitLink(l *Link, in *instance) error {
 		wire.End(l.Out, start)
 		l.Frames++
 	}
-	b.Workers.Add(2)
+	b.node.Workers.Add(2)
 	go func() {
-		defer b.Workers.Done()
+		defer b.node.Workers.Done()
 		l.Run()
 	}()
 	go l.Read()
@@ -236,7 +233,7 @@ func (b *Bus) greeted(l *Link, first bool) {
 	up, duplicate := b.join(l, first)
 	switch {
 	case duplicate:
-		b.Warn("duplicate").Stringer("link", l).Int("max", link.MaxPeerLinks).Msg("refusing a link: the peer already has too many; does it reconnect over and over?")
+		b.node.Warn("duplicate").Stringer("link", l).Int("max", link.MaxPeerLinks).Msg("refusing a link: the peer already has too many; does it reconnect over and over?")
 		l.Close("duplicate")
 	case up:
 		l.Event("up").Stringer("link", l).Str("version", l.Hello.Load().CodeVersion).Msg("link up")
@@ -264,7 +261,7 @@ func (b *Bus) detach(owner any) {
 	if in != nil {
 		b.backOff(l, in)
 	}
-	b.Metrics.Set.Counter(metrics.BusLinkClosed, l.Reason()).Inc()
+	b.node.Metrics.Set.Counter(metrics.BusLinkClosed, l.Reason()).Inc()
 	if !closed {
 		l.Event("down").Stringer("link", l).Str("reason", l.Reason()).Int("in_flight", l.InFlight()).Msg("link down")
 	}
@@ -272,7 +269,7 @@ func (b *Bus) detach(owner any) {
 	if closed {
 		err = ErrClosed
 	}
-	b.Calls.FailAll(l, err)
+	b.node.Calls.FailAll(l, err)
 	if b.opts.Holder != nil {
 		b.opts.Holder.LinkDown(l)
 	}
@@ -305,9 +302,9 @@ func (b *Bus) Close() error {
 	for _, s := range sockets {
 		_ = s.Close()
 	}
-	b.Workers.Wait()
-	b.Tasks.Wait()
-	b.Calls.FailAll(nil, ErrClosed)
-	b.Limit.Close()
+	b.node.Workers.Wait()
+	b.node.Tasks.Wait()
+	b.node.Calls.FailAll(nil, ErrClosed)
+	b.node.Limit.Close()
 	return nil
 }

@@ -80,7 +80,7 @@ func TestBus_ManyConcurrentCallers(t *testing.T) {
 	if replies != 64*200 {
 		t.Errorf("%d replies counted, %d sent", replies, 64*200)
 	}
-	if n := b.Calls.Table.Used.Load(); n != 0 {
+	if n := b.node.Calls.Table.Used.Load(); n != 0 {
 		t.Errorf("%d slots lost", n)
 	}
 }
@@ -185,7 +185,7 @@ func TestBus_TimeoutKeepsTheCreditUntilTheReply(t *testing.T) {
 		return len(h.reqs) == 1 && h.reqs[0].Cancelled() && h.reqs[0].Context().Err() == context.Canceled
 	})
 	h.answer()
-	waitFor(t, "late reply counted", func() bool { return b.Metrics.DroppedLate.Value() == 1 })
+	waitFor(t, "late reply counted", func() bool { return b.node.Metrics.DroppedLate.Value() == 1 })
 	if n := b.Links()[0].InFlight; n != 0 {
 		t.Errorf("%d credits lost", n)
 	}
@@ -283,7 +283,7 @@ func TestBus_DrainLosesNothing(t *testing.T) {
 			}
 		})
 	}
-	waitFor(t, "traffic", func() bool { return b.Metrics.Calls.Value() > 1000 })
+	waitFor(t, "traffic", func() bool { return b.node.Metrics.Calls.Value() > 1000 })
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	if err := s.Drain(ctx); err != nil {
@@ -291,8 +291,8 @@ func TestBus_DrainLosesNothing(t *testing.T) {
 	}
 	waitFor(t, "all answered", func() bool { return s.Served() == 0 })
 	_ = s.Close()
-	n := b.Metrics.Calls.Value()
-	waitFor(t, "traffic goes on", func() bool { return b.Metrics.Calls.Value() > n+1000 })
+	n := b.node.Metrics.Calls.Value()
+	waitFor(t, "traffic goes on", func() bool { return b.node.Metrics.Calls.Value() > n+1000 })
 	stop.Store(true)
 	wg.Wait()
 }
@@ -356,7 +356,7 @@ func TestBus_WrongServiceAtTheAddress(t *testing.T) {
 	if err := b.SetInstances([]Instance{in}); err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, "refused", func() bool { return b.Metrics.DroppedMalformed.Value() > 0 })
+	waitFor(t, "refused", func() bool { return b.node.Metrics.DroppedMalformed.Value() > 0 })
 	if n := b.Service("other").Live(); n != 0 {
 		t.Errorf("%d live", n)
 	}

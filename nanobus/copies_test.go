@@ -50,10 +50,10 @@ func (h *byHand) start(t *testing.T, budget time.Duration) (c *Call, own, other 
 		first, second = second, first
 	}
 	own = <-h.got[first]
-	if !h.b.Calls.Again(c.ID()) {
+	if !h.b.node.Calls.Again(c.ID()) {
 		t.Fatal("no copy was sent")
 	}
-	if h.b.Calls.Again(c.ID()) {
+	if h.b.node.Calls.Again(c.ID()) {
 		t.Fatal("a second copy was sent")
 	}
 	other = <-h.got[second]
@@ -104,7 +104,7 @@ func TestCopies(t *testing.T) {
 				steps[0], steps[1] = steps[1], steps[0]
 			}
 			id := own.ID()
-			awaited := func() bool { return h.b.Calls.Table.At(id).Awaited() == id }
+			awaited := func() bool { return h.b.node.Calls.Table.At(id).Awaited() == id }
 			for i, s := range steps {
 				if s.do == nil {
 					continue
@@ -132,7 +132,7 @@ func TestCopies(t *testing.T) {
 				other.ReplyError(CodeCancelled, "")
 			}
 			waitFor(t, "nothing is left of it", func() bool {
-				left := int(h.b.Calls.Table.Used.Load())
+				left := int(h.b.node.Calls.Table.Used.Load())
 				for _, l := range h.b.snapshotLinks() {
 					left += l.InFlight()
 				}
@@ -166,7 +166,7 @@ func TestCopies_TheLoserIsCancelled(t *testing.T) {
 	if n := loser.Target.Replies(); n != replies || loser.Target.Recent().Failed != 0 {
 		t.Errorf("the loser's answer was counted: %d replies, want %d, and %v errors/s", n, replies, loser.Target.Recent().Failed)
 	}
-	if n := h.b.Metrics.CopiesWon.Value(); n != 1 {
+	if n := h.b.node.Metrics.CopiesWon.Value(); n != 1 {
 		t.Errorf("%d copies have won, want 1", n)
 	}
 }
@@ -198,10 +198,10 @@ func TestCopies_Races(t *testing.T) {
 				default:
 					runtime.Gosched()
 				}
-				for i := range b.Calls.Table.InUse() {
-					s := &b.Calls.Table.Slots[i]
+				for i := range b.node.Calls.Table.InUse() {
+					s := &b.node.Calls.Table.Slots[i]
 					if id := s.Awaited(); id != 0 {
-						b.Calls.Again(id)
+						b.node.Calls.Again(id)
 					}
 				}
 			}
@@ -243,14 +243,14 @@ func TestCopies_Races(t *testing.T) {
 	close(quit)
 	wg.Wait()
 	waitFor(t, "nothing is left", func() bool {
-		left := int(b.Calls.Table.Used.Load())
+		left := int(b.node.Calls.Table.Used.Load())
 		for _, l := range b.snapshotLinks() {
 			left += l.InFlight()
 		}
 		return left == 0
 	})
-	if answered.Load() == 0 || b.Metrics.CopiesWon.Value() == 0 {
-		t.Errorf("%d calls answered, %d by copies: nothing was tested", answered.Load(), b.Metrics.CopiesWon.Value())
+	if answered.Load() == 0 || b.node.Metrics.CopiesWon.Value() == 0 {
+		t.Errorf("%d calls answered, %d by copies: nothing was tested", answered.Load(), b.node.Metrics.CopiesWon.Value())
 	}
 }
 
@@ -341,13 +341,13 @@ func TestHedge_SlowInstance(t *testing.T) {
 	t.Cleanup(func() { close(quit); callers.Wait() })
 	waitFor(t, "what is usual is known", func() bool { return s.hedging.Wait() != 0 })
 	slow.Store(true)
-	waitFor(t, "copies have answered", func() bool { return b.Metrics.CopiesWon.Value() >= 3 })
+	waitFor(t, "copies have answered", func() bool { return b.node.Metrics.CopiesWon.Value() >= 3 })
 	before := n.Load()
 	waitFor(t, "more calls", func() bool { return n.Load() > before+200 })
 	if w := time.Duration(worst.Load()); w >= pause {
 		t.Errorf("a call took %v, as long as the slow instance", w)
 	}
-	if sent, all := b.Metrics.CopiesSlow.Value(), b.Metrics.Calls.Value(); float64(sent) > 0.03*float64(all)+2 {
+	if sent, all := b.node.Metrics.CopiesSlow.Value(), b.node.Metrics.Calls.Value(); float64(sent) > 0.03*float64(all)+2 {
 		t.Errorf("%d copies of %d requests, at most 3 %% are allowed", sent, all)
 	}
 }

@@ -26,9 +26,9 @@ func (b *Bus) Drain(ctx context.Context) error {
 	}
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
-	look := b.Nanos() + int64(quietGrace)
+	look := b.node.Nanos() + int64(quietGrace)
 	for !b.drained() {
-		if now := b.Nanos(); now >= look {
+		if now := b.node.Nanos(); now >= look {
 			b.endQuiet(now)
 			look = now + int64(quietGrace)/8
 		}

@@ -117,7 +117,7 @@ func TestBus_DrainedAnswersOutliveClose(t *testing.T) {
 	if err := s.say(batch...); err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, "all answered", func() bool { return b.Metrics.FramesIn.Value() > requests && b.Served() == 0 })
+	waitFor(t, "all answered", func() bool { return b.node.Metrics.FramesIn.Value() > requests && b.Served() == 0 })
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	drained := make(chan error, 1)

@@ -61,7 +61,7 @@ func TestEject_OneThatFails(t *testing.T) {
 	}
 	ill.Store(false)
 	waitFor(t, "it is back", func() bool { return share() == 100 })
-	if n := b.Metrics.Ejected.Value(); n == 0 {
+	if n := b.node.Metrics.Ejected.Value(); n == 0 {
 		t.Error("no ejection was counted")
 	}
 }

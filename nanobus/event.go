@@ -65,13 +65,13 @@ func (b *Bus) Publish(topic string, payload []byte) (int, error) {
 		}
 		if start > writer.MaxGathered {
 			l.Abandon(start)
-			b.Metrics.DroppedEvents.Inc()
+			b.node.Metrics.DroppedEvents.Inc()
 			continue
 		}
 		l.Out = append(wire.AppendString8(l.Out, topic), payload...)
 		if l.Commit(start) == nil {
 			seen[[2]string{h.Service, h.Instance}] = true
-			b.Metrics.EventsOut.Inc()
+			b.node.Metrics.EventsOut.Inc()
 			sent++
 		}
 	}
@@ -111,7 +111,7 @@ func (q *eventQueue) deliver(topic string, payload []byte, from *Link) bool {
 			q.give(&e)
 		}
 	}
-	q.bus.Metrics.DroppedEvents.Inc()
+	q.bus.node.Metrics.DroppedEvents.Inc()
 	return false
 }
 
@@ -140,7 +140,7 @@ func (q *eventQueue) give(e *Event) {
 // dispatch runs the subscribers, one event after the other. It ends with the
 // bus.
 func (q *eventQueue) dispatch() {
-	defer q.bus.Workers.Done()
+	defer q.bus.node.Workers.Done()
 	for {
 		select {
 		case e := <-q.c:
@@ -156,7 +156,7 @@ func (q *eventQueue) dispatch() {
 func (q *eventQueue) run(e Event) {
 	defer func() {
 		if p := recover(); p != nil {
-			q.bus.Log.Error().Str("topic", e.Topic).Interface("panic", p).Msg("subscriber panicked")
+			q.bus.node.Log.Error().Str("topic", e.Topic).Interface("panic", p).Msg("subscriber panicked")
 		}
 	}()
 	q.bus.opts.Subscriptions[e.Topic](e)

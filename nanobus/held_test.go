@@ -114,8 +114,8 @@ func TestHold_GivesCreditAndSlotBack(t *testing.T) {
 		t.Errorf("%d requests are at work", got)
 	}
 	for l := range b.links {
-		if l.InFlight() != 0 || b.Calls.Table.Used.Load() != 0 {
-			t.Errorf("%d in flight, %d slots", l.InFlight(), b.Calls.Table.Used.Load())
+		if l.InFlight() != 0 || b.node.Calls.Table.Used.Load() != 0 {
+			t.Errorf("%d in flight, %d slots", l.InFlight(), b.node.Calls.Table.Used.Load())
 		}
 	}
 	for i, held := range h.all() {

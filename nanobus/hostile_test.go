@@ -79,7 +79,9 @@ func TestHostile_PeersHurtOnlyThemselves(t *testing.T) {
 				_ = s.say([]byte("\xff\xff\xff\xff garbage, garbage, garbage"))
 				s.closed()
 			},
-			func(b *Bus) bool { return closedFor(b, "malformed") == 1 && b.Metrics.DroppedMalformed.Value() == 1 }, "frame length 4294967295",
+			func(b *Bus) bool {
+				return closedFor(b, "malformed") == 1 && b.node.Metrics.DroppedMalformed.Value() == 1
+			}, "frame length 4294967295",
 		},
 		"a truncated frame": {
 			func(t *testing.T, addr string) {
@@ -87,7 +89,9 @@ func TestHostile_PeersHurtOnlyThemselves(t *testing.T) {
 				_ = s.say(hello, requestOf(1, "x")[:18])
 				s.closed()
 			},
-			func(b *Bus) bool { return closedFor(b, "malformed") == 1 && b.Metrics.DroppedMalformed.Value() == 1 }, "frame length",
+			func(b *Bus) bool {
+				return closedFor(b, "malformed") == 1 && b.node.Metrics.DroppedMalformed.Value() == 1
+			}, "frame length",
 		},
 		"an oversized message": {
 			func(t *testing.T, addr string) {
@@ -95,7 +99,9 @@ func TestHostile_PeersHurtOnlyThemselves(t *testing.T) {
 				_ = s.raw(binary.BigEndian.AppendUint64(nil, MaxMessage+1))
 				s.closed()
 			},
-			func(b *Bus) bool { return closedFor(b, "malformed") == 1 && b.Metrics.DroppedMalformed.Value() == 1 }, "want a size of at most 1048576",
+			func(b *Bus) bool {
+				return closedFor(b, "malformed") == 1 && b.node.Metrics.DroppedMalformed.Value() == 1
+			}, "want a size of at most 1048576",
 		},
 		"another version": {
 			func(t *testing.T, addr string) {
@@ -154,7 +160,7 @@ func TestHostile_PeersHurtOnlyThemselves(t *testing.T) {
 					_ = s.say(frameOf(wire.KindResponse, 0, id<<48|id, make([]byte, wire.ResponseFixed)...))
 				}
 			},
-			func(b *Bus) bool { return b.Metrics.DroppedStray.Value() == 1000 }, "",
+			func(b *Bus) bool { return b.node.Metrics.DroppedStray.Value() == 1000 }, "",
 		},
 		"cancels of what was never asked": {
 			func(t *testing.T, addr string) {
@@ -164,7 +170,7 @@ func TestHostile_PeersHurtOnlyThemselves(t *testing.T) {
 					_ = s.say(frameOf(wire.KindCancel, 0, id+1))
 				}
 			},
-			func(b *Bus) bool { return b.Metrics.DroppedStray.Value() == 1000 }, "",
+			func(b *Bus) bool { return b.node.Metrics.DroppedStray.Value() == 1000 }, "",
 		},
 		"frames of unknown kinds": {
 			func(t *testing.T, addr string) {
@@ -174,14 +180,14 @@ func TestHostile_PeersHurtOnlyThemselves(t *testing.T) {
 					_ = s.say(frameOf(200, 0xff, 0, 1, 2, 3))
 				}
 			},
-			func(b *Bus) bool { return b.Metrics.DroppedUnknown.Value() == 1000 }, "",
+			func(b *Bus) bool { return b.node.Metrics.DroppedUnknown.Value() == 1000 }, "",
 		},
 		"requests before hello": {
 			func(t *testing.T, addr string) {
 				s := knock(t, addr)
 				_ = s.say(requestOf(1, "x"), requestOf(2, "y"))
 			},
-			func(b *Bus) bool { return b.Metrics.DroppedStray.Value() == 2 }, "",
+			func(b *Bus) bool { return b.node.Metrics.DroppedStray.Value() == 2 }, "",
 		},
 		"requests whose replies it doesn't read": {
 			func(t *testing.T, addr string) {
@@ -245,7 +251,7 @@ func TestHostile_RequestsOverTheWindowAreRefused(t *testing.T) {
 			t.Fatalf("response to %d: flags %x, %v", f.ID, f.Flags, code)
 		}
 	}
-	if n := b.Metrics.DroppedWindow.Value(); n != 100-32 || h.count() != 32 {
+	if n := b.node.Metrics.DroppedWindow.Value(); n != 100-32 || h.count() != 32 {
 		t.Errorf("%d refused, %d taken; want 68 and 32", n, h.count())
 	}
 	h.answer()
@@ -308,9 +314,9 @@ func TestHostile_CreditIsClamped(t *testing.T) {
 	waitFor(t, "silly credit clamped", func() bool { return b.Links()[0].Window == MaxWindow })
 	// Replies to what was never asked give no credit back.
 	for range 10 {
-		_ = s.say(frameOf(wire.KindResponse, 0, b.Calls.Table.Origin<<48|5, make([]byte, wire.ResponseFixed)...))
+		_ = s.say(frameOf(wire.KindResponse, 0, b.node.Calls.Table.Origin<<48|5, make([]byte, wire.ResponseFixed)...))
 	}
-	waitFor(t, "strays counted", func() bool { return b.Metrics.DroppedStray.Value() == 10 })
+	waitFor(t, "strays counted", func() bool { return b.node.Metrics.DroppedStray.Value() == 10 })
 	if n := b.Links()[0].InFlight; n != 0 {
 		t.Errorf("%d in flight", n)
 	}
@@ -339,7 +345,7 @@ func TestHostile_RepliesForAnotherLinkAreDropped(t *testing.T) {
 	}
 	waitFor(t, "the request at the good one", func() bool { return h.count() == 1 })
 	_ = s.say(frameOf(wire.KindResponse, 0, c.ID(), append(make([]byte, wire.ResponseFixed), "forged"...)...))
-	waitFor(t, "the forged reply dropped", func() bool { return b.Metrics.DroppedLate.Value() == 1 })
+	waitFor(t, "the forged reply dropped", func() bool { return b.node.Metrics.DroppedLate.Value() == 1 })
 	h.answer()
 	c.Wait()
 	if c.Err != nil || string(c.Payload) != "late" {
@@ -404,10 +410,10 @@ func TestHostile_EventsOfOneLinkLeaveRoomForOthers(t *testing.T) {
 	for range 2 * maxEvents {
 		_ = s.say(noise)
 	}
-	waitFor(t, "what is too much dropped", func() bool { return b.Metrics.DroppedEvents.Value() >= 2*maxEvents-link.MaxLinkEvents-1 })
+	waitFor(t, "what is too much dropped", func() bool { return b.node.Metrics.DroppedEvents.Value() >= 2*maxEvents-link.MaxLinkEvents-1 })
 	honest := knock(t, in.Address)
 	_ = honest.say(helloOf("honest", "h-1"), frameOf(wire.KindEvent, 0, 0, append(wire.AppendString8(nil, "t"), "honest"...)...))
-	waitFor(t, "all events read", func() bool { return b.Metrics.EventsIn.Value() == 2*maxEvents+1 })
+	waitFor(t, "all events read", func() bool { return b.node.Metrics.EventsIn.Value() == 2*maxEvents+1 })
 	close(block)
 	select {
 	case <-got:

@@ -82,7 +82,7 @@ func (b *Bus) SetInstances(list []Instance) error {
 	if b.closed {
 		return ErrClosed
 	}
-	now := b.Nanos()
+	now := b.node.Nanos()
 	listed := make(map[instanceKey]bool, len(list))
 	var bad []error
 	for i := range list {
@@ -117,7 +117,7 @@ func (b *Bus) SetInstances(list []Instance) error {
 func (b *Bus) dial(i Instance) error {
 	in := &instance{Instance: i, dialled: link.Dialled{Service: i.Service, ID: i.ID, Address: i.Address, EventsOnly: i.EventsOnly}}
 	s, err := sp.NewSocket(&b.sockets, in, func() error {
-		if b.Nanos() < in.holdUntil.Load() {
+		if b.node.Nanos() < in.holdUntil.Load() {
 			return errTooEarly
 		}
 		return nil

@@ -112,7 +112,7 @@ func TestInterop_StockMangosAsHandler(t *testing.T) {
 		}
 		c.Release()
 		// The other got it too, and knew that it was not its own.
-		waitFor(t, "stray reply counted", func() bool { return b2.Metrics.DroppedStray.Value() == 1 })
+		waitFor(t, "stray reply counted", func() bool { return b2.node.Metrics.DroppedStray.Value() == 1 })
 	}
 }
 
@@ -173,7 +173,7 @@ func TestLink_RefusesPeersThatBreakTheProtocol(t *testing.T) {
 		waitFor(t, name+": link closed and counted", func() bool {
 			srv.mu.Lock()
 			defer srv.mu.Unlock()
-			return srv.Metrics.DroppedMalformed.Value() == 1 && len(srv.links) == 1
+			return srv.node.Metrics.DroppedMalformed.Value() == 1 && len(srv.links) == 1
 		})
 		if got, err := call(t, good, "x", patience); err != nil || got != "x" {
 			t.Errorf("%s: a good peer got %q, %v", name, got, err)
@@ -192,14 +192,14 @@ func TestLink_UnknownKindsAndForeignRepliesAreCounted(t *testing.T) {
 	msg := (&wire.Hello{Version: wire.ProtocolVersion, Service: "x"}).AppendTo(nil)
 	unknown := wire.Begin(nil, 200, 0, 0)
 	wire.End(unknown, 0)
-	foreign := append(wire.Begin(nil, wire.KindResponse, 0, (srv.Calls.Table.Origin+1)<<48), make([]byte, wire.ResponseFixed)...)
+	foreign := append(wire.Begin(nil, wire.KindResponse, 0, (srv.node.Calls.Table.Origin+1)<<48), make([]byte, wire.ResponseFixed)...)
 	wire.End(foreign, 0)
-	own := append(wire.Begin(nil, wire.KindResponse, 0, srv.Calls.Table.Origin<<48|5), make([]byte, wire.ResponseFixed)...)
+	own := append(wire.Begin(nil, wire.KindResponse, 0, srv.node.Calls.Table.Origin<<48|5), make([]byte, wire.ResponseFixed)...)
 	wire.End(own, 0)
 	msg = append(append(append(msg, unknown...), foreign...), own...)
 	send(t, s, msg)
 	waitFor(t, "all counted", func() bool {
-		return srv.Metrics.DroppedUnknown.Value() == 1 && srv.Metrics.DroppedStray.Value() == 2
+		return srv.node.Metrics.DroppedUnknown.Value() == 1 && srv.node.Metrics.DroppedStray.Value() == 2
 	})
 }
 
@@ -225,7 +225,7 @@ func TestLink_OverWindowIsRefused(t *testing.T) {
 			t.Errorf("got %+v", f)
 		}
 	}
-	if n := srv.Metrics.DroppedWindow.Value(); n != 2 {
+	if n := srv.node.Metrics.DroppedWindow.Value(); n != 2 {
 		t.Errorf("%d counted", n)
 	}
 	waitFor(t, "three held", func() bool { return h.count() == 3 })

@@ -67,7 +67,7 @@ func TestService_WeightChangesWithoutRelinking(t *testing.T) {
 	if got := l2.Target.Replies() - before; got < 10 || got > 90 {
 		t.Errorf("a weight of 100 beside 900 got %d of 400 keys", got)
 	}
-	if linkTo(t, b, "1") != l1 || linkTo(t, b, "2") != l2 || b.Metrics.Opened.Value() != 2 {
+	if linkTo(t, b, "1") != l1 || linkTo(t, b, "2") != l2 || b.node.Metrics.Opened.Value() != 2 {
 		t.Error("linked anew")
 	}
 }

@@ -158,10 +158,10 @@ func FuzzLink(f *testing.F) {
 			t.Fatal("the reader hangs")
 		}
 		waitFor(t, "all answered", func() bool { return b.Served() == 0 })
-		if n := b.Calls.Table.Used.Load(); n != 0 {
+		if n := b.node.Calls.Table.Used.Load(); n != 0 {
 			t.Errorf("%d slots in use", n)
 		}
-		waitFor(t, "no body under way", func() bool { in, out, _ := b.Bodies.UnderWay(); return in == 0 && out == 0 })
+		waitFor(t, "no body under way", func() bool { in, out, _ := b.node.Bodies.UnderWay(); return in == 0 && out == 0 })
 		waitFor(t, "the link gone", func() bool { return len(b.snapshotLinks()) == 0 })
 		_ = b.Close()
 	})

@@ -136,7 +136,7 @@ func (s *linkSet) shareWindow() {
 		return
 	}
 	share := s.windowShare(s.callers())
-	now := s.bus.Nanos()
+	now := s.bus.node.Nanos()
 	for l := range s.links {
 		l.Mu.Lock()
 		if !l.MayCall() || l.Granted == share {
@@ -235,6 +235,6 @@ func (s *linkSet) prune(now int64) {
 			removed := "removed"
 			l.CloseReason.CompareAndSwap(nil, &removed)
 		}
-		s.bus.Tasks.Go(func() { _ = in.socket.Close() })
+		s.bus.node.Tasks.Go(func() { _ = in.socket.Close() })
 	}
 }

@@ -39,11 +39,11 @@ func TestHostile_LargeEvents(t *testing.T) {
 	for range sent {
 		_ = s.say(big)
 	}
-	waitFor(t, "all read", func() bool { return b.Metrics.EventsIn.Value() == sent })
+	waitFor(t, "all read", func() bool { return b.node.Metrics.EventsIn.Value() == sent })
 	if bytes := len(b.events.c) * 1_000_000; bytes > link.MaxLinkEvents*link.EventUnit {
 		t.Errorf("%d bytes of one link's events wait, want %d at most", bytes, link.MaxLinkEvents*link.EventUnit)
 	}
-	if b.Metrics.DroppedEvents.Value() == 0 {
+	if b.node.Metrics.DroppedEvents.Value() == 0 {
 		t.Error("none was counted as dropped")
 	}
 	n.goesOn(t)

@@ -62,7 +62,7 @@ func TestBus_CloseWaitsForWhatCloses(t *testing.T) {
 	}
 	var released atomic.Bool
 	release := make(chan struct{})
-	b.Tasks.Go(func() { <-release })
+	b.node.Tasks.Go(func() { <-release })
 	var closers sync.WaitGroup
 	for range 2 {
 		closers.Go(func() {
@@ -125,7 +125,7 @@ func (i *intruder) Write(p []byte) (int, error) {
 		answered := make(chan struct{})
 		go func() {
 			_ = b.Links()
-			b.Limit.Allow("asked by a logger")
+			b.node.Limit.Allow("asked by a logger")
 			close(answered)
 		}()
 		select {

@@ -64,10 +64,10 @@ func TestPayload_PanicIsContained(t *testing.T) {
 	if got, err := call(t, b, "fine", patience); err != nil || got != "fine" {
 		t.Errorf("after it: %q, %v", got, err)
 	}
-	if n := s.Metrics.DroppedPayload.Value(); n != 4 {
+	if n := s.node.Metrics.DroppedPayload.Value(); n != 4 {
 		t.Errorf("%d counted at the responder, want 4", n)
 	}
-	if n := b.Metrics.DroppedPayload.Value(); n != 9 {
+	if n := b.node.Metrics.DroppedPayload.Value(); n != 9 {
 		t.Errorf("%d counted at the caller, want 9", n)
 	}
 	if !strings.Contains(log.String(), "badPayload") {

@@ -29,10 +29,10 @@ var errTooEarly = errors.New("nanobus: waiting before dialling again")
 // being dialled.
 func (b *Bus) socketConfig(ctx context.Context) (sp.Config, error) {
 	files, err := b.opts.Security.TLS.credentials(func(err error) {
-		b.Warn("tls files").Err(err).Msg("the changed TLS files are unusable; the previous ones stay in use")
+		b.node.Warn("tls files").Err(err).Msg("the changed TLS files are unusable; the previous ones stay in use")
 	})
 	return sp.Config{
-		Context: ctx, Credentials: files, Tasks: &b.Tasks,
+		Context: ctx, Credentials: files, Tasks: &b.node.Tasks,
 		Attach: b.attach, Detach: b.detach, Refused: b.refusedConnection, Broken: b.unreadable,
 	}, err
 }
@@ -43,14 +43,14 @@ func (b *Bus) refusedConnection(reason, remote string, dialled bool, err error) 
 	if b.sockets.Context.Err() != nil {
 		return // we have ended it ourselves
 	}
-	b.Metrics.Set.Counter(metrics.BusLinkRefused, reason).Inc()
+	b.node.Metrics.Set.Counter(metrics.BusLinkRefused, reason).Inc()
 	kind, text := "connection refused: "+reason, "refusing a connection"
 	if dialled {
 		kind, text = "connection failed: "+reason, "connecting to a peer has failed"
 	}
-	e := b.Log.Debug()
+	e := b.node.Log.Debug()
 	if reason != "handshake_broken" {
-		e = b.Warn(kind)
+		e = b.node.Warn(kind)
 	}
 	e.Err(err).Str(logging.Peer, remote).Str(logging.Reason, reason).Msg(text)
 }
@@ -58,15 +58,15 @@ func (b *Bus) refusedConnection(reason, remote string, dialled bool, err error) 
 // unreadable notes that the bytes of a link can't be taken apart any more. The
 // connection is being closed.
 func (b *Bus) unreadable(remote string, err error) {
-	b.Metrics.DroppedMalformed.Inc()
-	b.Warn("unreadable").Err(fmt.Errorf("%w: %w", ErrMalformed, err)).Str(logging.Peer, remote).Msg("closing a link whose peer violates the protocol")
+	b.node.Metrics.DroppedMalformed.Inc()
+	b.node.Warn("unreadable").Err(fmt.Errorf("%w: %w", ErrMalformed, err)).Str(logging.Peer, remote).Msg("closing a link whose peer violates the protocol")
 }
 
 // backOff decides, when a link that we dialled has ended, how long to wait
 // before the next: one that is refused each time must not be tried, and
 // logged, twenty times a second for ever.
 func (b *Bus) backOff(l *Link, in *instance) {
-	now, reason := b.Nanos(), l.Reason()
+	now, reason := b.node.Nanos(), l.Reason()
 	failed := l.Hello.Load() == nil
 	switch reason {
 	case "malformed", "auth", "flood", "duplicate":
@@ -79,7 +79,7 @@ func (b *Bus) backOff(l *Link, in *instance) {
 	n := min(in.failures.Add(1), 16)
 	in.holdUntil.Store(now + min(int64(minRedial)<<n, int64(maxRedial)))
 	if l.Challenge.Owed.Load() && reason == "peer" {
-		b.Warn("proof refused").Stringer(logging.Link, l).
+		b.node.Warn("proof refused").Stringer(logging.Link, l).
 			Msg("the peer has ended the link instead of proving the shared secret: most likely its --bus-secret-file has different content")
 	}
 }

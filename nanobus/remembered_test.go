@@ -42,7 +42,7 @@ func TestRemembered(t *testing.T) {
 				t.Fatal(err)
 			}
 			first := <-got
-			if copied := b.Calls.Again(call.ID()); copied != c.again {
+			if copied := b.node.Calls.Again(call.ID()); copied != c.again {
 				t.Fatalf("a copy was sent: %v, want %v", copied, c.again)
 			}
 			if c.again {

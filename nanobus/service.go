@@ -69,7 +69,7 @@ func (s *Service) UseKeys() {
 
 // Overloaded takes note that a request to the service was refused for want of room, by whomever:
 // for a while none is sent twice for being slow.
-func (s *Service) Overloaded() { s.hedging.Refused(s.bus.Nanos()) }
+func (s *Service) Overloaded() { s.hedging.Refused(s.bus.node.Nanos()) }
 
 // pick chooses the instance for one request and takes one of its credits: the
 // one that the key belongs to, or without a key (0) by weight, load and
@@ -90,9 +90,9 @@ func (s *Service) pick(key uint64, avoid *Link) (*Link, error) {
 	}
 	t, moved, err := v.PickKey(key, not)
 	if err == nil {
-		s.bus.Metrics.Keyed.Inc()
+		s.bus.node.Metrics.Keyed.Inc()
 		if moved {
-			s.bus.Metrics.KeyMoved.Inc()
+			s.bus.node.Metrics.KeyMoved.Inc()
 		}
 	}
 	return linkOf(t), err
@@ -109,7 +109,7 @@ func linkOf(t *balance.Target) *Link {
 	if t == nil {
 		return nil
 	}
-	return t.Owner.(*Link) //nolint:forcetypeassert // newLink has set it
+	return t.Owner.(*Link) //nolint:forcetypeassert // link.New has set it
 }
 
 // rebuild makes the view of a service anew. Bus.mu is held.
@@ -170,7 +170,7 @@ func (s *Service) send(c *Call, p Payload, budget time.Duration, when link.SendW
 			avoid = l
 			continue
 		}
-		err = s.bus.Calls.Start(l, c, p, budget, when)
+		err = s.bus.node.Calls.Start(l, c, p, budget, when)
 		if err != ErrLinkDown { //nolint:errorlint // ours, never wrapped
 			return l, err
 		}
@@ -189,7 +189,7 @@ func (s *Service) GoAll(calls []*Call, payloads []Payload, budget time.Duration)
 	for i, c := range calls {
 		link.Prepare(c)
 		if c.Key == 0 && l != nil && l.Is(link.Live) && l.Target.Credit() {
-			err := s.bus.Calls.Start(l, c, payloads[i], budget, link.SendSoon)
+			err := s.bus.node.Calls.Start(l, c, payloads[i], budget, link.SendSoon)
 			if err == nil {
 				continue
 			}
@@ -236,7 +236,7 @@ func (s *Service) learn() {
 func (s *Service) judge(v *balance.View) {
 	changed, ejected := v.JudgeAll()
 	if ejected > 0 {
-		s.bus.Metrics.Ejected.Add(uint64(ejected))
+		s.bus.node.Metrics.Ejected.Add(uint64(ejected))
 	}
 	if changed {
 		s.rebuild()

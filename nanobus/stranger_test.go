@@ -186,11 +186,11 @@ func (j *journal) logger() zerolog.Logger { return zerolog.New(j) }
 
 // closedFor and refusedFor are what the bus has counted.
 func closedFor(b *Bus, reason string) uint64 {
-	return b.Metrics.Set.Counter(metrics.BusLinkClosed, reason).Value()
+	return b.node.Metrics.Set.Counter(metrics.BusLinkClosed, reason).Value()
 }
 
 func refusedFor(b *Bus, reason string) uint64 {
-	return b.Metrics.Set.Counter(metrics.BusLinkRefused, reason).Value()
+	return b.node.Metrics.Set.Counter(metrics.BusLinkRefused, reason).Value()
 }
 
 // neighbour calls the server all the time on a link of its own, and none of

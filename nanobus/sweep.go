@@ -19,21 +19,21 @@ type sweeper struct {
 // with the bus.
 func (s *sweeper) run() {
 	b := s.bus
-	defer b.Workers.Done()
+	defer b.node.Workers.Done()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	nextSecond := b.Nanos()
+	nextSecond := b.node.Nanos()
 	for {
 		select {
 		case <-b.done:
 			return
-		case <-b.Schedule.Kick:
-			timer.Reset(time.Duration(b.Schedule.At.Load() - b.Nanos()))
+		case <-b.node.Schedule.Kick:
+			timer.Reset(time.Duration(b.node.Schedule.At.Load() - b.node.Nanos()))
 			continue
 		case <-timer.C:
 		}
 		s.looks.Add(1)
-		now := b.Nanos()
+		now := b.node.Nanos()
 		second := now >= nextSecond
 		if second {
 			nextSecond = now + int64(chores.Next(link.PingInterval))
@@ -41,16 +41,16 @@ func (s *sweeper) run() {
 		// First where the next look is at the latest, then the look: a call that
 		// comes too late to be seen by it is too late to see the former time too,
 		// and brings the next look nearer itself.
-		b.Schedule.At.Store(nextSecond)
-		earliest := b.Calls.Sweep(now)
-		earliest = min(earliest, b.Bodies.Sweep(now))
+		b.node.Schedule.At.Store(nextSecond)
+		earliest := b.node.Calls.Sweep(now)
+		earliest = min(earliest, b.node.Bodies.Sweep(now))
 		if second {
-			b.Calls.Table.Trim()
+			b.node.Calls.Table.Trim()
 			s.second(now)
 		}
 		earliest = min(earliest, s.watch.look(b, now))
-		b.Schedule.Nearer(max(earliest, now+int64(link.SweepInterval)))
-		timer.Reset(time.Duration(b.Schedule.At.Load() - b.Nanos()))
+		b.node.Schedule.Nearer(max(earliest, now+int64(link.SweepInterval)))
+		timer.Reset(time.Duration(b.node.Schedule.At.Load() - b.node.Nanos()))
 	}
 }
 

@@ -61,7 +61,7 @@ func TestSweep_LooksOnlyWhenSomethingMayEnd(t *testing.T) {
 // other reasons: the least late ones count.
 func TestSweep_NoticesADeadlineAfterIdleness(t *testing.T) {
 	b := caller(t, mute(t))
-	far := func() bool { return b.Schedule.At.Load()-b.Nanos() > int64(link.PingInterval/2) }
+	far := func() bool { return b.node.Schedule.At.Load()-b.node.Nanos() > int64(link.PingInterval/2) }
 	for _, budget := range []time.Duration{time.Millisecond, 25 * time.Millisecond, 200 * time.Millisecond} {
 		var late []time.Duration
 		for range 8 {
@@ -92,7 +92,7 @@ func TestSweep_NoticesADeadlineAfterABody(t *testing.T) {
 		if err := b.Service("s").Go(c, Bytes("x"), budget); err != nil {
 			t.Fatal(err)
 		}
-		waitFor(t, "the next look is far off", func() bool { return b.Schedule.At.Load()-b.Nanos() > int64(link.PingInterval/2) })
+		waitFor(t, "the next look is far off", func() bool { return b.node.Schedule.At.Load()-b.node.Nanos() > int64(link.PingInterval/2) })
 		began := time.Now()
 		if err := c.Upload.Close(); err != nil {
 			t.Fatal(err)
@@ -130,8 +130,8 @@ func TestSweep_NoDeadlineIsOverlooked(t *testing.T) {
 					return
 				}
 				// A look under way has to end first. What stays so was overlooked.
-				id, due, began := c.ID(), b.Nanos()+int64(budget+link.SweepInterval), time.Now()
-				for b.Schedule.At.Load() > due && b.Calls.Table.At(id).Awaited() == id {
+				id, due, began := c.ID(), b.node.Nanos()+int64(budget+link.SweepInterval), time.Now()
+				for b.node.Schedule.At.Load() > due && b.node.Calls.Table.At(id).Awaited() == id {
 					if time.Since(began) > link.PingInterval/3 {
 						missed.Add(1)
 						break

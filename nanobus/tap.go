@@ -83,7 +83,7 @@ func (s *tapSet) put(l *Link, t *listener) (was *listener, full bool) {
 	} else {
 		s.active.Store(&next)
 	}
-	s.bus.Tapped.Store(len(next) > 0)
+	s.bus.node.Tapped.Store(len(next) > 0)
 	return was, false
 }
 
@@ -105,11 +105,11 @@ func (s *tapSet) end(l *Link) (dropped uint64) {
 // log begins a log line about the link's tap: one a second at most, as peers
 // can make us say something as often as they like. nil, which is silent, else.
 func (s *tapSet) log(level zerolog.Level, l *Link) *zerolog.Event {
-	now, last := s.bus.Nanos(), s.logged.Load()
+	now, last := s.bus.node.Nanos(), s.logged.Load()
 	if last != 0 && now-last < int64(time.Second) || !s.logged.CompareAndSwap(last, now) {
 		return nil
 	}
-	return s.bus.Log.WithLevel(level).Stringer("link", l)
+	return s.bus.node.Log.WithLevel(level).Stringer("link", l)
 }
 
 // report tells each tap how many copies it has lost, if that has changed. The
@@ -154,7 +154,7 @@ func (s *tapSet) frame(l *Link, body []byte) error {
 	case wire.TapOpState, wire.TapOpCopy:
 		return s.heard(l, body)
 	default:
-		s.bus.Metrics.DroppedUnknown.Inc()
+		s.bus.node.Metrics.DroppedUnknown.Inc()
 		return nil
 	}
 }
@@ -166,7 +166,7 @@ func (s *tapSet) start(l *Link, asks tap.Request) {
 	t := &listener{link: l, asks: asks}
 	switch {
 	case l.Instance != nil:
-		b.Metrics.DroppedStray.Inc() // we called this peer, it doesn't listen to us
+		b.node.Metrics.DroppedStray.Inc() // we called this peer, it doesn't listen to us
 		return
 	case t.asks.Kinds == 0:
 		sendTapState(l, tap.Off, s.end(l))
@@ -205,7 +205,7 @@ func (s *tapSet) copy(l *Link, d tap.Direction, frames []byte) {
 	if taps == nil {
 		return
 	}
-	now := s.bus.Nanos()
+	now := s.bus.node.Nanos()
 	for len(frames) > 0 {
 		n := binary.BigEndian.Uint32(frames) // made by us, or looked at: whole
 		for _, t := range taps {
@@ -219,7 +219,7 @@ func (s *tapSet) copy(l *Link, d tap.Direction, frames []byte) {
 
 // copy gathers one frame for the tap, cut to what it asked for.
 func (t *listener) copy(b *Bus, l *Link, d tap.Direction, raw []byte, now int64) {
-	tl, m := t.link, b.Metrics
+	tl, m := t.link, b.node.Metrics
 	start, err := tl.Begin(wire.KindTap, 0, 0)
 	if err != nil {
 		return // its end takes it out of the set
@@ -231,7 +231,7 @@ func (t *listener) copy(b *Bus, l *Link, d tap.Direction, raw []byte, now int64)
 		return
 	}
 	out := append(tl.Out, wire.TapOpCopy)
-	out = binary.BigEndian.AppendUint64(out, b.WallMicros(now))
+	out = binary.BigEndian.AppendUint64(out, b.node.WallMicros(now))
 	out = append(out, byte(d))
 	peer := ""
 	if h := l.Hello.Load(); h != nil {
@@ -271,7 +271,7 @@ func (b *Bus) StopTap() {
 func (s *tapSet) heard(l *Link, body []byte) error {
 	o := s.bus.opts.Tap
 	if o == nil || l.Instance == nil {
-		s.bus.Metrics.DroppedStray.Inc()
+		s.bus.node.Metrics.DroppedStray.Inc()
 		return nil
 	}
 	if body[0] == wire.TapOpState {

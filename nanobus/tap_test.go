@@ -441,7 +441,7 @@ func BenchmarkTap(b *testing.B) {
 // BenchmarkTap_NobodyListens is the hook itself, once for each message.
 func BenchmarkTap_NobodyListens(b *testing.B) {
 	bus := new(Bus)
-	l := link.New(&bus.hub, sp.NewPipe(nil), nil)
+	l := link.New(&bus.node, sp.NewPipe(nil), nil)
 	for b.Loop() {
 		if bus.taps.of(l) != nil {
 			b.Fatal("somebody does")

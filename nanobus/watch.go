@@ -56,7 +56,7 @@ func (w *watch) look(b *Bus, now int64) (next int64) {
 	for _, l := range w.suspects {
 		w.judge(b, l, now)
 	}
-	calls := b.Metrics.Calls.Value()
+	calls := b.node.Metrics.Calls.Value()
 	fresh := calls - w.calls
 	w.calls = calls
 	switch {
@@ -102,7 +102,7 @@ func (w *watch) ask(l *Link, now int64) {
 // judge takes a silent link out of choice, if another of its service testifies against it.
 func (w *watch) judge(b *Bus, l *Link, now int64) {
 	if l.Stalled.Load() {
-		b.Calls.Rescue(l) // what was sent while it was being found out
+		b.node.Calls.Rescue(l) // what was sent while it was being found out
 		return
 	}
 	limit := l.Patience()
@@ -120,7 +120,7 @@ func (w *watch) judge(b *Bus, l *Link, now int64) {
 func (w *watch) stall(b *Bus, l *Link, now int64) {
 	if l.Stall(now) {
 		b.rechoose(l)
-		b.Calls.Rescue(l)
+		b.node.Calls.Rescue(l)
 		l.Event("stalled").Stringer("link", l).Dur("silent", time.Duration(now-l.Heard.Load())).Int("in_flight", l.InFlight()).
 			Msg("peer is silent with requests under way: it gets no more until it speaks")
 	}

@@ -90,14 +90,14 @@ func TestWatch_StalledInstance(t *testing.T) {
 	if ids := stalledLinks(b); len(ids) != 1 || ids[0] != "1" {
 		t.Errorf("stalled: %v, want 1", ids)
 	}
-	before := b.Metrics.Calls.Value()
-	waitFor(t, "the others serve", func() bool { return b.Metrics.Calls.Value() > before+500 })
+	before := b.node.Metrics.Calls.Value()
+	waitFor(t, "the others serve", func() bool { return b.node.Metrics.Calls.Value() > before+500 })
 	goOn()
 	waitFor(t, "it is back", func() bool { return s.Live() == 3 })
-	if n := b.Metrics.Stalled.Value(); n != 1 {
+	if n := b.node.Metrics.Stalled.Value(); n != 1 {
 		t.Errorf("%d links were counted as stalled, want 1", n)
 	}
-	if n := b.Metrics.Opened.Value(); n != 3 && time.Since(began) < 4*time.Second { // later the pings end it
+	if n := b.node.Metrics.Opened.Value(); n != 3 && time.Since(began) < 4*time.Second { // later the pings end it
 		t.Errorf("%d links were opened, want 3: the link stays", n)
 	}
 }
@@ -119,13 +119,13 @@ func TestWatch_SlowIsNotStalled(t *testing.T) {
 	// Of the two one has calls under way all the time.
 	waitFor(t, "it was asked, and more than once", func() bool {
 		for _, l := range b.snapshotLinks() {
-			if l.Instance.ID == "slow" && l.InFlight() > 0 && b.Nanos()-l.Attached > int64(3*time.Second) {
+			if l.Instance.ID == "slow" && l.InFlight() > 0 && b.node.Nanos()-l.Attached > int64(3*time.Second) {
 				return true
 			}
 		}
 		return false
 	})
-	if n := b.Metrics.Stalled.Value(); n != 0 {
+	if n := b.node.Metrics.Stalled.Value(); n != 0 {
 		t.Errorf("a slow instance was taken for a stalled one %d times", n)
 	}
 	close(release)
@@ -153,7 +153,7 @@ func TestWatch_AllSilent(t *testing.T) {
 	}
 	before := ok.Load()
 	waitFor(t, "traffic goes on", func() bool { return ok.Load() > before+500 })
-	if n := b.Metrics.Stalled.Value(); n != 0 {
+	if n := b.node.Metrics.Stalled.Value(); n != 0 {
 		t.Errorf("%d links were taken for stalled, want 0", n)
 	}
 }

@@ -14,6 +14,7 @@ import (
 )
 
 const (
+	// PingInterval is how often a link is looked after.
 	PingInterval = time.Second
 	// maxUnanswered looks, one a second, end a link: nothing at all has come
 	// in since the first of them, though all but that one pinged. Counted and not timed, so that a process
@@ -27,13 +28,16 @@ type linkState int32
 
 const (
 	Greeting linkState = iota // no hello from the peer yet
-	Live
-	Draining // the peer takes no more requests
-	Down
+	Live                      // the peer is known
+	Draining                  // the peer takes no more requests
+	Down                      // it has gone
 )
 
 // Link is the connection to one peer. It has two goroutines, the reader and the writer, which start
 // when it is attached and end when it closes.
+//
+// Its users need Peer, InFlight, Down, Blame, CancelHeld and String; what else is exported is for
+// package nanobus.
 type Link struct {
 	sender
 	requester
@@ -123,7 +127,7 @@ func (l *Link) String() string {
 func (l *Link) Close(reason string) {
 	l.CloseReason.CompareAndSwap(nil, &reason)
 	if l.closing.CompareAndSwap(false, true) {
-		// Closing the pipe makes its socket call Bus.detach, which calls detached.
+		// Closing the pipe makes its socket tell the bus, which calls Detached.
 		l.bus.Tasks.Go(func() { _ = l.Pipe.Close() })
 	}
 }

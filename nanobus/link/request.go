@@ -284,7 +284,7 @@ func (r *Request) release() {
 	requestPool.Put(r)
 }
 
-// cancel marks the request as given up. Called with link.mu held.
+// cancel marks the request as given up. Called with the link's lock held.
 func (r *Request) cancel() {
 	r.cancelled.Store(true)
 	r.ctx.end(context.Canceled)

@@ -89,7 +89,7 @@ func (h *responder) admit(arrived []*Request) {
 }
 
 // Grant sets the window of the peer, and remembers the one it may still
-// believe in. mu is held.
+// believe in. Mu is held.
 func (h *responder) Grant(window int, now int64) {
 	if window < h.Granted {
 		if now-h.shrunkAt > int64(windowGrace) {
@@ -101,7 +101,7 @@ func (h *responder) Grant(window int, now int64) {
 	h.Granted = window
 }
 
-// limit is how many requests of the peer are held at once. mu is held.
+// limit is how many requests of the peer are held at once. Mu is held.
 func (h *responder) limit(now int64) int {
 	if h.link.bus.Serve == nil {
 		return h.link.bus.Window // each is answered at once: there is no handler
@@ -151,10 +151,10 @@ func (h *responder) cancel(id uint64) bool {
 	return true
 }
 
-// forget takes a request off the table. mu is held.
+// forget takes a request off the table. Mu is held.
 func (h *responder) forget(r *Request) { h.Active.remove(r) }
 
-// idle reports whether none of the peer's requests is under way. mu is held.
+// idle reports whether none of the peer's requests is under way. Mu is held.
 func (h *responder) idle() bool { return h.Active.n == 0 }
 
 // MayCall reports whether requests are to be expected on the link. A link that

@@ -30,7 +30,7 @@ func (w *Writer) Commit(start int) error {
 	return nil
 }
 
-// send unlocks, and sees to it that the writer comes. mu is held, and released.
+// send unlocks, and sees to it that the writer comes. Mu is held, and released.
 func (w *Writer) send() {
 	wake := w.Parked && !w.corked
 	if wake {
@@ -113,7 +113,7 @@ func (w *Writer) Control(k wire.Kind, flags uint8, id uint64, body ...byte) {
 }
 
 // Overrun reports, for what no window bounds, that the peer makes us say more
-// than it reads: at this many bytes gathered its link is closed. mu is held.
+// than it reads: at this many bytes gathered its link is closed. Mu is held.
 func (w *Writer) Overrun(gathered int) bool {
 	if gathered <= 2*MaxGathered {
 		return false

@@ -46,11 +46,7 @@ const (
 // Writer is what a link sends: frames gather under its lock, and leave as a
 // message by its goroutine, or by whoever has the last of them.
 //
-// The lock is held when a frame is appended, so that it can hold for more: a
-// call is awaited before its request can leave and while the link is known to
-// be open; a reply is appended as its request is forgotten; a body is known as
-// its first frame is appended; and no request stands behind our ack of the
-// peer's draining.
+// The lock is held when a frame is appended, so that it can hold for more: package link says what.
 type Writer struct {
 	Shared *Shared
 	End    func(reason string) // ends the link
@@ -80,16 +76,16 @@ type Writer struct {
 	sending sending
 }
 
-// sending is what writing needs. It belongs to whoever has cleared writer.parked: the writer, or
+// sending is what writing needs. It belongs to whoever has cleared Writer.Parked: the writer, or
 // for one message whoever writes in its place.
 type sending struct {
 	spare []byte // becomes out
 	cuts  []int
 	loose int    // writes in a row that needed little of their buffer
-	rest  []byte // of a message that the system didn't take at once; guarded by writer.mu
+	rest  []byte // of a message that the system didn't take at once; guarded by Writer.Mu
 }
 
-// takeOut takes all that has gathered. mu is held, and released.
+// takeOut takes all that has gathered. Mu is held, and released.
 func (w *Writer) takeOut() (buf []byte, frames int) {
 	s := &w.sending
 	buf, frames = w.Out, w.Frames
@@ -187,14 +183,14 @@ func (w *Writer) failed() {
 	w.Mu.Unlock()
 }
 
-// dropOut drops all that has gathered. mu is held.
+// dropOut drops all that has gathered. Mu is held.
 func (w *Writer) dropOut() { w.Out, w.Cuts, w.Cut, w.Frames = nil, w.Cuts[:0], 0, 0 }
 
 // WriteNow sends what has gathered on the goroutine that calls it, which must
 // not block: what the system doesn't take at once is left to the writer. It
 // saves two changes of goroutine each way, which is most of what a hop between
 // otherwise idle processes costs (BenchmarkRequestReply/peer=nanobus/callers=1).
-// mu is held, and released.
+// Mu is held, and released.
 func (w *Writer) WriteNow() {
 	w.Parked = false
 	buf, _ := w.takeOut()
@@ -219,13 +215,13 @@ func (w *Writer) WriteNow() {
 	}
 }
 
-// CanNow reports whether writeNow may be called. mu is held.
+// CanNow reports whether writeNow may be called. Mu is held.
 func (w *Writer) CanNow() bool {
 	return w.CanTry && w.Parked && !w.Closed && len(w.Cuts) == 0 && len(w.Out) <= maxNow
 }
 
 // WakeUp sees to it that what has gathered is being written, corked or not:
-// the caller is about to wait for that. mu is held.
+// the caller is about to wait for that. Mu is held.
 func (w *Writer) WakeUp() {
 	if w.Parked && len(w.Out) > 0 {
 		w.Parked = false
@@ -254,7 +250,7 @@ func (w *Writer) Push() {
 	w.pushLocked()
 }
 
-// pushLocked is push. mu is held, and released.
+// pushLocked is push. Mu is held, and released.
 func (w *Writer) pushLocked() {
 	if len(w.Out) == 0 || !w.Parked || w.corked {
 		w.Mu.Unlock()
@@ -299,7 +295,7 @@ func sendCut(p *sp.Pipe, buf []byte, cuts []int) error {
 	return nil
 }
 
-// park notes that nobody writes. mu is held.
+// park notes that nobody writes. Mu is held.
 func (w *Writer) park() {
 	w.Parked = true
 	if w.waits > 0 {
@@ -314,7 +310,7 @@ func (w *Writer) Flush(deadline time.Time) {
 	w.Mu.Unlock()
 }
 
-// flushed is flush; false: the link is closed, or it is too late. mu is held.
+// flushed is flush; false: the link is closed, or it is too late. Mu is held.
 func (w *Writer) flushed(deadline time.Time) bool {
 	late := false
 	timer := time.AfterFunc(time.Until(deadline), func() {
