@@ -281,7 +281,8 @@ func (c *claim) settle(done bool) {
 // end notes how the write has ended: with an answer, with one that isn't known (nil), or, if not done, as if it had
 // never come. Whatever the answer is, it is noted before it is sent: so who repeats the write for want of it finds it.
 func (c *claim) end(answer []byte, done bool) {
-	m, err := c.of.Memory, error(nil)
+	m := c.of.Memory
+	var err error
 	if done {
 		err = m.Settle(c.id, answer)
 	} else {
