@@ -107,9 +107,9 @@ func (c *claims) takes(x *Exchange) bool {
 	case "GET", "HEAD", "OPTIONS":
 		return false
 	}
-	key, err := keyOf(x.req.Header)
+	key, err := x.req.Header.IdempotencyKey()
 	if err != nil {
-		c.answer(x, err)
+		c.answer(x, Status(400, "%v", err))
 		return true
 	}
 	if key == nil {

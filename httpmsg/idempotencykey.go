@@ -1,35 +1,38 @@
-package handlers
+package httpmsg
 
 import (
 	"bytes"
-
-	"nanofront/httpmsg"
+	"errors"
+	"fmt"
 )
+
+var errKeys = errors.New("there is more than one Idempotency-Key: send one")
 
 // maxKey is the longest Idempotency-Key, in bytes.
 const maxKey = 255
 
-// keyOf returns the request's Idempotency-Key, nil if there is none. The field is a string as of
-// RFC 9651 (draft-ietf-httpapi-idempotency-key-header), in quotes, parameters behind it ignored.
-// Most clients send a bare word instead, such as a UUID: that is the same key as with quotes.
-func keyOf(fields httpmsg.Fields) ([]byte, error) {
+// IdempotencyKey returns the request's Idempotency-Key, nil if there is none. The field is a string
+// as of RFC 9651 (draft-ietf-httpapi-idempotency-key-header), in quotes; parameters behind it are
+// ignored. Most clients send a bare word instead, such as a UUID: that is the same key as with
+// quotes. The error is for the client.
+func (fs Fields) IdempotencyKey() ([]byte, error) {
 	var value []byte
 	found := false
-	for i := range fields {
-		if string(fields[i].Name) != "idempotency-key" {
+	for i := range fs {
+		if string(fs[i].Name) != "idempotency-key" {
 			continue
 		}
 		if found {
-			return nil, Status(400, "there is more than one Idempotency-Key: send one")
+			return nil, errKeys
 		}
-		value, found = fields[i].Value, true
+		value, found = fs[i].Value, true
 	}
 	if !found {
 		return nil, nil
 	}
 	key, ok := parseKey(bytes.Trim(value, " \t"))
 	if !ok {
-		return nil, Status(400, "Idempotency-Key is %.60q: want a string in quotes, or a word, of 1 to %d letters, digits and signs", value, maxKey)
+		return nil, fmt.Errorf("Idempotency-Key is %.60q: want a string in quotes, or a word, of 1 to %d letters, digits and signs", value, maxKey) //nolint:staticcheck // the field's name
 	}
 	return key, nil
 }
