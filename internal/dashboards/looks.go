@@ -83,4 +83,6 @@ var looks = map[string]string{
 	"service: Routes: measured": "`nanofront routes get` shows what each matches.",
 	"processes: Traces":         "incomplete: a process has forgotten its part, or has ended, before it was asked for. `nanofront bus call SERVICE /path --trace` shows one.",
 	"processes: Spans' books":   "dropped: the collector is away or too slow; the process' log says which address, and why.",
+
+	"processes: Fronts: pauses of accepting": "Clients wait until there is room again: more of `--client-memory`, or another front.",
 }

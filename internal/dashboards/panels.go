@@ -202,6 +202,7 @@ func processes() Section {
 			{Title: "Fronts: connections", Unit: PerSecond, Help: "Accepted, handed to a successor, closed without a response.", Queries: []Query{
 				sum(m.HTTPAccepted, "accepted"), sum(m.HTTPInherited, "inherited"), sum(m.HTTPBequeathed, "bequeathed"), by(m.HTTPClosed, "reason"),
 			}},
+			{Title: "Fronts: pauses of accepting", Unit: PerSecond, Help: "Times that new connections began to wait in the listening socket's backlog.", Queries: []Query{by(m.HTTPPaused, "reason")}},
 			{Title: "Fronts: slow clients", Unit: PerSecond, Help: "Connections that an event loop left to a goroutine, and those that came back.", Queries: []Query{
 				by(m.HTTPHandedOver, "reason"), sum(m.HTTPCameBack, "came back"),
 			}},
