@@ -51,6 +51,7 @@ type Discovery interface {
 type Options struct {
 	HTTP      string           // address to listen on
 	Listener  *net.TCPListener // if set, used in place of listening on HTTP
+	Waits     bool             // nothing is accepted before Accept is called: a predecessor does meanwhile
 	Discovery Discovery
 	Instance  string // this process' name, for metrics and its peers
 	Version   string

@@ -56,6 +56,8 @@ type Terminator struct {
 	loops    *eventloop.Loops                // nil: each connection has a goroutine
 	taker    atomic.Pointer[eventloop.Loops] // loops, for other goroutines
 	heir     atomic.Pointer[Heir]
+	accept   chan struct{} // closed by Accept
+	accepts  sync.Once
 	leaving  atomic.Bool // told to end: not ready
 	draining atomic.Bool // no longer accepting
 }
@@ -75,9 +77,12 @@ func New(opts Options) (*Terminator, error) {
 		return nil, fmt.Errorf("terminator: --trusted-proxies: %w", err)
 	}
 	t := &Terminator{
-		opts: opts, log: opts.Logger, trusted: trusted, pressure: newPressure(),
+		opts: opts, log: opts.Logger, trusted: trusted, pressure: newPressure(), accept: make(chan struct{}),
 		memory:    memory.New(int64(opts.ClientMemory) / 2),
 		admission: admission.New(opts.MinInFlight, opts.MaxInFlight, opts.LatencyTarget),
+	}
+	if !opts.Waits {
+		t.Accept()
 	}
 	t.held = held.New(held.Options{Most: opts.MaxConns, Memory: t.memory, Metrics: opts.Metrics})
 	t.bus, err = nanobus.New(nanobus.Options{
@@ -206,7 +211,14 @@ func (t *Terminator) Run(ctx context.Context) error {
 	watched, served := make(chan error, 1), make(chan error, 1)
 	running.Go(func() { watched <- t.opts.Discovery.Watch(background, t.front.Discovered) })
 	running.Go(func() { t.admission.Run(background) })
-	running.Go(func() { served <- t.acceptClients() })
+	running.Go(func() {
+		select {
+		case <-t.accept:
+			served <- t.acceptClients()
+		case <-ctx.Done():
+			served <- nil
+		}
+	})
 	t.log.Info().Str(logging.Addr, t.Addr().String()).Msg("serving HTTP")
 
 	var failed error
@@ -218,7 +230,9 @@ func (t *Terminator) Run(ctx context.Context) error {
 		}
 	case err := <-served:
 		serving = false
-		failed = fmt.Errorf("terminator: serving ended: %w", err)
+		if ctx.Err() == nil {
+			failed = fmt.Errorf("terminator: serving ended: %w", err)
+		}
 	case err := <-watched:
 		if ctx.Err() == nil {
 			failed = fmt.Errorf("terminator: discovery ended: %w", err)

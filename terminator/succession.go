@@ -12,6 +12,9 @@ func (t *Terminator) Inherits() bool { return t.loops != nil }
 // on; the others are still the caller's. It is for a terminator that Inherits.
 func (t *Terminator) Inherit(fds []int, note []byte) (taken int) { return t.loops.Inherit(fds, note) }
 
+// Accept has a terminator accept connections that Waits. Idempotent.
+func (t *Terminator) Accept() { t.accepts.Do(func() { close(t.accept) }) }
+
 // Heir is a successor that takes connections.
 type Heir interface {
 	// Pass passes descriptors on, with a note on them, and returns how many, from the first on, the successor has taken; -1

@@ -322,3 +322,28 @@ func TestSuccession_UnderLoad(t *testing.T) {
 	wg.Wait()
 	t.Logf("%d requests", asked.Load())
 }
+
+// A successor accepts nothing before it is told to: it may not know its instances yet.
+func TestSuccession_Waits(t *testing.T) {
+	bothWays(t, func(t *testing.T) {
+		f := startFront(t, Options{Waits: true})
+		f.work(t, "w1", text("done"))
+		c := f.dial(t) // into the backlog
+		c.send("GET / HTTP/1.1\nHost: h\n\n")
+		f.bus.Links() // what it does meanwhile
+		if n := f.count(metrics.HTTPAccepted); n != 0 {
+			t.Errorf("%d connections were accepted", n)
+		}
+		f.Accept()
+		if r := c.read("GET"); r.StatusCode != 200 {
+			t.Errorf("%d", r.StatusCode)
+		}
+		// One that ends before has taken nothing.
+		never := startFront(t, Options{Waits: true})
+		d := never.dial(t)
+		d.send("GET / HTTP/1.1\nHost: h\n\n")
+		if err := never.stop(); err != nil || never.count(metrics.HTTPAccepted) != 0 {
+			t.Errorf("%v, %d accepted", err, never.count(metrics.HTTPAccepted))
+		}
+	})
+}

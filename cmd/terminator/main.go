@@ -111,7 +111,7 @@ func run(ctx context.Context, args []string, std cli.IO) error {
 		return err
 	}
 	t, err := terminator.New(terminator.Options{
-		HTTP: f.HTTP, Listener: passed, Discovery: watched, Instance: f.Instance, Version: buildinfo.Get().Version,
+		HTTP: f.HTTP, Listener: passed, Waits: heir != nil, Discovery: watched, Instance: f.Instance, Version: buildinfo.Get().Version,
 		Security:       security,
 		TrustedProxies: f.TrustedProxies,
 		HeaderTimeout:  f.HeaderTimeout, BodyTimeout: f.BodyTimeout, IdleTimeout: f.IdleTimeout,

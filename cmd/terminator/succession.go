@@ -70,6 +70,7 @@ func succession(ctx context.Context, end func(), f *flags, heir *inherited, t *t
 			case <-tick.C:
 			}
 		}
+		t.Accept() // what comes before is the predecessor's: it would get a 503 here
 		var inherit func([]int, []byte) int
 		if t.Inherits() {
 			inherit = t.Inherit
