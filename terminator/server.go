@@ -199,8 +199,8 @@ func (t *Terminator) Addr() net.Addr { return t.listener.Addr() }
 // Links returns the state of the links to the instances.
 func (t *Terminator) Links() []nanobus.LinkInfo { return t.bus.Links() }
 
-// Slow returns the requests after that one, by its number, that were among the slowest.
-func (t *Terminator) Slow(after uint64) []exchange.Slow { return t.front.Slow(after) }
+// Slowest returns t's requests after that one, by its number, that were among the slowest.
+func Slowest(t *Terminator, after uint64) []exchange.Slow { return t.front.Slow(after) }
 
 // Run serves until ctx ends, and for DrainDelay longer unless ErrSucceeded is
 // the cause. Then it drains: it takes no new connections, answers what is in

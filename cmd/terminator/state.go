@@ -115,7 +115,7 @@ func (r *front) serves(t *terminator.Terminator, to *admin.Server) {
 	to.Handle("/links.json", answer(func() any { return t.Links() }))
 	to.Handle("/slow.json", http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		after, _ := strconv.ParseUint(q.FormValue("after"), 10, 64) // all that are kept, without
-		answer(func() any { return map[string]any{"requests": t.Slow(after)} }).ServeHTTP(w, q)
+		answer(func() any { return map[string]any{"requests": terminator.Slowest(t, after)} }).ServeHTTP(w, q)
 	}))
 	to.Handle("/state.json", answer(func() any {
 		reasons := r.unready()
