@@ -85,6 +85,7 @@ CACHE_QUERY_INTERFACE = 127.0.0.1
 CACHE_QUERY_PORT = %[4]s
 MAX_CREATES_PER_MINUTE = inf
 MAX_UPDATES_PER_SECOND = inf
+ENABLE_TAGS = False
 CARBON_METRIC_INTERVAL = 0
 `, dir, line, pickle, query))
 	write(t, filepath.Join(dir, "nanofront_test_settings.py"), fmt.Sprintf(`SECRET_KEY = 'of a test'
@@ -114,7 +115,13 @@ make_server('127.0.0.1', %s, get_wsgi_application(), handler_class=Quiet).serve_
 		}
 	}
 	p.run(dir, "carbon-cache", "--config="+filepath.Join(dir, "conf/carbon.conf"), "--nodaemon", "start")
-	p.run(dir, "/usr/bin/python3", "serve.py") // the system's, which has Graphite-web
+	migrate := exec.CommandContext(t.Context(), "/usr/bin/python3", "-m", "django", "migrate", "--run-syncdb") // the system's, which has Graphite-web
+	migrate.Dir = dir
+	migrate.Env = append(os.Environ(), "PYTHONPATH="+dir, "DJANGO_SETTINGS_MODULE=graphite.settings", "GRAPHITE_SETTINGS_MODULE=nanofront_test_settings")
+	if b, err := migrate.CombinedOutput(); err != nil {
+		t.Fatalf("making Graphite-web's database: %v\n%s", err, b)
+	}
+	p.run(dir, "/usr/bin/python3", "serve.py")
 	install := exec.CommandContext(t.Context(), "npm", "install", "--no-audit", "--no-fund", "--no-optional", "--ignore-scripts", "statsd@0.9.0")
 	install.Dir = dir
 	install.Env = append(os.Environ(), "npm_config_update_notifier=false")
@@ -154,7 +161,8 @@ func (p *pipeline) run(dir, name string, args ...string) {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait() // killed, so it tells nothing
 		if p.t.Failed() {
-			p.t.Logf("%s printed:\n%s", name, out)
+			text := out.String()
+			p.t.Logf("%s printed, at the end:\n%s", name, text[max(0, len(text)-3000):])
 		}
 	})
 }
@@ -253,7 +261,7 @@ func loadedFront(t *testing.T, addr string) (front string, set *metrics.Set) {
 	table := registry.Snapshot{
 		Instances: []registry.Instance{{Service: "work", ID: "work-1", Address: address, Window: 4096, Weight: registry.DefaultWeight}},
 		Routes: &registry.Routes{
-			Version: registry.RoutesVersion, Goals: registry.Goals{registry.Duration(100 * time.Millisecond), registry.Duration(500 * time.Millisecond)},
+			Version: registry.RoutesVersion, Goals: registry.Goals{registry.Duration(200 * time.Millisecond), registry.Duration(550 * time.Millisecond)},
 			Routes: []registry.Route{{Name: "work", Match: registry.Match{Prefix: "/"}, Service: "work", Hedge: registry.HedgeOff}},
 		},
 	}
@@ -267,6 +275,7 @@ func loadedFront(t *testing.T, addr string) (front string, set *metrics.Set) {
 		t.Fatal(err)
 	}
 	testutil.Start(t, "the front", front1.Run)
+	testutil.Eventually(t, "the front has a link", func() bool { return set.Gauge(metrics.UpstreamInstances, "work").Value() == 1 })
 	reporter, err := metrics.NewReporter(set, metrics.StatsdOptions{Addr: addr, Flush: time.Second, Interval: 200 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
@@ -301,7 +310,7 @@ func load(t *testing.T, front string, rate int, duration time.Duration) (took []
 		case i%33 == 0:
 			ms = 700
 		case i%11 == 5:
-			ms = 250
+			ms = 400
 		}
 		wg.Go(func() {
 			start := time.Now()
@@ -357,6 +366,8 @@ func TestPipeline_GraphsShowWhatClientsSaw(t *testing.T) {
 	}
 	const requests = "sumSeries(stats.counters.nanofront.terminator.*.http.requests.count)"
 	testutil.Eventually(t, "the last requests are in Graphite", func() bool { return p.sum(requests, 55) >= float64(len(took)) })
+	const counted = "sumSeries(stats.counters.nanofront.terminator.*.upstream.work.measured.count)"
+	testutil.Eventually(t, "they count for their goals", func() bool { return p.sum(counted, 120) >= float64(len(took)) })
 	testutil.Eventually(t, "they are rolled up", func() bool { return p.sum(requests, 120) >= float64(len(took)) })
 
 	latency := func(part string) string {
@@ -375,6 +386,15 @@ func TestPipeline_GraphsShowWhatClientsSaw(t *testing.T) {
 		}
 		return slices.Max(list)
 	}
+	// Of several flushes' p99 that of most is the one of all, however the machine stalled in one.
+	median := func(list []float64) float64 {
+		if len(list) == 0 {
+			return math.NaN()
+		}
+		slices.Sort(list)
+		return list[len(list)/2]
+	}
+	var worst float64
 	const exact, rolled = 55, 120 // seconds back: what is older than a minute is there only rolled up
 	for _, view := range []struct {
 		name            string
@@ -382,15 +402,20 @@ func TestPipeline_GraphsShowWhatClientsSaw(t *testing.T) {
 	}{{"as it was", exact, 0}, {"rolled up", rolled, 0}, {"few pixels", exact, 7}, {"rolled up, few pixels", rolled, 5}} {
 		max := p.points(latency("max"), view.seconds, view.pixels)
 		near(view.name+": max", highest(max), rank(1), 0.02)
-		near(view.name+": p99", highest(p.points(latency("p99"), view.seconds, view.pixels)), rank(0.99), 0.02)
+		if p99 := p.points(latency("p99"), view.seconds, view.pixels); view.seconds == exact && view.pixels == 0 {
+			near(view.name+": p99, of most flushes", median(p99), rank(0.99), 0.02)
+			worst = highest(p99)
+		} else if got := highest(p99); math.Abs(got-worst) > 0.001*worst || math.IsNaN(got) {
+			t.Errorf("%s: the worst p99 of a flush has become %v, it was %v", view.name, got, worst)
+		}
 		if view.pixels > 0 && len(max) > view.pixels {
 			t.Errorf("%s: %d points in %d pixels", view.name, len(max), view.pixels)
 		}
 	}
 	for name, back := range map[string]int{"as it was": exact, "rolled up": rolled} {
 		near(name+": requests", p.sum(requests, back), float64(len(took)), 0.02)
-		measured := p.sum("sumSeries(stats.counters.nanofront.terminator.*.upstream.work.measured.count)", back)
-		for _, goal := range []time.Duration{100 * time.Millisecond, 500 * time.Millisecond} {
+		measured := p.sum(counted, back)
+		for _, goal := range []time.Duration{200 * time.Millisecond, 550 * time.Millisecond} {
 			got := 100 * p.sum("sumSeries(stats.counters.nanofront.terminator.*.upstream.work.within."+metrics.GoalName(goal)+".count)", back) / measured
 			want := within(goal)
 			t.Logf("%s: %.3f %% within %v, clients saw %.3f %%", name, got, goal, want)
@@ -404,6 +429,36 @@ func TestPipeline_GraphsShowWhatClientsSaw(t *testing.T) {
 	near("lines received", received, sent, 0.05)
 
 	p.draw(seconds + 10)
+	p.save()
+}
+
+// save has Graphite-web keep the dashboards, and show them again.
+func (p *pipeline) save() {
+	for _, s := range Sections() {
+		b, err := os.ReadFile(filepath.Join(deploy, "graphite/dashboards/nanofront-"+s.ID+".json"))
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		resp, err := http.PostForm(p.web+"/dashboard/save/nanofront-"+s.ID, url.Values{"state": {string(b)}})
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		said, err := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		if err != nil || !strings.Contains(string(said), `"success"`) {
+			p.t.Errorf("saving %s: %d, %.300s, %v", s.ID, resp.StatusCode, said, err)
+		}
+		resp, err = http.Get(p.web + "/dashboard/load/nanofront-" + s.ID)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		var loaded struct{ State struct{ Graphs []any } }
+		err = json.NewDecoder(resp.Body).Decode(&loaded)
+		_ = resp.Body.Close()
+		if err != nil || len(loaded.State.Graphs) != len(s.Panels) {
+			p.t.Errorf("loading %s: %d graphs of %d panels, %v", s.ID, len(loaded.State.Graphs), len(s.Panels), err)
+		}
+	}
 }
 
 // draw has each panel of each dashboard drawn.
