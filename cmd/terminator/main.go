@@ -67,6 +67,7 @@ func run(ctx context.Context, args []string, std cli.IO) error {
 	tuning.Within(max(int64(f.ClientMemory)/16*15, leastMemory)) // the rest is the program's code
 	if f.Instance == "" {
 		f.Instance = registry.NewID("terminator")
+		f.NameBySlot("terminator")
 	}
 	heir, err := takeOver(ctx, &f)
 	if err != nil {

@@ -54,6 +54,7 @@ func (f *Flags) Serve(ctx context.Context, service string, newRole func(handlers
 	name := f.Instance
 	if name == "" {
 		name = handlers.DefaultInstance(service)
+		f.NameBySlot(service)
 	}
 	if err := f.check(service, name); err != nil {
 		return err

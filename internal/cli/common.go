@@ -1,9 +1,11 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -15,6 +17,7 @@ import (
 	"nanofront/internal/buildinfo"
 	"nanofront/internal/logging"
 	"nanofront/internal/prometheus"
+	"nanofront/internal/slots"
 	"nanofront/metrics"
 )
 
@@ -32,11 +35,13 @@ type Common struct {
 	StatsdFlush    time.Duration `group:"Logs and metrics" default:"10s" range:"100ms..10m" placeholder:"DURATION" help:"The StatsD server's flush interval, 100ms to 10m. Percentiles are of this time and two reports."`
 	StatsdPrefix   string        `group:"Logs and metrics" default:"nanofront" placeholder:"PREFIX" help:"What names in StatsD begin with."`
 	StatsdTags     string        `group:"Logs and metrics" default:"none" oneof:"none,dogstatsd,influxdb" placeholder:"DIALECT" help:"How StatsD lines say of what a value is: by names (none), or by tags, as dogstatsd or influxdb have them."`
+	StatsdName     string        `group:"Logs and metrics" placeholder:"NAME" help:"Name of this process in StatsD. Default: --instance, or else the role, the host's name, and the lowest number that no other such process on the machine has."`
 	StatsdSample   float64       `group:"Logs and metrics" default:"0" range:"0..1" placeholder:"SHARE" help:"Share of individual timings sent to StatsD too, 0 to 1."`
 	LogLevel       string        `group:"Logs and metrics" default:"info" oneof:"debug,info,warn,error,off" placeholder:"LEVEL" help:"Lowest level that is logged: debug, info, warn, error or off."`
 	LogFormat      string        `group:"Logs and metrics" default:"auto" oneof:"auto,json,console" placeholder:"FORMAT" help:"Format of log lines: json, console, or auto (console on a terminal)."`
 
-	statsdAsked bool // for a server; else there need not be one at the default address
+	statsdAsked bool   // for a server; else there need not be one at the default address
+	role        string // whose name was drawn: NameBySlot
 
 	// AdminListener, if set, is served in place of listening on Admin.
 	AdminListener *net.TCPListener `kong:"-"`
@@ -63,11 +68,33 @@ type Base struct {
 	system    string // as --system says
 	announced string // the admin address for others; empty: none
 
+	slot  *slots.Slot // nil: none
 	logs  *logging.Log
 	stop  context.CancelFunc
 	loops sync.WaitGroup
 	once  sync.Once
 	err   error
+}
+
+// NameBySlot says that the instance's name, of a role, is drawn and lasts for one run. In StatsD, where each name stays for
+// months, the process goes by a number of its machine instead, unless it is told a name.
+func (c *Common) NameBySlot(role string) { c.role = role }
+
+// statsdName is the name in StatsD, and the number that is a part of it, if one is.
+func (c *Common) statsdName(instance string) (name string, slot *slots.Slot, err error) {
+	switch {
+	case c.StatsdName != "":
+		return c.StatsdName, nil, nil
+	case c.role == "" || c.Statsd == "":
+		return instance, nil, nil
+	}
+	slot, err = slots.Take(slots.Dir(), c.role)
+	if err != nil {
+		return instance, nil, err
+	}
+	host, _ := os.Hostname() // without one the role and the number have to do
+	host, _, _ = strings.Cut(host, ".")
+	return strings.Trim(c.role+"-"+host, "-") + "-" + strconv.Itoa(slot.Number), slot, nil
 }
 
 // Start starts what the flags ask for, in the name of a program and an instance, which
@@ -89,7 +116,13 @@ func (c *Common) Start(program, instance string, ready func() []string) (*Base, 
 		with = with.Str(logging.Instance, instance)
 	}
 	b := &Base{Log: with.Logger(), Metrics: set, system: c.System, logs: logs}
+	name, slot, err := c.statsdName(instance)
+	if err != nil {
+		b.Log.Warn().Err(err).Msg("the name in StatsD is one of this run only; --statsd-name or --instance gives a lasting one")
+	}
+	b.slot = slot
 	reporter, err := metrics.NewReporter(set, metrics.StatsdOptions{
+		Name:     func() string { return cmp.Or(name, "-") },
 		Addr:     c.Statsd,
 		Interval: c.StatsdInterval,
 		Flush:    c.StatsdFlush,
@@ -132,6 +165,9 @@ func (b *Base) Close() error {
 		}
 		b.stop()
 		b.loops.Wait()
+		if b.slot != nil {
+			_ = b.slot.Close() // the kernel does it otherwise
+		}
 		b.err = b.logs.Close()
 	})
 	return b.err

@@ -6,6 +6,7 @@ import (
 	stdlog "log"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -103,5 +104,41 @@ func TestCommon_StartFails(t *testing.T) {
 		if _, err := c.Start("x", "", nil); !errors.As(err, &usage) {
 			t.Errorf("a wrong %s gives %v, want a UsageError", name, err)
 		}
+	}
+}
+
+// A process without a name of its own goes by a number in StatsD, which a restart gets again.
+func TestCommon_NamesInStatsd(t *testing.T) {
+	t.Setenv("XDG_RUNTIME_DIR", t.TempDir())
+	host, _ := os.Hostname()
+	host, _, _ = strings.Cut(host, ".")
+	nameOf := func(c Common) (name string, give func()) {
+		c.Statsd = "127.0.0.1:8125"
+		name, slot, err := c.statsdName("terminator-x-abcdefgh")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return name, func() {
+			if slot != nil {
+				_ = slot.Close()
+			}
+		}
+	}
+	var drawn Common
+	drawn.NameBySlot("terminator")
+	first, give := nameOf(drawn)
+	second, _ := nameOf(drawn)
+	give()
+	again, _ := nameOf(drawn)
+	if first != "terminator-"+host+"-1" || second != "terminator-"+host+"-2" || again != first {
+		t.Errorf("names %q, %q, and after a restart %q", first, second, again)
+	}
+	if name, _ := nameOf(Common{}); name != "terminator-x-abcdefgh" {
+		t.Errorf("with --instance: %q", name)
+	}
+	told := drawn
+	told.StatsdName = "front-7"
+	if name, _ := nameOf(told); name != "front-7" {
+		t.Errorf("with --statsd-name: %q", name)
 	}
 }

@@ -34,7 +34,7 @@ var mayImport = []row{
 	{"internal/admin", "internal/logging metrics github.com/rs/zerolog", ""},
 	{"internal/buildinfo", "", ""},
 	{"internal/chores", "", ""},
-	{"internal/cli", "internal/admin internal/buildinfo internal/contexts internal/logging internal/prometheus internal/terminal metrics registry github.com/alecthomas/kong github.com/rs/zerolog", ""},
+	{"internal/cli", "internal/admin internal/buildinfo internal/contexts internal/logging internal/prometheus internal/slots internal/terminal metrics registry github.com/alecthomas/kong github.com/rs/zerolog", ""},
 	{"internal/contexts", "internal/wholefile", ""},
 
 	{"internal/dashboards", "metrics", "what is shown of metrics"},
@@ -54,6 +54,7 @@ var mayImport = []row{
 	{"internal/process", "golang.org/x/sys", ""},
 	{"internal/prometheus", "internal/buildinfo metrics github.com/prometheus/client_golang github.com/prometheus/client_model google.golang.org/protobuf", "the only one that knows Prometheus' client, and on no request's way"},
 	{"internal/rawsock", "golang.org/x/sys", ""},
+	{"internal/slots", "", ""},
 	{"internal/supervisor", "internal/process internal/terminal", ""},
 	{"internal/systemd", "", ""},
 	{"internal/tasks", "", ""},

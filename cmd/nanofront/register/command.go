@@ -31,6 +31,7 @@ func (c *Command) Run(ctx context.Context, _ cli.IO) error {
 	}
 	if in.ID == "" {
 		in.ID = registry.NewID(c.Service)
+		c.NameBySlot(c.Service)
 	}
 	if err := in.Validate(); err != nil {
 		return &cli.UsageError{Err: err}
