@@ -54,7 +54,7 @@ type mistakes interface {
 const packages = `admin|admission|blocking|buildinfo|busflags|chaos|cli|collect|compare|conns|discovery|drivers|` +
 	`dashboards|embedded|eventloop|exchange|forwarded|freeport|handlers|handover|http1|httpmsg|lastknown|` +
 	`load|logging|metrics|nanobus|otlp|peers|program|rawsock|registry|report|result|` +
-	`scenario|slots|static|supervisor|system|systemd|tasks|terminal|terminator|testutil|tlsfiles|tuning|` +
+	`scenario|slots|soak|static|supervisor|system|systemd|tasks|terminal|terminator|testutil|tlsfiles|tuning|` +
 	`unixpath|uri|wholefile|wire`
 
 var packagePattern = regexp.MustCompile(`(^|[:;] |\()(?:(?:` + packages + `): )+`)
