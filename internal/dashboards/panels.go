@@ -200,7 +200,7 @@ func processes() Section {
 			{Title: "Fronts: memory for slow clients", Unit: Bytes, Help: "At most half of --client-memory.", Queries: []Query{by(m.HTTPMemory, Instance)}},
 			{Title: "Fronts: bytes", Unit: BytesRate, Help: "Read from clients and written to them.", Queries: []Query{sum(m.HTTPBytesIn, "in"), sum(m.HTTPBytesOut, "out")}},
 			{Title: "Fronts: connections", Unit: PerSecond, Help: "Accepted, handed to a successor, closed without a response.", Queries: []Query{
-				sum(m.HTTPAccepted, "accepted"), sum(m.HTTPInherited, "inherited"), sum(m.HTTPBequeathed, "bequeathed"), by(m.HTTPClosed, "reason"), by(m.HTTPAcceptPaused, "reason"),
+				sum(m.HTTPAccepted, "accepted"), sum(m.HTTPInherited, "inherited"), sum(m.HTTPBequeathed, "bequeathed"), by(m.HTTPClosed, "reason"),
 			}},
 			{Title: "Fronts: pauses of accepting", Unit: PerSecond, Help: "Times that new connections began to wait in the listening socket's backlog.", Queries: []Query{by(m.HTTPPaused, "reason")}},
 			{Title: "Fronts: slow clients", Unit: PerSecond, Help: "Connections that an event loop left to a goroutine, and those that came back.", Queries: []Query{
