@@ -23,7 +23,7 @@ import (
 func TestWay_Files(t *testing.T) {
 	t.Parallel()
 	const (
-		most, mostFront = 60, 30 // in all, and of the front's own: so many there are, and no more are to come
+		most, mostFront = 61, 30 // in all, and of the front's own: so many there are, and no more are to come
 		few, many       = 500, 2500
 	)
 	dir := t.TempDir()
