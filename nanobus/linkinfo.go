@@ -1,6 +1,10 @@
 package nanobus
 
-import "nanofront/nanobus/balance"
+import (
+	"time"
+
+	"nanofront/nanobus/balance"
+)
 
 // LinkInfo is the state of one link, for display.
 type LinkInfo struct {
@@ -27,6 +31,8 @@ type LinkInfo struct {
 	// ClockKnown says whether the peer's clock is known against ours, so that
 	// Timing can tell the way out from the way back.
 	ClockKnown bool `json:"-"`
+	// ClockAhead is how far it is ahead, if that is known.
+	ClockAhead time.Duration `json:"-"`
 }
 
 // Links returns the state of the links that this process dials.
@@ -46,7 +52,8 @@ func (b *Bus) Links() []LinkInfo {
 			Weight:  balance.Effective(in.Weight), Share: l.Target.Standing.Share(),
 			Window: l.Target.Window(), InFlight: l.InFlight(), Replies: l.Target.Replies(),
 			LatencyMS: l.Target.Latency().Seconds() * 1e3, ClockKnown: l.PeerClock.Known.Load(),
-			Rate: recent.Rate, Failed: recent.Failed, P50: recent.P50.Seconds() * 1e3, P99: recent.P99.Seconds() * 1e3,
+			ClockAhead: time.Duration(l.PeerClock.Ahead.Load()) * time.Microsecond,
+			Rate:       recent.Rate, Failed: recent.Failed, P50: recent.P50.Seconds() * 1e3, P99: recent.P99.Seconds() * 1e3,
 		})
 	}
 	return infos

@@ -53,10 +53,10 @@ func (t *Recorder) give(r *Record, w *want) {
 // anew.
 func (t *Recorder) missing(asks []Ask) {
 	for _, a := range asks {
-		t.metrics.incomplete.Inc()
 		if a.Report {
-			continue
+			continue // asked of all, whether called or not
 		}
+		t.metrics.incomplete.Inc()
 		t.Export(&Record{
 			Trace: a.Trace, Parent: a.Span, ID: NewSpanID(), Kind: Inside, Name: "lost", Start: time.Now().UnixNano(), Why: Asked, Incomplete: true,
 		})

@@ -32,6 +32,9 @@ type wantedSet struct {
 
 // add takes an ask, and reports whether it is the first for its trace. There may be no room for it.
 func (s *wantedSet) add(a Ask, ours bool, now time.Time) (first bool) {
+	if !ours {
+		a.Offset = UnknownOffset // it is another process' clock
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if w := s.m[a.Trace]; w != nil {

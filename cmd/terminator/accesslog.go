@@ -29,9 +29,6 @@ type accessFile struct {
 // openAccessLog opens the access log's file, and has SIGHUP open it anew. nil: it has none.
 func openAccessLog(f *flags, base *cli.Base) (*accessFile, error) {
 	if f.AccessLogFile == "" {
-		if f.AccessLogFormat == "combined" {
-			return nil, cli.Usagef("--access-log-format combined: needs --access-log-file FILE, since the log on standard error has other lines, too; - is standard output")
-		}
 		return nil, nil //nolint:nilnil // none is a file to close as well
 	}
 	file, err := logging.OpenFile(f.AccessLogFile)

@@ -63,6 +63,9 @@ func run(ctx context.Context, args []string, std cli.IO) error {
 	}, &f, args, std); err != nil {
 		return err
 	}
+	if err := f.check(); err != nil {
+		return err
+	}
 	tuning.Apply()
 	tuning.Within(max(int64(f.ClientMemory)/16*15, leastMemory)) // the rest is the program's code
 	if f.Instance == "" {
@@ -104,9 +107,6 @@ func run(ctx context.Context, args []string, std cli.IO) error {
 		return err
 	}
 	defer lines.close()
-	if f.TraceOTLP == "" && (f.TraceSample > 0 || f.TraceSlowerThan > 0) {
-		return cli.Usagef("--trace-sample and --trace-slower-than need --trace-otlp URL, which says where traces go")
-	}
 	tracer, err := f.Flags.Recorder("terminator", f.Instance, buildinfo.Get().Version, base)
 	if err != nil {
 		return err
@@ -156,4 +156,15 @@ func run(ctx context.Context, args []string, std cli.IO) error {
 	}()
 	defer func() { over(); <-managed }()
 	return t.Run(ctx)
+}
+
+// check looks at what one flag alone doesn't show.
+func (f *flags) check() error {
+	switch {
+	case f.TraceOTLP == "" && (f.TraceSample > 0 || f.TraceSlowerThan > 0):
+		return cli.Usagef("--trace-sample and --trace-slower-than need --trace-otlp URL, which says where traces go")
+	case f.AccessLogFile == "" && f.AccessLogFormat == "combined":
+		return cli.Usagef("--access-log-format combined: needs --access-log-file FILE, since the log on standard error has other lines, too; - is standard output")
+	}
+	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"nanofront/internal/terminal"
 	"nanofront/nanobus"
 	"nanofront/registry"
+	"nanofront/trace"
 )
 
 // linkTime is how long an instance may at least take to be linked, however
@@ -35,6 +36,7 @@ type CallOptions struct {
 	// Count requests are sent, one after the other.
 	Count int
 	JSON  bool
+	Trace bool // show what each instance did; for one request
 	Color bool
 	Out   io.Writer
 }
@@ -48,24 +50,36 @@ func Call(ctx context.Context, o CallOptions) error {
 	if err != nil {
 		return err
 	}
+	var tree *spanTree
+	linked := list
+	subscriptions := make(map[string]func(nanobus.Event))
+	if o.Trace {
+		tree = newSpanTree()
+		subscriptions[trace.TopicSpans] = tree.told
+		all, err := Target{}.find(ctx, o.Discovery, true)
+		if err != nil {
+			return err
+		}
+		linked = traceable(all, list)
+	}
 	bus, err := nanobus.New(nanobus.Options{
 		Service: "call", Instance: registry.NewID("call"), Version: buildinfo.Get().Version, Slots: 16,
-		Security: o.Security, Bodies: true,
+		Security: o.Security, Bodies: true, Subscriptions: subscriptions,
 	})
 	if err != nil {
 		return err
 	}
 	defer func() { _ = bus.Close() }() // nothing is lost with it
-	if err := bus.SetInstances(list); err != nil {
+	if err := bus.SetInstances(linked); err != nil {
 		return err
 	}
-	if err := settle(ctx, bus, list, max(o.Timeout, linkTime)); err != nil {
+	if err := settle(ctx, bus, linked, max(o.Timeout, linkTime)); err != nil {
 		return err
 	}
 	p := newCallPrinter(&o)
 	svc := bus.Service(o.Target.Service)
 	for range o.Count {
-		r := once(ctx, bus, svc, &o)
+		r := once(ctx, bus, svc, &o, tree)
 		if ctx.Err() != nil && r.failed != nil {
 			break // cancelled; the calls so far are summed up
 		}
@@ -131,10 +145,14 @@ type reply struct {
 	clockKnown                 bool
 	failed                     error // why there is no response
 	code                       string
+
+	tree  *spanTree // nil: not asked for
+	spans []trace.Reported
+	sent  int64 // ns since 1970
 }
 
 // once sends one request and waits for its result.
-func once(ctx context.Context, bus *nanobus.Bus, svc *nanobus.Service, o *CallOptions) *reply {
+func once(ctx context.Context, bus *nanobus.Bus, svc *nanobus.Service, o *CallOptions, tree *spanTree) *reply {
 	r := &reply{service: o.Target.Service, instance: o.Target.Instance}
 	req := *o.Request
 	if id := req.Header.Get("x-request-id"); id != nil {
@@ -144,12 +162,16 @@ func once(ctx context.Context, bus *nanobus.Bus, svc *nanobus.Service, o *CallOp
 		r.id = string(id)
 		req.Header = append(req.Header[:len(req.Header):len(req.Header)], httpmsg.Field{Name: []byte("x-request-id"), Value: id})
 	}
+	if r.tree = tree; tree != nil {
+		tree.mark(&req)
+	}
 	done := make(chan struct{})
 	c := nanobus.NewCall()
 	c.Done = func(c *nanobus.Call) {
 		c.Keep()
 		close(done)
 	}
+	r.sent = time.Now().UnixNano()
 	if err := svc.Go(c, &req, o.Timeout); err != nil {
 		r.fail(err, o)
 		return r
@@ -175,6 +197,9 @@ func once(ctx context.Context, bus *nanobus.Bus, svc *nanobus.Service, o *CallOp
 		r.failed = fmt.Errorf("the answer from %s is not HTTP: %w", r.where(), err)
 	} else if c.Download != nil {
 		r.rest(c)
+	}
+	if tree != nil {
+		r.spans = tree.gather(ctx, bus)
 	}
 	return r // with the call, whose memory the response has
 }

@@ -12,6 +12,7 @@ import (
 
 	"nanofront/internal/terminal"
 	"nanofront/nanobus"
+	"nanofront/trace"
 )
 
 // barWidth is how many characters stand for the whole of a request's time.
@@ -72,6 +73,9 @@ func (p *callPrinter) print(r *reply) {
 		p.printLine(r)
 	case r.failed == nil:
 		p.printWhole(r)
+	}
+	if r.tree != nil && !p.json {
+		p.printTree(r)
 	}
 }
 
@@ -207,10 +211,15 @@ type callRecord struct {
 	Code       string              `json:"code,omitempty"`
 	Timing     map[string]int64    `json:"timing_us,omitempty"`
 	ClockKnown bool                `json:"clock_known"`
+	TraceID    string              `json:"trace_id,omitempty"`
+	Spans      []trace.Reported    `json:"spans,omitempty"`
 }
 
 func (p *callPrinter) printJSON(r *reply) {
 	rec := callRecord{Service: r.service, Instance: r.instance, Address: r.address, RequestID: r.id, Code: r.code, ClockKnown: r.clockKnown}
+	if r.tree != nil {
+		rec.TraceID, rec.Spans = r.tree.parent.Trace.String(), r.spans
+	}
 	if r.failed != nil {
 		rec.Error = r.failed.Error()
 	} else {

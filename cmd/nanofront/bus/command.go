@@ -74,11 +74,18 @@ type callCommand struct {
 	Instance string        `placeholder:"NAME" help:"Call this instance of the service. Default: the one that the bus chooses."`
 	Timeout  time.Duration `default:"2s" range:"1ms..5m" placeholder:"DURATION" help:"Total time for the request, 1ms to 5m."`
 	Count    int           `default:"1" range:"1..100000" placeholder:"N" help:"Requests to send, one after the other; several get a line each and a summary."`
+	Trace    bool          `help:"Show what each instance did for the request, as a tree with times. Handlers must keep spans (--trace-ring or --trace-otlp)."`
 	JSON     bool          `name:"json" help:"Print a line of JSON for each request."`
 }
 
 // Run implements command.
 func (c *callCommand) Run(ctx context.Context, std cli.IO) error {
+	switch {
+	case c.Trace && c.Count > 1:
+		return cli.Usagef("--trace is for one request: leave out --count")
+	case c.Trace && hasTraceParent(c.Header):
+		return cli.Usagef("--trace sets the field traceparent itself: leave out that --header")
+	}
 	body, err := readBody(c.Body, std.In)
 	if err != nil {
 		return cli.Usagef("--body: %w", err)
@@ -94,7 +101,7 @@ func (c *callCommand) Run(ctx context.Context, std cli.IO) error {
 	defer func() { _ = src.Close() }() // nothing is lost with it
 	return Call(ctx, CallOptions{
 		Target: Target{Service: c.Service, Instance: c.Instance}, Discovery: src, Security: security, Request: req,
-		Timeout: c.Timeout, Count: c.Count, JSON: c.JSON, Color: !c.JSON && terminal.Colours(std.Out), Out: std.Out,
+		Timeout: c.Timeout, Count: c.Count, JSON: c.JSON, Trace: c.Trace, Color: !c.JSON && terminal.Colours(std.Out), Out: std.Out,
 	})
 }
 
