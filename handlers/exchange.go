@@ -57,7 +57,7 @@ func (x *Exchange) Context() context.Context {
 	}
 	if x.span.traced() {
 		s := x.span // the context may outlive the exchange
-		return tracedContext{x.bus.Context(), &s}
+		return context.WithValue(x.bus.Context(), spanKey{}, &s)
 	}
 	return x.bus.Context()
 }

@@ -1,7 +1,6 @@
 package handlers
 
 import (
-	"context"
 	"time"
 
 	"nanofront/httpmsg"
@@ -38,7 +37,7 @@ func (s *span) begin(x *Exchange) {
 		return
 	}
 	*s = span{
-		parent: p, id: trace.NewSpanID(), state: x.req.Header.Get("tracestate"), method: methodName(x.req.Method), received: x.bus.Received(),
+		parent: p, id: trace.NewSpanID(), state: x.req.Header.Get("tracestate"), method: trace.Method(x.req.Method), received: x.bus.Received(),
 	}
 }
 
@@ -88,21 +87,6 @@ func (x *Exchange) Span(name string, began time.Time) {
 // spanKey is a traced request's span in its context.
 type spanKey struct{}
 
-// tracedContext is a request's context that has its span, for calls that are made with it.
-type tracedContext struct {
-	context.Context
-
-	span *span
-}
-
-// Value implements context.Context.
-func (c tracedContext) Value(key any) any {
-	if key == (spanKey{}) {
-		return c.span
-	}
-	return c.Context.Value(key)
-}
-
 // callSpan is a call's part in a trace. The zero callSpan is none.
 type callSpan struct {
 	of    span
@@ -119,20 +103,16 @@ func (c *Call) beginSpan(s *span) {
 	c.span.of, c.span.id, c.span.began = *s, trace.NewSpanID(), c.client.rt.bus.Now()
 	goesOn := trace.Parent{Trace: s.parent.Trace, Span: c.span.id, Sampled: s.parent.Sampled}
 	value := goesOn.AppendTo(c.span.value[:0])
-	h := &c.Request.Header
-	kept := (*h)[:0:0]
-	if h.Get("traceparent") != nil || h.Get("tracestate") != nil { // passed on with all others
-		for _, f := range *h {
-			if string(f.Name) != "traceparent" && string(f.Name) != "tracestate" {
-				kept = append(kept, f)
-			}
+	h := make(httpmsg.Fields, 0, len(c.Request.Header)+2)
+	for _, f := range c.Request.Header { // of one that passes on all that came
+		if string(f.Name) != "traceparent" && string(f.Name) != "tracestate" {
+			h = append(h, f)
 		}
-		*h = kept
 	}
-	*h = append(*h, httpmsg.Field{Name: trace.FieldParent, Value: value})
-	if len(s.state) > 0 {
-		*h = append(*h, httpmsg.Field{Name: trace.FieldState, Value: s.state})
+	if h = append(h, httpmsg.Field{Name: trace.FieldParent, Value: value}); len(s.state) > 0 {
+		h = append(h, httpmsg.Field{Name: trace.FieldState, Value: s.state})
 	}
+	c.Request.Header = h
 }
 
 // endSpan records the call.
@@ -148,10 +128,7 @@ func (c *Call) endSpan() {
 	t := &bus.Timing
 	took := rt.bus.Now() - c.span.began
 	r.Stage(trace.Queue, max(took-t.BusOut-t.HandlerQueue-t.Handler-t.BusBack, 0)) // with what it has waited for, if it was made twice
-	r.Stage(trace.BusOut, t.BusOut)
-	r.Stage(trace.HandlerQueue, t.HandlerQueue)
-	r.Stage(trace.Handler, t.Handler)
-	r.Stage(trace.BusBack, t.BusBack)
+	r.Passage(t.BusOut, t.HandlerQueue, t.Handler, t.BusBack)
 	if link := bus.Link; link != nil {
 		if peer := link.Peer(); peer != nil {
 			r.Peer = peer.Instance
@@ -172,14 +149,4 @@ func (o *Options) subscriptions() map[string]func(nanobus.Event) {
 		all[topic] = f
 	}
 	return all
-}
-
-// methodName is a method without memory of the request's: one that isn't known is OpenTelemetry's _OTHER.
-func methodName(m []byte) string {
-	for _, known := range [...]string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"} {
-		if string(m) == known {
-			return known
-		}
-	}
-	return "_OTHER"
 }

@@ -45,15 +45,15 @@ func (b *Bus) Links() []LinkInfo {
 			continue
 		}
 		recent := l.Target.Recent()
+		ahead, known := l.Clock()
 		infos = append(infos, LinkInfo{
 			Service: in.Service, Instance: in.ID, Version: in.Version, Address: in.Address,
 			State:   [...]string{"greeting", "live", "draining", "down"}[l.State.Load()],
 			Stalled: l.Stalled.Load(),
 			Weight:  balance.Effective(in.Weight), Share: l.Target.Standing.Share(),
 			Window: l.Target.Window(), InFlight: l.InFlight(), Replies: l.Target.Replies(),
-			LatencyMS: l.Target.Latency().Seconds() * 1e3, ClockKnown: l.PeerClock.Known.Load(),
-			ClockAhead: time.Duration(l.PeerClock.Ahead.Load()) * time.Microsecond,
-			Rate:       recent.Rate, Failed: recent.Failed, P50: recent.P50.Seconds() * 1e3, P99: recent.P99.Seconds() * 1e3,
+			LatencyMS: l.Target.Latency().Seconds() * 1e3, ClockKnown: known, ClockAhead: ahead,
+			Rate: recent.Rate, Failed: recent.Failed, P50: recent.P50.Seconds() * 1e3, P99: recent.P99.Seconds() * 1e3,
 		})
 	}
 	return infos

@@ -88,6 +88,24 @@ func (r *Record) Stage(stage int, took time.Duration) {
 	r.stages[stage] = uint32(min(max(took.Microseconds(), 0), math.MaxUint32)) //nolint:gosec // it is in range
 }
 
+// Passage sets the stages from one process to the other and back.
+func (r *Record) Passage(out, queue, work, back time.Duration) {
+	r.Stage(BusOut, out)
+	r.Stage(HandlerQueue, queue)
+	r.Stage(Handler, work)
+	r.Stage(BusBack, back)
+}
+
+// Method is a method as a string that takes no memory: one that isn't known is OpenTelemetry's _OTHER.
+func Method(m []byte) string {
+	for _, known := range [...]string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"} {
+		if string(m) == known {
+			return known
+		}
+	}
+	return "_OTHER"
+}
+
 func (r *Record) sum(stages ...int) (sum int64) {
 	for _, s := range stages {
 		sum += int64(r.stages[s]) * 1000

@@ -189,7 +189,7 @@ func (x *Exchange) fill(r *trace.Record, now time.Duration) {
 	t := x.trace
 	r.Kind, r.Parent, r.ID, r.Call, r.Link = trace.Front, t.from, t.root, t.goesOn.Span, t.link
 	r.Start = x.front.tracing.Recorder.Wall(x.began())
-	r.Method, r.Status, r.Peer = methodName(x.msg.Method), uint16(x.Response.Status), x.instance //nolint:gosec // three digits
+	r.Method, r.Status, r.Peer = trace.Method(x.msg.Method), uint16(x.Response.Status), x.instance //nolint:gosec // three digits
 	if x.up != nil {
 		r.Name = x.up.route
 	}
@@ -200,20 +200,7 @@ func (x *Exchange) fill(r *trace.Record, now time.Duration) {
 		return
 	}
 	r.Stage(trace.Queue, s.queue)
-	r.Stage(trace.BusOut, s.busOut)
-	r.Stage(trace.HandlerQueue, s.handlerQueue)
-	r.Stage(trace.Handler, s.handler)
-	r.Stage(trace.BusBack, s.busBack)
+	r.Passage(s.busOut, s.handlerQueue, s.handler, s.busBack)
 	r.Stage(trace.Held, s.held)
 	r.Stage(trace.Write, s.write)
-}
-
-// methodName is a method without memory of the request's: one that isn't known is OpenTelemetry's _OTHER.
-func methodName(m []byte) string {
-	for _, known := range [...]string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"} {
-		if string(m) == known {
-			return known
-		}
-	}
-	return "_OTHER"
 }
