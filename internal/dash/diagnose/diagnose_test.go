@@ -1,6 +1,7 @@
 package diagnose
 
 import (
+	"os"
 	"strings"
 	"testing"
 
@@ -261,5 +262,25 @@ func TestDiagnosis_RedIsForHarm(t *testing.T) {
 	New().Judge(v)
 	if v.Level != view.Amber {
 		t.Errorf("level %s: %s", v.Level, v.Sentence)
+	}
+}
+
+// TestDiagnosis_RunbookHasThem: what problems refer to is there.
+func TestDiagnosis_RunbookHasThem(t *testing.T) {
+	text, err := os.ReadFile("../../../docs/runbook.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	anchors := map[string]bool{}
+	for line := range strings.Lines(string(text)) {
+		if title := strings.TrimLeft(line, "#"); title != line {
+			anchor := strings.ReplaceAll(strings.ToLower(strings.TrimSpace(title)), " ", "-")
+			anchors[strings.NewReplacer(":", "", ",", "", "'", "").Replace(anchor)] = true
+		}
+	}
+	for _, a := range []string{runbookErrors, runbookNobody, runbookSlow, runbookFull, runbookGone, runbookEtcd, runbookBlind} {
+		if !anchors[a] {
+			t.Errorf("docs/runbook.md has no section %s", a)
+		}
 	}
 }
