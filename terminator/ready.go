@@ -85,8 +85,8 @@ func (r *readiness) hasSettled() bool {
 	return r.settled
 }
 
-// Live reports nil if the front's event loops take turns: that its process runs says little.
-func (t *Terminator) Live(within time.Duration) error {
+// Live reports nil if a front's event loops take turns: that its process runs says little.
+func Live(t *Terminator, within time.Duration) error {
 	if t.loops == nil {
 		return nil
 	}

@@ -95,7 +95,7 @@ func (r *front) watched(f *flags, base *cli.Base) (terminator.Discovery, error) 
 // serves shows the state at the admin port.
 func (r *front) serves(t *terminator.Terminator, to *admin.Server) {
 	to.SetReady(r.unready)
-	to.SetLive(func() error { return t.Live(liveWithin) })
+	to.SetLive(func() error { return terminator.Live(t, liveWithin) })
 	to.Handle("/readyz/own", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		reasons := r.because(t.ReadyItself())
 		if len(reasons) > 0 {

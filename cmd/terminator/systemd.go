@@ -60,7 +60,7 @@ func manage(ctx context.Context, t *terminator.Terminator, base *cli.Base) {
 			}
 			return
 		case <-feed:
-			if err := t.Live(interval / 3); err != nil {
+			if err := terminator.Live(t, interval/3); err != nil {
 				base.Log.Error().Err(err).Msg("the service manager isn't told that this process lives")
 				continue
 			}
