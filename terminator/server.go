@@ -53,8 +53,7 @@ type Terminator struct {
 
 	listener *net.TCPListener
 	blocking *blocking.Driver
-	loops    *eventloop.Loops                // nil: each connection has a goroutine
-	taker    atomic.Pointer[eventloop.Loops] // loops, for other goroutines
+	loops    *eventloop.Loops // nil: each connection has a goroutine
 	heir     atomic.Pointer[Heir]
 	accept   chan struct{} // closed by Accept
 	accepts  sync.Once
@@ -77,7 +76,7 @@ func New(opts Options) (*Terminator, error) {
 		return nil, fmt.Errorf("terminator: --trusted-proxies: %w", err)
 	}
 	t := &Terminator{
-		opts: opts, log: opts.Logger, trusted: trusted, pressure: newPressure(), accept: make(chan struct{}),
+		opts: opts, log: opts.Logger, trusted: trusted, pressure: newPressure(opts.Logger), accept: make(chan struct{}),
 		memory:    memory.New(int64(opts.ClientMemory) / 2),
 		admission: admission.New(opts.MinInFlight, opts.MaxInFlight, opts.LatencyTarget),
 	}
@@ -145,7 +144,7 @@ func (t *Terminator) Listen() (err error) {
 		Max: t.opts.MaxConns, IdleTimeout: t.opts.IdleTimeout, HeadTimeout: t.opts.HeaderTimeout,
 		BodyTimeout: t.opts.BodyTimeout, WriteTimeout: t.opts.WriteTimeout,
 		Trusted: t.trusted.Trusts, Tick: func(now time.Time) { date.Renew(now); t.noteLinks(); t.front.Tick() }, Metrics: t.opts.Metrics,
-		Short: t.pressure.short, Paused: t.paused, Late: t.late,
+		Short: t.pressure.short, Paused: t.pressure.paused, Late: t.pressure.late,
 	})
 	t.opts.Metrics.GaugeFunc(metrics.HTTPConnections, func() float64 { return float64(t.table.Open()) })
 	t.blocking = &blocking.Driver{
@@ -157,7 +156,7 @@ func (t *Terminator) Listen() (err error) {
 			N: t.opts.EventLoops, Listener: t.listener, Blocking: t.blocking, Metrics: t.opts.Metrics,
 			Cores: t.admission.Cores(),
 		})
-		t.taker.Store(t.loops)
+		t.pressure.loops.Store(t.loops)
 	}
 	return err
 }
