@@ -110,7 +110,7 @@ func (t *Terminator) Ready() error {
 // busWorks reports nil if a link is there, or was until a moment ago, or there
 // is nobody to be linked with; and first, that links had their time to come up.
 func (t *Terminator) busWorks(services []*nanobus.Service, now time.Time) error {
-	linked := t.linked()
+	linked := linked(t.bus)
 	s := &t.readiness
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -149,14 +149,14 @@ func (t *Terminator) busWorks(services []*nanobus.Service, now time.Time) error 
 
 // linked reports whether there is a link to anybody, one that is taken out by
 // its weight included.
-func (t *Terminator) linked() bool {
-	return slices.ContainsFunc(t.bus.Links(), func(l nanobus.LinkInfo) bool { return l.State == "live" || l.State == "draining" })
+func linked(bus *nanobus.Bus) bool {
+	return slices.ContainsFunc(bus.Links(), func(l nanobus.LinkInfo) bool { return l.State == "live" || l.State == "draining" })
 }
 
 // noteLinks is called now and then, so that Ready knows since when there is no
 // link however seldom it is asked.
 func (t *Terminator) noteLinks() {
-	if !t.linked() {
+	if !linked(t.bus) {
 		return
 	}
 	t.readiness.mu.Lock()

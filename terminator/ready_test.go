@@ -68,7 +68,7 @@ func TestReady_TheBusDoesNotWork(t *testing.T) {
 	// What is gone for a moment, as in a restart, isn't gone.
 	f.noteLinks()
 	_ = n.Close()
-	eventually(t, "no link", func() bool { return !f.linked() })
+	eventually(t, "no link", func() bool { return !linked(f.bus) })
 	if err := f.Ready(); err != nil {
 		t.Errorf("Ready just after the link broke: %v", err)
 	}
@@ -82,7 +82,7 @@ func TestReady_TakenOutByWeight(t *testing.T) {
 	f := startFront(t, Options{})
 	node := startNode(t, "work", "w1", 8, text("back"))
 	f.d.add(registry.Instance{Service: "work", ID: "w1", Address: node.address, Window: 8, Weight: registry.NoWeight})
-	eventually(t, "linked", f.linked)
+	eventually(t, "linked", func() bool { return linked(f.bus) })
 	if err := f.busWorks(f.services(), time.Now().Add(time.Hour)); err != nil {
 		t.Errorf("not ready: %v", err)
 	}
