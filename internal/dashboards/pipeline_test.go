@@ -455,8 +455,8 @@ func (p *pipeline) save() {
 		var loaded struct{ State struct{ Graphs []any } }
 		err = json.NewDecoder(resp.Body).Decode(&loaded)
 		_ = resp.Body.Close()
-		if err != nil || len(loaded.State.Graphs) != len(s.Panels) {
-			p.t.Errorf("loading %s: %d graphs of %d panels, %v", s.ID, len(loaded.State.Graphs), len(s.Panels), err)
+		if err != nil || len(loaded.State.Graphs) != len(graphite(s).Graphs) {
+			p.t.Errorf("loading %s: %d graphs of %d, %v", s.ID, len(loaded.State.Graphs), len(graphite(s).Graphs), err)
 		}
 	}
 }
