@@ -56,7 +56,7 @@ func (s *span) end(x *Exchange, status int) {
 	rt := x.rt
 	r := s.record(trace.Served, rt.opts.Service)
 	r.ID, r.Parent = s.id, s.parent.Span
-	r.Method, r.Status, r.Error = s.method, uint16(status), status >= 500 //nolint:gosec // three digits
+	r.Method, r.Status, r.Error = s.method, uint16(status), status >= 500
 	r.Start = rt.opts.Tracer.Wall(s.received)
 	r.Stage(trace.HandlerQueue, x.started-s.received)
 	if s.ended == 0 {
@@ -124,7 +124,7 @@ func (c *Call) endSpan() {
 	r := c.span.of.record(trace.Called, c.client.svc.Name())
 	r.ID, r.Start = c.span.id, rt.opts.Tracer.Wall(c.span.began)
 	r.Error = c.Err != nil || c.Response.Status >= 500
-	r.Status = uint16(max(c.Response.Status, 0)) //nolint:gosec // three digits
+	r.Status = uint16(max(c.Response.Status, 0))
 	t := &bus.Timing
 	took := rt.bus.Now() - c.span.began
 	r.Stage(trace.Queue, max(took-t.BusOut-t.HandlerQueue-t.Handler-t.BusBack, 0)) // with what it has waited for, if it was made twice

@@ -32,7 +32,7 @@ func (fs Fields) IdempotencyKey() ([]byte, error) {
 	}
 	key, ok := parseKey(bytes.Trim(value, " \t"))
 	if !ok {
-		return nil, fmt.Errorf("Idempotency-Key is %.60q: want a string in quotes, or a word, of 1 to %d letters, digits and signs", value, maxKey) //nolint:staticcheck // the field's name
+		return nil, fmt.Errorf("Idempotency-Key is %.60q: want a string in quotes, or a word, of 1 to %d letters, digits and signs", value, maxKey)
 	}
 	return key, nil
 }

@@ -150,7 +150,7 @@ func TestTap_CutsPayloads(t *testing.T) {
 	}
 	c := e.heard()[3]
 	c.Body = []byte(c.body)
-	if _, _, _, remote, ok := c.Response(); !ok || remote == nil || Code(remote.Code) != CodeInternal || remote.Text != "it broke" || c.Cut {
+	if _, _, _, remote, ok := c.Response(); !ok || remote == nil || remote.Code != CodeInternal || remote.Text != "it broke" || c.Cut {
 		t.Errorf("error response: %+v %v", c, remote)
 	}
 }

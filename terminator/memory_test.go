@@ -81,7 +81,7 @@ func (f *front) dialFrom(t *testing.T, ip string) *client {
 	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(ip)}}
 	c, err := d.Dial("tcp", f.addr)
 	if err != nil {
-		t.Skip("this system has no such addresses: ", err)
+		testutil.Skip(t, "this system has no such addresses: %v", err)
 	}
 	t.Cleanup(func() { _ = c.Close() })
 	if err := c.SetDeadline(time.Now().Add(patience)); err != nil {

@@ -46,7 +46,7 @@ func appendAsks(dst []byte, asks []Ask) []byte {
 		a := &asks[i]
 		dst = append(dst, a.Trace[:]...)
 		dst = append(dst, a.Span[:]...)
-		dst = binary.BigEndian.AppendUint64(dst, uint64(a.Offset)) //nolint:gosec // as two's complement
+		dst = binary.BigEndian.AppendUint64(dst, uint64(a.Offset))
 		name := a.Instance[:min(len(a.Instance), math.MaxUint8)]
 		dst = append(append(dst, byte(len(name))), name...)
 	}
@@ -67,7 +67,7 @@ func parseAsks(b []byte) (asks []Ask) {
 		a.Report = report
 		copy(a.Trace[:], b)
 		copy(a.Span[:], b[16:])
-		a.Offset = int64(binary.BigEndian.Uint64(b[24:])) //nolint:gosec // as two's complement
+		a.Offset = int64(binary.BigEndian.Uint64(b[24:]))
 		n := int(b[32])
 		if b = b[askFixed:]; len(b) < n || a.Trace == (ID{}) {
 			return asks

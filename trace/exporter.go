@@ -98,7 +98,7 @@ func (e *exporter) send(ctx context.Context, lost *metrics.Counter) {
 		e.t.opts.Logger.Info().Msg("the collector of traces takes spans again")
 	}
 	e.failed = false
-	r := min(uint64(max(refused, 0)), n) //nolint:gosec // not negative
+	r := min(uint64(max(refused, 0)), n)
 	e.t.metrics.refused.Add(r)
 	e.t.metrics.exported.Add(n - r)
 }

@@ -85,7 +85,7 @@ func (r *Record) PeerClock(offset time.Duration, known bool) {
 
 // Stage sets how long a stage took: up to 71 minutes, to the µs.
 func (r *Record) Stage(stage int, took time.Duration) {
-	r.stages[stage] = uint32(min(max(took.Microseconds(), 0), math.MaxUint32)) //nolint:gosec // it is in range
+	r.stages[stage] = uint32(min(max(took.Microseconds(), 0), math.MaxUint32))
 }
 
 // Passage sets the stages from one process to the other and back.

@@ -26,8 +26,6 @@ const (
 	// gather is for how long records gather before they are exported, and asks before they are sent.
 	gatherSpans = time.Second
 	gatherAsks  = 50 * time.Millisecond
-	// clockAge is after how long the clock is compared with the bus' again.
-	clockAge = time.Second
 )
 
 // Sink takes spans to a collector.
@@ -146,7 +144,7 @@ func (t *Recorder) Add(r *Record) {
 
 // Export exports a record, whatever its trace.
 func (t *Recorder) Export(r *Record) {
-	n := uint64(r.spans()) //nolint:gosec // a handful
+	n := uint64(r.spans())
 	t.metrics.begun.Add(n)
 	select {
 	case t.records <- *r:

@@ -112,7 +112,7 @@ func (r *roff) text(text string) {
 	}
 }
 
-func (r *roff) line(format string, args ...any) { fmt.Fprintf(r, format+"\n", args...) }
+func (r *roff) line(format string, args ...any) { _, _ = fmt.Fprintf(r, format+"\n", args...) }
 
 // escapeRoff keeps text from meaning something to roff; a hyphen is one that can be copied.
 func escapeRoff(text string) string {

@@ -62,7 +62,7 @@ func Load() (*File, error) {
 	f := &File{Version: version, Contexts: make(map[string]map[string]string)}
 	path, err := Path()
 	if err != nil {
-		return f, nil //nolint:nilerr // a daemon without a home has no contexts; Save says what is wrong
+		return f, nil
 	}
 	f.path = path
 	r, err := os.Open(path)

@@ -222,7 +222,8 @@ func processes() Section {
 				sum(m.TraceSpans, "to be exported"), sum(m.TraceExported, "exported"), by(m.TraceDropped, "reason"),
 			}},
 			{Title: "StatsD's books", Unit: PerSecond, Help: "Lines that the processes have sent, and that the server has had. What lies between is lost on the way; others' lines lie above.", Queries: []Query{
-				sum(m.StatsdSent, "sent"), {External: "stats.counters.statsd.metrics_received.rate", Legend: "received"},
+				sum(m.StatsdSent, "sent"),
+				{External: "stats.counters.statsd.metrics_received.rate", Legend: "received"},
 				{External: "stats.counters.statsd.bad_lines_seen.rate", Legend: "not understood"},
 			}},
 		},

@@ -400,16 +400,16 @@ func TestPipeline_GraphsShowWhatClientsSaw(t *testing.T) {
 		name            string
 		seconds, pixels int
 	}{{"as it was", exact, 0}, {"rolled up", rolled, 0}, {"few pixels", exact, 7}, {"rolled up, few pixels", rolled, 5}} {
-		max := p.points(latency("max"), view.seconds, view.pixels)
-		near(view.name+": max", highest(max), rank(1), 0.02)
+		highs := p.points(latency("max"), view.seconds, view.pixels)
+		near(view.name+": max", highest(highs), rank(1), 0.02)
 		if p99 := p.points(latency("p99"), view.seconds, view.pixels); view.seconds == exact && view.pixels == 0 {
 			near(view.name+": p99, of most flushes", median(p99), rank(0.99), 0.02)
 			worst = highest(p99)
 		} else if got := highest(p99); math.Abs(got-worst) > 0.001*worst || math.IsNaN(got) {
 			t.Errorf("%s: the worst p99 of a flush has become %v, it was %v", view.name, got, worst)
 		}
-		if view.pixels > 0 && len(max) > view.pixels {
-			t.Errorf("%s: %d points in %d pixels", view.name, len(max), view.pixels)
+		if view.pixels > 0 && len(highs) > view.pixels {
+			t.Errorf("%s: %d points in %d pixels", view.name, len(highs), view.pixels)
 		}
 	}
 	for name, back := range map[string]int{"as it was": exact, "rolled up": rolled} {

@@ -172,7 +172,7 @@ func TestHAProxy_Restarts(t *testing.T) {
 		})
 	}
 	for range 20 {
-		if r := ask(t, in, get("/hello")); r.status != 503 || !strings.Contains(string(r.body), `{"error":`) {
+		if r := ask(t, in, get("/hello")); r.status != 503 || !strings.Contains(r.body, `{"error":`) {
 			t.Fatalf("without any handler: %d %.200q, want the front's own 503", r.status, r.body)
 		}
 	}

@@ -110,8 +110,10 @@ func TestDash_FiveFaults(t *testing.T) {
 				}
 			}
 		}, "orders", "", "route orders-api (/orders) leads to nobody", view.Red},
-		{"the front is saturated", func() func() { return keepAsking(s.http, "/echo/sleep?ms=300", 60, time.Millisecond) },
-			"front saturated", "terminator/terminator-1", "limit of 16 requests at once is reached", view.Red},
+		{
+			"the front is saturated", func() func() { return keepAsking(s.http, "/echo/sleep?ms=300", 60, time.Millisecond) },
+			"front saturated", "terminator/terminator-1", "limit of 16 requests at once is reached", view.Red,
+		},
 	} {
 		since := time.Now()
 		undo := fault.make()

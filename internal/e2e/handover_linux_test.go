@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"context"
-	"fmt"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -68,7 +67,7 @@ func TestHandover_LosesNothing(t *testing.T) {
 		if failed.Total() > 0 || r.Reopened > 0 || r.OK == 0 {
 			t.Errorf("%s: of %d requests failed %v: %v; %d connections were found closed", l.name, r.Sent, failed.Map(), r.Examples, r.Reopened)
 		}
-		t.Log(fmt.Sprintf("%s: %d requests over %d connections, p99 %v", l.name, r.OK, r.Opened, time.Duration(r.Latency.ValueAtQuantile(99))*time.Microsecond))
+		t.Logf("%s: %d requests over %d connections, p99 %v", l.name, r.OK, r.Opened, time.Duration(r.Latency.ValueAtQuantile(99))*time.Microsecond)
 	}
 	t.Logf("%d connections were inherited in %d handovers", inherited, times)
 }

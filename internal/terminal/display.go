@@ -51,12 +51,12 @@ func (d *Display) Close() {
 	}
 }
 
-// Show shows what print prints.
-func (d *Display) Show(print func(s Screen)) error {
+// Show shows what draw draws.
+func (d *Display) Show(draw func(s Screen)) error {
 	s := ScreenOf(d.to)
 	var b bytes.Buffer
 	s.Writer = &b
-	print(s)
+	draw(s)
 	defer func() { d.shown = true }()
 	if !d.live {
 		if d.shown {

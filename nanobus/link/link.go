@@ -151,6 +151,7 @@ func (l *Link) Detached() {
 	close(l.Ended)
 }
 
+// Reason is why the link has ended, for logs: who closed it, or what went wrong.
 func (l *Link) Reason() string {
 	if r := l.CloseReason.Load(); r != nil {
 		return *r
@@ -161,6 +162,7 @@ func (l *Link) Reason() string {
 	return "peer"
 }
 
+// Is reports whether the link is in that state at this moment.
 func (l *Link) Is(s linkState) bool { return l.State.Load() == int32(s) }
 
 // Memory names where the peer remembers requests.

@@ -24,6 +24,7 @@ type Reporter struct {
 	Metrics *busMetrics
 }
 
+// NewReporter makes a reporter that logs each kind of line once a second at most.
 func NewReporter(log zerolog.Logger, m metrics.Meter) Reporter {
 	return Reporter{Log: log, Limit: logging.NewLimiter(log, 1, logInterval), Metrics: newBusMetrics(m)}
 }

@@ -122,17 +122,32 @@ func (w *Writer) Overrun(gathered int) bool {
 	return true
 }
 
-// Carrier is the writer as the link's bodies see it: it implements body.Link.
+// Carrier is the writer as the link's bodies see it: it implements body.Link, whose comments say
+// what the methods do.
 type Carrier struct{ *Writer }
 
-func (w Carrier) Lock()             { w.Mu.Lock() }
-func (w Carrier) Unlock()           { w.Mu.Unlock() }
-func (w Carrier) Gathered() int     { return len(w.Out) }
-func (w Carrier) Hurry()            { w.WakeUp() }
-func (w Carrier) WhenRoom(f func()) { w.room = f }
-func (w Carrier) Send()             { w.send() }
-func (w Carrier) Cancel(id uint64)  { w.Control(wire.KindCancel, 0, id) }
+// Lock takes the lock that all of the writer is under.
+func (w Carrier) Lock() { w.Mu.Lock() }
 
+// Unlock gives it back.
+func (w Carrier) Unlock() { w.Mu.Unlock() }
+
+// Gathered is how many bytes wait to be written.
+func (w Carrier) Gathered() int { return len(w.Out) }
+
+// Hurry has the writer write soon.
+func (w Carrier) Hurry() { w.WakeUp() }
+
+// WhenRoom has f called once when there is room again.
+func (w Carrier) WhenRoom(f func()) { w.room = f }
+
+// Send writes now what has gathered, if nobody else does.
+func (w Carrier) Send() { w.send() }
+
+// Cancel says that the body of that id is not wanted any more.
+func (w Carrier) Cancel(id uint64) { w.Control(wire.KindCancel, 0, id) }
+
+// Down is ErrLinkDown if the link has ended.
 func (w Carrier) Down() error {
 	if w.Closed {
 		return ErrLinkDown
@@ -140,12 +155,14 @@ func (w Carrier) Down() error {
 	return nil
 }
 
+// Chunk appends a part of a body.
 func (w Carrier) Chunk(flags uint8, id uint64, p []byte) {
 	start := len(w.Out)
 	w.Out = append(wire.Begin(w.Out, wire.KindData, flags, id), p...)
 	_ = w.endFrame(start) // far below MaxFrame
 }
 
+// Credit says that the peer may send n bytes more.
 func (w Carrier) Credit(flags uint8, id uint64, n int) {
 	w.Control(wire.KindCredit, flags, id, byte(n>>24), byte(n>>16), byte(n>>8), byte(n)) // four bytes of a number
 }

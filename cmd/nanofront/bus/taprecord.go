@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"nanofront/httpmsg"
-	"nanofront/nanobus"
 	listen "nanofront/nanobus/tap"
 	"nanofront/nanobus/wire"
 )
@@ -126,7 +125,7 @@ func (d *decoder) response(r *record, c *listen.Copy) {
 	}
 	r.Queue, r.Work = micros(queue), micros(work)
 	if remote != nil {
-		r.Code, r.Text = nanobus.Code(remote.Code).String(), remote.Text
+		r.Code, r.Text = remote.Code.String(), remote.Text
 		return
 	}
 	d.resp.Release()

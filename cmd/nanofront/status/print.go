@@ -62,8 +62,15 @@ const maxRoutes = 30
 
 func printServices(s terminal.Screen, services []fleet.Service) (dropped []string) {
 	t := terminal.Table{Columns: []terminal.Column{
-		{Head: "service"}, {Head: "serving", Right: true}, {Head: "req/s", Right: true}, {Head: "p50", Right: true}, {Head: "p99", Right: true},
-		{Head: "5xx/s", Right: true}, {Head: "shed/s", Right: true, Drop: 1}, {Head: "in flight", Right: true, Drop: 2}, {Head: "limit", Right: true, Drop: 3},
+		{Head: "service"},
+		{Head: "serving", Right: true},
+		{Head: "req/s", Right: true},
+		{Head: "p50", Right: true},
+		{Head: "p99", Right: true},
+		{Head: "5xx/s", Right: true},
+		{Head: "shed/s", Right: true, Drop: 1},
+		{Head: "in flight", Right: true, Drop: 2},
+		{Head: "limit", Right: true, Drop: 3},
 	}}
 	for i := range services {
 		sv := &services[i]

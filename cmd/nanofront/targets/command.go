@@ -66,11 +66,11 @@ func (c *Command) print(ctx context.Context, std cli.IO, l *list) error {
 		if rerr := l.read(); rerr != nil {
 			return errors.Join(err, rerr)
 		}
-		fmt.Fprintf(std.Err, "etcd doesn't answer: this is the last known list, of %s\n", l.since.UTC().Format(time.RFC3339))
+		_, _ = fmt.Fprintf(std.Err, "etcd doesn't answer: this is the last known list, of %s\n", l.since.UTC().Format(time.RFC3339))
 	}
 	body, _ := l.json()
 	for _, p := range l.unreachable() {
-		fmt.Fprintln(std.Err, p)
+		_, _ = fmt.Fprintln(std.Err, p)
 	}
 	_, err = std.Out.Write(body)
 	return err

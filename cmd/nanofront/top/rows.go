@@ -27,16 +27,36 @@ func (k kind) String() string { return [...]string{"processes", "services", "rou
 // columns are those of each table.
 var columns = [kinds][]terminal.Column{
 	processes: {
-		{Head: "process", Least: 16}, {Head: "state"}, {Head: "req/s", Right: true}, {Head: "p50", Right: true}, {Head: "p99", Right: true},
-		{Head: "err/s", Right: true}, {Head: "in flight", Right: true, Drop: 1}, {Head: "weight", Right: true, Drop: 3}, {Head: "uptime", Right: true, Drop: 2}, {Head: "version", Drop: 4},
+		{Head: "process", Least: 16},
+		{Head: "state"},
+		{Head: "req/s", Right: true},
+		{Head: "p50", Right: true},
+		{Head: "p99", Right: true},
+		{Head: "err/s", Right: true},
+		{Head: "in flight", Right: true, Drop: 1},
+		{Head: "weight", Right: true, Drop: 3},
+		{Head: "uptime", Right: true, Drop: 2},
+		{Head: "version", Drop: 4},
 	},
 	services: {
-		{Head: "service", Least: 16}, {Head: "serving", Right: true}, {Head: "req/s", Right: true}, {Head: "p50", Right: true}, {Head: "p99", Right: true},
-		{Head: "err/s", Right: true}, {Head: "shed/s", Right: true, Drop: 1}, {Head: "in flight", Right: true, Drop: 2}, {Head: "limit", Right: true, Drop: 3},
+		{Head: "service", Least: 16},
+		{Head: "serving", Right: true},
+		{Head: "req/s", Right: true},
+		{Head: "p50", Right: true},
+		{Head: "p99", Right: true},
+		{Head: "err/s", Right: true},
+		{Head: "shed/s", Right: true, Drop: 1},
+		{Head: "in flight", Right: true, Drop: 2},
+		{Head: "limit", Right: true, Drop: 3},
 	},
 	routes: {
-		{Head: "route", Least: 16}, {Head: "service", Least: 8}, {Head: "req/s", Right: true}, {Head: "p50", Right: true}, {Head: "p99", Right: true},
-		{Head: "err/s", Right: true}, {Head: "match", Drop: 1},
+		{Head: "route", Least: 16},
+		{Head: "service", Least: 8},
+		{Head: "req/s", Right: true},
+		{Head: "p50", Right: true},
+		{Head: "p99", Right: true},
+		{Head: "err/s", Right: true},
+		{Head: "match", Drop: 1},
 	},
 }
 

@@ -47,8 +47,6 @@ type process struct {
 	heardAt   time.Time
 	err       error
 	prev, cur *look
-	clock     time.Time // when prev was taken, by our clock
-	busy      bool      // a look is under way
 	leftAt    time.Time // since when it isn't listed any more
 	goneAt    time.Time
 	restartAt time.Time

@@ -50,8 +50,10 @@ type service struct {
 }
 
 func newService(name string) *service {
-	return &service{name: name, names: upstreamOf(name), series: newSeries(serviceFields, true), minute: metrics.NewMerged(), goal: view.Unknown,
-		usualP99: view.Unknown, usualMean: view.Unknown, usualParts: [3]view.Num{view.Unknown, view.Unknown, view.Unknown}}
+	return &service{
+		name: name, names: upstreamOf(name), series: newSeries(serviceFields, true), minute: metrics.NewMerged(), goal: view.Unknown,
+		usualP99: view.Unknown, usualMean: view.Unknown, usualParts: [3]view.Num{view.Unknown, view.Unknown, view.Unknown},
+	}
 }
 
 // begin makes room for a second.
@@ -319,8 +321,10 @@ func newTotal() *total {
 		unknown[i] = view.Unknown
 	}
 	u := view.Unknown
-	return &total{series: newSeries(totalFields, true), heat: newSeries(HeatRows, true), minute: metrics.NewMerged(),
-		usual: view.Usual{Rate: u, P99: u, RateLow: u, RateHigh: u, P99Low: u, P99High: u, InFlightLow: u, InFlightHigh: u, Mean: u, PerStageMeans: unknown}}
+	return &total{
+		series: newSeries(totalFields, true), heat: newSeries(HeatRows, true), minute: metrics.NewMerged(),
+		usual: view.Usual{Rate: u, P99: u, RateLow: u, RateHigh: u, P99Low: u, P99High: u, InFlightLow: u, InFlightHigh: u, Mean: u, PerStageMeans: unknown},
+	}
 }
 
 func (t *total) begin(second int64) {

@@ -218,7 +218,8 @@ func (j *judge) fronts() {
 		return
 	}
 	j.saturated = true
-	name, cause := "the front", ""
+	name := "the front"
+	var cause string
 	if turned >= shed/2 {
 		for i := range j.v.Processes {
 			p := &j.v.Processes[i]
@@ -578,7 +579,8 @@ func (j *judge) slowOne(s *view.Service) (*view.Process, string) {
 // process judges one process.
 func (j *judge) process(p *view.Process) {
 	now := j.v.AtMS
-	level, text, cause := view.Normal, "", ""
+	var level view.Level
+	var text, cause string
 	s := j.services[p.Service]
 	left := ""
 	if s != nil {

@@ -85,42 +85,77 @@ func TestDiagnosis_Says(t *testing.T) {
 		{"idle", func(v *view.View) { v.Total.Rate, v.Total.P99 = 0, view.Unknown }, "all normal, no requests at present; 3 services ready", view.Normal, nil, ""},
 		{"a few failures", func(v *view.View) { v.Total.Failed, v.Total.Errors = 0.01, 0.00005 }, "all normal: 200 requests/s, p99 4.0 ms, 0.01 % errors", view.Normal, nil, ""},
 
-		{"a handler of two is killed", func(v *view.View) { gone(v, "echo/echo-2") },
-			"echo: echo-2 has gone (1 instance left); profile and web normal", view.Amber, map[string]view.Level{"echo": view.Amber}, "echo/echo-2"},
-		{"the same with failures", func(v *view.View) { gone(v, "echo/echo-2"); fails(v, "echo", 3) },
-			"echo: 3 % errors, 3 requests/s hit (echo-2 has gone); profile and web normal", view.Red, map[string]view.Level{"echo": view.Red}, "echo/echo-2"},
-		{"the only handler is killed", func(v *view.View) { gone(v, "echo/echo-1"); gone(v, "echo/echo-2"); fails(v, "echo", 100) },
-			"echo: 100 % errors, 100 requests/s hit (echo-1 and echo-2 have gone, and no other instance is left); profile and web normal", view.Red, map[string]view.Level{"echo": view.Red}, "echo/echo-1"},
-		{"it is restarted", func(v *view.View) {
-			p := processOf(v, "web/web-1")
-			p.Restarts, p.RestartedAt, p.Uptime = 1, v.AtMS-4000, 4
+		{
+			"a handler of two is killed", func(v *view.View) { gone(v, "echo/echo-2") },
+			"echo: echo-2 has gone (1 instance left); profile and web normal", view.Amber,
+			map[string]view.Level{"echo": view.Amber},
+			"echo/echo-2",
 		},
-			"web: web-1 was restarted 4 s ago; echo and profile normal", view.Amber, map[string]view.Level{"web": view.Amber}, "web/web-1"},
-		{"one that is called is killed", func(v *view.View) { gone(v, "profile/profile-1"); fails(v, "web", 100) },
+		{
+			"the same with failures", func(v *view.View) { gone(v, "echo/echo-2"); fails(v, "echo", 3) },
+			"echo: 3 % errors, 3 requests/s hit (echo-2 has gone); profile and web normal", view.Red,
+			map[string]view.Level{"echo": view.Red},
+			"echo/echo-2",
+		},
+		{
+			"the only handler is killed", func(v *view.View) { gone(v, "echo/echo-1"); gone(v, "echo/echo-2"); fails(v, "echo", 100) },
+			"echo: 100 % errors, 100 requests/s hit (echo-1 and echo-2 have gone, and no other instance is left); profile and web normal", view.Red,
+			map[string]view.Level{"echo": view.Red},
+			"echo/echo-1",
+		},
+		{
+			"it is restarted", func(v *view.View) {
+				p := processOf(v, "web/web-1")
+				p.Restarts, p.RestartedAt, p.Uptime = 1, v.AtMS-4000, 4
+			},
+			"web: web-1 was restarted 4 s ago; echo and profile normal", view.Amber,
+			map[string]view.Level{"web": view.Amber},
+			"web/web-1",
+		},
+		{
+			"one that is called is killed", func(v *view.View) { gone(v, "profile/profile-1"); fails(v, "web", 100) },
 			"web: 100 % errors, 100 requests/s hit (it calls profile, of which profile-1 has gone or is silent); profile: profile-1 has gone (0 instances left); echo normal", view.Red,
-			map[string]view.Level{"web": view.Red, "profile": view.Amber}, ""},
+			map[string]view.Level{"web": view.Red, "profile": view.Amber},
+			"",
+		},
 
 		{"an instance is slow", func(v *view.View) {
 			s, p := serviceOf(v, "web"), processOf(v, "web/web-2")
 			s.P99, s.TimesUsual = 310, 77.5
 			p.Now, p.Mean = 300, 90
 		}, "web: p99 310 ms, 78 × its usual (web-2 takes 300 ms, its peers 1.0 ms); echo and profile normal", view.Amber, map[string]view.Level{"web": view.Amber}, "web/web-2"},
-		{"copies hide it", func(v *view.View) { p := processOf(v, "web/web-2"); p.Now, p.Share = 300, 1 },
-			"web: one instance is slow, users are served (web-2 takes 300 ms, its peers 1.0 ms; its share is cut to 1 %); echo and profile normal", view.Amber, map[string]view.Level{"web": view.Amber}, "web/web-2"},
-		{"one is stopped", func(v *view.View) { processOf(v, "echo/echo-1").Stalled = true },
-			"echo: one instance is slow, users are served (echo-1 is silent with requests under way); profile and web normal", view.Amber, map[string]view.Level{"echo": view.Amber}, "echo/echo-1"},
+		{
+			"copies hide it", func(v *view.View) { p := processOf(v, "web/web-2"); p.Now, p.Share = 300, 1 },
+			"web: one instance is slow, users are served (web-2 takes 300 ms, its peers 1.0 ms; its share is cut to 1 %); echo and profile normal", view.Amber,
+			map[string]view.Level{"web": view.Amber},
+			"web/web-2",
+		},
+		{
+			"one is stopped", func(v *view.View) { processOf(v, "echo/echo-1").Stalled = true },
+			"echo: one instance is slow, users are served (echo-1 is silent with requests under way); profile and web normal", view.Amber,
+			map[string]view.Level{"echo": view.Amber},
+			"echo/echo-1",
+		},
 		{"all are slow", func(v *view.View) {
 			s := serviceOf(v, "echo")
 			s.P99, s.TimesUsual, s.Grew, s.GrewTimes = 200, 50, "handler", 60
 			processOf(v, "echo/echo-1").Now, processOf(v, "echo/echo-2").Now = 60, 61
 		}, "echo: p99 200 ms, 50 × its usual (its handler takes 60 × its usual); profile and web normal", view.Amber, map[string]view.Level{"echo": view.Amber}, ""},
-		{"beyond its goal", func(v *view.View) { s := serviceOf(v, "echo"); s.P99, s.Goal, s.UsualP99 = 310, 100, 300 },
-			"echo: p99 310 ms, its goal is 100 ms; profile and web normal", view.Amber, map[string]view.Level{"echo": view.Amber}, ""},
+		{
+			"beyond its goal", func(v *view.View) { s := serviceOf(v, "echo"); s.P99, s.Goal, s.UsualP99 = 310, 100, 300 },
+			"echo: p99 310 ms, its goal is 100 ms; profile and web normal", view.Amber,
+			map[string]view.Level{"echo": view.Amber},
+			"",
+		},
 
-		{"etcd is gone", func(v *view.View) { v.Etcd.Away, v.Etcd.Without = true, 6 },
-			"etcd doesn't answer (requests are served as before; nobody can join, and routes can't change); echo and 2 others normal", view.Amber, nil, ""},
-		{"for one process", func(v *view.View) { v.Etcd.Without = 1 },
-			"1 of 6 processes don't reach etcd (requests are served as before; nobody can join, and routes can't change for them); echo and 2 others normal", view.Amber, nil, ""},
+		{
+			"etcd is gone", func(v *view.View) { v.Etcd.Away, v.Etcd.Without = true, 6 },
+			"etcd doesn't answer (requests are served as before; nobody can join, and routes can't change); echo and 2 others normal", view.Amber, nil, "",
+		},
+		{
+			"for one process", func(v *view.View) { v.Etcd.Without = 1 },
+			"1 of 6 processes don't reach etcd (requests are served as before; nobody can join, and routes can't change for them); echo and 2 others normal", view.Amber, nil, "",
+		},
 
 		{"a route to nobody", func(v *view.View) {
 			v.Services = append(v.Services, view.Service{
@@ -155,19 +190,33 @@ func TestDiagnosis_Says(t *testing.T) {
 			v.Total.Shed = 20
 		}, "echo: 20 % errors, 20 requests/s hit (overloaded: 100 of 100 requests in flight); profile and web normal", view.Red, map[string]view.Level{"echo": view.Red}, ""},
 
-		{"an instance fails", func(v *view.View) { fails(v, "web", 3.1); processOf(v, "web/web-2").Errors = 0.06 },
-			"web: 3.1 % errors, 3.1 requests/s hit (web-2 fails (6 % of its requests)); echo and profile normal", view.Red, map[string]view.Level{"web": view.Red}, "web/web-2"},
-		{"failures of none in particular", func(v *view.View) { v.Total.Failed, v.Total.Errors = 10, 0.05 },
-			"front: 5 % errors, 10 requests/s hit (no service accounts for them); echo and 2 others normal", view.Red, nil, ""},
+		{
+			"an instance fails", func(v *view.View) { fails(v, "web", 3.1); processOf(v, "web/web-2").Errors = 0.06 },
+			"web: 3.1 % errors, 3.1 requests/s hit (web-2 fails (6 % of its requests)); echo and profile normal", view.Red,
+			map[string]view.Level{"web": view.Red},
+			"web/web-2",
+		},
+		{
+			"failures of none in particular", func(v *view.View) { v.Total.Failed, v.Total.Errors = 10, 0.05 },
+			"front: 5 % errors, 10 requests/s hit (no service accounts for them); echo and 2 others normal", view.Red, nil, "",
+		},
 
-		{"it drains", func(v *view.View) { p := processOf(v, "web/web-1"); p.State, p.Links = view.Draining, 0 },
-			"web: web-1 drains; echo and profile normal", view.Intended, map[string]view.Level{"web": view.Intended}, "web/web-1"},
+		{
+			"it drains", func(v *view.View) { p := processOf(v, "web/web-1"); p.State, p.Links = view.Draining, 0 },
+			"web: web-1 drains; echo and profile normal", view.Intended,
+			map[string]view.Level{"web": view.Intended},
+			"web/web-1",
+		},
 		{"it was drained, and has gone", func(v *view.View) {
 			gone(v, "web/web-1")
 			v.Events = []view.Event{{Kind: "gone", Subject: "web/web-1", Level: view.Intended}}
 		}, "web: web-1 has ended, after draining; echo and profile normal", view.Intended, map[string]view.Level{"web": view.Intended}, "web/web-1"},
-		{"its weight is 0", func(v *view.View) { p := processOf(v, "web/web-1"); p.State, p.Weight = view.TakenOut, 0 },
-			"web: web-1 is taken out by its weight; echo and profile normal", view.Intended, map[string]view.Level{"web": view.Intended}, "web/web-1"},
+		{
+			"its weight is 0", func(v *view.View) { p := processOf(v, "web/web-1"); p.State, p.Weight = view.TakenOut, 0 },
+			"web: web-1 is taken out by its weight; echo and profile normal", view.Intended,
+			map[string]view.Level{"web": view.Intended},
+			"web/web-1",
+		},
 
 		{"one isn't heard", func(v *view.View) {
 			p := processOf(v, "web/web-1")
