@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"nanofront/httpmsg"
+	"nanofront/internal/testutil"
 	"nanofront/metrics"
 	"nanofront/nanobus"
 )
