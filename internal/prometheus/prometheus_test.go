@@ -2,7 +2,6 @@ package prometheus
 
 import (
 	"bytes"
-
 	"context"
 	"errors"
 	"fmt"
