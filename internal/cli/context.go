@@ -61,7 +61,7 @@ func (r *fromContext) chosen(k *kong.Context) (map[string]string, error) {
 		case contexts.Chooses(p.Flag.Name):
 			return nil, nil
 		case p.Flag.Name == "context":
-			name, named = k.FlagValue(p.Flag).(string) //nolint:forcetypeassert // it is
+			name, named = k.FlagValue(p.Flag).(string)
 		}
 	}
 	for _, f := range node.Flags {
