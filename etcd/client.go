@@ -85,9 +85,9 @@ func Open(ctx context.Context, o Options) (*Client, error) {
 	return c, nil
 }
 
-// Close ends all watches and registrations' upkeep, and waits for the
-// client's goroutines (a Watch runs on its caller's and returns soon). Registrations that weren't closed before stay in
-// etcd until their leases end. It may be called more than once.
+// Close ends all watches and registrations' upkeep, and waits for the client's goroutines (a Watch
+// runs on its caller's and returns soon). Registrations that weren't closed before stay in etcd
+// until their leases end. It may be called more than once.
 func (c *Client) Close() error {
 	c.mu.Lock()
 	c.closed = true

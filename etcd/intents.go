@@ -15,14 +15,15 @@ import (
 // ErrUnknown tells that no process of that name is registered.
 var ErrUnknown = errors.New("etcd: not registered")
 
-// Intents lists what operators want of processes, sorted by their keys. Invalid records are left out.
+// Intents lists what operators want of processes, sorted by their keys. Invalid records are left
+// out.
 func (c *Client) Intents(ctx context.Context) ([]registry.Intent, error) {
 	return list(ctx, c, c.keys.intents(), c.keys.decodeIntent)
 }
 
 // Intend writes what an operator wants of a process that is registered, and removes what was wanted
-// of processes that are gone. It takes effect at all callers at once, and ends with the process, not
-// with its registration. The error wraps registry.ErrInvalidIntent or ErrUnknown.
+// of processes that are gone. It takes effect at all callers at once, and ends with the process,
+// not with its registration. The error wraps registry.ErrInvalidIntent or ErrUnknown.
 func (c *Client) Intend(ctx context.Context, i registry.Intent) error {
 	if err := i.Validate(); err != nil {
 		return err

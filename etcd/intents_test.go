@@ -8,8 +8,8 @@ import (
 	"nanofront/registry"
 )
 
-// What an operator wants of an instance holds at once for everybody who watches, outlives the loss of its
-// registration, and ends with its process: a later one of the same name has its own weight.
+// What an operator wants of an instance holds at once for everybody who watches, outlives the loss
+// of its registration, and ends with its process: a later one of the same name has its own weight.
 func TestIntend_HoldsForTheProcess(t *testing.T) {
 	t.Parallel()
 	c := openOn(t, startServer(t))

@@ -94,8 +94,8 @@ func TestWatchProcesses_FollowsStartsAndEnds(t *testing.T) {
 	}
 }
 
-// Nothing is called back while etcd is away, and none of those alive is missing after it has come back
-// without its data.
+// Nothing is called back while etcd is away, and none of those alive is missing after it has come
+// back without its data.
 func TestWatchProcesses_KeepsTheLastKnown(t *testing.T) {
 	t.Parallel()
 	s := startServer(t)

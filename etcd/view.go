@@ -119,8 +119,8 @@ func (v *view) replace(kvs []*mvccpb.KeyValue, now time.Time) bool {
 	return changed
 }
 
-// replaceIntents takes all there are. Those of an etcd that lost its data are lost: an operator gives
-// them again.
+// replaceIntents takes all there are. Those of an etcd that lost its data are lost: an operator
+// gives them again.
 func (v *view) replaceIntents(kvs []*mvccpb.KeyValue) (changed bool) {
 	there := make(map[string]bool)
 	for _, kv := range kvs {

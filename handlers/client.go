@@ -47,8 +47,8 @@ type Call struct {
 	User any
 	// Patient, if not nil, is the Exchange for which the call is made with Go or GoAll: within its
 	// time, the call waits for an instance of a service that had one within ReturnTime, and a GET
-	// or HEAD is made once more when its link breaks, or sent to a second instance when the first is
-	// silent or slow. So a service can restart unnoticed. The Request's bytes must then be valid
+	// or HEAD is made once more when its link breaks, or sent to a second instance when the first
+	// is silent or slow. So a service can restart unnoticed. The Request's bytes must then be valid
 	// until Done.
 	Patient *Exchange
 	// Key, if not 0, chooses the instance: calls with the same key go to the same one, from every
@@ -151,8 +151,8 @@ func (cl *Client) begin(c *Call) {
 	}
 }
 
-// prepareBus sets what the bus is to know of the call. A read may be sent to a second instance while the first has not
-// answered, if the request's bytes are still there then.
+// prepareBus sets what the bus is to know of the call. A read may be sent to a second instance
+// while the first has not answered, if the request's bytes are still there then.
 func (c *Call) prepareBus() {
 	c.bus.Key = c.Key
 	c.bus.Repeat = nanobus.RepeatNever

@@ -50,8 +50,8 @@ func (r *Response) Hold(timeout time.Duration) (*Held, error) {
 	return r.exchange.hold(timeout)
 }
 
-// Hold is Response.Hold for the other kinds of handlers. Like Done it ends the exchange, except with an error; in a
-// StreamHandler it stays valid until ServeStream returns.
+// Hold is Response.Hold for the other kinds of handlers. Like Done it ends the exchange, except
+// with an error; in a StreamHandler it stays valid until ServeStream returns.
 func (x *Exchange) Hold(timeout time.Duration) (*Held, error) {
 	h, err := x.hold(timeout)
 	if err == nil && !x.serial {
@@ -104,7 +104,8 @@ func (h *Held) Answer(resp *Response) error {
 	if h.claim != nil {
 		h.claim.note(resp)
 	}
-	// The bus decides between an answer and whatever else ends it: not h.mu, which what ends it takes.
+	// The bus decides between an answer and whatever else ends it: not h.mu, which what ends it
+	// takes.
 	if err := h.held.Answer((*encoded)(resp)); err != nil {
 		return err
 	}

@@ -14,9 +14,9 @@ import (
 )
 
 // Idempotency has a Runtime know a write again that has come before, by its field Idempotency-Key:
-// a POST, PUT, PATCH, DELETE, or whatever else isn't GET, HEAD or OPTIONS. The handler sees it once.
-// Whoever repeats it gets the first one's answer, with the field Idempotency-Replayed, or waits for
-// it; a 409 if that isn't known, and a 422 if the key comes with another payload.
+// a POST, PUT, PATCH, DELETE, or whatever else isn't GET, HEAD or OPTIONS. The handler sees it
+// once. Whoever repeats it gets the first one's answer, with the field Idempotency-Replayed, or
+// waits for it; a 409 if that isn't known, and a 422 if the key comes with another payload.
 //
 // A 429, a 503 and [ErrNotDone] say that nothing was changed: such a write may come again.
 //
@@ -92,7 +92,8 @@ type claim struct {
 }
 
 const (
-	// waitsPart of the window is for writes that wait for another of the same key: what more come get a 409.
+	// waitsPart of the window is for writes that wait for another of the same key: what more come
+	// get a 409.
 	waitsPart = 4
 	// sumAtOnce is the longest body that the goroutine that reads the link takes the sum of.
 	sumAtOnce = 16 << 10
@@ -100,8 +101,8 @@ const (
 	waitFirst, waitMost = 2 * time.Millisecond, 50 * time.Millisecond
 )
 
-// takes reports whether the exchange, just arrived, is none of those to be served now: it was answered, or will be, or
-// served later.
+// takes reports whether the exchange, just arrived, is none of those to be served now: it was
+// answered, or will be, or served later.
 func (c *claims) takes(x *Exchange) bool {
 	switch string(x.req.Method) {
 	case "GET", "HEAD", "OPTIONS":
@@ -239,7 +240,8 @@ func (c *claims) begin(x *Exchange) {
 	x.bus.Start(x.started)
 }
 
-// idOf hashes what a key belongs to. Each part has its length before it, so that none runs into the next.
+// idOf hashes what a key belongs to. Each part has its length before it, so that none runs into the
+// next.
 func (c *claims) idOf(x *Exchange, key []byte) (id WriteID) {
 	h := sha256.New()
 	r := &x.req
@@ -278,8 +280,9 @@ func (c *claim) settle(done bool) {
 	}
 }
 
-// end notes how the write has ended: with an answer, with one that isn't known (nil), or, if not done, as if it had
-// never come. Whatever the answer is, it is noted before it is sent: so who repeats the write for want of it finds it.
+// end notes how the write has ended: with an answer, with one that isn't known (nil), or, if not
+// done, as if it had never come. Whatever the answer is, it is noted before it is sent: so who
+// repeats the write for want of it finds it.
 func (c *claim) end(answer []byte, done bool) {
 	m := c.of.Memory
 	var err error

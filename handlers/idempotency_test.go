@@ -163,7 +163,8 @@ func TestIdempotency_UnderWay(t *testing.T) {
 	}
 }
 
-// Whoever has no time left to wait learns that the outcome isn't known, and who comes later gets it.
+// Whoever has no time left to wait learns that the outcome isn't known, and who comes later gets
+// it.
 func TestIdempotency_GivenUp(t *testing.T) {
 	h := &counting{gate: make(chan struct{}, 1)}
 	b := serve(t, handlers.Options{Idempotency: &handlers.Idempotency{}}, handlers.HandlerFunc(func(_ context.Context, req *handlers.Request, resp *handlers.Response) error {

@@ -64,7 +64,8 @@ type Options struct {
 	// Window is how many requests the process accepts at once, including those that wait for a
 	// worker. 0: nanobus.DefaultWindow.
 	Window int
-	// MaxHeld is how many requests the process holds at once (Response.Hold). 0: nanobus.DefaultHeld.
+	// MaxHeld is how many requests the process holds at once (Response.Hold). 0:
+	// nanobus.DefaultHeld.
 	MaxHeld int
 	// Weight is the process' share of the requests among the instances of its
 	// service, 1 to registry.MaxWeight. 0: registry.DefaultWeight.
@@ -97,8 +98,8 @@ type Options struct {
 	// tap).
 	NoTap bool
 
-	// Tracer, if set, records what is done for requests that are part of a trace. The Runtime starts
-	// and closes it.
+	// Tracer, if set, records what is done for requests that are part of a trace. The Runtime
+	// starts and closes it.
 	Tracer *trace.Recorder
 
 	// Discovery is how the process is found and finds others: etcd.Open's or static.Open's.

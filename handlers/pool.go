@@ -66,8 +66,9 @@ func (p *pool) more() {
 	}
 }
 
-// leave gives the place of a worker, which calls it while it is at work, to another: what it is at may take long. It
-// ends, or finds a place again, when it is done. What bounds those is the bus (nanobus.Options.MaxBodies).
+// leave gives the place of a worker, which calls it while it is at work, to another: what it is at
+// may take long. It ends, or finds a place again, when it is done. What bounds those is the bus
+// (nanobus.Options.MaxBodies).
 func (p *pool) leave() {
 	p.mu.Lock()
 	p.workers--
@@ -76,7 +77,8 @@ func (p *pool) leave() {
 	p.mu.Unlock()
 }
 
-// back is called by a worker that has left when it is done. It returns false if there is no place for it: it ends.
+// back is called by a worker that has left when it is done. It returns false if there is no place
+// for it: it ends.
 func (p *pool) back() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -18,7 +18,8 @@ import (
 	"nanofront/registry"
 )
 
-// hole is what a stopped process looks like from outside: connections to it stay, and nothing comes back.
+// hole is what a stopped process looks like from outside: connections to it stay, and nothing comes
+// back.
 type hole struct {
 	net.Listener
 	silent sync.RWMutex // write-locked while it is
@@ -85,8 +86,9 @@ func (h *hole) pass(from, to net.Conn) {
 	}
 }
 
-// TestClient_InstanceStops: of a service's two instances one falls silent, as a process does that is stopped. Reads are
-// answered by the other one, at once or after it was found silent; writes are not sent twice.
+// TestClient_InstanceStops: of a service's two instances one falls silent, as a process does that
+// is stopped. Reads are answered by the other one, at once or after it was found silent; writes are
+// not sent twice.
 func TestClient_InstanceStops(t *testing.T) {
 	d := handlertest.NewDiscovery()
 	var writes [2]atomic.Int64

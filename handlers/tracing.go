@@ -8,8 +8,8 @@ import (
 	"nanofront/trace"
 )
 
-// TraceID is the id of the trace that the request is part of, as 32 hexadecimal digits, for logs; "" if there is none,
-// as without tracing at the front.
+// TraceID is the id of the trace that the request is part of, as 32 hexadecimal digits, for logs;
+// "" if there is none, as without tracing at the front.
 func (r *Request) TraceID() string {
 	if p, ok := trace.ParseParent(r.Header.Get("traceparent")); ok {
 		return p.Trace.String()
@@ -24,7 +24,8 @@ type span struct {
 	state  []byte       // aliases the request
 	method string
 
-	// Bus times of the work on the request: when it was read, and when it was done, 0 as long as it isn't.
+	// Bus times of the work on the request: when it was read, and when it was done, 0 as long as it
+	// isn't.
 	received, ended time.Duration
 }
 
@@ -72,8 +73,9 @@ func (s *span) record(kind trace.Kind, name string) trace.Record {
 	return trace.Record{Trace: s.parent.Trace, Sampled: s.parent.Sampled, Kind: kind, Name: name, Parent: s.id}
 }
 
-// Span records a part of the work on the request, such as a read of a store, in its trace: from began until now. It
-// does nothing if the request is part of none. name must be one of few. Valid until Done or Fail.
+// Span records a part of the work on the request, such as a read of a store, in its trace: from
+// began until now. It does nothing if the request is part of none. name must be one of few. Valid
+// until Done or Fail.
 func (x *Exchange) Span(name string, began time.Time) {
 	if !x.span.traced() {
 		return

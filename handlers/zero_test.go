@@ -88,7 +88,8 @@ func TestZeroValues_Work(t *testing.T) {
 	unused.Release()
 }
 
-// A *StatusError that is nil, returned as an error, isn't one: it is a 500 and not the end of the process.
+// A *StatusError that is nil, returned as an error, isn't one: it is a 500 and not the end of the
+// process.
 func TestRun_NilStatusError(t *testing.T) {
 	b := serve(t, handlers.Options{}, handlers.HandlerFunc(
 		func(context.Context, *handlers.Request, *handlers.Response) error {

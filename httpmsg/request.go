@@ -21,8 +21,9 @@ type Request struct {
 	// rest comes in chunks: in bytes, -1 if it isn't known. 0: Body is all, or
 	// nothing is said.
 	Length int64
-	// Load is how much more the front has for the service than it can do: 0 no more, 1 hardly, 2 at least a tenth of its
-	// requests are refused, 3 at least half. A handler may answer with less then.
+	// Load is how much more the front has for the service than it can do: 0 no more, 1 hardly, 2 at
+	// least a tenth of its requests are refused, 3 at least half. A handler may answer with less
+	// then.
 	Load uint8
 }
 

@@ -53,8 +53,8 @@ type Desc struct {
 	Help string
 	// Programs are those that report it.
 	Programs []string
-	// Known are all values of its only placeholder, if it has one whose values are fixed: their series
-	// exist from the start, at 0, so that the first of a kind is seen as one more than none.
+	// Known are all values of its only placeholder, if it has one whose values are fixed: their
+	// series exist from the start, at 0, so that the first of a kind is seen as one more than none.
 	Known []string
 
 	local        bool     // at the admin port alone, not sent to StatsD

@@ -13,7 +13,8 @@ type Exemplar struct {
 	At    time.Time
 }
 
-// exemplars are the newest of each range of durations: up to 0.1 ms, and so on with four times as much.
+// exemplars are the newest of each range of durations: up to 0.1 ms, and so on with four times as
+// much.
 type exemplars [10]atomic.Pointer[Exemplar]
 
 // Exemplify notes that a trace was kept of a duration which was or will be observed. It allocates:

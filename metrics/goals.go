@@ -16,7 +16,8 @@ const MaxGoals = 8
 // the zero Goals has none.
 //
 // A request is counted once, in the cell of the first goal that it is within, which costs a few
-// comparisons and one addition. What is reported of the route, and of its service, are sums of cells:
+// comparisons and one addition. What is reported of the route, and of its service, are sums of
+// cells:
 //
 //	up to     25ms   100ms   beyond   failed
 //	cell        0      1       2        3
@@ -68,9 +69,9 @@ func GoalName(d time.Duration) string {
 }
 
 // Goals returns what counts the requests of a route to a service, by the service's goals and the
-// route's own, of which there are at most MaxGoals each. The same arguments give the same handle. All
-// series that the goals come to exist from then on, at 0, and keep what they have when the routes
-// change.
+// route's own, of which there are at most MaxGoals each. The same arguments give the same handle.
+// All series that the goals come to exist from then on, at 0, and keep what they have when the
+// routes change.
 func (s *Set) Goals(service, route string, ofService, ofRoute []time.Duration) *Goals {
 	ofService, ofRoute = ofService[:min(len(ofService), MaxGoals)], ofRoute[:min(len(ofRoute), MaxGoals)]
 	bounds := slices.Concat(ofService, ofRoute)

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// TestCells_DifferencesAddUp: what lies between reports of several timers, put together, has the quantiles of all
-// durations in between.
+// TestCells_DifferencesAddUp: what lies between reports of several timers, put together, has the
+// quantiles of all durations in between.
 func TestCells_DifferencesAddUp(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	all := NewMerged()

@@ -18,8 +18,8 @@ type Meter interface {
 
 var _ Meter = (*Set)(nil)
 
-// OrNone returns m, or a Meter that counts for nobody if m is nil, so that an Options.Metrics may be
-// left out.
+// OrNone returns m, or a Meter that counts for nobody if m is nil, so that an Options.Metrics may
+// be left out.
 func OrNone(m Meter) Meter {
 	if m == nil {
 		return (*Set)(nil)

@@ -52,8 +52,8 @@ func (s *Set) Samples() []Sample {
 	return list
 }
 
-// Histogram is a copy of the counts of a [Timer]. It is some 17 KiB large, so that whoever reads many
-// timers keeps one. It is for one goroutine at a time.
+// Histogram is a copy of the counts of a [Timer]. It is some 17 KiB large, so that whoever reads
+// many timers keeps one. It is for one goroutine at a time.
 type Histogram struct{ h histogram }
 
 // NewHistogram makes an empty one.

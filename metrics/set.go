@@ -18,8 +18,8 @@ import (
 // whose details are "other", takes the rest.
 const MaxSeries = 1000
 
-// MaxProcessSeries is how many series all metrics of a process have together; beyond them a new one is
-// "other", too.
+// MaxProcessSeries is how many series all metrics of a process have together; beyond them a new one
+// is "other", too.
 const MaxProcessSeries = 20_000
 
 // maxDetail is how many bytes of a detail are kept.

@@ -57,8 +57,9 @@ type planted struct {
 	ms float64
 }
 
-// A thousand flushes of a server whose clock goes wrong, has jitter, and to which reports come late: each p99 and each
-// maximum that there was arrives, no counter zigzags by more than what one report has, and nothing is counted twice.
+// A thousand flushes of a server whose clock goes wrong, has jitter, and to which reports come
+// late: each p99 and each maximum that there was arrives, no counter zigzags by more than what one
+// report has, and nothing is counted twice.
 func TestReporter_NoClockLosesAPeak(t *testing.T) {
 	for name, c := range map[string]struct{ drift, jitter, delay time.Duration }{
 		"exact clocks":      {0, 0, 0},
@@ -92,8 +93,8 @@ func clocks(t *testing.T, drift, jitter, delay time.Duration) {
 	go func() { defer close(ran); r.Run(ctx) }()
 	defer func() { cancel(); <-ran }()
 
-	// The load: requests of 5 ms, and every now and then, at no particular moment, an outlier in one timer and a burst
-	// of 3 % of what a window has in another.
+	// The load: requests of 5 ms, and every now and then, at no particular moment, an outlier in
+	// one timer and a burst of 3 % of what a window has in another.
 	set.Counter(HTTPTimeouts) // stays at 0
 	requests, outliers, bursts := set.Counter(HTTPRequests), set.Timer(StageTotal), set.Timer(StageHandler)
 	var plants []planted

@@ -80,7 +80,8 @@ func parseInfluxDB(text string) (l dialectLine, err error) {
 	return l, err
 }
 
-// What a server of each dialect makes of a report are the values that were counted, under one name for all services.
+// What a server of each dialect makes of a report are the values that were counted, under one name
+// for all services.
 func TestReporter_Dialects(t *testing.T) {
 	for tags, parse := range map[string]func(string) (dialectLine, error){StatsdDogStatsD: parseDogStatsD, StatsdInfluxDB: parseInfluxDB} {
 		t.Run(tags, func(t *testing.T) {

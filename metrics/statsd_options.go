@@ -108,7 +108,8 @@ func (o *StatsdOptions) complete() error {
 	return nil
 }
 
-// divisor is the divisor of the flush that is next to the interval, of those that people would choose.
+// divisor is the divisor of the flush that is next to the interval, of those that people would
+// choose.
 func (o *StatsdOptions) divisor() time.Duration {
 	best := o.Flush
 	for n := range time.Duration(maxReports) {
@@ -120,8 +121,8 @@ func (o *StatsdOptions) divisor() time.Duration {
 	return best
 }
 
-// window is how many reports percentiles are of: see statsdWindow. One more than is needed makes up for a report that is
-// lost, or comes too late.
+// window is how many reports percentiles are of: see statsdWindow. One more than is needed makes up
+// for a report that is lost, or comes too late.
 func (o *StatsdOptions) window() int { return int(o.Flush/o.Interval) + 2 }
 
 func (o *StatsdOptions) format() statsd.TagFormat {

@@ -20,8 +20,8 @@ const (
 	referenceNPM   = "statsd@0.9.0"
 )
 
-// reference installs and starts the reference server with the configuration that is shipped, but for
-// its ports, its flush, and that it prints what it passes on.
+// reference installs and starts the reference server with the configuration that is shipped, but
+// for its ports, its flush, and that it prints what it passes on.
 func reference(t *testing.T, flush time.Duration) (addr string, out *output) {
 	if os.Getenv(enableVariable) != "1" {
 		testutil.Skip(t, "set %s=1, with node and npm installed, to test against the reference server (it installs %s from npm)", enableVariable, referenceNPM)

@@ -115,7 +115,8 @@ func (l *lossy) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// A lost packet takes no percentile along: the next says it, too, as long as a flush may ask for it.
+// A lost packet takes no percentile along: the next says it, too, as long as a flush may ask for
+// it.
 func TestReporter_PercentilesOutliveLostPackets(t *testing.T) {
 	s := New(Terminator, "t")
 	r := newReporter(t, s, StatsdOptions{Addr: "192.0.2.1:8125"})

@@ -233,8 +233,8 @@ func TestReporter_SendsWhatIsCounted(t *testing.T) {
 	}
 }
 
-// A timer that has nothing in its window is silent: a 0 would say that it was fast, and the last value that it still is.
-// So are the counters of a service without requests.
+// A timer that has nothing in its window is silent: a 0 would say that it was fast, and the last
+// value that it still is. So are the counters of a service without requests.
 func TestReporter_IdleIsSilent(t *testing.T) {
 	srv := newStatsdServer(t)
 	s := New(Terminator, "t1")

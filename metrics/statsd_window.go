@@ -24,8 +24,8 @@ func newStatsdWindow(reports int) *statsdWindow {
 	return &statsdWindow{seen: newHistogram(), parts: make([][]cell, reports)}
 }
 
-// move takes what t has had since the last report in, and lets the oldest part go. It puts the new part into delta,
-// with scratch.
+// move takes what t has had since the last report in, and lets the oldest part go. It puts the new
+// part into delta, with scratch.
 func (w *statsdWindow) move(t *Timer, delta, scratch *histogram) {
 	w.at = (w.at + 1) % len(w.parts)
 	cells := w.parts[w.at]

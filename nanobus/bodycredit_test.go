@@ -32,7 +32,8 @@ func stalling(t *testing.T, cancelled chan<- error, release <-chan struct{}) fun
 	}
 }
 
-// A response that streams takes no part of the window, and may be quiet for as long as its link lives.
+// A response that streams takes no part of the window, and may be quiet for as long as its link
+// lives.
 func TestBody_QuietStreams(t *testing.T) {
 	const streams = 50
 	cancelled, release := make(chan error, streams), make(chan struct{})
@@ -76,7 +77,8 @@ func TestBody_QuietStreams(t *testing.T) {
 	atRest(t, b, s)
 }
 
-// A request's body that stands still is given up: by its sender if it has no credit, by its receiver if it has sent none.
+// A request's body that stands still is given up: by its sender if it has no credit, by its
+// receiver if it has sent none.
 func TestBody_RequestStandsStill(t *testing.T) {
 	for _, reads := range []bool{false, true} {
 		seen := make(chan error, 1)

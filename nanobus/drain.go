@@ -49,8 +49,9 @@ func (b *Bus) Drain(ctx context.Context) error {
 // quietGrace is for how long a response's body may be quiet while draining.
 const quietGrace = 2 * time.Second
 
-// endQuiet tells the handlers of responses that stream and are quiet, by their requests' contexts and OnGone, that the
-// process is about to end. They end the bodies, in their own way; those that don't are waited for.
+// endQuiet tells the handlers of responses that stream and are quiet, by their requests' contexts
+// and OnGone, that the process is about to end. They end the bodies, in their own way; those that
+// don't are waited for.
 func (b *Bus) endQuiet(now int64) {
 	for _, l := range b.snapshotLinks() {
 		l.Mu.Lock()

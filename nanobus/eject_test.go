@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// One of three that answers quickly, but only with what says that it has failed, gets next to nothing, and is back in
-// steps when it is well again.
+// One of three that answers quickly, but only with what says that it has failed, gets next to
+// nothing, and is back in steps when it is well again.
 func TestEject_OneThatFails(t *testing.T) {
 	var instances []Instance
 	for _, id := range []string{"1", "2", "3"} {

@@ -39,13 +39,13 @@ var (
 	ErrClosed = body.ErrClosed
 	// ErrMalformed: bytes that violate docs/protocol.md.
 	ErrMalformed = wire.ErrMalformed
-	// ErrNoHolds: the caller doesn't take holds, or the request is one whose body comes in chunks. It is
-	// still to be answered.
+	// ErrNoHolds: the caller doesn't take holds, or the request is one whose body comes in chunks.
+	// It is still to be answered.
 	ErrNoHolds = link.ErrNoHolds
-	// ErrTooManyHeld: as many requests are held as Options.MaxHeld allows, or the caller doesn't read what it
-	// was sent. The request is still to be answered.
+	// ErrTooManyHeld: as many requests are held as Options.MaxHeld allows, or the caller doesn't
+	// read what it was sent. The request is still to be answered.
 	ErrTooManyHeld = link.ErrTooManyHeld
-	// ErrNotHeld: the request isn't held any more: it was answered, its time has run out, or the client or the
-	// link has gone.
+	// ErrNotHeld: the request isn't held any more: it was answered, its time has run out, or the
+	// client or the link has gone.
 	ErrNotHeld = link.ErrNotHeld
 )

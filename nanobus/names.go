@@ -6,8 +6,8 @@ import (
 	"nanofront/nanobus/wire"
 )
 
-// Call is one request and, later, its reply: Wait for it, or have Done called; then Release. The zero
-// Call is ready for use. See link.Call for its fields and methods.
+// Call is one request and, later, its reply: Wait for it, or have Done called; then Release. The
+// zero Call is ready for use. See link.Call for its fields and methods.
 type Call = link.Call
 
 // NewCall returns a Call that is ready for use.
@@ -27,8 +27,8 @@ const (
 	RepeatRemembered = link.RepeatRemembered // as RepeatStalled, for what must not be acted upon twice
 )
 
-// Request is one request of a peer: its Payload and Context, and what of its budget is Remaining. It
-// must be answered exactly once, with Reply, TryReply, ReplyError, ReplyBody or Hold, from any
+// Request is one request of a peer: its Payload and Context, and what of its budget is Remaining.
+// It must be answered exactly once, with Reply, TryReply, ReplyError, ReplyBody or Hold, from any
 // goroutine. See link.Request.
 type Request = link.Request
 

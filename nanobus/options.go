@@ -70,18 +70,21 @@ type Options struct {
 	// a reply over it fails. 1..65536, 0 means DefaultBodies.
 	MaxBodies int
 
-	// Holder keeps the calls that responders hold, to answer them later. nil: the process takes no holds.
+	// Holder keeps the calls that responders hold, to answer them later. nil: the process takes no
+	// holds.
 	Holder Holder
 
 	// MaxHeld bounds the requests of peers that the process holds. 1..1048576, 0 means DefaultHeld.
 	MaxHeld int
 
-	// Spare is asked before a request that may be repeated (Call.Repeat) is sent to another instance, as the one that
-	// has it is silent. It must not block. nil: one for each twenty calls is, and a hundred that are kept.
+	// Spare is asked before a request that may be repeated (Call.Repeat) is sent to another
+	// instance, as the one that has it is silent. It must not block. nil: one for each twenty calls
+	// is, and a hundred that are kept.
 	Spare func() bool
 
-	// Memory names where Serve remembers requests, so that it knows one again that comes once more, and doesn't act
-	// upon it twice. Processes that share such a memory say the same name. At most 255 bytes. Empty: it doesn't.
+	// Memory names where Serve remembers requests, so that it knows one again that comes once more,
+	// and doesn't act upon it twice. Processes that share such a memory say the same name. At most
+	// 255 bytes. Empty: it doesn't.
 	Memory string
 
 	// Security says how peers are told from strangers.

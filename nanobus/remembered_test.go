@@ -7,7 +7,8 @@ import (
 	"nanofront/nanobus/link"
 )
 
-// A request that must not be acted upon twice goes to a second instance only if that shares the first one's memory.
+// A request that must not be acted upon twice goes to a second instance only if that shares the
+// first one's memory.
 func TestRemembered(t *testing.T) {
 	for _, c := range []struct {
 		name     string

@@ -31,7 +31,8 @@ func (s *Service) Name() string { return s.name }
 // draining, and not taken out by their weight.
 func (s *Service) Live() int { return s.live.Load().Len() }
 
-// TakesBodies reports whether every instance that can take requests takes bodies in chunks, and there is one.
+// TakesBodies reports whether every instance that can take requests takes bodies in chunks, and
+// there is one.
 func (s *Service) TakesBodies() bool {
 	v := s.live.Load()
 	for i := range v.Len() {

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// hung makes the caller's link to an instance as one to a process that was stopped: nothing that it sends is read, until
-// the result is called.
+// hung makes the caller's link to an instance as one to a process that was stopped: nothing that it
+// sends is read, until the result is called.
 func hung(t *testing.T, srv *Bus) (goOn func()) {
 	t.Helper()
 	var hangs atomic.Bool
@@ -71,8 +71,8 @@ func stalledLinks(b *Bus) (ids []string) {
 	return ids
 }
 
-// An instance that is silent with requests under way gets no more of them, keeps its link, and is back with its first
-// message.
+// An instance that is silent with requests under way gets no more of them, keeps its link, and is
+// back with its first message.
 func TestWatch_StalledInstance(t *testing.T) {
 	var instances []Instance
 	var servers []*Bus

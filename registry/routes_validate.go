@@ -183,7 +183,8 @@ func validRouteName(s string) bool {
 	return s != ""
 }
 
-// normal is m with host and path in the form that requests are brought to. What isn't valid stays as it is.
+// normal is m with host and path in the form that requests are brought to. What isn't valid stays
+// as it is.
 func (m Match) normal() Match {
 	m.Path, m.Prefix = normalPath(m.Path), normalPath(m.Prefix)
 	domain, below := strings.CutPrefix(m.Host, anyHostPrefix)
@@ -205,8 +206,9 @@ func normalPath(s string) string {
 	return string(n)
 }
 
-// validPath refuses what a request's path never has in its normal form, and what is more likely a mistake than
-// meant: such a route would look right and match nothing. All other spellings are brought to that form.
+// validPath refuses what a request's path never has in its normal form, and what is more likely a
+// mistake than meant: such a route would look right and match nothing. All other spellings are
+// brought to that form.
 func validPath(s string) bool {
 	if s == "" || s[0] != '/' || len(s) > maxPathLen || strings.Contains(s, "//") {
 		return false

@@ -112,7 +112,8 @@ func testAccessLogOff(t *testing.T) {
 	}
 }
 
-// Who takes longer than said has a line whatever the sample is, with where its time went; and is in no other line.
+// Who takes longer than said has a line whatever the sample is, with where its time went; and is in
+// no other line.
 func TestAccessLog_Slow(t *testing.T) { bothWays(t, testAccessLogSlow) }
 
 func testAccessLogSlow(t *testing.T) {

@@ -53,8 +53,8 @@ func testAdmissionSheds(t *testing.T) {
 	}
 }
 
-// A body is gathered when there is a place for it, and takes none meanwhile: a client that sends slowly keeps nobody out,
-// and how long it takes is no latency of the handlers'.
+// A body is gathered when there is a place for it, and takes none meanwhile: a client that sends
+// slowly keeps nobody out, and how long it takes is no latency of the handlers'.
 func TestAdmission_SlowUpload(t *testing.T) { bothWays(t, testAdmissionSlowUpload) }
 
 func testAdmissionSlowUpload(t *testing.T) {
@@ -205,7 +205,8 @@ func testAdmissionStoppedService(t *testing.T) {
 	}
 }
 
-// Near the limit on connections, those that nobody uses make room, and no more of them than have to.
+// Near the limit on connections, those that nobody uses make room, and no more of them than have
+// to.
 func TestAdmission_IdleMakeRoom(t *testing.T) { bothWays(t, testAdmissionIdleMakeRoom) }
 
 func testAdmissionIdleMakeRoom(t *testing.T) {

@@ -45,7 +45,8 @@ func (a *asker) Drop(x *exchange.Exchange) bool   { return a.end(x) }
 func (*asker) Held(*exchange.Exchange)            {}
 func (*asker) Next()                              {}
 
-// asker returns a function that takes the request through all steps, over the bus and back, and returns the status.
+// asker returns a function that takes the request through all steps, over the bus and back, and
+// returns the status.
 func (f *front) asker(request string) func() int {
 	a := &asker{done: make(chan struct{}, 1)}
 	peer := forwarded.NewPeer(netip.MustParseAddr("127.0.0.1"), nil)
@@ -107,7 +108,8 @@ func TestServe_NoAllocations(t *testing.T) {
 	}
 }
 
-// Refusing a request because the front has too much to do allocates nothing, and says all that a response must.
+// Refusing a request because the front has too much to do allocates nothing, and says all that a
+// response must.
 func TestTurnAway(t *testing.T) {
 	testutil.SkipIfRace(t)
 	f := startFront(t, Options{AccessLog: -1})
@@ -141,8 +143,8 @@ func (f *front) turner(request string) func() int {
 	}
 }
 
-// BenchmarkTurnAway is what refusing costs, but for the system's part; hello is an answer with all that the front, the
-// bus and a handler that does nothing do for it.
+// BenchmarkTurnAway is what refusing costs, but for the system's part; hello is an answer with all
+// that the front, the bus and a handler that does nothing do for it.
 func BenchmarkTurnAway(b *testing.B) {
 	for _, name := range []string{"refused", "hello"} {
 		b.Run(name, func(b *testing.B) {

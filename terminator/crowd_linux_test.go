@@ -9,7 +9,8 @@ import (
 	"nanofront/registry"
 )
 
-// TestCrowd: of many calls that end at once, on one goroutine, each client gets its answer, and its connection goes on.
+// TestCrowd: of many calls that end at once, on one goroutine, each client gets its answer, and its
+// connection goes on.
 func TestCrowd(t *testing.T) {
 	const n = 400
 	route := prefix("/", "work")

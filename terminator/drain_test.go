@@ -131,7 +131,8 @@ func testDrainIdle(t *testing.T) {
 	}
 }
 
-// A balancer has DrainDelay to see that the front is not ready, during which all is served as before.
+// A balancer has DrainDelay to see that the front is not ready, during which all is served as
+// before.
 func TestDrain_Delay(t *testing.T) { bothWays(t, testDrainDelay) }
 
 func testDrainDelay(t *testing.T) {

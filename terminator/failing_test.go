@@ -9,8 +9,8 @@ import (
 	"nanofront/nanobus"
 )
 
-// TestFailing_AllInstances: when all instances of a service fail, in whatever way, what reaches them is at most a tenth more
-// than what clients ask for: neither retries nor copies make it worse.
+// TestFailing_AllInstances: when all instances of a service fail, in whatever way, what reaches
+// them is at most a tenth more than what clients ask for: neither retries nor copies make it worse.
 func TestFailing_AllInstances(t *testing.T) { bothWays(t, testFailingAllInstances) }
 
 func testFailingAllInstances(t *testing.T) {

@@ -21,7 +21,8 @@ func testGoals(t *testing.T) {
 		}
 		return out
 	}
-	// The larger goal is far longer than anything takes, the smaller one far shorter than what is slow here.
+	// The larger goal is far longer than anything takes, the smaller one far shorter than what is
+	// slow here.
 	main, late, nobody := prefix("/", "work"), prefix("/late", "work"), prefix("/nobody", "nobody")
 	main.Name, late.Name, nobody.Name = "main", "late", "nobody"
 	main.Goals, late.Timeout = goals(50*time.Millisecond, patience), registry.Duration(20*time.Millisecond)

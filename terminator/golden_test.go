@@ -15,10 +15,10 @@ import (
 
 var update = flag.Bool("update", false, "write the golden responses anew, of what is answered now")
 
-// golden is a file of requests and the responses that both drivers give to them, masked as rawResponse is: an
-// answer that changes shows there, in review, whichever driver gives it. A response stands once, below all requests
-// that get it, each with the test that makes the handler's reply; what is long is shortened to its beginning, its
-// length and its hash.
+// golden is a file of requests and the responses that both drivers give to them, masked as
+// rawResponse is: an answer that changes shows there, in review, whichever driver gives it. A
+// response stands once, below all requests that get it, each with the test that makes the handler's
+// reply; what is long is shortened to its beginning, its length and its hash.
 type golden struct {
 	path string
 	want map[string]string // by test and request

@@ -18,8 +18,8 @@ import (
 
 // What clients may write in HTTP/1.1, in the ways that they take through the front.
 
-// TestGrammar_Cases sends all that the scanner is tested with through the front, each with a request behind it that
-// must be answered if the case is in order, and must not if it isn't.
+// TestGrammar_Cases sends all that the scanner is tested with through the front, each with a
+// request behind it that must be answered if the case is in order, and must not if it isn't.
 func TestGrammar_Cases(t *testing.T) { bothWays(t, testGrammarCases) }
 
 func testGrammarCases(t *testing.T) {
@@ -140,7 +140,8 @@ func testGrammarBackslash(t *testing.T) {
 	}
 }
 
-// TestGrammar_RoutesInAnySpelling: a route matches the requests that are spelled as it is, and all that mean the same.
+// TestGrammar_RoutesInAnySpelling: a route matches the requests that are spelled as it is, and all
+// that mean the same.
 func TestGrammar_RoutesInAnySpelling(t *testing.T) { bothWays(t, testGrammarRoutesInAnySpelling) }
 
 func testGrammarRoutesInAnySpelling(t *testing.T) {
@@ -188,7 +189,8 @@ func testGrammarRefusalOfHEAD(t *testing.T) {
 	}
 }
 
-// TestGrammar_UpgradesAreAnsweredLikeAll: a client that would switch to another protocol is told in this one.
+// TestGrammar_UpgradesAreAnsweredLikeAll: a client that would switch to another protocol is told in
+// this one.
 func TestGrammar_UpgradesAreAnsweredLikeAll(t *testing.T) { bothWays(t, testGrammarUpgrades) }
 
 func testGrammarUpgrades(t *testing.T) {
@@ -257,7 +259,8 @@ func testGrammarStatuses(t *testing.T) {
 	}
 }
 
-// TestGrammar_HalfClosed: who closes its side in the middle of a request has gone, and gets nothing that isn't HTTP.
+// TestGrammar_HalfClosed: who closes its side in the middle of a request has gone, and gets nothing
+// that isn't HTTP.
 func TestGrammar_HalfClosed(t *testing.T) { bothWays(t, testGrammarHalfClosed) }
 
 func testGrammarHalfClosed(t *testing.T) {

@@ -13,7 +13,8 @@ import (
 	"nanofront/nanobus"
 )
 
-// holding holds each request, with an answer for the timeout unless that is empty, and keeps what is held by path.
+// holding holds each request, with an answer for the timeout unless that is empty, and keeps what
+// is held by path.
 type holding struct {
 	t        *testing.T
 	timeout  time.Duration
@@ -105,7 +106,8 @@ func TestHeld_Answers(t *testing.T) {
 	})
 }
 
-// TestHeld_WithoutAnAnswer: a handler that has said nothing for the timeout leaves the client a 503.
+// TestHeld_WithoutAnAnswer: a handler that has said nothing for the timeout leaves the client a
+// 503.
 func TestHeld_WithoutAnAnswer(t *testing.T) {
 	bothWays(t, func(t *testing.T) {
 		f := startFront(t, Options{})
@@ -136,8 +138,9 @@ func TestHeld_NoMemory(t *testing.T) {
 	}
 }
 
-// TestHeld_Memory: at most 6 KiB of the front's memory for each client that is held, with its connection; the handler's
-// part and the client's socket, which are in this process too, are counted along.
+// TestHeld_Memory: at most 6 KiB of the front's memory for each client that is held, with its
+// connection; the handler's part and the client's socket, which are in this process too, are
+// counted along.
 func TestHeld_Memory(t *testing.T) {
 	const n, most = 2000, 6 << 10
 	f := startFront(t, Options{})

@@ -9,8 +9,8 @@ import (
 	"nanofront/nanobus"
 )
 
-// TestKeyed_LinkBreaks: of writes whose link breaks those are sent once more that have a key, where whoever gets them
-// knows them again.
+// TestKeyed_LinkBreaks: of writes whose link breaks those are sent once more that have a key, where
+// whoever gets them knows them again.
 func TestKeyed_LinkBreaks(t *testing.T) { bothWays(t, testKeyedLinkBreaks) }
 
 func testKeyedLinkBreaks(t *testing.T) {

@@ -77,9 +77,10 @@ type Options struct {
 	MaxFields int // header fields of a request, and trailer fields
 	MaxConns  int // open client connections
 
-	// ClientMemory is the most memory that the front is to have, in bytes, however many of its clients are slow. Half of
-	// it is for bodies that are being gathered and for responses that clients have yet to take; the other is left to
-	// what comes with them: answers on their way, buffers, stacks, garbage.
+	// ClientMemory is the most memory that the front is to have, in bytes, however many of its
+	// clients are slow. Half of it is for bodies that are being gathered and for responses that
+	// clients have yet to take; the other is left to what comes with them: answers on their way,
+	// buffers, stacks, garbage.
 	ClientMemory int
 
 	// EventLoops is how many event loops look after the client connections, on
@@ -87,8 +88,9 @@ type Options struct {
 	// has a goroutine, as on other systems.
 	EventLoops int
 
-	// Admission: MaxInFlight is how many requests may be in flight at once in all, MinInFlight how many an overloaded
-	// service is left at the least, and LatencyTarget the longest wait in its queue that is borne.
+	// Admission: MaxInFlight is how many requests may be in flight at once in all, MinInFlight how
+	// many an overloaded service is left at the least, and LatencyTarget the longest wait in its
+	// queue that is borne.
 	MaxInFlight   int
 	MinInFlight   int
 	LatencyTarget time.Duration
@@ -99,11 +101,13 @@ type Options struct {
 	AccessLogTo io.Writer
 	// AccessLogCombined has them in the combined format, not as JSON, if AccessLogTo is set.
 	AccessLogCombined bool
-	// LogSlowerThan has requests that take longer logged always, up to 100 lines per second. 0: no such lines.
+	// LogSlowerThan has requests that take longer logged always, up to 100 lines per second. 0: no
+	// such lines.
 	LogSlowerThan time.Duration
 
-	// Tracer, if set, traces requests: a TraceSample of all, from 0 to 1, those that fail, and those that take longer than
-	// TraceSlowerThan, if that isn't 0. The terminator starts and closes it.
+	// Tracer, if set, traces requests: a TraceSample of all, from 0 to 1, those that fail, and
+	// those that take longer than TraceSlowerThan, if that isn't 0. The terminator starts and
+	// closes it.
 	Tracer          *trace.Recorder
 	TraceSample     float64
 	TraceSlowerThan time.Duration

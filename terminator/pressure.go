@@ -19,8 +19,9 @@ type pressure struct {
 	loops   atomic.Pointer[eventloop.Loops] // nil: there are none
 }
 
-// Memory that lives, in eighths of what the process may have: from so much on connections wait, and no longer when it is
-// less than so much. What doesn't live is left to the collector, which needs some room not to run all the time.
+// Memory that lives, in eighths of what the process may have: from so much on connections wait, and
+// no longer when it is less than so much. What doesn't live is left to the collector, which needs
+// some room not to run all the time.
 const pressureFrom, pressureTo = 7, 6
 
 func newPressure(log zerolog.Logger) *pressure {

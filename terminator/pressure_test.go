@@ -11,8 +11,8 @@ import (
 	"nanofront/metrics"
 )
 
-// TestPressure_Memory: with the process' memory nearly used up by what lives, new connections wait and idle ones are
-// closed, while those in use are served; with room again all is as it was.
+// TestPressure_Memory: with the process' memory nearly used up by what lives, new connections wait
+// and idle ones are closed, while those in use are served; with room again all is as it was.
 func TestPressure_Memory(t *testing.T) {
 	bothWays(t, func(t *testing.T) {
 		f := startFront(t, Options{})

@@ -14,8 +14,8 @@ import (
 	"nanofront/registry"
 )
 
-// TestPriority_Overload: a service is asked for more than it can do. Health checks are answered, all of them, and of the
-// others more of those with a higher priority.
+// TestPriority_Overload: a service is asked for more than it can do. Health checks are answered,
+// all of them, and of the others more of those with a higher priority.
 func TestPriority_Overload(t *testing.T) { bothWays(t, testPriorityOverload) }
 
 func testPriorityOverload(t *testing.T) {
@@ -98,8 +98,8 @@ func testPriorityOverload(t *testing.T) {
 	if counts[0].refused.Load() > 0 {
 		t.Errorf("%d health checks were refused", counts[0].refused.Load())
 	}
-	// Where others need the cores, the service does less at times, and what is left is too little to tell high from
-	// normal by.
+	// Where others need the cores, the service does less at times, and what is left is too little
+	// to tell high from normal by.
 	if share[1] < 0.95*share[2] || share[2] < 1.2*share[3] || share[1] < 2*share[3] {
 		t.Errorf("high, normal and low have shares of %.2f: the first should be the greatest, the last by far the least", share[1:])
 	}

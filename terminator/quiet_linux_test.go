@@ -18,8 +18,8 @@ import (
 	"nanofront/nanobus"
 )
 
-// quiet is a backend that begins a stream for each request, without a goroutine, and says nothing more until it is
-// told to.
+// quiet is a backend that begins a stream for each request, without a goroutine, and says nothing
+// more until it is told to.
 type quiet struct {
 	gone atomic.Int64 // whose clients have gone
 
@@ -116,8 +116,9 @@ func memoryInUse() uint64 {
 	return m.HeapAlloc + m.StackInuse
 }
 
-// TestQuiet_Streams: streams that are quiet cost no goroutine and little memory, however many are told something at
-// once; and clients that leave are noticed. With NANOFRONT_BENCH_FULL=1 they are as many as 20,000 open files allow.
+// TestQuiet_Streams: streams that are quiet cost no goroutine and little memory, however many are
+// told something at once; and clients that leave are noticed. With NANOFRONT_BENCH_FULL=1 they are
+// as many as 20,000 open files allow.
 func TestQuiet_Streams(t *testing.T) {
 	const most = 8 << 10
 	n := 2000

@@ -33,7 +33,8 @@ func startRaw(t testing.TB) (*front, *node) {
 	return f, n
 }
 
-// statusesOf sends the pieces, ends its side, and returns the statuses of all that comes back until the front closes.
+// statusesOf sends the pieces, ends its side, and returns the statuses of all that comes back until
+// the front closes.
 func (f *front) statusesOf(t testing.TB, pieces ...[]byte) (statuses []int) {
 	t.Helper()
 	c := f.dial(t)
@@ -156,7 +157,8 @@ func testRawEndsEarly(t *testing.T) {
 	}
 }
 
-// Of 500 requests on one connection, each tenth a chunked POST, all but those are served by the loop.
+// Of 500 requests on one connection, each tenth a chunked POST, all but those are served by the
+// loop.
 func TestLoop_ComesBack(t *testing.T) {
 	f, _ := startRaw(t)
 	c := f.dial(t)

@@ -63,8 +63,8 @@ func (r *readiness) observe(instances []nanobus.Instance) {
 	}
 }
 
-// ReadyItself is Ready without what hits all fronts at once, the bus that doesn't work: for balancers
-// that send nothing to anybody when all fronts are unready.
+// ReadyItself is Ready without what hits all fronts at once, the bus that doesn't work: for
+// balancers that send nothing to anybody when all fronts are unready.
 func (t *Terminator) ReadyItself() error {
 	if t.leaving.Load() {
 		return errors.New("draining")

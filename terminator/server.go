@@ -61,8 +61,8 @@ type Terminator struct {
 	draining atomic.Bool // no longer accepting
 }
 
-// ErrSucceeded is the cause (context.WithCancelCause) with which Run's context ends when a successor
-// has the listening socket already: no balancer needs to be told.
+// ErrSucceeded is the cause (context.WithCancelCause) with which Run's context ends when a
+// successor has the listening socket already: no balancer needs to be told.
 var ErrSucceeded = errors.New("terminator: a successor has taken over")
 
 // New makes a terminator that listens nowhere yet. The error names the flag
@@ -125,7 +125,8 @@ func (t *Terminator) Listen() (err error) {
 	}()
 	t.listener = t.opts.Listener
 	if t.listener == nil {
-		// Plain TCP: what a socket is told once, all connections that it accepts inherit (conns.Prepare).
+		// Plain TCP: what a socket is told once, all connections that it accepts inherit
+		// (conns.Prepare).
 		var lc net.ListenConfig
 		lc.SetMultipathTCP(false)
 		l, err := lc.Listen(context.Background(), "tcp", t.opts.HTTP)

@@ -79,8 +79,8 @@ func (f *front) bequeaths(to Heir) {
 	f.end(ErrSucceeded)
 }
 
-// Whatever a connection is about, it goes on with the successor: those that are idle at once, those that aren't when they
-// are. No client is told to close.
+// Whatever a connection is about, it goes on with the successor: those that are idle at once, those
+// that aren't when they are. No client is told to close.
 func TestSuccession_Inherits(t *testing.T) {
 	f := startFront(t, Options{})
 	gate := make(chan struct{})
@@ -162,8 +162,9 @@ func TestSuccession_Inherits(t *testing.T) {
 	}
 }
 
-// Where the successor takes no more, what is left ends as it does without one: a request that comes soon is answered, and
-// its client told to close. An idle connection has been idle for as long with the successor as it was before.
+// Where the successor takes no more, what is left ends as it does without one: a request that comes
+// soon is answered, and its client told to close. An idle connection has been idle for as long with
+// the successor as it was before.
 func TestSuccession_ServesOnWhatIsNotTaken(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -214,7 +215,8 @@ func TestSuccession_ServesOnWhatIsNotTaken(t *testing.T) {
 	}
 }
 
-// What was sent to a successor that doesn't answer may be in its hands: it isn't served here any more.
+// What was sent to a successor that doesn't answer may be in its hands: it isn't served here any
+// more.
 func TestSuccession_TwoNeverServeOne(t *testing.T) {
 	f := startFront(t, Options{})
 	f.work(t, "w1", text("done"))
@@ -238,7 +240,8 @@ func TestSuccession_Notes(t *testing.T) {
 			t.Errorf("%v: %d taken", note, taken)
 		}
 	}
-	// A later build's says more of each. The descriptor isn't a connection any more: it is taken, and closed.
+	// A later build's says more of each. The descriptor isn't a connection any more: it is taken,
+	// and closed.
 	if taken := f.Inherit([]int{-1}, []byte{1, 6, 0, 0, 0, 0, 9, 9}); taken != 1 {
 		t.Errorf("a longer record: %d taken", taken)
 	}
@@ -267,7 +270,8 @@ func TestSuccession_IdleTimeGoesOn(t *testing.T) {
 	eventually(t, "its end", func() bool { return heir.count(metrics.HTTPClosed, "idle") == 1 })
 }
 
-// Under load, one successor after the other inherits from the one before, and not one request fails.
+// Under load, one successor after the other inherits from the one before, and not one request
+// fails.
 func TestSuccession_UnderLoad(t *testing.T) {
 	f := startFront(t, Options{})
 	f.work(t, "w1", text("done"))

@@ -42,8 +42,8 @@ func seen(body string) map[string][]string {
 	return got
 }
 
-// W3C Trace Context through front and bus: what a trusted proxy says goes on, with a span of our own; what is out of
-// order begins a trace anew; a stranger's never goes on.
+// W3C Trace Context through front and bus: what a trusted proxy says goes on, with a span of our
+// own; what is out of order begins a trace anew; a stranger's never goes on.
 func TestTracing_Fields(t *testing.T) { bothWays(t, testTracingFields) }
 
 func testTracingFields(t *testing.T) {
@@ -155,7 +155,8 @@ func TestTracing_NoAllocations(t *testing.T) {
 		ask()
 	}
 	runtime.GC()
-	// The few that are sampled cost something elsewhere, which AllocsPerRun's rounding down leaves out.
+	// The few that are sampled cost something elsewhere, which AllocsPerRun's rounding down leaves
+	// out.
 	if n := testing.AllocsPerRun(2000, func() { ask() }); n > 0 {
 		t.Errorf("%v allocations a request: want 0", n)
 	}

@@ -2,7 +2,8 @@ package trace
 
 import "time"
 
-// answer looks for what was asked for, and exports it. What is still under way is exported when it is over.
+// answer looks for what was asked for, and exports it. What is still under way is exported when it
+// is over.
 func (t *Recorder) answer(asks []Ask) {
 	if t.ring == nil {
 		return
@@ -49,8 +50,8 @@ func (t *Recorder) give(r *Record, w *want) {
 	t.Export(r)
 }
 
-// missing marks traces of which we ought to have had something: the ring was too small, or the process has been started
-// anew.
+// missing marks traces of which we ought to have had something: the ring was too small, or the
+// process has been started anew.
 func (t *Recorder) missing(asks []Ask) {
 	for _, a := range asks {
 		if a.Report {

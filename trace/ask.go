@@ -19,7 +19,8 @@ type Ask struct {
 	// Span is that of the call of Instance, which ought to have something.
 	Span     SpanID
 	Instance string // empty: nobody in particular
-	// Offset is how far Instance's clock is ahead of that of whoever asked first, in µs. UnknownOffset: not known.
+	// Offset is how far Instance's clock is ahead of that of whoever asked first, in µs.
+	// UnknownOffset: not known.
 	Offset int64
 	// Report has the spans sent on the bus, and not to the collector.
 	Report bool

@@ -38,14 +38,15 @@ func (id SpanID) String() string { return hex.EncodeToString(id[:]) }
 // key is the part of the id by which records are found.
 func (id ID) key() uint64 { return binary.BigEndian.Uint64(id[8:]) | 1 }
 
-// child is the id of the nth part of a span, which takes no random number and is the same whenever it is asked for.
+// child is the id of the nth part of a span, which takes no random number and is the same whenever
+// it is asked for.
 func (id SpanID) child(n uint64) (c SpanID) {
 	binary.BigEndian.PutUint64(c[:], max(binary.BigEndian.Uint64(id[:])+n*0x9e3779b97f4a7c15, 1))
 	return c
 }
 
-// Share reports whether a trace is among so many of all, where share is from 0 to 1: the same everywhere, as it goes by
-// the random bits of the id.
+// Share reports whether a trace is among so many of all, where share is from 0 to 1: the same
+// everywhere, as it goes by the random bits of the id.
 func (id ID) Share(share float64) bool {
 	const bits = 56 // that are random at least, by W3C Trace Context, level 2
 	return float64(binary.BigEndian.Uint64(id[8:])&(1<<bits-1)) < share*(1<<bits)

@@ -16,7 +16,8 @@ var (
 // ParentSize is the length of traceparent, version 00.
 const ParentSize = 55
 
-// Parent is what traceparent says: the trace, the span of whoever sent it, and whether that is sampled.
+// Parent is what traceparent says: the trace, the span of whoever sent it, and whether that is
+// sampled.
 type Parent struct {
 	Trace   ID
 	Span    SpanID
@@ -26,8 +27,8 @@ type Parent struct {
 // IsZero reports whether there is none.
 func (p *Parent) IsZero() bool { return p.Trace == ID{} }
 
-// ParseParent reads the value of traceparent. Of a version that isn't known it reads what all versions to come will
-// have, as W3C Trace Context demands. It allocates nothing.
+// ParseParent reads the value of traceparent. Of a version that isn't known it reads what all
+// versions to come will have, as W3C Trace Context demands. It allocates nothing.
 func ParseParent(b []byte) (p Parent, ok bool) {
 	var version, flags [1]byte
 	if len(b) < ParentSize || b[2] != '-' || b[35] != '-' || b[52] != '-' ||
@@ -76,9 +77,10 @@ const (
 	largeMember = 128
 )
 
-// AppendState appends what is to be passed on of the fields tracestate, which are one list. It appends nothing if they
-// are not in order: more than 32 members, a key or value with what doesn't belong there, a key that occurs twice. What
-// is longer than 512 bytes is cut, members of more than 128 bytes first, then those at the end.
+// AppendState appends what is to be passed on of the fields tracestate, which are one list. It
+// appends nothing if they are not in order: more than 32 members, a key or value with what doesn't
+// belong there, a key that occurs twice. What is longer than 512 bytes is cut, members of more than
+// 128 bytes first, then those at the end.
 func AppendState(dst []byte, fields [][]byte) []byte {
 	if len(fields) == 0 {
 		return dst
@@ -127,7 +129,8 @@ func keyOf(member []byte) []byte {
 	return key
 }
 
-// validMember reports whether m is key=value by the grammar of level 2, which that of level 1 is a part of.
+// validMember reports whether m is key=value by the grammar of level 2, which that of level 1 is a
+// part of.
 func validMember(m []byte) bool {
 	key, value, ok := bytes.Cut(m, []byte{'='})
 	if !ok || len(key) == 0 || len(key) > 256 || len(value) == 0 || len(value) > 256 {

@@ -15,8 +15,8 @@ const (
 	Inside             // a part of a handler's work, such as a read of its store
 )
 
-// The stages of a request, as they follow each other. Of Served only HandlerQueue and Handler are known, of Inside
-// only Handler.
+// The stages of a request, as they follow each other. Of Served only HandlerQueue and Handler are
+// known, of Inside only Handler.
 const (
 	Read = iota
 	Queue
@@ -47,7 +47,8 @@ var whys = [...]string{Sampled: "sampled", Slow: "slow", Failed: "failed", Asked
 // String is as attributes and metrics have it.
 func (w Why) String() string { return whys[w] }
 
-// Record is a process' share of a request. It is of a fixed size, but for names that are there already.
+// Record is a process' share of a request. It is of a fixed size, but for names that are there
+// already.
 type Record struct {
 	Trace  ID
 	Parent SpanID // zero: the trace begins here
@@ -96,7 +97,8 @@ func (r *Record) Passage(out, queue, work, back time.Duration) {
 	r.Stage(BusBack, back)
 }
 
-// Method is a method as a string that takes no memory: one that isn't known is OpenTelemetry's _OTHER.
+// Method is a method as a string that takes no memory: one that isn't known is OpenTelemetry's
+// _OTHER.
 func Method(m []byte) string {
 	for _, known := range [...]string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"} {
 		if string(m) == known {

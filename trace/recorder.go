@@ -23,14 +23,16 @@ const (
 	queued = 4096
 	// batch is how many spans are exported together.
 	batch = 512
-	// gather is for how long records gather before they are exported, and asks before they are sent.
+	// gather is for how long records gather before they are exported, and asks before they are
+	// sent.
 	gatherSpans = time.Second
 	gatherAsks  = 50 * time.Millisecond
 )
 
 // Sink takes spans to a collector.
 type Sink interface {
-	// Export returns how many of them the collector has refused, or an error if it took none. It returns when ctx ends.
+	// Export returns how many of them the collector has refused, or an error if it took none. It
+	// returns when ctx ends.
 	Export(ctx context.Context, spans []Span) (refused int, err error)
 }
 
@@ -52,7 +54,8 @@ type Bus interface {
 	Publish(topic string, payload []byte) (int, error)
 }
 
-// Recorder is a process' part in tracing. Its methods may be called from any goroutine, and never block but for Close.
+// Recorder is a process' part in tracing. Its methods may be called from any goroutine, and never
+// block but for Close.
 type Recorder struct {
 	opts    Options
 	ring    *ring
@@ -124,8 +127,8 @@ func (t *Recorder) sync() {
 // Wall is a bus time as ns since 1970.
 func (t *Recorder) Wall(at time.Duration) int64 { return t.offset.Load() + int64(at) }
 
-// Add takes the record of a handler: it is exported if the trace is sampled or was asked for, and else kept for a
-// while.
+// Add takes the record of a handler: it is exported if the trace is sampled or was asked for, and
+// else kept for a while.
 func (t *Recorder) Add(r *Record) {
 	if r.Sampled {
 		t.Export(r)
@@ -153,8 +156,8 @@ func (t *Recorder) Export(r *Record) {
 	}
 }
 
-// Keep exports the front's record of a request that was slow or has failed, and asks all others for what they have of
-// it. There is a limit on how many are kept in a second.
+// Keep exports the front's record of a request that was slow or has failed, and asks all others for
+// what they have of it. There is a limit on how many are kept in a second.
 func (t *Recorder) Keep(r *Record, ask Ask) {
 	if !t.kept.Take(t.bus.Now()) {
 		t.metrics.limited.Inc()

@@ -171,7 +171,8 @@ func TestRecorder_Incomplete(t *testing.T) {
 	}
 }
 
-// Whatever the collector does: spans that were to be exported are exported, or dropped for a reason.
+// Whatever the collector does: spans that were to be exported are exported, or dropped for a
+// reason.
 func TestRecorder_BooksBalance(t *testing.T) {
 	for name, s := range map[string]*sink{
 		"well": {}, "away": {fails: true}, "refuses": {refuse: 3}, "hangs": {block: make(chan struct{})}, "none": nil,
@@ -274,7 +275,8 @@ func FuzzParseAsks(f *testing.F) {
 	})
 }
 
-// A front's record has a span for each of its stages, which add up to the whole, and one around what the handler does.
+// A front's record has a span for each of its stages, which add up to the whole, and one around
+// what the handler does.
 func TestRecord_FrontSpans(t *testing.T) {
 	r := &Record{Trace: NewID(), ID: NewSpanID(), Call: NewSpanID(), Kind: Front, Method: "GET", Name: "/a", Start: 1_000_000, Reached: true, Peer: "work-1", Status: 200}
 	for stage := range stageCount {

@@ -55,8 +55,8 @@ func (r *Record) AppendSpans(dst []Span) []Span {
 	}
 }
 
-// front is one span for the whole, one for each stage of its own, and one for the passage over the bus and back, whose
-// child the handler's is.
+// front is one span for the whole, one for each stage of its own, and one for the passage over the
+// bus and back, whose child the handler's is.
 func (r *Record) front(own Span, dst []Span) []Span {
 	own.Role, own.Name = Server, r.Method
 	if r.Name != "" {

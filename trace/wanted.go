@@ -7,8 +7,8 @@ import (
 )
 
 const (
-	// wantedFor is for how long a trace that was asked for is waited for: as long as a request may take that its front
-	// has given up.
+	// wantedFor is for how long a trace that was asked for is waited for: as long as a request may
+	// take that its front has given up.
 	wantedFor = 30 * time.Second
 	// maxWanted is how many there are at most.
 	maxWanted = 1 << 15
@@ -66,7 +66,8 @@ func (s *wantedSet) found(id ID) (want, bool) {
 	return *w, true
 }
 
-// forget drops those whose time is over, and returns the ones of which we ought to have had something.
+// forget drops those whose time is over, and returns the ones of which we ought to have had
+// something.
 func (s *wantedSet) forget(now time.Time) (missing []Ask) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

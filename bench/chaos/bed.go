@@ -105,7 +105,8 @@ func (b *bed) handlerSpec(name string, args ...string) process.Spec {
 	}
 }
 
-// startMore starts further instances for one fault, as one process, and waits until the front has so many links more.
+// startMore starts further instances for one fault, as one process, and waits until the front has
+// so many links more.
 func (b *bed) startMore(ctx context.Context, s process.Spec, links int) error {
 	b.more = system.NewGroup()
 	if _, err := b.more.Start(s); err != nil {

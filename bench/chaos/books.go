@@ -52,7 +52,8 @@ func countsOf(r *load.Result) Counts {
 	return c
 }
 
-// torn is how many requests had no complete response: the front may have counted them, or never have seen them.
+// torn is how many requests had no complete response: the front may have counted them, or never
+// have seen them.
 func torn(r *load.Result) uint64 { return r.Errors.Total() - r.Errors[load.CauseStatus] }
 
 // front is what the terminator has counted.

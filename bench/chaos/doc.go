@@ -1,4 +1,5 @@
-// Package chaos does to a system what happens to systems, under load, and checks the books after it.
+// Package chaos does to a system what happens to systems, under load, and checks the books after
+// it.
 //
 //	outcome, err := chaos.Run(ctx, chaos.Options{Bin: "bin", Dir: dir})
 //	if err != nil {
@@ -19,9 +20,9 @@
 //
 // # Expectations
 //
-// They are of counts: how many requests a fault may cost, of reads, which may be sent once more, and
-// of writes, which may not. Of time there is only how soon nothing is lost any more, since a machine
-// that has other work to do is slow without a fault.
+// They are of counts: how many requests a fault may cost, of reads, which may be sent once more,
+// and of writes, which may not. Of time there is only how soon nothing is lost any more, since a
+// machine that has other work to do is slow without a fault.
 //
 // A fault that the machine doesn't allow (a network namespace needs root) is left out, and said so.
 // Jumps of the clock aren't there: a static Go program asks the kernel for the time without libc,

@@ -19,7 +19,8 @@ const (
 	flood = "flood"
 )
 
-// setMood tells the handler of that name, whose folder dir is, what to be like. It follows in 20 ms.
+// setMood tells the handler of that name, whose folder dir is, what to be like. It follows in
+// 20 ms.
 func setMood(dir, instance, mood string) error {
 	return os.WriteFile(filepath.Join(dir, instance+".mood"), []byte(mood), 0o600)
 }

@@ -32,7 +32,8 @@ type Row struct {
 	Done, Twice int
 	// Times is how often the fault has happened.
 	Times int
-	// P99 are of reads that were answered, in each part of the time, from the planned time; Tail is P99.9 during the fault.
+	// P99 are of reads that were answered, in each part of the time, from the planned time; Tail is
+	// P99.9 during the fault.
 	Calm, During, After, Tail time.Duration
 	// Refusal is the P99 of the times, from sending, in which reads were refused during the fault.
 	Refusal time.Duration
@@ -54,8 +55,8 @@ type Row struct {
 // All are reads and writes.
 func (r *Row) All() Counts { return r.Reads.plus(r.Writes) }
 
-// mostDelay is how late the load may be before the machine is taken for busy: 99 of 100 requests leave
-// within it.
+// mostDelay is how late the load may be before the machine is taken for busy: 99 of 100 requests
+// leave within it.
 const mostDelay = 20 * time.Millisecond
 
 // verdict is a word about it.

@@ -37,16 +37,18 @@ const (
 	writesShare = 0.2
 	// clientTimeout is longer than the route's: what takes longer than this hasn't been answered.
 	clientTimeout = 5 * time.Second
-	// tries is how often a fault is injected where the machine has other work to do and it costs too much.
+	// tries is how often a fault is injected where the machine has other work to do and it costs
+	// too much.
 	tries = 2
-	// mostConnections is how many each load has at most: a process may have 20,000 files, and so many clients the front.
+	// mostConnections is how many each load has at most: a process may have 20,000 files, and so
+	// many clients the front.
 	mostConnections = 6000
 	// numbers are as many for each fault; a load has less requests.
 	numbers = 1_000_000_000
 )
 
-// Run starts a system and has one fault after the other happen to it. The outcome is there, as far as it goes, also
-// with an error.
+// Run starts a system and has one fault after the other happen to it. The outcome is there, as far
+// as it goes, also with an error.
 func Run(ctx context.Context, o Options) (*Outcome, error) {
 	if o.Rate == 0 {
 		o.Rate = DefaultRate
@@ -132,8 +134,8 @@ func (o *Options) one(ctx context.Context, b *bed, f *Fault, i int) (_ *Row, err
 	return row, nil
 }
 
-// happen is the fault in time. It returns how long after it the first request was answered, and how many it has made to
-// see that.
+// happen is the fault in time. It returns how long after it the first request was answered, and how
+// many it has made to see that.
 func (o *Options) happen(ctx context.Context, b *bed, f *Fault) (first time.Duration, asked uint64, err error) {
 	if err := sleep(ctx, o.Calm); err != nil {
 		return 0, 0, err

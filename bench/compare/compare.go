@@ -14,15 +14,15 @@ import (
 const (
 	DefaultConfidence = 0.95
 	DefaultMinEffect  = 0.01
-	// MinRounds is how many rounds each side must have for a verdict. With two, the interval of Welch's t is
-	// many times as wide as what lies between them.
+	// MinRounds is how many rounds each side must have for a verdict. With two, the interval of
+	// Welch's t is many times as wide as what lies between them.
 	MinRounds = 3
 )
 
 // Options of [Run].
 type Options struct {
-	// MaxRegression is how much worse a figure may get for [Outcome.ExitCode] to be 0, as a share: 0.1 for 10 %.
-	// 0 is no limit.
+	// MaxRegression is how much worse a figure may get for [Outcome.ExitCode] to be 0, as a share:
+	// 0.1 for 10 %. 0 is no limit.
 	MaxRegression float64
 	// MinEffect is the least change that is worth a word, as a share, however sure it is. Default
 	// [DefaultMinEffect].
@@ -86,10 +86,12 @@ type Change struct {
 	Relative bool
 	// OldRounds and NewRounds are how many rounds have the figure.
 	OldRounds, NewRounds int
-	// Delta is the change as a share of Old (0.1 is 10 % more), of geometric means; Low and High are the ends of its 95 %
-	// interval. With fewer than [MinRounds] rounds Delta is that of the medians, and Low and High are NaN.
+	// Delta is the change as a share of Old (0.1 is 10 % more), of geometric means; Low and High
+	// are the ends of its 95 % interval. With fewer than [MinRounds] rounds Delta is that of the
+	// medians, and Low and High are NaN.
 	Delta, Low, High float64
-	// P is how likely so large a change is by chance, corrected for the number of figures; NaN if Unclear.
+	// P is how likely so large a change is by chance, corrected for the number of figures; NaN if
+	// Unclear.
 	P       float64
 	Verdict Verdict
 }
@@ -113,7 +115,8 @@ type Outcome struct {
 	opts Options
 }
 
-// Run compares what was measured before with what was measured after. The error wraps [ErrNothing] or [ErrOptions].
+// Run compares what was measured before with what was measured after. The error wraps [ErrNothing]
+// or [ErrOptions].
 func Run(before, after *result.Report, opts Options) (*Outcome, error) {
 	if opts.MinEffect == 0 {
 		opts.MinEffect = DefaultMinEffect
@@ -183,7 +186,8 @@ func collect(rep *result.Report, subject string) side {
 			}
 		}
 		p99, _ := r.Latency.Percentile(99)
-		// A run without a single success counts as next to nothing, lest the worst of all changes go unseen.
+		// A run without a single success counts as next to nothing, lest the worst of all changes
+		// go unseen.
 		add(f.absolute, Rate, max(r.Rate, leastRate))
 		add(f.absolute, P99, p99)
 		add(f.absolute, CPU, r.CPUPerRequest())
@@ -202,7 +206,8 @@ const leastRate = 0.001
 func changeOf(k result.Key, m Metric, before, after *figures) (Change, bool) {
 	c := Change{Key: k, Metric: m, Low: math.NaN(), High: math.NaN(), P: math.NaN()}
 	a, b := before.absolute[m], after.absolute[m]
-	// Ratios only if they are there for every round: half of the rounds are no better than all of them.
+	// Ratios only if they are there for every round: half of the rounds are no better than all of
+	// them.
 	if ra, rb := before.relative[m], after.relative[m]; len(ra) > 0 && len(ra) == len(a) && len(rb) > 0 && len(rb) == len(b) {
 		a, b, c.Relative = ra, rb, true
 	}
@@ -251,7 +256,8 @@ func (o *Outcome) judge() {
 	}
 }
 
-// Regressions are the figures that got worse, beyond the noise, by more than MaxRegression, worst first; none if that is 0.
+// Regressions are the figures that got worse, beyond the noise, by more than MaxRegression, worst
+// first; none if that is 0.
 func (o *Outcome) Regressions() []Change {
 	if o.opts.MaxRegression == 0 {
 		return nil

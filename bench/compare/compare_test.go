@@ -22,8 +22,8 @@ type world struct {
 	subjects     []string
 }
 
-// report has so many rounds in a closed loop; factor is what nanofront's truth is multiplied by: its rate, and
-// inversely its p99 and CPU.
+// report has so many rounds in a closed loop; factor is what nanofront's truth is multiplied by:
+// its rate, and inversely its p99 and CPU.
 func (w *world) report(rounds int, factor float64) *result.Report {
 	rep := &result.Report{Format: result.Format}
 	for round := range rounds {

@@ -16,8 +16,9 @@ import (
 // minWidth is the least number of columns that Print lays out for.
 const minWidth = 60
 
-// Print writes what was found, for a terminal of that many columns: a sentence on top, a table for each measurement, and
-// what regressed at the end. Whatever doesn't fit is left out, never a verdict. Colour is used only if colour is true.
+// Print writes what was found, for a terminal of that many columns: a sentence on top, a table for
+// each measurement, and what regressed at the end. Whatever doesn't fit is left out, never a
+// verdict. Colour is used only if colour is true.
 func (o *Outcome) Print(w io.Writer, width int, colour bool) error {
 	p := &terminal.Page{Width: max(width, minWidth), Colours: terminal.Palette(colour)}
 	report.Banner(p, "Unreliable run: don't build on the old result", o.OldDoubts)

@@ -17,8 +17,9 @@ type difference struct {
 	p float64
 }
 
-// leastDeviation is assumed where rounds agree better than their figures are measured: 0.1 %. Without it two
-// samples without any noise would differ for certain by whatever the last digit says.
+// leastDeviation is assumed where rounds agree better than their figures are measured: 0.1 %.
+// Without it two samples without any noise would differ for certain by whatever the last digit
+// says.
 const leastDeviation = 0.001
 
 // welch compares two samples, the logarithms of a figure in each round, of two values or more.

@@ -29,7 +29,8 @@ func TestWelch_IntervalIsThatOfTheTables(t *testing.T) {
 func TestWelch_AgreesWithNumericalIntegration(t *testing.T) {
 	a := []float64{27.5, 21.0, 19.0, 23.6, 17.0, 17.9, 16.9, 20.1, 21.9, 22.6, 23.1, 19.6, 19.0, 21.7, 21.4}
 	b := []float64{27.1, 22.0, 20.8, 23.4, 23.4, 23.5, 25.8, 22.0, 24.8, 20.2, 21.9, 22.1, 22.9, 30.5, 24.4}
-	// By numerical integration of the density: t, degrees of freedom and p are 2.853, 27.89 and 0.00807.
+	// By numerical integration of the density: t, degrees of freedom and p are 2.853, 27.89 and
+	// 0.00807.
 	if d := welch(a, b); math.Abs(d.p-0.008072) > 0.00001 || d.low <= 0 || d.high <= d.mean {
 		t.Errorf("welch = %+v, want p 0.00807", d)
 	}

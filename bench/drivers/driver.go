@@ -41,7 +41,8 @@ type Load struct {
 	Churn bool
 	// Duration is rounded up to whole seconds, which is all that these drivers know.
 	Duration time.Duration
-	// Rate is about what to expect, for a driver that must be told a number of requests. 0: nothing is known.
+	// Rate is about what to expect, for a driver that must be told a number of requests. 0: nothing
+	// is known.
 	Rate float64
 	// Dir is a folder for scripts.
 	Dir string
@@ -98,8 +99,8 @@ func (d *Driver) Can(l *Load) error {
 	return nil
 }
 
-// Run runs the driver to its end, and returns what it found: the fields of a Run that a driver knows. It is
-// ended when ctx is done, and then has found nothing.
+// Run runs the driver to its end, and returns what it found: the fields of a Run that a driver
+// knows. It is ended when ctx is done, and then has found nothing.
 func (d *Driver) Run(ctx context.Context, l *Load) (*result.Run, error) {
 	if err := d.Can(l); err != nil {
 		return nil, err

@@ -20,8 +20,8 @@ import (
 	"nanofront/internal/testutil"
 )
 
-// childEnv makes the test program a server, so that its CPU time and its threads
-// are not the generator's: "plain" for fasthttp answering 512 bytes, or a number of delays for serveDelays.
+// childEnv makes the test program a server, so that its CPU time and its threads are not the
+// generator's: "plain" for fasthttp answering 512 bytes, or a number of delays for serveDelays.
 const childEnv = "NANOFRONT_LOAD_TEST_SERVER"
 
 func serveIfAsked() {

@@ -20,8 +20,8 @@
 // a stall of a second in a single slow answer for each connection. What was not
 // sent when the plan ended is [Result].Unsent, what left late [Result].Late.
 //
-// In a closed loop (no Rate, no Stages) each connection sends as soon as it has its answer, as wrk does.
-// It says how much a server can do, and nothing about what users would see.
+// In a closed loop (no Rate, no Stages) each connection sends as soon as it has its answer, as wrk
+// does. It says how much a server can do, and nothing about what users would see.
 //
 // # How it works
 //

@@ -37,7 +37,8 @@ type Request struct {
 	Method string `yaml:"method"`
 	// Path is path and query, from the slash on. Empty means that of the URL.
 	Path string `yaml:"path"`
-	// Headers are sent as they are. Host, Content-Length and Connection are set by the generator, Host only if not given here.
+	// Headers are sent as they are. Host, Content-Length and Connection are set by the generator,
+	// Host only if not given here.
 	Headers map[string]string `yaml:"headers"`
 	// Body is sent as it is.
 	Body string `yaml:"body"`

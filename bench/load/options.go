@@ -56,14 +56,16 @@ type Options struct {
 
 	// Duration of what is counted. 0 means DefaultDuration.
 	Duration time.Duration
-	// Warmup comes before that, with the same load (the first rate), and is not counted. 0 means none.
+	// Warmup comes before that, with the same load (the first rate), and is not counted. 0 means
+	// none.
 	Warmup time.Duration
-	// Timeout is how long a request may take from when it was sent, connecting included. 0 means DefaultTimeout.
-	// It is looked at each 10 ms.
+	// Timeout is how long a request may take from when it was sent, connecting included. 0 means
+	// DefaultTimeout. It is looked at each 10 ms.
 	Timeout time.Duration
-	// Patience is how long after its planned time a request may still leave, though not when its stage is over; one that
-	// finds no connection free until then is given up, and counted in Result.Unsent. 0 means that it waits until the
-	// end: what an overload leaves behind is then sent when it is over. Closed loops have none.
+	// Patience is how long after its planned time a request may still leave, though not when its
+	// stage is over; one that finds no connection free until then is given up, and counted in
+	// Result.Unsent. 0 means that it waits until the end: what an overload leaves behind is then
+	// sent when it is over. Closed loops have none.
 	Patience time.Duration
 	// LateAfter is how long after its planned time a request must leave to be
 	// counted in Result.Late. 0 means DefaultLateAfter.

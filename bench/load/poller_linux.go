@@ -15,11 +15,12 @@ const maxEvents = 256
 // nativeHoldsCore: a worker that waits keeps its core, in the eyes of the scheduler of goroutines.
 const nativeHoldsCore = true
 
-// epoller is a poller on epoll. The kernel may end a wait up to 50 µs late (its
-// timer slack, prctl(2)), and is left to: at 20,000 requests per second that
-// saves a quarter of the CPU time, for 15 µs of latency. All calls go by RawSyscall, without telling the
-// scheduler of goroutines, which would wake the runtime's monitor thread for each. Reads and writes don't block. A wait
-// does, for longestWait at most; the signal by which the collector stops a goroutine ends it earlier.
+// epoller is a poller on epoll. The kernel may end a wait up to 50 µs late (its timer slack,
+// prctl(2)), and is left to: at 20,000 requests per second that saves a quarter of the CPU time,
+// for 15 µs of latency. All calls go by RawSyscall, without telling the scheduler of goroutines,
+// which would wake the runtime's monitor thread for each. Reads and writes don't block. A wait
+// does, for longestWait at most; the signal by which the collector stops a goroutine ends it
+// earlier.
 type epoller struct {
 	sockets
 	ep     int

@@ -8,11 +8,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pollTick is how long a poll2 sleeps between two looks when less than a millisecond is left to wait, which is
-// the least that poll(2) knows.
+// pollTick is how long a poll2 sleeps between two looks when less than a millisecond is left to
+// wait, which is the least that poll(2) knows.
 const pollTick = 50 * time.Microsecond
 
-// poll2 is a poller on poll(2), for systems without epoll. It costs more the more connections there are.
+// poll2 is a poller on poll(2), for systems without epoll. It costs more the more connections there
+// are.
 type poll2 struct {
 	sockets
 	// blocked, by connection: to be told when it can be written to, or is connected.

@@ -51,8 +51,8 @@ type Result struct {
 	Planned uint64
 	// Counts of all that were planned.
 	Counts
-	// Answered is how many responses as expected came within Duration, those to uncounted requests included:
-	// what Throughput is made of.
+	// Answered is how many responses as expected came within Duration, those to uncounted requests
+	// included: what Throughput is made of.
 	Answered uint64
 	// Examples has the text of the first error of each cause that happened.
 	Examples map[Cause]string
@@ -75,7 +75,8 @@ type Result struct {
 	// Stray is how often a server sent what nobody had asked for; the connection was closed.
 	Stray uint64
 
-	// CPU is the seconds that this process used within Duration: runtime, collector, and whatever runs in it besides.
+	// CPU is the seconds that this process used within Duration: runtime, collector, and whatever
+	// runs in it besides.
 	CPU float64
 
 	// Series is second by second.
@@ -101,7 +102,8 @@ type Counts struct {
 	Errors Errors
 	// Statuses counts complete responses by status.
 	Statuses [maxStatus + 1]uint64
-	// Latency from the planned time to the whole response, of OK ones. In a closed loop it is the same as Result.Service.
+	// Latency from the planned time to the whole response, of OK ones. In a closed loop it is the
+	// same as Result.Service.
 	Latency *hdrhistogram.Histogram
 }
 

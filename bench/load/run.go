@@ -46,8 +46,8 @@ func Run(ctx context.Context, o Options, progress func(Snapshot)) (*Result, erro
 	for i := range workers {
 		ready.Add(1)
 		done.Go(func() { // ends with the plan, or when cut says so
-			// The goroutine is the only one of its thread, which ends with it: what is set for the thread, and
-			// measured of it, is the worker's alone.
+			// The goroutine is the only one of its thread, which ends with it: what is set for the
+			// thread, and measured of it, is the worker's alone.
 			runtime.LockOSThread()
 			workers[i], errs[i] = setUp(p, i, addr, &cut, c)
 			ready.Done()
@@ -89,7 +89,8 @@ func Run(ctx context.Context, o Options, progress func(Snapshot)) (*Result, erro
 // cores guards GOMAXPROCS, which several runs at once change.
 var cores sync.Mutex
 
-// moreCores gives goroutines n cores more, until back is called: as many as the workers keep while they wait.
+// moreCores gives goroutines n cores more, until back is called: as many as the workers keep while
+// they wait.
 func moreCores(n int) (back func()) {
 	change := func(n int) {
 		cores.Lock()

@@ -384,8 +384,8 @@ func TestRun_Series(t *testing.T) {
 	}
 }
 
-// Two connections answer 20 requests a second, and 100 come: what finds none free within the patience, or until the
-// stage ends, is given up, so that nothing of it is left for the next one.
+// Two connections answer 20 requests a second, and 100 come: what finds none free within the
+// patience, or until the stage ends, is given up, so that nothing of it is left for the next one.
 func TestRun_PatienceEndsABacklog(t *testing.T) {
 	for _, patience := range []time.Duration{50 * time.Millisecond, 10 * time.Second} {
 		t.Run(patience.String(), func(t *testing.T) { patienceEnds(t, patience) })

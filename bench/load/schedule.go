@@ -16,7 +16,8 @@ type Arrivals string
 const (
 	// Constant is one request each 1/rate seconds. The zero value means it too.
 	Constant Arrivals = "constant"
-	// Poisson is what many users who don't know of each other make: gaps are exponentially distributed.
+	// Poisson is what many users who don't know of each other make: gaps are exponentially
+	// distributed.
 	Poisson Arrivals = "poisson"
 )
 

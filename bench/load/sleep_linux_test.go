@@ -21,8 +21,8 @@ func sleep(d time.Duration) {
 	}
 }
 
-// blocking is a connection whose reads and writes block a thread each, which the kernel wakes at once;
-// what waits in Go's poller waits for somebody to look there.
+// blocking is a connection whose reads and writes block a thread each, which the kernel wakes at
+// once; what waits in Go's poller waits for somebody to look there.
 func blocking(c net.Conn) (*os.File, error) {
 	f, err := c.(*net.TCPConn).File()
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Workers wait in a call that the scheduler doesn't know of. That holds up neither the collector, which has to stop them,
-// nor other goroutines, and leaves nothing behind.
+// Workers wait in a call that the scheduler doesn't know of. That holds up neither the collector,
+// which has to stop them, nor other goroutines, and leaves nothing behind.
 func TestRun_WaitingWorkersHoldNobodyUp(t *testing.T) {
 	before := runtime.GOMAXPROCS(0)
 	url, _ := child(t, "plain")

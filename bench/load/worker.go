@@ -16,7 +16,8 @@ const (
 	readBuffer = 64 << 10
 	// keepBuffer is how large a connection's own buffers may stay.
 	keepBuffer = 64 << 10
-	// continueTimeout is how long a body waits for 100 (Continue) before it is sent all the same (RFC 9110, section 10.1.1).
+	// continueTimeout is how long a body waits for 100 (Continue) before it is sent all the same
+	// (RFC 9110, section 10.1.1).
 	continueTimeout = time.Second
 	// interruptGrace is how long answers are waited for after an interruption.
 	interruptGrace = 2 * time.Second

@@ -16,8 +16,9 @@ const (
 	natsTimeout = 2 * time.Second
 )
 
-// Gateway turns HTTP requests into requests over NATS, until ctx ends: what most would build first who want HTTP on
-// top of a bus. The request's target is the message, the response's body the reply.
+// Gateway turns HTTP requests into requests over NATS, until ctx ends: what most would build first
+// who want HTTP on top of a bus. The request's target is the message, the response's body the
+// reply.
 func Gateway(ctx context.Context, addr, url string) error {
 	conn, err := connect(url)
 	if err != nil {

@@ -31,7 +31,8 @@ type Peer struct {
 	Key, Name string
 	// About says in a line what it is.
 	About string
-	// program that must be installed, and the Debian package that it is in. Empty: it is a part of bench.
+	// program that must be installed, and the Debian package that it is in. Empty: it is a part of
+	// bench.
 	program, pkg string
 	start        func(b *builder) error
 }
@@ -82,9 +83,10 @@ func find(program string) (string, error) {
 	return "", err
 }
 
-// Start starts the peer, with its files in dir, and waits until it answers. bench is the path of the bench program,
-// whose hidden subcommands some parts are. workers is how many requests the server behind works on at once, where they
-// take time; 0 is as many as come. The caller must Stop what it returns.
+// Start starts the peer, with its files in dir, and waits until it answers. bench is the path of
+// the bench program, whose hidden subcommands some parts are. workers is how many requests the
+// server behind works on at once, where they take time; 0 is as many as come. The caller must Stop
+// what it returns.
 func (p *Peer) Start(ctx context.Context, bench, dir string, workers int) (*system.System, error) {
 	if err := p.Available(); err != nil {
 		return nil, err
@@ -147,8 +149,8 @@ func (b *builder) upstream() error {
 	return b.group.WaitFor(b.ctx, result.Plain, system.Answers("http://"+b.behind+"/hello"))
 }
 
-// proxy starts an installed proxy in front of plain fasthttp, with NAME.conf, whose path follows its arguments. One with
-// workers of its own is told to end, see [process.Spec].
+// proxy starts an installed proxy in front of plain fasthttp, with NAME.conf, whose path follows
+// its arguments. One with workers of its own is told to end, see [process.Spec].
 func proxy(name string, workers bool, args ...string) func(*builder) error {
 	return func(b *builder) error {
 		if err := b.upstream(); err != nil {

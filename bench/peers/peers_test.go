@@ -17,7 +17,8 @@ import (
 	"nanofront/internal/testutil"
 )
 
-// TestMain plays bench's hidden subcommands: the peers are started from the program that is named, and that is this one.
+// TestMain plays bench's hidden subcommands: the peers are started from the program that is named,
+// and that is this one.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 2 && os.Args[1] == "peer" {
 		if err := playPeer(); err != nil {

@@ -43,9 +43,9 @@ func (a answers) of(target []byte) (body []byte, large bool) {
 	return a.large[:min(n, MaxBytes)], true
 }
 
-// Plain answers by itself until ctx ends: what nothing behind a socket can beat. What it is asked to take time over, as
-// nanofront's echo is by /echo/sleep?ms=N, it does for at most so many requests at once (0: for all); the others wait for
-// their turn, in the order in which they came.
+// Plain answers by itself until ctx ends: what nothing behind a socket can beat. What it is asked
+// to take time over, as nanofront's echo is by /echo/sleep?ms=N, it does for at most so many
+// requests at once (0: for all); the others wait for their turn, in the order in which they came.
 func Plain(ctx context.Context, addr string, workers int) error {
 	all := newAnswers()
 	var busy chan struct{}

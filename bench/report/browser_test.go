@@ -15,7 +15,8 @@ import (
 	"nanofront/internal/testutil"
 )
 
-// A browser lays each page out within 420 pixels, whatever is unfolded: only the boxes of tables scroll.
+// A browser lays each page out within 420 pixels, whatever is unfolded: only the boxes of tables
+// scroll.
 func TestHTML_ScrollsNeverSideways(t *testing.T) {
 	browser, err := exec.LookPath("chromium")
 	if err != nil {

@@ -41,8 +41,8 @@ type chart struct {
 // wide is from where on a drawing has room beside its lines and bars for their names.
 const wide = 600.0
 
-// newChart draws the axes of a chart below what the drawing holds already, with room at its right side, and makes
-// the drawing as high as it then is.
+// newChart draws the axes of a chart below what the drawing holds already, with room at its right
+// side, and makes the drawing as high as it then is.
 func newChart(d *drawing, x, y axis, height, room float64) *chart {
 	c := &chart{drawing: d}
 	for _, t := range y.ticks {
@@ -94,7 +94,8 @@ type curve struct {
 	markAt []point
 }
 
-// curves draws lines into the chart, those that come first on top, each with its name at its end if names is true.
+// curves draws lines into the chart, those that come first on top, each with its name at its end if
+// names is true.
 func (c *chart) curves(all []curve, names bool) {
 	for _, l := range slices.Backward(all) {
 		places := make([]point, len(l.points))
@@ -166,8 +167,8 @@ func room(all []curve) float64 {
 	return widest + 32
 }
 
-// names has the names of lines where a drawing has room for them: at the right side of its chart, which then needs
-// a gutter, or else in a legend above it.
+// names has the names of lines where a drawing has room for them: at the right side of its chart,
+// which then needs a gutter, or else in a legend above it.
 func (d *drawing) names(all []curve) (gutter float64, beside bool) {
 	if d.width >= wide {
 		return room(all), true

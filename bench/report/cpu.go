@@ -49,8 +49,8 @@ func cpuPlot(g *group) *plot {
 	}
 }
 
-// roleLooks gives each role the colour of the subject that it is a part of, and a hatch of its own; a
-// role that is called as a subject looks as that one does.
+// roleLooks gives each role the colour of the subject that it is a part of, and a hatch of its own;
+// a role that is called as a subject looks as that one does.
 type roleLooks struct {
 	styles map[string]style
 	byRole map[string]key
@@ -89,7 +89,8 @@ func cpuTitle(rows []*result.Summary) string {
 	return fmt.Sprintf("a request costs %s %.1f µs of CPU", rows[0].Subject, rows[0].CPU.Median)
 }
 
-// rivals are the first of nanofront's rows, and the first of those that have a hop to go as well; nil if there is none.
+// rivals are the first of nanofront's rows, and the first of those that have a hop to go as well;
+// nil if there is none.
 func rivals(rows []*result.Summary) (own, next *result.Summary) {
 	for _, s := range rows {
 		switch {

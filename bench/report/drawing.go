@@ -182,7 +182,8 @@ func (d *drawing) moved(o *drawing, dx, dy float64) {
 	}
 }
 
-// framed returns the drawing with its title above and its caption below, for use outside of the page.
+// framed returns the drawing with its title above and its caption below, for use outside of the
+// page.
 func (d *drawing) framed(title, caption string) *drawing {
 	const pad = 14.0
 	out := &drawing{width: d.width + 2*pad}

@@ -8,8 +8,8 @@ import (
 	"nanofront/internal/terminal"
 )
 
-// group is what is comparable: the subjects and steps of a scenario under one driver and loop. What is exported is for
-// page.tmpl.
+// group is what is comparable: the subjects and steps of a scenario under one driver and loop. What
+// is exported is for page.tmpl.
 type group struct {
 	scenario, driver, loop string
 	Rows                   []*result.Summary
@@ -79,7 +79,8 @@ func (g *group) of(subject string) []*result.Summary {
 	return rows
 }
 
-// failures writes "timeout 12, reset 3" for what failed without being refused, most frequent first, or nothing.
+// failures writes "timeout 12, reset 3" for what failed without being refused, most frequent first,
+// or nothing.
 func failures(s *result.Summary) string {
 	var parts []string
 	for _, why := range sortedKeys(s.Failed) {

@@ -7,8 +7,8 @@ import (
 	"nanofront/bench/result"
 )
 
-// Headline says in plain words what a report shows: its own headline, or one made of its figures. Where
-// there are [result.Doubts] it says first that it is no result.
+// Headline says in plain words what a report shows: its own headline, or one made of its figures.
+// Where there are [result.Doubts] it says first that it is no result.
 func Headline(rep *result.Report) string {
 	text := rep.Headline
 	if text == "" {
@@ -23,8 +23,8 @@ func Headline(rep *result.Report) string {
 // oneHop is the scenario in which peers are measured beside nanofront.
 const oneHop = "hello"
 
-// Claim says what came out of the known scenarios, or of the first one if it is none of those, and where the
-// knee is; goal, if there is one, is quoted at the end.
+// Claim says what came out of the known scenarios, or of the first one if it is none of those, and
+// where the knee is; goal, if there is one, is quoted at the end.
 func Claim(rep *result.Report, goal string) string {
 	all := result.Summarize(rep.Runs)
 	if len(all) == 0 {
@@ -63,8 +63,8 @@ func Claim(rep *result.Report, goal string) string {
 	return strings.Join(parts, "; ")
 }
 
-// outcome is what nanofront did in a scenario: its rate in a closed loop, beside the fastest of those that have one
-// hop to go, and its p99 at the highest rate that was offered.
+// outcome is what nanofront did in a scenario: its rate in a closed loop, beside the fastest of
+// those that have one hop to go, and its p99 at the highest rate that was offered.
 func outcome(all []*result.Summary, scenario string) string {
 	var closed, open, rival *result.Summary
 	for _, s := range all {

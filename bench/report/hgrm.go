@@ -14,9 +14,9 @@ import (
 // hgrmTicks is how many lines a file has for each halving of the share that is slower.
 const hgrmTicks = 5
 
-// Percentiles writes the latencies of each run in the percentile format of HdrHistogram (.hgrm), in milliseconds,
-// into a folder that it makes if need be, and returns the names of the files. Runs whose driver doesn't tell
-// the whole distribution have none.
+// Percentiles writes the latencies of each run in the percentile format of HdrHistogram (.hgrm), in
+// milliseconds, into a folder that it makes if need be, and returns the names of the files. Runs
+// whose driver doesn't tell the whole distribution have none.
 func Percentiles(dir string, rep *result.Report) ([]string, error) {
 	var files []string
 	names := make(map[string]int)

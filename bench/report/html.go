@@ -47,7 +47,8 @@ func Style() template.CSS {
 	return template.CSS(pageCSS + paintCSS()) //nolint:gosec // constants of this program
 }
 
-// HTML writes a report as one page that needs no other file and no script, for light and dark, for desks and phones.
+// HTML writes a report as one page that needs no other file and no script, for light and dark, for
+// desks and phones.
 func HTML(w io.Writer, rep *result.Report) error {
 	all := result.Summarize(rep.Runs)
 	doubts := result.Doubts(rep)
@@ -123,7 +124,8 @@ func tilesOf(all []*result.Summary) []tile {
 	return tiles[:min(len(tiles), mostTiles)]
 }
 
-// used is what a process used in a run: CPU time, in the time of the run, and per request; memory; switches.
+// used is what a process used in a run: CPU time, in the time of the run, and per request; memory;
+// switches.
 func used(p result.Process, run *result.Run) []string {
 	cells := slices.Repeat([]string{terminal.Nothing}, 6)
 	if p.CPUSeconds > 0 {

@@ -114,7 +114,8 @@ func bestRate(rows []*result.Summary) float64 {
 	return best
 }
 
-// overloadColumns are what is asked of a system that gets more than it can answer, in place of the usual ones.
+// overloadColumns are what is asked of a system that gets more than it can answer, in place of the
+// usual ones.
 func overloadColumns(g *group) []column {
 	subjects := make(map[string][]*result.Summary)
 	for _, name := range g.subjects() {

@@ -101,8 +101,8 @@ func overtimePlot(s *result.Summary) *plot {
 	}}
 }
 
-// isStepOf reports whether a measurement is one of the steps of a curve or an overload, which have plots
-// of their own.
+// isStepOf reports whether a measurement is one of the steps of a curve or an overload, which have
+// plots of their own.
 func isStepOf(s *result.Summary) bool {
 	return s.Scenario == result.ScenarioCurve || result.IsOverload(s.Scenario)
 }

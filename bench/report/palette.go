@@ -28,8 +28,9 @@ const seriesCount = 8
 // shade is a colour on a light and on a dark surface.
 type shade struct{ light, dark string }
 
-// palette is made for people who don't see red and green apart as well: neighbours differ in lightness, and
-// each has a contrast of 3 or more to its surface (WCAG 2.1, 1.4.11), text of 4.5 or more.
+// palette is made for people who don't see red and green apart as well: neighbours differ in
+// lightness, and each has a contrast of 3 or more to its surface (WCAG 2.1, 1.4.11), text of 4.5 or
+// more.
 var palette = []struct {
 	name paint
 	shade
@@ -76,7 +77,8 @@ var (
 // order gives well-known subjects the same style in every plot of every report.
 var order = []string{result.Nanofront, result.Plain, "nginx", "haproxy", "caddy", "nats gateway"}
 
-// styles returns the style of each subject; those that nobody knows get what is left, in their order.
+// styles returns the style of each subject; those that nobody knows get what is left, in their
+// order.
 func styles(subjects []string) map[string]style {
 	out := make(map[string]style, len(subjects))
 	next := len(order)

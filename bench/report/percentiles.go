@@ -20,8 +20,8 @@ var curvePercentiles = []float64{50, 60, 70, 75, 80, 85, 90, 93, 95, 97, 98, 99,
 // least is how many requests must lie above a percentile for it to mean something.
 const least = 10
 
-// percentilesPlot shows the distribution of latency of each subject, at the highest step that all of
-// a group have. A group of many steps is a curve, and has a plot of its own.
+// percentilesPlot shows the distribution of latency of each subject, at the highest step that all
+// of a group have. A group of many steps is a curve, and has a plot of its own.
 func percentilesPlot(g *group) *plot {
 	if isCurve(g) || isOverload(g) || g.loop == result.Closed && len(g.subjects()) < 2 {
 		return nil

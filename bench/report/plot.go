@@ -119,8 +119,8 @@ func slug(s string) string {
 	return strings.TrimSuffix(b.String(), "-")
 }
 
-// Plots writes each plot of a report as an SVG file into a folder, which it makes if need be, and returns the names of
-// the files. They follow the reader's choice of light or dark.
+// Plots writes each plot of a report as an SVG file into a folder, which it makes if need be, and
+// returns the names of the files. They follow the reader's choice of light or dark.
 func Plots(dir string, rep *result.Report) ([]string, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("report: %w", err)

@@ -66,7 +66,8 @@ func box(s shape) (lo, hi point) {
 	return point{x, s.points[0].y - s.size*0.75}, point{x + w, s.points[0].y + s.size*0.15}
 }
 
-// What a person sees first of a plot is what is wrong with it: letters cut off, over each other, too small.
+// What a person sees first of a plot is what is wrong with it: letters cut off, over each other,
+// too small.
 func TestPlots_LettersCanBeRead(t *testing.T) {
 	for name, rep := range reports() {
 		for _, p := range plotsOf(rep) {

@@ -158,7 +158,8 @@ func TestHTML_ShowsAll(t *testing.T) {
 	}
 }
 
-// The appendices are folded, each table scrolls in a box of its own, and nothing else is wider than a phone.
+// The appendices are folded, each table scrolls in a box of its own, and nothing else is wider than
+// a phone.
 func TestHTML_FitsAPhone(t *testing.T) {
 	for name, rep := range reports() {
 		text := page(t, rep)

@@ -10,9 +10,9 @@ import (
 	"nanofront/internal/terminal"
 )
 
-// stagesPlot shows which part of its way costs a request its time, hop by hop. Each stage is timed by
-// itself, so that nothing is known of which ones were slow for the same request: only means may be
-// added up, and the p99s stand side by side.
+// stagesPlot shows which part of its way costs a request its time, hop by hop. Each stage is timed
+// by itself, so that nothing is known of which ones were slow for the same request: only means may
+// be added up, and the p99s stand side by side.
 func stagesPlot(s *result.Summary) *plot {
 	stages := s.Typical.Stages
 	timed := slices.ContainsFunc(stages, func(st result.Stage) bool { return st.P99 > 0 || st.Mean > 0 })
@@ -47,8 +47,8 @@ func stagesPlot(s *result.Summary) *plot {
 	}
 }
 
-// stageBars makes a bar for each hop of the means of its stages, and a bar for each stage of its p99. They have
-// colour, hatch and number of a stage in common.
+// stageBars makes a bar for each hop of the means of its stages, and a bar for each stage of its
+// p99. They have colour, hatch and number of a stage in common.
 func stageBars(stages []result.Stage) (means, slow []bar) {
 	var hops []string
 	byHop := make(map[string][]result.Stage)

@@ -8,10 +8,12 @@ import (
 	"strings"
 )
 
-// fontFamily is what letters of plots are shown in, as in page.css: whatever the reader's system has.
+// fontFamily is what letters of plots are shown in, as in page.css: whatever the reader's system
+// has.
 const fontFamily = `-apple-system,BlinkMacSystemFont,"Segoe UI",Roboto,"Helvetica Neue",Arial,"Liberation Sans",sans-serif`
 
-// writeSVG writes a drawing as an SVG element. id tells the elements of one page apart; class may be empty.
+// writeSVG writes a drawing as an SVG element. id tells the elements of one page apart; class may
+// be empty.
 func (d *drawing) writeSVG(w io.Writer, id, class, title, desc, css string) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %s %s" width="%s" height="%s" role="img" aria-labelledby="%s-t %s-d" class="%s" font-family="%s">`,

@@ -18,9 +18,9 @@ const (
 	leastName = 8 // letters of a name that are always shown
 )
 
-// Terminal writes a report as text for a terminal of that many columns. Fewer than [MinWidth] are taken as
-// MinWidth. Where there is no room, columns are left out, those first that say least; refused and failed
-// requests are always there. Colour is used only if colour is true.
+// Terminal writes a report as text for a terminal of that many columns. Fewer than [MinWidth] are
+// taken as MinWidth. Where there is no room, columns are left out, those first that say least;
+// refused and failed requests are always there. Colour is used only if colour is true.
 func Terminal(w io.Writer, rep *result.Report, width int, colour bool) error {
 	p := &terminal.Page{Width: max(width, MinWidth), Colours: terminal.Palette(colour)}
 	style := terminal.Bold

@@ -66,7 +66,8 @@ func latencyTick(v float64) string {
 	return trimZero(v/1e3) + " s"
 }
 
-// percent is a share of 0 to 1, with as many digits as it needs to be told from nothing and from all.
+// percent is a share of 0 to 1, with as many digits as it needs to be told from nothing and from
+// all.
 func percent(share float64) string {
 	p := share * 100
 	switch {

@@ -39,8 +39,8 @@ const (
 	adviceRounds  = "run more rounds (--rounds), or longer ones (--duration)"
 )
 
-// Doubts returns why the figures of a report are not to be relied on, what weighs most first: a noisy
-// machine, requests that left late, rounds that differ. None means that nothing was noticed.
+// Doubts returns why the figures of a report are not to be relied on, what weighs most first: a
+// noisy machine, requests that left late, rounds that differ. None means that nothing was noticed.
 func Doubts(rep *Report) []Doubt {
 	all := Summarize(rep.Runs)
 	var doubts []Doubt
@@ -117,7 +117,8 @@ func find(all []*Summary, odd func(*Summary) float64) []finding {
 	return found
 }
 
-// others is the greatest share of the machine that was used by others in a round, 0 within the limit.
+// others is the greatest share of the machine that was used by others in a round, 0 within the
+// limit.
 func others(s *Summary) float64 {
 	most := 0.0
 	for _, r := range s.Runs {
@@ -170,8 +171,8 @@ func kneesOf(all []*Summary) map[curveKey]*Summary {
 	return knees
 }
 
-// crooked returns the steps of curves that weren't followed though a higher one was: only something else on the
-// machine makes that. The value is how far the higher one is above.
+// crooked returns the steps of curves that weren't followed though a higher one was: only something
+// else on the machine makes that. The value is how far the higher one is above.
 func crooked(all []*Summary) []finding {
 	var found []finding
 	for _, s := range all {

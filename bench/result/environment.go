@@ -11,8 +11,8 @@ import (
 	"nanofront/internal/buildinfo"
 )
 
-// ReadEnvironment finds out where the program runs. What the system doesn't tell stays zero, as does what
-// only the caller knows: Flags and Noise.
+// ReadEnvironment finds out where the program runs. What the system doesn't tell stays zero, as
+// does what only the caller knows: Flags and Noise.
 func ReadEnvironment() Environment {
 	info := buildinfo.Get()
 	env := readMachine("/")

@@ -65,8 +65,8 @@ func ReadFile(name string) (*Report, error) {
 	return rep, nil
 }
 
-// Read reads a report. Fields that it doesn't know are ignored. The error wraps [ErrNotReport], [ErrNewer],
-// [ErrOlder], [ErrInvalid] or [ErrHistogram], or is the reader's.
+// Read reads a report. Fields that it doesn't know are ignored. The error wraps [ErrNotReport],
+// [ErrNewer], [ErrOlder], [ErrInvalid] or [ErrHistogram], or is the reader's.
 func Read(r io.Reader) (*Report, error) {
 	data, err := io.ReadAll(io.LimitReader(r, MaxFileBytes+1))
 	if err != nil {

@@ -30,8 +30,8 @@ const (
 // ErrHistogram is wrapped by all errors about histograms in files.
 var ErrHistogram = errors.New("result: bad histogram")
 
-// Digest is a histogram in a few figures, in milliseconds. What isn't known is 0: some drivers tell no more than
-// a mean, or nothing at all.
+// Digest is a histogram in a few figures, in milliseconds. What isn't known is 0: some drivers tell
+// no more than a mean, or nothing at all.
 type Digest struct {
 	Count uint64  `json:"count,omitempty"`
 	Mean  float64 `json:"mean_ms,omitempty"`
@@ -45,8 +45,8 @@ type Digest struct {
 	Max   float64 `json:"max_ms,omitempty"`
 }
 
-// Histogram is a distribution of latencies: in full, or, from drivers that don't tell more, a [Digest] only.
-// The zero Histogram is empty. A copy shares the counts; don't record into it.
+// Histogram is a distribution of latencies: in full, or, from drivers that don't tell more, a
+// [Digest] only. The zero Histogram is empty. A copy shares the counts; don't record into it.
 type Histogram struct {
 	digest Digest
 	// hdr is in microseconds; nil if only digest is known.
@@ -75,7 +75,8 @@ func ms(us int64) float64 { return float64(us) / 1e3 }
 // Digest returns the figures; in milliseconds.
 func (h Histogram) Digest() Digest { return h.digest }
 
-// HDR returns the whole histogram in microseconds, or nil if it isn't known. It is for reading only.
+// HDR returns the whole histogram in microseconds, or nil if it isn't known. It is for reading
+// only.
 func (h Histogram) HDR() *hdrhistogram.Histogram { return h.hdr }
 
 // IsZero reports whether nothing is known.

@@ -5,7 +5,8 @@ import (
 	"slices"
 )
 
-// KneeLimits say up to where a system follows what is offered. The zero value of each is its default.
+// KneeLimits say up to where a system follows what is offered. The zero value of each is its
+// default.
 type KneeLimits struct {
 	// P99 in milliseconds. Default [DefaultKneeP99].
 	P99 float64
@@ -19,8 +20,9 @@ const (
 	DefaultKneeKept = 0.99
 )
 
-// Knee returns, of the open-loop steps of one subject, the one with the highest offered rate that was followed: at
-// least Kept of it succeeded, within P99, and so it was at each lower rate. Nil if the lowest was too much, or there are none.
+// Knee returns, of the open-loop steps of one subject, the one with the highest offered rate that
+// was followed: at least Kept of it succeeded, within P99, and so it was at each lower rate. Nil if
+// the lowest was too much, or there are none.
 func Knee(steps []*Summary, limits KneeLimits) *Summary {
 	if limits.P99 == 0 {
 		limits.P99 = DefaultKneeP99

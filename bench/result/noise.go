@@ -17,9 +17,9 @@ const (
 	spinBest  = 0.05 // the share of the quickest pieces that count as undisturbed
 )
 
-// MeasureNoise keeps all cores busy for d, 10 ms to a minute, with equal pieces of work of about 100 µs, and
-// tells how unequal they were in time: what other programs, virtual machines and the clock of
-// the CPU take. Nothing else of the benchmark should run meanwhile.
+// MeasureNoise keeps all cores busy for d, 10 ms to a minute, with equal pieces of work of about
+// 100 µs, and tells how unequal they were in time: what other programs, virtual machines and the
+// clock of the CPU take. Nothing else of the benchmark should run meanwhile.
 func MeasureNoise(d time.Duration) Noise {
 	d = min(max(d, spinLeast), spinMost)
 	turns := calibrate()

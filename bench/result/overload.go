@@ -5,13 +5,15 @@ func IsOverload(scenario string) bool {
 	return scenario == ScenarioOverload || scenario == ScenarioOverloadHandlers
 }
 
-// RecoverySlack is up to how many times the p99 of the least step a second's may be that counts as normal.
+// RecoverySlack is up to how many times the p99 of the least step a second's may be that counts as
+// normal.
 const RecoverySlack = 1.5
 
-// Recovery is the time in seconds from the end of an overload to the first second that was as those of calm, the
-// least step of the same subject, are: its p99 at most [RecoverySlack] times theirs, or their worst second's, and no larger
-// share of it failed or refused than in their worst. Where none was, it is all the time that was watched, and
-// never is true; N is 0 where nothing was watched.
+// Recovery is the time in seconds from the end of an overload to the first second that was as those
+// of calm, the least step of the same subject, are: its p99 at most [RecoverySlack] times theirs,
+// or their worst second's, and no larger share of it failed or refused than in their worst. Where
+// none was, it is all the time that was watched, and never is true; N is 0 where nothing was
+// watched.
 func (s *Summary) Recovery(calm *Summary) (took Stat, never bool) {
 	var values []float64
 	for _, r := range s.Runs {

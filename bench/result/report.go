@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Format is the version of the file that this package writes, and the only one that it reads so far.
-// It rises when a field changes its meaning; a field that is added doesn't change it.
+// Format is the version of the file that this package writes, and the only one that it reads so
+// far. It rises when a field changes its meaning; a field that is added doesn't change it.
 const Format = 1
 
 // Report is all that one call of the benchmark has measured.

@@ -22,7 +22,8 @@ const (
 const (
 	// ScenarioCurve offers rising rates until the system can't follow.
 	ScenarioCurve = "curve"
-	// ScenarioOverload offers multiples of what the system can take, ScenarioOverloadHandlers of what its handlers can.
+	// ScenarioOverload offers multiples of what the system can take, ScenarioOverloadHandlers of
+	// what its handlers can.
 	ScenarioOverload         = "overload"
 	ScenarioOverloadHandlers = "overload-handlers"
 )
@@ -39,7 +40,8 @@ type Run struct {
 	Loop string `json:"loop"`
 	// Round counts from 1. Runs of the same round are neighbours in time.
 	Round int `json:"round"`
-	// Step names the part of a scenario that has several: "50000/s", "2x knee". Empty if it has one.
+	// Step names the part of a scenario that has several: "50000/s", "2x knee". Empty if it has
+	// one.
 	Step string `json:"step,omitempty"`
 
 	// OfferedRate is planned requests per second; 0 in a closed loop.
@@ -53,14 +55,15 @@ type Run struct {
 	Planned uint64 `json:"planned"`
 	// Sent requests left, whether on time or not.
 	Sent uint64 `json:"sent"`
-	// SentLate is how many of Sent left later than planned by more than the generator allows itself.
+	// SentLate is how many of Sent left later than planned by more than the generator allows
+	// itself.
 	SentLate uint64 `json:"sent_late,omitempty"`
 	// NotSent is how many of Planned never left: the run was over before a connection was free.
 	NotSent uint64 `json:"not_sent,omitempty"`
 	// Completed requests got a whole response, of whatever status.
 	Completed uint64 `json:"completed"`
-	// Failed counts what didn't succeed, by reason: "connect", "reset", "timeout", "status", "body", …
-	// A response with an unexpected status is in Completed, and here.
+	// Failed counts what didn't succeed, by reason: "connect", "reset", "timeout", "status",
+	// "body", … A response with an unexpected status is in Completed, and here.
 	Failed map[string]uint64 `json:"failed,omitempty"`
 	// Statuses counts responses by status: "200", "503".
 	Statuses map[string]uint64 `json:"statuses,omitempty"`
@@ -69,24 +72,28 @@ type Run struct {
 
 	// Rate is requests that succeeded per second of Duration.
 	Rate float64 `json:"rate"`
-	// Latency of what succeeded is from the planned time in an open loop, and from sending in a closed one.
+	// Latency of what succeeded is from the planned time in an open loop, and from sending in a
+	// closed one.
 	Latency Histogram `json:"latency,omitzero"`
 	// Service is from sending, always. Empty if the driver doesn't tell.
 	Service Histogram `json:"service,omitzero"`
-	// Delay is how long after the planned time a request left. Empty in a closed loop, and if the driver doesn't tell.
+	// Delay is how long after the planned time a request left. Empty in a closed loop, and if the
+	// driver doesn't tell.
 	Delay Histogram `json:"delay,omitzero"`
 
-	// Refusal is from sending, of what was turned away with 503 or 429. Empty if the driver doesn't tell.
+	// Refusal is from sending, of what was turned away with 503 or 429. Empty if the driver doesn't
+	// tell.
 	Refusal Histogram `json:"refusal,omitzero"`
 
 	// Entries are the parts of a mix of requests, if there are several.
 	Entries []Entry `json:"entries,omitempty"`
 	Series  []Point `json:"series,omitempty"`
-	// After is what came when an overload had ended: at the rate of the least step, from the end of what is counted.
+	// After is what came when an overload had ended: at the rate of the least step, from the end of
+	// what is counted.
 	After     []Point   `json:"after,omitempty"`
 	Processes []Process `json:"processes,omitempty"`
-	// CPUOthers is the share of the machine's CPU time, 0 to 1, that went to programs which are none
-	// of Processes, and to other virtual machines. 0 too if that isn't known.
+	// CPUOthers is the share of the machine's CPU time, 0 to 1, that went to programs which are
+	// none of Processes, and to other virtual machines. 0 too if that isn't known.
 	CPUOthers float64 `json:"cpu_others,omitempty"`
 	Stages    []Stage `json:"stages,omitempty"`
 	// Counters are what the system counted of itself meanwhile: drops, sheds, frames per message.
@@ -124,8 +131,8 @@ type Process struct {
 	// role are added up where CPU per request is shown.
 	Role       string  `json:"role,omitempty"`
 	CPUSeconds float64 `json:"cpu_seconds"`
-	// CPUClock says what CPUSeconds was counted by: "scheduler", which is exact, or "ticks", which are of 10 ms
-	// and alias with a load that is paced. Empty if that isn't known.
+	// CPUClock says what CPUSeconds was counted by: "scheduler", which is exact, or "ticks", which
+	// are of 10 ms and alias with a load that is paced. Empty if that isn't known.
 	CPUClock            string `json:"cpu_clock,omitempty"`
 	PeakRSSBytes        int64  `json:"peak_rss_bytes,omitempty"`
 	VoluntarySwitches   int64  `json:"voluntary_switches,omitempty"`
@@ -162,8 +169,8 @@ func (r *Run) Failures() uint64 {
 	return n
 }
 
-// Refused is how many were turned away with a word: 503 or 429. They are a part of Failures where the
-// scenario expects another status.
+// Refused is how many were turned away with a word: 503 or 429. They are a part of Failures where
+// the scenario expects another status.
 func (r *Run) Refused() uint64 { return r.Statuses["503"] + r.Statuses["429"] }
 
 // Broken is how many failed without being refused, or were never sent.
@@ -175,8 +182,8 @@ func (r *Run) Broken() uint64 {
 // Succeeded is how many requests succeeded, by Rate and Duration.
 func (r *Run) Succeeded() float64 { return r.Rate * r.Duration.Seconds() }
 
-// CPUPerRequest is the microseconds of CPU that the subject's processes used for each request that succeeded,
-// the load generator's not among them; 0 if that isn't known.
+// CPUPerRequest is the microseconds of CPU that the subject's processes used for each request that
+// succeeded, the load generator's not among them; 0 if that isn't known.
 func (r *Run) CPUPerRequest() float64 {
 	var cpu float64
 	for i := range r.Processes {

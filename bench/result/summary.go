@@ -29,7 +29,8 @@ type Summary struct {
 	Ratio Stat
 	// P50, P99 and P999 are latencies in milliseconds.
 	P50, P99, P999 Stat
-	// CPU is the subject's microseconds of CPU per request; CPURatio is that in [Plain]'s, round by round.
+	// CPU is the subject's microseconds of CPU per request; CPURatio is that in [Plain]'s, round by
+	// round.
 	CPU, CPURatio Stat
 	// Roles are microseconds of CPU per request by role, greatest first, the load generator last.
 	Roles []RoleCPU
@@ -67,7 +68,8 @@ func (s *Summary) Percentile(p float64) Stat {
 // RefusedShare is refused requests in all that were planned, 0 to 1.
 func (s *Summary) RefusedShare() float64 { return share(s.Refused, s.Planned) }
 
-// BrokenShare is requests that failed without being refused, or were never sent, in all that were planned, 0 to 1.
+// BrokenShare is requests that failed without being refused, or were never sent, in all that were
+// planned, 0 to 1.
 func (s *Summary) BrokenShare() float64 { return share(s.Broken, s.Planned) }
 
 func share(part, of uint64) float64 {
@@ -77,7 +79,8 @@ func share(part, of uint64) float64 {
 	return min(float64(part)/float64(of), 1)
 }
 
-// Summarize makes one Summary for each [Key], in the order in which they ran first. The Summaries refer to the runs.
+// Summarize makes one Summary for each [Key], in the order in which they ran first. The Summaries
+// refer to the runs.
 func Summarize(runs []Run) []*Summary {
 	plain := indexPlain(runs)
 	byKey := make(map[Key]*Summary)
@@ -199,8 +202,9 @@ func indexPlain(runs []Run) plainIndex {
 	return x
 }
 
-// of returns the run of Plain to hold r against, or nil. A server that answers by itself has one hop
-// and no more, so where Plain ran in one scenario only, it is what other scenarios are held against too.
+// of returns the run of Plain to hold r against, or nil. A server that answers by itself has one
+// hop and no more, so where Plain ran in one scenario only, it is what other scenarios are held
+// against too.
 func (x plainIndex) of(r *Run) *Run {
 	if p := x.same[plainKey{r.Round, r.Scenario, r.Driver, r.Loop, r.Step}]; p != nil {
 		return p
@@ -225,8 +229,8 @@ func (x plainIndex) cpuRatio(r *Run) float64 {
 	return positive(r.CPUPerRequest()) / positive(p.CPUPerRequest())
 }
 
-// RateRatios returns, for each of the runs, its rate in that of [Plain] in the same round; NaN where
-// there is none, and in open loops.
+// RateRatios returns, for each of the runs, its rate in that of [Plain] in the same round; NaN
+// where there is none, and in open loops.
 func RateRatios(runs []Run) []float64 { return ratios(runs, plainIndex.rateRatio) }
 
 // CPURatios is the same for CPU per request, in open loops too.

@@ -1,15 +1,16 @@
 // Command rivals compares request/reply over nanobus with seven other ways to do it: their
 // implementations are in this folder's tests, one file each, with the benchmark that drives them.
-// In a round each case (callers, body) is run by one peer after the other, so that whatever else the
-// machine does hits all of them; a ratio is taken within a round, and the median of the rounds' ratios
-// is printed.
+// In a round each case (callers, body) is run by one peer after the other, so that whatever else
+// the machine does hits all of them; a ratio is taken within a round, and the median of the rounds'
+// ratios is printed.
 //
 //	go run ./bench/rivals -rounds 5 -callers 256 -body 128
 //
 // What the benchmark printed goes to a file unchanged, for benchstat.
 //
-// The rest of bench reaches the system from outside. The tests of this folder are the exception: they
-// import nanobus and mangos, since what they compare are libraries. The command itself doesn't.
+// The rest of bench reaches the system from outside. The tests of this folder are the exception:
+// they import nanobus and mangos, since what they compare are libraries. The command itself
+// doesn't.
 package main
 
 import (

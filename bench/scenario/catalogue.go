@@ -40,7 +40,8 @@ type Plan struct {
 // Bound is what nanofront's rate may fall to in closed loops before it counts as a regression.
 type Bound struct {
 	Scenario string `yaml:"scenario"`
-	// Ratio is nanofront's rate in plain fasthttp's when it was last measured. The limit is half of it.
+	// Ratio is nanofront's rate in plain fasthttp's when it was last measured. The limit is half of
+	// it.
 	Ratio float64 `yaml:"ratio"`
 	// Floor is the limit if it is higher.
 	Floor float64 `yaml:"floor"`
@@ -67,8 +68,9 @@ func Names(suites bool) []string {
 	return names
 }
 
-// Load makes a plan of names: one suite, or any number of scenarios; a name that ends with .yaml is a file with a scenario.
-// Without a name it is [DefaultPlan]. The error wraps [ErrUnknown] or [ErrScenario], or is about reading a file.
+// Load makes a plan of names: one suite, or any number of scenarios; a name that ends with .yaml is
+// a file with a scenario. Without a name it is [DefaultPlan]. The error wraps [ErrUnknown] or
+// [ErrScenario], or is about reading a file.
 func Load(names ...string) (*Plan, error) {
 	if len(names) == 0 {
 		names = []string{DefaultPlan}

@@ -11,15 +11,15 @@ import (
 const (
 	// curveTries is how often a rate is tried before it counts as not followed.
 	curveTries = 2
-	// curveMisses is how many rates are tried at the end, the first that isn't followed and those above it: so that
-	// the curve shows what becomes of latency there.
+	// curveMisses is how many rates are tried at the end, the first that isn't followed and those
+	// above it: so that the curve shows what becomes of latency there.
 	curveMisses = 2
 	// curveDown bounds looking for a rate below the first, each half of the one before.
 	curveDown = 4
 )
 
-// curve raises the rate until it isn't followed, and returns the knee, 0 if no rate was followed. The
-// runs are kept under the name of a scenario.
+// curve raises the rate until it isn't followed, and returns the knee, 0 if no rate was followed.
+// The runs are kept under the name of a scenario.
 func (t *turn) curve(ctx context.Context, name string) (float64, error) {
 	c := t.s.Curve
 	kept := *t

@@ -12,8 +12,9 @@ import (
 // ErrRegression is wrapped by the error of a plan whose bounds don't hold.
 var ErrRegression = errors.New("regression")
 
-// RunBounded runs a plan like [Run], and holds it against its bounds if it has any. What fails is measured anew, as often
-// as the plan allows, since a busy minute of the machine is not a regression. The report is that of all attempts together.
+// RunBounded runs a plan like [Run], and holds it against its bounds if it has any. What fails is
+// measured anew, as often as the plan allows, since a busy minute of the machine is not a
+// regression. The report is that of all attempts together.
 func RunBounded(ctx context.Context, p *Plan, o Options) (*result.Report, error) {
 	rep, err := Run(ctx, p, o)
 	if err != nil || len(p.Bounds) == 0 || ctx.Err() != nil {

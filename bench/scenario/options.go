@@ -20,8 +20,8 @@ type Options struct {
 	Bin string
 	// Dir is a folder for tables, stores and configurations; Cache keeps a store for the next time.
 	Dir, Cache string
-	// Target is the URL of a system that runs already, measured in place of one that is started. Admins are addresses of
-	// its admin ports, the terminator's first; they may be left out.
+	// Target is the URL of a system that runs already, measured in place of one that is started.
+	// Admins are addresses of its admin ports, the terminator's first; they may be left out.
 	Target string
 	Admins []string
 	// Driver of closed loops.

@@ -50,7 +50,8 @@ func run(m *testing.M) int {
 	return code
 }
 
-// quick runs scenarios as short as they show anything, with the programs as they are built for users.
+// quick runs scenarios as short as they show anything, with the programs as they are built for
+// users.
 func quick(t *testing.T, change func(*Plan), names ...string) *result.Report {
 	t.Helper()
 	if out, err := build(); err != nil {
@@ -222,8 +223,8 @@ func TestRun_CurveAndOverload(t *testing.T) {
 	}
 }
 
-// Whoever stands in front, it is the same handlers that are asked for too much: two that take 20 ms for a request, one at
-// a time.
+// Whoever stands in front, it is the same handlers that are asked for too much: two that take 20 ms
+// for a request, one at a time.
 func TestRun_OverloadsHandlers(t *testing.T) {
 	rep := quick(t, func(p *Plan) {
 		s := p.Scenarios[0]

@@ -32,13 +32,14 @@ type runner struct {
 	turn int
 	// gone are subjects that are not measured any more, by key.
 	gone map[string]bool
-	// rates are the last closed-loop rates, by subject and scenario: what a driver is told that must know.
+	// rates are the last closed-loop rates, by subject and scenario: what a driver is told that
+	// must know.
 	rates map[string]float64
 }
 
-// Run runs a plan. When ctx is done it returns what there is, with a note; its error is then nil unless there is
-// nothing. A peer that isn't installed, or fails, is left out with a note; nanofront's failure is an error, beside which
-// the report has what was measured before.
+// Run runs a plan. When ctx is done it returns what there is, with a note; its error is then nil
+// unless there is nothing. A peer that isn't installed, or fails, is left out with a note;
+// nanofront's failure is an error, beside which the report has what was measured before.
 func Run(ctx context.Context, p *Plan, o Options) (*result.Report, error) {
 	plan := *p
 	if err := o.apply(&plan); err != nil {
@@ -182,7 +183,8 @@ func (t *turn) start(ctx context.Context) error {
 	return nil
 }
 
-// needStore makes the store if there is none. It is the same through all turns: changes don't make it larger for long.
+// needStore makes the store if there is none. It is the same through all turns: changes don't make
+// it larger for long.
 func (r *runner) needStore(ctx context.Context) error {
 	if r.store != "" {
 		return nil

@@ -62,7 +62,8 @@ type Scenario struct {
 	Churn bool `yaml:"churn"`
 	// Arrivals of an open loop, "constant" or "poisson". Empty means constant.
 	Arrivals load.Arrivals `yaml:"arrivals"`
-	// Driver of closed loops: "bench", "wrk", "h2load", "weighttp". Empty means wrk if it is installed.
+	// Driver of closed loops: "bench", "wrk", "h2load", "weighttp". Empty means wrk if it is
+	// installed.
 	Driver string `yaml:"driver"`
 	// Steps are run one after the other.
 	Steps []Step `yaml:"steps"`
@@ -91,8 +92,8 @@ type Step struct {
 	Rate float64 `yaml:"rate"`
 	// Duration of what is counted.
 	Duration time.Duration `yaml:"duration"`
-	// after is how long the load goes on at afterRate, to see the system recover; requests that find no connection within
-	// the time limit, or until that, are then given up.
+	// after is how long the load goes on at afterRate, to see the system recover; requests that
+	// find no connection within the time limit, or until that, are then given up.
 	after     time.Duration
 	afterRate float64
 	// name is what reports call it. Empty for a closed loop.
@@ -114,12 +115,14 @@ type Curve struct {
 
 func (c *Curve) limits() result.KneeLimits { return result.KneeLimits{P99: c.P99, Kept: c.Kept} }
 
-// Overload offers multiples of what the system can do: the capacity of its handlers, or the knee. The least of them is
-// what the others are held against, and what is offered after each that is above 1.
+// Overload offers multiples of what the system can do: the capacity of its handlers, or the knee.
+// The least of them is what the others are held against, and what is offered after each that is
+// above 1.
 type Overload struct {
 	Times    []float64     `yaml:"times"`
 	Duration time.Duration `yaml:"duration"`
-	// Capacity in requests per second: workers by the time that each request takes. 0 means the knee.
+	// Capacity in requests per second: workers by the time that each request takes. 0 means the
+	// knee.
 	Capacity float64 `yaml:"capacity"`
 	// After is how long a system is watched when an overload has ended.
 	After time.Duration `yaml:"after"`
@@ -131,14 +134,16 @@ type Disturb struct {
 	Restart *Restart `yaml:"restart"`
 }
 
-// Slow lets a process run only for Period / Factor of each Period, from a quarter of the step to three quarters.
+// Slow lets a process run only for Period / Factor of each Period, from a quarter of the step to
+// three quarters.
 type Slow struct {
 	Process string        `yaml:"process"`
 	Factor  float64       `yaml:"factor"`
 	Period  time.Duration `yaml:"period"`
 }
 
-// Restart restarts the processes of the roles, one after the other with a pause between them, as long as the step lasts.
+// Restart restarts the processes of the roles, one after the other with a pause between them, as
+// long as the step lasts.
 type Restart struct {
 	Roles []string      `yaml:"roles"`
 	Pause time.Duration `yaml:"pause"`

@@ -44,7 +44,8 @@ func (t *turn) keep(run *result.Run, step Step) {
 	t.rep.Runs = append(t.rep.Runs, *run)
 }
 
-// step warms up, loads, and returns what was found. An interrupted run is returned if it has anything in it.
+// step warms up, loads, and returns what was found. An interrupted run is returned if it has
+// anything in it.
 func (t *turn) step(ctx context.Context, step Step) (*result.Run, error) {
 	t.say("round %d of %d  %-12s %-14s %s", t.round, t.s.Rounds, t.s.Name, t.subject, step.words())
 	driver, err := t.driver(step)

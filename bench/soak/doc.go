@@ -6,6 +6,6 @@
 //	}
 //	outcome.Print(os.Stdout, 100, true)
 //
-// The system is a terminator and two echo handlers, as programs. What the first tenth of the time was like is held
-// against the last: memory and goroutines of each process, and latency.
+// The system is a terminator and two echo handlers, as programs. What the first tenth of the time
+// was like is held against the last: memory and goroutines of each process, and latency.
 package soak

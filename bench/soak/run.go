@@ -32,7 +32,8 @@ const (
 // warmUp comes before what is counted: pools fill, and heaps find their size.
 func (o *Options) warmUp() time.Duration { return min(max(o.Duration/20, time.Second), time.Minute) }
 
-// Run starts the system and has it loaded. The outcome is there, as far as it goes, also with an error.
+// Run starts the system and has it loaded. The outcome is there, as far as it goes, also with an
+// error.
 func Run(ctx context.Context, o Options) (*Outcome, error) {
 	out := &Outcome{Started: time.Now(), Rate: o.Rate, Duration: o.Duration}
 	s, err := system.StartNanofront(ctx, system.NanofrontOptions{Bin: o.Bin, Dir: o.Dir, Echo: echoes})

@@ -1,4 +1,5 @@
-// Package system starts what a benchmark measures, as processes of this machine, and measures what they use.
+// Package system starts what a benchmark measures, as processes of this machine, and measures what
+// they use.
 //
 //	n, err := system.StartNanofront(ctx, system.NanofrontOptions{Bin: "bin", Dir: dir, Echo: 1})
 //	if err != nil {

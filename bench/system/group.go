@@ -9,8 +9,8 @@ import (
 	"nanofront/internal/process"
 )
 
-// NewGroup makes a group for the processes of a subject. They get this one's environment without the NANOFRONT_
-// variables, which are for the benchmark: they would change the programs' flags.
+// NewGroup makes a group for the processes of a subject. They get this one's environment without
+// the NANOFRONT_ variables, which are for the benchmark: they would change the programs' flags.
 func NewGroup() *process.Group {
 	return process.NewGroup(func() []string {
 		return slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "NANOFRONT_") })

@@ -31,8 +31,8 @@ type NanofrontOptions struct {
 	Bin string
 	// Dir is a folder of its own, for tables and sockets; Data is the profile's store, see [Store].
 	Dir, Data string
-	// Echo, Web and Profile are how many handlers of each role there are; Profile is 0 or 1, since a
-	// store belongs to one process.
+	// Echo, Web and Profile are how many handlers of each role there are; Profile is 0 or 1, since
+	// a store belongs to one process.
 	Echo, Web, Profile int
 	// EchoWorkers is how many requests each echo works on at once. 0 means its default.
 	EchoWorkers int
@@ -56,7 +56,8 @@ type Nanofront struct{ System }
 // handlerSpec is a handler before it has a process.
 type handlerSpec struct{ name, role, bus, admin string }
 
-// StartNanofront starts the programs, and waits until all is connected. The caller must Stop what it returns.
+// StartNanofront starts the programs, and waits until all is connected. The caller must Stop what
+// it returns.
 func StartNanofront(ctx context.Context, o NanofrontOptions) (*Nanofront, error) {
 	if o.Echo < 0 || o.Web < 0 || o.Profile < 0 || o.Profile > 1 || o.Echo+o.Web == 0 {
 		return nil, fmt.Errorf("system: echo %d, web %d, profile %d: there must be some echo or web, and at most one profile", o.Echo, o.Web, o.Profile)
@@ -108,8 +109,8 @@ func startNanofront(ctx context.Context, o NanofrontOptions) (_ *Nanofront, err 
 	return n, n.WaitFor(ctx, "nanofront", func(ctx context.Context) error { return n.ready(ctx, &o) })
 }
 
-// tableOf is the static table of the handlers, and of the usual routes to those that there are: a terminator isn't ready
-// while a route has nobody behind it.
+// tableOf is the static table of the handlers, and of the usual routes to those that there are: a
+// terminator isn't ready while a route has nobody behind it.
 func tableOf(handlers []handlerSpec) string {
 	var b strings.Builder
 	b.WriteString("version: 1\ninstances:\n")
@@ -183,8 +184,8 @@ func (n *Nanofront) ready(ctx context.Context, o *NanofrontOptions) error {
 	return nil
 }
 
-// Restart ends a process as an operator would, starts it again, and waits until it serves and the terminator has
-// found it. The terminator is handed over to a successor.
+// Restart ends a process as an operator would, starts it again, and waits until it serves and the
+// terminator has found it. The terminator is handed over to a successor.
 func (n *Nanofront) Restart(ctx context.Context, name string) error {
 	p := n.Process(name)
 	if p == nil {

@@ -6,8 +6,8 @@ import (
 	"nanofront/internal/freeport"
 )
 
-// FreeAddrs returns addresses of the loopback interface that nobody listens on at this moment. All of one
-// call are different; somebody else may take one before it is used.
+// FreeAddrs returns addresses of the loopback interface that nobody listens on at this moment. All
+// of one call are different; somebody else may take one before it is used.
 func FreeAddrs(n int) ([]string, error) {
 	addrs := make([]string, n)
 	for i := range addrs {

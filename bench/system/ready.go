@@ -15,7 +15,8 @@ const (
 	maxAnswer  = 16 << 20
 )
 
-// asker asks admin ports, with a connection for each question: who was restarted has no part in an old one.
+// asker asks admin ports, with a connection for each question: who was restarted has no part in an
+// old one.
 var asker = &http.Client{Timeout: askTimeout, Transport: &http.Transport{DisableKeepAlives: true}}
 
 // ask gets a document of an admin port, or of a system.

@@ -17,7 +17,8 @@ import (
 	"nanofront/metrics"
 )
 
-// Sample is the state of a system at one moment: what its processes have used, and what they have counted.
+// Sample is the state of a system at one moment: what its processes have used, and what they have
+// counted.
 type Sample struct {
 	at        time.Time
 	machine   float64 // CPU seconds of everything on it; 0 if it doesn't tell
@@ -89,8 +90,8 @@ func Used(name, role string, u process.Usage) result.Process {
 	}
 }
 
-// Others is the share of the machine's CPU time since a former sample, 0 to 1, that went to none of the
-// processes named; 0 if that can't be told.
+// Others is the share of the machine's CPU time since a former sample, 0 to 1, that went to none of
+// the processes named; 0 if that can't be told.
 func (s *Sample) Others(before *Sample, processes []result.Process) float64 {
 	all := s.at.Sub(before.at).Seconds() * float64(runtime.NumCPU())
 	if s.machine == 0 || before.machine == 0 || all <= 0 {
@@ -140,7 +141,8 @@ func (d difference) timer(role, timer string) distribution {
 	return newDistribution(counts)
 }
 
-// counter is the difference of all counters with a prefix, over all processes of a role; "" for all roles.
+// counter is the difference of all counters with a prefix, over all processes of a role; "" for all
+// roles.
 func (d difference) counter(role, prefix string) float64 {
 	var sum float64
 	for name, a := range d.after {
@@ -160,7 +162,8 @@ func (d difference) counter(role, prefix string) float64 {
 	return sum
 }
 
-// stages are the parts of a request's way: as the terminator times it, and, where there is one, the second hop.
+// stages are the parts of a request's way: as the terminator times it, and, where there is one, the
+// second hop.
 func (d difference) stages() []result.Stage {
 	back := RoleEcho
 	if d.counter(RoleWeb, "requests") > d.counter(RoleEcho, "requests") {
@@ -275,8 +278,8 @@ func Gauges(ctx context.Context, addr string) (map[string]float64, error) {
 	return r.Gauges, nil
 }
 
-// RoleOf asks an admin port what role its process has: that of its program, or of its instance's name, as in web-1.
-// It is "unknown" if it doesn't answer.
+// RoleOf asks an admin port what role its process has: that of its program, or of its instance's
+// name, as in web-1. It is "unknown" if it doesn't answer.
 func RoleOf(ctx context.Context, addr string) string {
 	body, err := ask(ctx, "http://"+addr+"/metrics.json")
 	var r metrics.Report

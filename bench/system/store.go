@@ -15,15 +15,16 @@ import (
 	"nanofront/internal/process"
 )
 
-// DefaultMembers is how many members the profile's store has: enough for ids to be spread, few enough to be made
-// within seconds.
+// DefaultMembers is how many members the profile's store has: enough for ids to be spread, few
+// enough to be made within seconds.
 const DefaultMembers = 20_000
 
 // storeComplete is a file in a store that was made to its end.
 const storeComplete = "complete"
 
 // Store makes a store with so many members, or takes one that a former call has made with the same
-// handler program, and copies it to dir/profile, whose name it returns. What was made is kept in cache, one store at a time.
+// handler program, and copies it to dir/profile, whose name it returns. What was made is kept in
+// cache, one store at a time.
 func Store(ctx context.Context, bin, cache, dir string, members int) (string, error) {
 	key, err := storeKey(filepath.Join(bin, "handler"), members)
 	if err != nil {
@@ -100,7 +101,8 @@ func makeStore(ctx context.Context, bin, cache, made string, members int) (err e
 	return nil
 }
 
-// staleAfter is how long a store that no program makes any more is left alone: another benchmark may copy it.
+// staleAfter is how long a store that no program makes any more is left alone: another benchmark
+// may copy it.
 const staleAfter = time.Hour
 
 func removeOldStores(cache string) {

@@ -280,7 +280,8 @@ func TestFigures(t *testing.T) {
 	}
 }
 
-// TestLoad_OverTime: rate and p99 of each second are drawn, and nothing that wasn't measured is called 0.
+// TestLoad_OverTime: rate and p99 of each second are drawn, and nothing that wasn't measured is
+// called 0.
 func TestLoad_OverTime(t *testing.T) {
 	h := func() *hdrhistogram.Histogram { return hdrhistogram.New(1, 60_000_000, 3) }
 	r := &load.Result{
@@ -305,8 +306,8 @@ func TestLoad_OverTime(t *testing.T) {
 	}
 }
 
-// TestLoad_SaysThatRequestsWereLate above all figures: two connections to a server that takes 300 ms
-// can't carry 50 requests a second.
+// TestLoad_SaysThatRequestsWereLate above all figures: two connections to a server that takes
+// 300 ms can't carry 50 requests a second.
 func TestLoad_SaysThatRequestsWereLate(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { time.Sleep(300 * time.Millisecond) }))
 	t.Cleanup(s.Close)

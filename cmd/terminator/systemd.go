@@ -11,8 +11,8 @@ import (
 	"nanofront/terminator"
 )
 
-// activation is the socket for clients that a predecessor or the service manager has passed, nil for none. The admin
-// port's goes to where it is listened on.
+// activation is the socket for clients that a predecessor or the service manager has passed, nil
+// for none. The admin port's goes to where it is listened on.
 func activation(f *flags, heir *inherited) (*net.TCPListener, error) {
 	passed, err := systemd.Listeners()
 	if err != nil {
@@ -30,11 +30,12 @@ func activation(f *flags, heir *inherited) (*net.TCPListener, error) {
 	return passed[listenerHTTP], nil
 }
 
-// readyWithin is how long a terminator that can't get ready leaves the manager waiting: it serves all the same.
+// readyWithin is how long a terminator that can't get ready leaves the manager waiting: it serves
+// all the same.
 const readyWithin = heirReady
 
-// manage tells the service manager, if there is one, how the terminator does, until ctx ends: that it is ready, and
-// while its event loops take turns, that it lives.
+// manage tells the service manager, if there is one, how the terminator does, until ctx ends: that
+// it is ready, and while its event loops take turns, that it lives.
 func manage(ctx context.Context, t *terminator.Terminator, base *cli.Base) {
 	tell := func(what ...string) {
 		if err := systemd.Notify(what...); err != nil && ctx.Err() == nil {

@@ -9,9 +9,9 @@ import (
 	"io"
 )
 
-// The file format of bbolt, version 2. A file is pages; the first two are metas, of which the valid one with
-// the higher transaction counts. From its root a tree of branches and leaves is reached, and
-// buckets in leaves are trees in turn. Numbers are in the machine's byte order.
+// The file format of bbolt, version 2. A file is pages; the first two are metas, of which the valid
+// one with the higher transaction counts. From its root a tree of branches and leaves is reached,
+// and buckets in leaves are trees in turn. Numbers are in the machine's byte order.
 //
 //	page    id 8  flags 2  count 2  overflow 4
 //	meta    magic 4  version 4  page size 4  flags 4  root 8  sequence 8  freelist 8  pages 8  transaction 8  checksum 8
@@ -31,8 +31,8 @@ const (
 	boltBucketFlag                     = 0x01 // of a leaf's element
 )
 
-// boltFile checks a file of bbolt without mapping it, as bbolt itself does when it opens one that has no list of
-// free pages; there, what it finds is a panic on a goroutine of its own.
+// boltFile checks a file of bbolt without mapping it, as bbolt itself does when it opens one that
+// has no list of free pages; there, what it finds is a panic on a goroutine of its own.
 type boltFile struct {
 	r    io.ReaderAt
 	size uint64
@@ -146,8 +146,8 @@ func (b *boltFile) page(id uint64, kinds uint16) ([]byte, error) {
 	return p, nil
 }
 
-// tree checks what is below a page. Its keys must be from low on and below high, where these are given. It returns
-// the last key.
+// tree checks what is below a page. Its keys must be from low on and below high, where these are
+// given. It returns the last key.
 func (b *boltFile) tree(id uint64, bucket string, low, high []byte) (last []byte, err error) {
 	p, err := b.page(id, boltBranch|boltLeaf)
 	if err != nil {

@@ -20,8 +20,8 @@ const (
 	revisionLen = 17
 )
 
-// check reads through the data of a member before etcd does: etcd meets most damage on goroutines of
-// its own, by a panic that nobody can catch. It costs some milliseconds for what nanofront keeps
+// check reads through the data of a member before etcd does: etcd meets most damage on goroutines
+// of its own, by a panic that nobody can catch. It costs some milliseconds for what nanofront keeps
 // there, a few seconds for the largest database that is allowed. nil if there is nothing yet.
 func check(dir string) error {
 	name := filepath.Join(dir, "member", "snap", "db")

@@ -111,7 +111,8 @@ func FuzzBoltFile(f *testing.F) {
 	})
 }
 
-// TestBoltFile_Flips changes bits of a real file at random: what is found is an error, nothing else happens.
+// TestBoltFile_Flips changes bits of a real file at random: what is found is an error, nothing else
+// happens.
 func TestBoltFile_Flips(t *testing.T) {
 	whole := readUsed(t)
 	found := 0

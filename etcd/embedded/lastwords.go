@@ -15,9 +15,9 @@ type lastWords struct{ said chan error }
 
 func newLastWords() *lastWords { return &lastWords{make(chan error, 1)} }
 
-// OnWrite implements zapcore.CheckWriteHook. It must not return, for etcd doesn't reckon with that, and it
-// must not end its goroutine either, which would release locks over what is half done. So it stays
-// until the process ends.
+// OnWrite implements zapcore.CheckWriteHook. It must not return, for etcd doesn't reckon with that,
+// and it must not end its goroutine either, which would release locks over what is half done. So it
+// stays until the process ends.
 func (l *lastWords) OnWrite(e *zapcore.CheckedEntry, fields []zapcore.Field) {
 	err := errors.New(e.Message)
 	for _, f := range fields {

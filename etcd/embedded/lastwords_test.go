@@ -11,7 +11,8 @@ import (
 	"go.uber.org/zap/zapcore"
 )
 
-// What etcd says before it would end the process is the server's error, while it runs as at its start.
+// What etcd says before it would end the process is the server's error, while it runs as at its
+// start.
 func TestServer_LastWords(t *testing.T) {
 	s := start(t, fast(t.TempDir()))
 	s.last.tell(fmt.Errorf("failed to commit: %w", syscall.ENOSPC))
@@ -26,7 +27,8 @@ func TestServer_LastWords(t *testing.T) {
 	s.etcd.Close()
 }
 
-// The logger's Fatal and Panic have their error with them, whatever other fields there are, and don't return.
+// The logger's Fatal and Panic have their error with them, whatever other fields there are, and
+// don't return.
 func TestLastWords_OfTheLogger(t *testing.T) {
 	l := newLastWords()
 	said := &zapcore.CheckedEntry{Entry: zapcore.Entry{Level: zapcore.FatalLevel, Message: "failed to open"}}

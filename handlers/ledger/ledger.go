@@ -32,7 +32,8 @@ const (
 	extension = ".ledger"
 )
 
-// New makes the role, with so many copies of it in the same process: instances of their own, INSTANCE-1 and so on.
+// New makes the role, with so many copies of it in the same process: instances of their own,
+// INSTANCE-1 and so on.
 func New(o handlers.Options, dir string, copies int) (*Role, error) {
 	o.Service = Service
 	name := filepath.Join(dir, fmt.Sprintf("%s-%d%s", o.Instance, os.Getpid(), extension))

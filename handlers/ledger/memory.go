@@ -14,8 +14,9 @@ import (
 	"nanofront/handlers"
 )
 
-// memory is a handlers.Memory in files, which all ledgers of a folder share: one for each write, with the sum of its
-// payload and, when it has ended, a byte and its answer. It forgets nothing by itself.
+// memory is a handlers.Memory in files, which all ledgers of a folder share: one for each write,
+// with the sum of its payload and, when it has ended, a byte and its answer. It forgets nothing by
+// itself.
 type memory struct{ dir string }
 
 const (
@@ -44,7 +45,8 @@ func (m *memory) file(id handlers.WriteID) string {
 	return filepath.Join(m.dir, hex.EncodeToString(id[:]))
 }
 
-// Claim implements handlers.Memory. That a file is made or is there already is one step of the system.
+// Claim implements handlers.Memory. That a file is made or is there already is one step of the
+// system.
 func (m *memory) Claim(_ context.Context, id handlers.WriteID, payload handlers.PayloadSum, _ time.Time) (handlers.Write, error) {
 	f, err := os.OpenFile(m.file(id), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	switch {

@@ -22,6 +22,6 @@
 //		return &price{rt: rt, stock: rt.Client("stock")}, nil
 //	})
 //
-// where price.Runtime returns rt, and price.Run calls rt.Run, RunBatch or RunStream. nanofront's own
-// programs, which have flags of their own, embed [Flags] and call their Serve.
+// where price.Runtime returns rt, and price.Run calls rt.Run, RunBatch or RunStream. nanofront's
+// own programs, which have flags of their own, embed [Flags] and call their Serve.
 package program

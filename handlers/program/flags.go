@@ -113,8 +113,8 @@ func (f *Flags) Serve(ctx context.Context, service string, newRole func(handlers
 	return r.Run(ctx)
 }
 
-// readyWithin is how long a handler that can't get ready, for want of another service, leaves a service manager
-// waiting.
+// readyWithin is how long a handler that can't get ready, for want of another service, leaves a
+// service manager waiting.
 const readyWithin = 15 * time.Second
 
 // check finds what is wrong with flags whose values mean something to others

@@ -76,8 +76,9 @@ type Base struct {
 	err   error
 }
 
-// NameBySlot says that the instance's name, of a role, is drawn and lasts for one run. In StatsD, where each name stays for
-// months, the process goes by a number of its machine instead, unless it is told a name.
+// NameBySlot says that the instance's name, of a role, is drawn and lasts for one run. In StatsD,
+// where each name stays for months, the process goes by a number of its machine instead, unless it
+// is told a name.
 func (c *Common) NameBySlot(role string) { c.role = role }
 
 // statsdName is the name in StatsD, and the number that is a part of it, if one is.
@@ -97,9 +98,9 @@ func (c *Common) statsdName(instance string) (name string, slot *slots.Slot, err
 	return strings.Trim(c.role+"-"+host, "-") + "-" + strconv.Itoa(slot.Number), slot, nil
 }
 
-// Start starts what the flags ask for, in the name of a program and an instance, which
-// may be empty, and calls [Outlive]. ready is [admin.Options].Ready; it may be nil. The caller must Close the Base, as
-// the last thing that it does.
+// Start starts what the flags ask for, in the name of a program and an instance, which may be
+// empty, and calls [Outlive]. ready is [admin.Options].Ready; it may be nil. The caller must Close
+// the Base, as the last thing that it does.
 func (c *Common) Start(program, instance string, ready func() []string) (*Base, error) {
 	Outlive()
 	if err := c.checkAnnouncement(); err != nil {

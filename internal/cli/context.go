@@ -9,9 +9,9 @@ import (
 	"nanofront/internal/contexts"
 )
 
-// Contextual is the flag that chooses a context. Embed it in the grammar of a program whose commands are to use
-// contexts: those that have the flag --etcd then take from the context what neither the command line nor the
-// environment says.
+// Contextual is the flag that chooses a context. Embed it in the grammar of a program whose
+// commands are to use contexts: those that have the flag --etcd then take from the context what
+// neither the command line nor the environment says.
 type Contextual struct {
 	Context string `group:"General" placeholder:"NAME" help:"Context to use (nanofront context); empty for none. Default: the current one."`
 }

@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// The manual page has every command and flag with the texts of --help, and nothing in them means something to roff.
+// The manual page has every command and flag with the texts of --help, and nothing in them means
+// something to roff.
 func TestManual(t *testing.T) {
 	var g struct {
 		Serve struct {

@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// notify has the signals that end a program come to c. SIGHUP doesn't where whoever started the program
-// has it ignored: that is nohup's whole point. SIGINT does all the same, though a script's
+// notify has the signals that end a program come to c. SIGHUP doesn't where whoever started the
+// program has it ignored: that is nohup's whole point. SIGINT does all the same, though a script's
 // shell has it ignored for what it starts with &: ctrl-C is meant for those, too.
 func notify(c chan<- os.Signal) {
 	signal.Notify(c, syscall.SIGINT, syscall.SIGTERM)
@@ -21,8 +21,8 @@ func notify(c chan<- os.Signal) {
 // hangupTaken is whether SIGHUP ends the program no more.
 var hangupTaken atomic.Bool
 
-// TakeHangup makes SIGHUP mean something else than the program's end, until stop is called: it is received from the
-// channel, also where whoever started the program has it ignored.
+// TakeHangup makes SIGHUP mean something else than the program's end, until stop is called: it is
+// received from the channel, also where whoever started the program has it ignored.
 func TakeHangup() (hangup <-chan os.Signal, stop func()) {
 	c := make(chan os.Signal, 1)
 	hangupTaken.Store(true)

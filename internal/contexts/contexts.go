@@ -22,15 +22,15 @@ const (
 	maxName = 63
 )
 
-// Flags are those that a context may hold, in the order in which they are shown: what finds a system and
-// what lets one into it. None of them is a secret.
+// Flags are those that a context may hold, in the order in which they are shown: what finds a
+// system and what lets one into it. None of them is a secret.
 var Flags = []string{
 	"etcd", "etcd-prefix", "etcd-user", "etcd-password-file", "etcd-cert", "etcd-key", "etcd-ca", "static",
 	"bus-cert", "bus-key", "bus-ca", "bus-server-name", "bus-secret-file",
 }
 
-// Chooses tells the flags that say which system is meant: whoever gives one of them means that one, and not what
-// a context says.
+// Chooses tells the flags that say which system is meant: whoever gives one of them means that one,
+// and not what a context says.
 func Chooses(flag string) bool { return flag == "etcd" || flag == "static" }
 
 // File is what the file holds.
@@ -44,7 +44,8 @@ type File struct {
 	path string
 }
 
-// Path is where the file is: contexts.json in nanofront's directory of $XDG_CONFIG_HOME, or of ~/.config.
+// Path is where the file is: contexts.json in nanofront's directory of $XDG_CONFIG_HOME, or of
+// ~/.config.
 func Path() (string, error) {
 	dir := os.Getenv("XDG_CONFIG_HOME")
 	if !filepath.IsAbs(dir) { // the specification has a relative one ignored
@@ -57,7 +58,8 @@ func Path() (string, error) {
 	return filepath.Join(dir, "nanofront", "contexts.json"), nil
 }
 
-// Load reads the file. That there is none, or nowhere to look for it, is no error: then there are no contexts.
+// Load reads the file. That there is none, or nowhere to look for it, is no error: then there are
+// no contexts.
 func Load() (*File, error) {
 	f := &File{Version: version, Contexts: make(map[string]map[string]string)}
 	path, err := Path()

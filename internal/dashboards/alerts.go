@@ -28,9 +28,9 @@ const (
 // windows are those of the recording rules.
 var windows = []string{"5m", "30m", "1h", "6h", "3d"}
 
-// burn is windows, and how many times faster than allowed the budget must go in all of them: the long
-// one says that it matters, the short one that it went on, the last that it still does. By that an
-// alert ends soon after its cause.
+// burn is windows, and how many times faster than allowed the budget must go in all of them: the
+// long one says that it matters, the short one that it went on, the last that it still does. By
+// that an alert ends soon after its cause.
 type burn struct {
 	long, short, last string
 	factor            float64

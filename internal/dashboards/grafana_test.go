@@ -66,7 +66,8 @@ func TestGrafana_ShowsEveryMetricOfPrometheus(t *testing.T) {
 	}
 }
 
-// What Grafana's schema requires of a dashboard and its parts, and what makes files work wherever they land.
+// What Grafana's schema requires of a dashboard and its parts, and what makes files work wherever
+// they land.
 func TestGrafana_HasWhatIsRequired(t *testing.T) {
 	sections := map[string]bool{}
 	for line := range strings.Lines(string(Runbook())) {

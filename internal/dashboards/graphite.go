@@ -9,10 +9,12 @@ import (
 	"nanofront/metrics"
 )
 
-// ServiceWord stands for the service in dashboards of one service, where the system that draws them has no variables.
+// ServiceWord stands for the service in dashboards of one service, where the system that draws them
+// has no variables.
 const ServiceWord = "SERVICE"
 
-// series is where Graphite has a series of the reference StatsD server, with deploy/statsd/config.js.
+// series is where Graphite has a series of the reference StatsD server, with
+// deploy/statsd/config.js.
 type series struct {
 	path  string
 	nodes map[string]int // of a placeholder, and of Instance: its place in the path
@@ -45,8 +47,8 @@ func seriesOf(q Query, d *metrics.Desc, tail string, perService bool) series {
 	return series{strings.Join(words, "."), nodes}
 }
 
-// GraphiteTarget is the query as a target of Graphite's render API. All say how several points of one pixel become
-// one: Graphite would average.
+// GraphiteTarget is the query as a target of Graphite's render API. All say how several points of
+// one pixel become one: Graphite would average.
 func GraphiteTarget(q Query, perService bool) string {
 	if q.External != "" {
 		return fmt.Sprintf(`alias(%s,"%s")`, q.External, q.Legend)

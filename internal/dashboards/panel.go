@@ -62,7 +62,8 @@ type Query struct {
 	Worst bool
 	// Rate makes a gauge that only grows its rate.
 	Rate bool
-	// External is a series of the monitoring system itself, by its name in Graphite, in place of a metric.
+	// External is a series of the monitoring system itself, by its name in Graphite, in place of a
+	// metric.
 	External string
 	// PromQL is a query of what Prometheus alone has, in place of a metric.
 	PromQL string

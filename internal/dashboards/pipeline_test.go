@@ -39,8 +39,9 @@ const (
 	picturesVariable = "NANOFRONT_TEST_PICTURES"
 )
 
-// pipeline is the reference StatsD server, carbon and Graphite-web, with the configurations that are shipped, but for
-// ports and for shorter times: a second for a flush, and six for what is rolled up.
+// pipeline is the reference StatsD server, carbon and Graphite-web, with the configurations that
+// are shipped, but for ports and for shorter times: a second for a flush, and six for what is
+// rolled up.
 type pipeline struct {
 	t      *testing.T
 	statsd string // address
@@ -238,7 +239,8 @@ func (p *pipeline) sum(target string, seconds int) (sum float64) {
 	return sum
 }
 
-// loadedFront is a terminator with a handler that takes as long as the path says in ms, reporting to addr.
+// loadedFront is a terminator with a handler that takes as long as the path says in ms, reporting
+// to addr.
 func loadedFront(t *testing.T, addr string) (front string, set *metrics.Set) {
 	bus, err := nanobus.New(nanobus.Options{Service: "work", Instance: "work-1", Window: 4096, Serve: func(batch []*nanobus.Request) {
 		for _, r := range batch {
@@ -293,7 +295,8 @@ func (f fixed) Watch(ctx context.Context, changed func(registry.Snapshot)) error
 	return nil
 }
 
-// load asks at a rate, whatever the answers take, and returns how long each took, as a client sees it.
+// load asks at a rate, whatever the answers take, and returns how long each took, as a client sees
+// it.
 func load(t *testing.T, front string, rate int, duration time.Duration) (took []time.Duration) {
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1000}}
 	defer client.CloseIdleConnections()
@@ -349,8 +352,8 @@ func query(t *testing.T, panel string, wanted func(Query) bool) string {
 	return ""
 }
 
-// What a load generator saw is what the graphs show, through the real StatsD server, carbon and Graphite-web: also when
-// it is rolled up, and drawn with fewer pixels than points.
+// What a load generator saw is what the graphs show, through the real StatsD server, carbon and
+// Graphite-web: also when it is rolled up, and drawn with fewer pixels than points.
 func TestPipeline_GraphsShowWhatClientsSaw(t *testing.T) {
 	p := startPipeline(t)
 	front, set := loadedFront(t, p.statsd)
@@ -424,7 +427,8 @@ func TestPipeline_GraphsShowWhatClientsSaw(t *testing.T) {
 			}
 		}
 	}
-	// The books: what the process has sent is what the server has had, and its own line in the panel.
+	// The books: what the process has sent is what the server has had, and its own line in the
+	// panel.
 	sent, received := float64(set.Counter(metrics.StatsdSent).Value()), p.sum("stats.counters.statsd.metrics_received.count", exact)
 	near("lines received", received, sent, 0.05)
 

@@ -8,7 +8,8 @@ import (
 	"nanofront/metrics"
 )
 
-// ofProcess are the metrics of the process itself under the names that all programs have in Prometheus.
+// ofProcess are the metrics of the process itself under the names that all programs have in
+// Prometheus.
 var ofProcess = map[*metrics.Desc]string{
 	metrics.ProcessCPUSeconds: "rate(process_cpu_seconds_total%s[$__rate_interval])",
 	metrics.ProcessHeapBytes:  "go_memstats_heap_alloc_bytes%s",

@@ -12,7 +12,8 @@ import (
 	"testing"
 )
 
-// declared are the methods, as "Type.Method", and the constants of the front, the bus and the runtime of handlers.
+// declared are the methods, as "Type.Method", and the constants of the front, the bus and the
+// runtime of handlers.
 func declared(t *testing.T) (methods map[string]bool, constants map[string][]string) {
 	t.Helper()
 	methods, constants = make(map[string]bool), make(map[string][]string)

@@ -25,7 +25,8 @@ func TestOperations_RoutesExampleIsValid(t *testing.T) {
 	}
 }
 
-// TestOperations_RefusedThoughValid holds the table of what is refused though HTTP allows it to what the scanner does.
+// TestOperations_RefusedThoughValid holds the table of what is refused though HTTP allows it to
+// what the scanner does.
 func TestOperations_RefusedThoughValid(t *testing.T) {
 	_, text, ok := strings.Cut(read(t, "docs/operations.md"), "Some things that HTTP allows are refused all the same,")
 	text, _, _ = strings.Cut(text, "\n#")

@@ -11,8 +11,8 @@ import (
 	"nanofront/internal/testutil"
 )
 
-// The access log's file is rotated under load as logrotate does it: by renaming it, and SIGHUP, which ends nothing. Each
-// request has one line in one of the files.
+// The access log's file is rotated under load as logrotate does it: by renaming it, and SIGHUP,
+// which ends nothing. Each request has one line in one of the files.
 func TestAccessLog_File(t *testing.T) {
 	t.Parallel()
 	for _, format := range []string{"json", "combined"} {

@@ -10,8 +10,8 @@ import (
 	helpers "nanofront/examples"
 )
 
-// authored are handlers whose author makes use, and mistakes: on each line of the table what answers
-// a path.
+// authored are handlers whose author makes use, and mistakes: on each line of the table what
+// answers a path.
 var authored = map[string]struct{ file, before, line, after string }{
 	"python": {
 		file: "handler.py",
@@ -29,7 +29,8 @@ var authored = map[string]struct{ file, before, line, after string }{
 	},
 }
 
-// answersOf are what the handlers return: what the client gets, or what the log says after file and line.
+// answersOf are what the handlers return: what the client gets, or what the log says after file and
+// line.
 var answersOf = map[string][]struct {
 	path, returns string
 	status        int
@@ -82,8 +83,8 @@ var answersOf = map[string][]struct {
 	},
 }
 
-// TestLanguages_Authors: what an author may return, and that what can't be sent, or isn't caught, is
-// a 500 for the client and a line in the log that begins with the author's file and line.
+// TestLanguages_Authors: what an author may return, and that what can't be sent, or isn't caught,
+// is a 500 for the client and a line in the log that begins with the author's file and line.
 func TestLanguages_Authors(t *testing.T) {
 	t.Parallel()
 	for name, code := range authored {

@@ -13,8 +13,8 @@ import (
 	"nanofront/internal/testutil"
 )
 
-// haproxyConfig shares requests among two terminators and looks at /readyz of each every 200 ms. It tries nothing
-// twice, so a connection that is refused is a failed request.
+// haproxyConfig shares requests among two terminators and looks at /readyz of each every 200 ms. It
+// tries nothing twice, so a connection that is refused is a failed request.
 const haproxyConfig = `
 defaults
   mode http
@@ -33,8 +33,8 @@ backend out
   server b %s port %s
 `
 
-// TestTerminator_DrainDelay: a balancer sees that a terminator is going before it has gone, so not one request
-// fails; the client is HAProxy.
+// TestTerminator_DrainDelay: a balancer sees that a terminator is going before it has gone, so not
+// one request fails; the client is HAProxy.
 func TestTerminator_DrainDelay(t *testing.T) {
 	t.Parallel()
 	haproxy := found(t, "haproxy", "haproxy", "-v", "-v")
@@ -111,8 +111,9 @@ func deployed(t *testing.T, name string, replace ...string) string {
 	return file
 }
 
-// TestHAProxy_Restarts: behind HAProxy as deploy/ has it, each of two terminators is restarted in turn under load,
-// and no request fails, POST included. With all handlers gone, and so all terminators unready, they still answer.
+// TestHAProxy_Restarts: behind HAProxy as deploy/ has it, each of two terminators is restarted in
+// turn under load, and no request fails, POST included. With all handlers gone, and so all
+// terminators unready, they still answer.
 func TestHAProxy_Restarts(t *testing.T) {
 	t.Parallel()
 	haproxy := found(t, "haproxy", "haproxy", "-v", "-v")

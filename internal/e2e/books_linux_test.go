@@ -11,10 +11,11 @@ import (
 	generator "nanofront/bench/load" // load is a type here
 )
 
-// TestBooks_SwitchesPerRequest: what a request wakes. Of the terminator's threads one wakes for the request and one
-// for the answer, of the handler's one for the request; the runtime's monitor, and threads that look for work that
-// isn't there, should not. A busy machine has more come at once, and may have threads wait for a core, so each time is
-// judged by itself, and the best counts. With NANOFRONT_BENCH_FULL=1 the books are shown for higher rates, too.
+// TestBooks_SwitchesPerRequest: what a request wakes. Of the terminator's threads one wakes for the
+// request and one for the answer, of the handler's one for the request; the runtime's monitor, and
+// threads that look for work that isn't there, should not. A busy machine has more come at once,
+// and may have threads wait for a core, so each time is judged by itself, and the best counts. With
+// NANOFRONT_BENCH_FULL=1 the books are shown for higher rates, too.
 func TestBooks_SwitchesPerRequest(t *testing.T) {
 	t.Setenv("GOMAXPROCS", "1") // of the handler, as nanofront up has it
 	f := startFront(t, frontOptions{env: []string{"GOMAXPROCS=2"}})
@@ -46,8 +47,8 @@ func TestBooks_SwitchesPerRequest(t *testing.T) {
 	}
 }
 
-// books loads the front for 2 s, and returns how often the threads of each process went to sleep per request, all
-// together and, as a text, one by one.
+// books loads the front for 2 s, and returns how often the threads of each process went to sleep
+// per request, all together and, as a text, one by one.
 func books(t *testing.T, http string, pids map[string]int, rate float64) (map[string]float64, string) {
 	t.Helper()
 	before := map[string]map[string]used{}

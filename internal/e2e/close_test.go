@@ -240,8 +240,8 @@ func TestClose_Drain(t *testing.T) {
 	})
 }
 
-// TestClose_Handover: the same where a successor has taken over. With event loops it has the connection, too, until it
-// ends in its turn.
+// TestClose_Handover: the same where a successor has taken over. With event loops it has the
+// connection, too, until it ends in its turn.
 func TestClose_Handover(t *testing.T) {
 	t.Parallel()
 	for _, w := range ways {

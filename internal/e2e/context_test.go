@@ -8,7 +8,8 @@ import (
 )
 
 // TestContext_Precedence: a command takes what addresses a system from its flags, else from the
-// environment, else from the context; and whoever names another etcd means that, with nothing of the context.
+// environment, else from the context; and whoever names another etcd means that, with nothing of
+// the context.
 func TestContext_Precedence(t *testing.T) {
 	t.Parallel()
 	etcd := startEtcd(t)

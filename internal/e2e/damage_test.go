@@ -30,8 +30,8 @@ func usedEtcd(t *testing.T) string {
 	return data
 }
 
-// TestEtcd_DamagedFiles: whatever has become of its files, nanofront etcd ends with one line that says
-// what to do, and code 1.
+// TestEtcd_DamagedFiles: whatever has become of its files, nanofront etcd ends with one line that
+// says what to do, and code 1.
 func TestEtcd_DamagedFiles(t *testing.T) {
 	t.Parallel()
 	const page = 4096

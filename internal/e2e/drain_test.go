@@ -7,8 +7,8 @@ import (
 	"nanofront/internal/testutil"
 )
 
-// TestDrain: an operator takes an instance out under load, and no request fails; status says who has done it, and
-// that it is meant. A terminator that is drained serves on, and isn't ready.
+// TestDrain: an operator takes an instance out under load, and no request fails; status says who
+// has done it, and that it is meant. A terminator that is drained serves on, and isn't ready.
 func TestDrain(t *testing.T) {
 	t.Parallel()
 	etcd := startEtcd(t)

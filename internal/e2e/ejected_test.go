@@ -9,7 +9,8 @@ import (
 	"nanofront/internal/testutil"
 )
 
-// TestReturn_AllHandlers kills all handlers: clients are told at once, and are served again soon after one is back.
+// TestReturn_AllHandlers kills all handlers: clients are told at once, and are served again soon
+// after one is back.
 func TestReturn_AllHandlers(t *testing.T) {
 	f := startFront(t, frontOptions{echo: 3})
 	l := startLoad(t, f.http, 8, hello)

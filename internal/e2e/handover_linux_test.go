@@ -11,9 +11,10 @@ import (
 	"nanofront/internal/testutil"
 )
 
-// TestHandover_LosesNothing has one terminator after the other take over under load, on connections that are kept and on
-// one for each request: no request fails, none is refused, and no connection that is kept is closed. With
-// NANOFRONT_BENCH_FULL=1 it is thirty of them at 20,000 requests a second.
+// TestHandover_LosesNothing has one terminator after the other take over under load, on connections
+// that are kept and on one for each request: no request fails, none is refused, and no connection
+// that is kept is closed. With NANOFRONT_BENCH_FULL=1 it is thirty of them at 20,000 requests a
+// second.
 func TestHandover_LosesNothing(t *testing.T) {
 	times, rate := 5, 400.0
 	if full {

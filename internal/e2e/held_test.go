@@ -73,7 +73,8 @@ func whole(t *testing.T, r response) int {
 	return n
 }
 
-// holdAll has n clients wait in the room r for ten minutes, and returns when the handler holds them.
+// holdAll has n clients wait in the room r for ten minutes, and returns when the handler holds
+// them.
 func holdAll(t *testing.T, f *front, n int) (list []*waiting) {
 	t.Helper()
 	for range n {
@@ -83,8 +84,9 @@ func holdAll(t *testing.T, f *front, n int) (list []*waiting) {
 	return list
 }
 
-// TestHeld_TakesNothing: a thousand clients are held on a handler that takes sixteen requests at once, and others are
-// answered as usual meanwhile. Then all get their answer, on connections that go on.
+// TestHeld_TakesNothing: a thousand clients are held on a handler that takes sixteen requests at
+// once, and others are answered as usual meanwhile. Then all get their answer, on connections that
+// go on.
 func TestHeld_TakesNothing(t *testing.T) {
 	t.Parallel()
 	bothWays(t, frontOptions{handler: []string{"--window", "16"}}, func(t *testing.T, f *front) {

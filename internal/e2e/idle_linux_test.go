@@ -11,9 +11,9 @@ import (
 	"nanofront/internal/testutil"
 )
 
-// TestIdle_HardlyWakes: a front and a handler that nobody asks anything wake for pings and little else. Together
-// they take under 0.4 % of a core, by the scheduler's clock. A busy machine can only make that look
-// worse, so the best of some times counts.
+// TestIdle_HardlyWakes: a front and a handler that nobody asks anything wake for pings and little
+// else. Together they take under 0.4 % of a core, by the scheduler's clock. A busy machine can only
+// make that look worse, so the best of some times counts.
 func TestIdle_HardlyWakes(t *testing.T) {
 	f := startFront(t, frontOptions{})
 	ask(t, f.http, get("/hello")).wants(t, 200, "GET /hello")

@@ -63,8 +63,8 @@ func (l *ledgers) done(t *testing.T) map[string]int {
 	return times
 }
 
-// TestKeyed_DoneOnce writes with keys while handlers are killed and stopped. Clients repeat what failed, and the front
-// what it may: nothing is done twice, and what was answered was done.
+// TestKeyed_DoneOnce writes with keys while handlers are killed and stopped. Clients repeat what
+// failed, and the front what it may: nothing is done twice, and what was answered was done.
 func TestKeyed_DoneOnce(t *testing.T) {
 	l := startLedgers(t, 3)
 	var numbers, repeats, answered atomic.Int64

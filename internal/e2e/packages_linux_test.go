@@ -14,8 +14,9 @@ import (
 	"nanofront/internal/testutil"
 )
 
-// TestPackages: the .deb is installed into a directory as dpkg does it; its programs run, its manual pages are for
-// them, its units are where systemd looks, and its settings stay when it is installed again.
+// TestPackages: the .deb is installed into a directory as dpkg does it; its programs run, its
+// manual pages are for them, its units are where systemd looks, and its settings stay when it is
+// installed again.
 func TestPackages(t *testing.T) {
 	t.Parallel()
 	dpkg := testutil.Command(t, "dpkg", "dpkg")

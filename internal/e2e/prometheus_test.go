@@ -242,8 +242,8 @@ func TestPrometheus_DashboardsHaveData(t *testing.T) {
 			}
 		}
 	}
-	// This system has no static table, no file of the last known state, no access log, no tracing, and
-	// no write that came twice.
+	// This system has no static table, no file of the last known state, no access log, no tracing,
+	// and no write that came twice.
 	unused := []string{
 		"nanofront_static_rejected", "nanofront_etcd_last_known", "nanofront_access_log_dropped", "nanofront_trace_",
 		"nanofront_handler_writes_repeated",

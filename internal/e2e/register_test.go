@@ -88,8 +88,8 @@ func TestEtcd_Registered(t *testing.T) {
 	}
 }
 
-// TestRegister_JoinsUp: each language's handler joins what nanofront up runs, without an etcd client, and
-// leaves it under load without costing a request.
+// TestRegister_JoinsUp: each language's handler joins what nanofront up runs, without an etcd
+// client, and leaves it under load without costing a request.
 func TestRegister_JoinsUp(t *testing.T) {
 	t.Parallel()
 	s := startUp(t, "--web", "1")
@@ -123,7 +123,8 @@ func TestRegister_JoinsUp(t *testing.T) {
 	}
 }
 
-// TestRegister_EndsWithItsCommand: the command's exit code is that of register, and its record goes at once.
+// TestRegister_EndsWithItsCommand: the command's exit code is that of register, and its record goes
+// at once.
 func TestRegister_EndsWithItsCommand(t *testing.T) {
 	t.Parallel()
 	l := languages["python"](t)
@@ -150,7 +151,8 @@ func TestRegister_EndsWithItsCommand(t *testing.T) {
 			t.Errorf("sh -c %q: exit code %d, want %d: %s", command, f.code, want, f.out)
 		}
 	}
-	// It is told what it is registered as; and what doesn't end in time is killed, with what it has started.
+	// It is told what it is registered as; and what doesn't end in time is killed, with what it has
+	// started.
 	hangs := start(t, "nanofront", "register", "greeter", address, "--instance=g.1", "--etcd", s.etcd, "--statsd=", "--drain-timeout=100ms", "--",
 		"sh", "-c", `trap "" TERM; echo "$NANOFRONT_SERVICE $NANOFRONT_INSTANCE $NANOFRONT_BUS"; sleep 1000`)
 	hangs.says(t, "greeter g.1 "+address)
@@ -160,7 +162,8 @@ func TestRegister_EndsWithItsCommand(t *testing.T) {
 	}
 }
 
-// TestRegister_SaysWhatIsWrong: what won't get better by itself ends it, what may is tried on, with the reason.
+// TestRegister_SaysWhatIsWrong: what won't get better by itself ends it, what may is tried on, with
+// the reason.
 func TestRegister_SaysWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	silent, err := net.Listen("tcp", "127.0.0.1:0")

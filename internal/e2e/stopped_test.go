@@ -41,8 +41,8 @@ func copies(t *testing.T, f *front) (n uint64) {
 	return n
 }
 
-// TestStopped_OneOfThree stops a handler's process under load: those who read don't notice, and it is back when it goes
-// on.
+// TestStopped_OneOfThree stops a handler's process under load: those who read don't notice, and it
+// is back when it goes on.
 func TestStopped_OneOfThree(t *testing.T) {
 	f := startFront(t, frontOptions{echo: 3})
 	l := startLoad(t, f.http, 32, hello)
@@ -78,8 +78,8 @@ func TestStopped_OneOfThree(t *testing.T) {
 	}
 }
 
-// TestStopped_Ourselves stops the terminator, then all handlers together: nobody is blamed for what isn't theirs, and no
-// copies are sent when all go on.
+// TestStopped_Ourselves stops the terminator, then all handlers together: nobody is blamed for what
+// isn't theirs, and no copies are sent when all go on.
 func TestStopped_Ourselves(t *testing.T) {
 	f := startFront(t, frontOptions{echo: 3})
 	l := startLoad(t, f.http, 16, hello)

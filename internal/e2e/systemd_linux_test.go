@@ -62,8 +62,9 @@ func (m *manager) hears(t *testing.T, what string, times int) {
 	testutil.Eventually(t, fmt.Sprintf("%s, %d times", what, times), func() bool { return m.count(what) >= times })
 }
 
-// TestSystemd_Notify: a terminator and a handler say when they are ready; the terminator feeds the watchdog while its
-// loops turn, and stops when the whole process is stopped; a successor says that it is the main process.
+// TestSystemd_Notify: a terminator and a handler say when they are ready; the terminator feeds the
+// watchdog while its loops turn, and stops when the whole process is stopped; a successor says that
+// it is the main process.
 func TestSystemd_Notify(t *testing.T) {
 	t.Parallel()
 	etcd := startEtcd(t)

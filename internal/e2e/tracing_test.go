@@ -9,7 +9,8 @@ import (
 	"nanofront/trace"
 )
 
-// bus call --trace shows what an instance did, as a tree and as JSON; and says what is missing where none keeps spans.
+// bus call --trace shows what an instance did, as a tree and as JSON; and says what is missing
+// where none keeps spans.
 func TestCall_Trace(t *testing.T) {
 	t.Parallel()
 	f := startFront(t, frontOptions{echo: 2, handler: []string{"--trace-ring=1000"}})

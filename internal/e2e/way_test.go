@@ -17,9 +17,9 @@ import (
 	"nanofront/internal/testutil"
 )
 
-// TestWay_Files counts the files of the module that an ordinary GET passes in the terminator, from its first byte to
-// the last of its response: those with a statement that is executed once more for each request more. Run it with -v
-// for the list.
+// TestWay_Files counts the files of the module that an ordinary GET passes in the terminator, from
+// its first byte to the last of its response: those with a statement that is executed once more for
+// each request more. Run it with -v for the list.
 func TestWay_Files(t *testing.T) {
 	t.Parallel()
 	const (
@@ -60,8 +60,8 @@ func TestWay_Files(t *testing.T) {
 	}
 }
 
-// executed has a terminator that counts answer n requests on one connection, and returns how often each block of
-// statements was executed.
+// executed has a terminator that counts answer n requests on one connection, and returns how often
+// each block of statements was executed.
 func executed(t *testing.T, dir string, n int) map[string]int {
 	t.Helper()
 	counts := t.TempDir()

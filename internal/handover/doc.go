@@ -24,8 +24,9 @@
 // listeners. So builds of both kinds take over from each other, and listeners that the older one
 // doesn't know aren't passed.
 //
-// Connections go through a [Passage], which the successor makes if it wants them: descriptors with a note, whose meaning
-// is the owners' affair. A build that doesn't know of it neither makes one nor uses it.
+// Connections go through a [Passage], which the successor makes if it wants them: descriptors with
+// a note, whose meaning is the owners' affair. A build that doesn't know of it neither makes one
+// nor uses it.
 //
 // If the successor dies before Ready, nothing has happened.
 package handover

@@ -36,9 +36,9 @@ const (
 	maxNames = 512
 )
 
-// positions are the names of what is passed without names: by builds, and to builds, that know of none. Theirs is the
-// first message. A successor that wants names asks for them, and one whose predecessor doesn't know the question takes
-// these.
+// positions are the names of what is passed without names: by builds, and to builds, that know of
+// none. Theirs is the first message. A successor that wants names asks for them, and one whose
+// predecessor doesn't know the question takes these.
 var positions = []string{"http", "admin"}
 
 // ErrNobody: no process offers its sockets at the path.
@@ -123,7 +123,8 @@ func listenAt(path string) (*net.UnixListener, error) {
 // Taken is closed when a successor serves.
 func (o *Offer) Taken() <-chan struct{} { return o.taken }
 
-// Passage leads to the successor, once that has taken. It is the caller's, and nil if the successor takes no connections.
+// Passage leads to the successor, once that has taken. It is the caller's, and nil if the successor
+// takes no connections.
 func (o *Offer) Passage() *Passage {
 	<-o.taken
 	return o.passage
@@ -333,7 +334,8 @@ func (h *Heir) receiveNamed() error {
 	return h.listen(strings.Split(string(b[1:len(b)-1]), "\n"), files)
 }
 
-// read reads a message of at most n bytes, and what came with it, which is the caller's with an error, too.
+// read reads a message of at most n bytes, and what came with it, which is the caller's with an
+// error, too.
 func (h *Heir) read(n int) (b []byte, files []*os.File, err error) {
 	if err := h.c.SetDeadline(time.Now().Add(ioTimeout)); err != nil {
 		return nil, nil, err
@@ -377,7 +379,8 @@ func (h *Heir) listen(names []string, files []*os.File) error {
 	return nil
 }
 
-// Listener returns the predecessor's listener of that name, and nil if it had none. It is the caller's.
+// Listener returns the predecessor's listener of that name, and nil if it had none. It is the
+// caller's.
 func (h *Heir) Listener(name string) *net.TCPListener {
 	l := h.listeners[name]
 	delete(h.listeners, name)
@@ -425,12 +428,13 @@ func descriptors(oob []byte) (all []int, err error) {
 	return all, err
 }
 
-// Ready tells the predecessor that this process serves; it drains and exits. Listeners that nobody has taken are closed,
-// so that none stays open that nobody serves.
+// Ready tells the predecessor that this process serves; it drains and exits. Listeners that nobody
+// has taken are closed, so that none stays open that nobody serves.
 //
-// What the predecessor passes of its clients' connections is given to take, from a goroutine that ends with Close or with
-// the predecessor: descriptors, and a note on them. It returns how many, from the first on, are its own now; the
-// others are closed here, and served on there. Nil: connections aren't wanted.
+// What the predecessor passes of its clients' connections is given to take, from a goroutine that
+// ends with Close or with the predecessor: descriptors, and a note on them. It returns how many,
+// from the first on, are its own now; the others are closed here, and served on there. Nil:
+// connections aren't wanted.
 func (h *Heir) Ready(take func(fds []int, note []byte) (taken int)) (err error) {
 	defer func() {
 		h.forget()
@@ -474,8 +478,8 @@ func (h *Heir) sayReady(rights []byte) error {
 	return nil
 }
 
-// Close gives up what nobody has taken: the listeners, of a successor that failed before Ready, and connections that
-// still come. Idempotent.
+// Close gives up what nobody has taken: the listeners, of a successor that failed before Ready, and
+// connections that still come. Idempotent.
 func (h *Heir) Close() error {
 	h.forget()
 	h.mu.Lock()

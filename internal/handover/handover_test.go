@@ -140,7 +140,8 @@ func TestHandover_NobodyAndBadPaths(t *testing.T) {
 	}
 }
 
-// oldServe is the offer of a build that knows no names, as it was: one byte with the sockets, 'R', 'L'.
+// oldServe is the offer of a build that knows no names, as it was: one byte with the sockets, 'R',
+// 'L'.
 func oldServe(t *testing.T, path string, listeners ...*net.TCPListener) (taken chan bool) {
 	t.Helper()
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
@@ -196,7 +197,8 @@ func TestHandover_FromABuildWithoutNames(t *testing.T) {
 	}
 }
 
-// A build without names takes over from one with, and gets what it knows in its positions, whatever else there is.
+// A build without names takes over from one with, and gets what it knows in its positions, whatever
+// else there is.
 func TestHandover_ToABuildWithoutNames(t *testing.T) {
 	a, b, c := listen(t), listen(t), listen(t)
 	for _, x := range []struct {

@@ -12,10 +12,10 @@ import (
 	"time"
 )
 
-// A passage leads from a process to its successor, and connections go through it. The successor makes it, and passes its
-// other end along with the message that it is ready; builds that don't know of it drop that end, at which the passage
-// ends. What goes through is messages: descriptors with a note, each answered by how many the successor has taken, from
-// the first on, in two bytes.
+// A passage leads from a process to its successor, and connections go through it. The successor
+// makes it, and passes its other end along with the message that it is ready; builds that don't
+// know of it drop that end, at which the passage ends. What goes through is messages: descriptors
+// with a note, each answered by how many the successor has taken, from the first on, in two bytes.
 
 const (
 	// maxPassed is how many descriptors a message has at most. The system allows 253.
@@ -66,8 +66,9 @@ func passageOf(f *os.File) (*net.UnixConn, error) {
 	return u, nil
 }
 
-// Pass passes descriptors with a note to the successor, and returns how many it has taken, from the first on. They stay
-// open here. With an error, too, they have been taken or not: -1 means that it isn't known.
+// Pass passes descriptors with a note to the successor, and returns how many it has taken, from the
+// first on. They stay open here. With an error, too, they have been taken or not: -1 means that it
+// isn't known.
 func (p *Passage) Pass(fds []int, note []byte) (taken int, err error) {
 	if len(fds) == 0 || len(fds) > maxPassed || len(note) == 0 || len(note) > maxNote {
 		return 0, fmt.Errorf("handover: %d descriptors with a note of %d bytes: want 1 to %d, with 1 to %d", len(fds), len(note), maxPassed, maxNote)
@@ -102,7 +103,8 @@ func inherit(c *net.UnixConn, take func(fds []int, note []byte) (taken int)) {
 	defer func() { _ = c.Close() }() // what there was has come
 	note, oob := make([]byte, maxNote), make([]byte, syscall.CmsgSpace(4*maxPassed))
 	for {
-		// What finds no room among this process' descriptors doesn't come, and is closed with the message.
+		// What finds no room among this process' descriptors doesn't come, and is closed with the
+		// message.
 		n, rights, _, _, err := c.ReadMsgUnix(note, oob)
 		if err != nil || n == 0 {
 			return

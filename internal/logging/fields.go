@@ -37,8 +37,8 @@ const (
 	Stack         = "stack"
 )
 
-// The access log's own fields. The names are OpenTelemetry's where it has one (semantic conventions 1.37); what is
-// below "nanofront." it has none for. Times are in ms, to the µs.
+// The access log's own fields. The names are OpenTelemetry's where it has one (semantic conventions
+// 1.37); what is below "nanofront." it has none for. Times are in ms, to the µs.
 const (
 	AccessMethod   = "http.request.method"
 	AccessPath     = "url.path" // without the query

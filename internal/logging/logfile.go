@@ -18,8 +18,8 @@ const flags = os.O_APPEND | os.O_CREATE | os.O_WRONLY | syscall.O_NONBLOCK
 // fileMode is that of a log file that is made: it says who asked for what.
 const fileMode = 0o640
 
-// LogFile is a log file that may be rotated by renaming it: it is opened anew when Reopen is called, and within a second
-// of a line after it was renamed or removed.
+// LogFile is a log file that may be rotated by renaming it: it is opened anew when Reopen is
+// called, and within a second of a line after it was renamed or removed.
 type LogFile struct {
 	path string
 
@@ -41,7 +41,8 @@ func OpenFile(path string) (*LogFile, error) {
 	return f, nil
 }
 
-// open opens the file, and closes the one before if that has worked. mu must be held, unless nobody knows f.
+// open opens the file, and closes the one before if that has worked. mu must be held, unless nobody
+// knows f.
 func (f *LogFile) open() error {
 	next, err := os.OpenFile(f.path, flags, fileMode)
 	if err != nil {

@@ -19,7 +19,8 @@ func read(t *testing.T, path string) string {
 	return string(b)
 }
 
-// Lines that are written while the file is renamed again and again, and opened anew, are each in one of the files, whole.
+// Lines that are written while the file is renamed again and again, and opened anew, are each in
+// one of the files, whole.
 func TestLogFile_Rotation(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "access.log")

@@ -98,7 +98,8 @@ func New(o Options) (*Log, error) {
 // Logger is where to log to. After Close, what is logged to it is lost.
 func (l *Log) Logger() zerolog.Logger { return l.logger }
 
-// Writer takes lines that are whole already, one with each Write. It never blocks, and may be used from any goroutine.
+// Writer takes lines that are whole already, one with each Write. It never blocks, and may be used
+// from any goroutine.
 func (l *Log) Writer() io.Writer { return l.ring }
 
 // TakeStandard makes what libraries write to the standard library's log lines

@@ -23,7 +23,8 @@ type Group struct {
 	over      chan struct{} // closed at the end of Stop
 }
 
-// NewGroup makes an empty group. Each process gets the environment that there is when it starts, as [os.Environ] tells.
+// NewGroup makes an empty group. Each process gets the environment that there is when it starts, as
+// [os.Environ] tells.
 func NewGroup(environment func() []string) *Group {
 	g := &Group{environment: environment, launches: make(chan func()), over: make(chan struct{})}
 	// The kernel ends children when the thread that started them ends

@@ -32,11 +32,13 @@ type Spec struct {
 	Env []string
 	// Dir is where it runs. Empty means here.
 	Dir string
-	// Out is where its output goes; one goroutine writes to it. Nil keeps the end of it, see [Process.Output].
+	// Out is where its output goes; one goroutine writes to it. Nil keeps the end of it, see
+	// [Process.Output].
 	Out io.Writer
 	// Grace is how long it may take to end after SIGTERM. 0 means [DefaultGrace].
 	Grace time.Duration
-	// Told: if this process dies it is told to end, and not killed: it has workers of its own, or work to finish.
+	// Told: if this process dies it is told to end, and not killed: it has workers of its own, or
+	// work to finish.
 	Told bool
 }
 
@@ -148,7 +150,8 @@ func (p *Process) Signal(sig syscall.Signal) error {
 	return nil
 }
 
-// End ends the process: SIGTERM, then, when its grace is over, SIGKILL to it and all that it has started.
+// End ends the process: SIGTERM, then, when its grace is over, SIGKILL to it and all that it has
+// started.
 func (p *Process) End() { p.current().end(context.Background(), p.grace()) }
 
 // Kill kills the process and all that it has started.
@@ -158,7 +161,8 @@ func (p *Process) Kill() {
 	}
 }
 
-// Tell has the process end by SIGTERM, and reports whether it did within its grace, and before ctx was done.
+// Tell has the process end by SIGTERM, and reports whether it did within its grace, and before ctx
+// was done.
 func (p *Process) Tell(ctx context.Context) bool { return p.current().tell(ctx, p.grace()) }
 
 func (p *Process) grace() time.Duration { return cmp.Or(p.Grace, DefaultGrace) }
@@ -203,8 +207,8 @@ func (p *Process) Restart() error {
 	return p.Launch()
 }
 
-// Succeed starts the process once more beside the one that runs, which ends by itself or with the group: for
-// programs that take over from a predecessor.
+// Succeed starts the process once more beside the one that runs, which ends by itself or with the
+// group: for programs that take over from a predecessor.
 func (p *Process) Succeed(ctx context.Context) error {
 	before := p.current()
 	if err := p.Launch(); err != nil {

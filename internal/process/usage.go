@@ -11,11 +11,13 @@ import (
 const (
 	// ClockScheduler counts what each thread ran, in nanoseconds.
 	ClockScheduler = "scheduler"
-	// ClockTicks is user and system time in /proc/PID/stat, to 10 ms. It aliases with a load that is paced.
+	// ClockTicks is user and system time in /proc/PID/stat, to 10 ms. It aliases with a load that
+	// is paced.
 	ClockTicks = "ticks"
 )
 
-// Usage is what a process and its workers have used since their start. What the system doesn't tell is 0.
+// Usage is what a process and its workers have used since their start. What the system doesn't tell
+// is 0.
 type Usage struct {
 	// CPU is time in seconds.
 	CPU float64

@@ -11,7 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ticks is the unit of times in /proc/PID/stat, USER_HZ: 100 a second on every architecture that Go runs on.
+// ticks is the unit of times in /proc/PID/stat, USER_HZ: 100 a second on every architecture that Go
+// runs on.
 const ticks = 100
 
 // readUsage sums the processes of a group up.
@@ -44,9 +45,10 @@ func readUsage(pgid int) Usage {
 	return sum
 }
 
-// schedulerClock is what all threads of a process have run, in seconds, by the scheduler's own clock. It is the sum of
-// /proc/PID/task/*/schedstat, but has the threads that have ended too. The clock is the one that clock_getcpuclockid(3)
-// names; false if the system doesn't have it for other processes.
+// schedulerClock is what all threads of a process have run, in seconds, by the scheduler's own
+// clock. It is the sum of /proc/PID/task/*/schedstat, but has the threads that have ended too. The
+// clock is the one that clock_getcpuclockid(3) names; false if the system doesn't have it for other
+// processes.
 func schedulerClock(pid int) (float64, bool) {
 	const allThreads = 2 // CPUCLOCK_SCHED, of a process
 	var t unix.Timespec
@@ -56,8 +58,8 @@ func schedulerClock(pid int) (float64, bool) {
 	return float64(t.Nano()) / 1e9, true
 }
 
-// ResetPeak makes the peak of memory begin anew. It is a wish: where the system doesn't grant it, the
-// peak is that since the start.
+// ResetPeak makes the peak of memory begin anew. It is a wish: where the system doesn't grant it,
+// the peak is that since the start.
 func (p *Process) ResetPeak() {
 	for _, pid := range groupMembers(p.PID()) {
 		_ = os.WriteFile(filepath.Join("/proc", strconv.Itoa(pid), "clear_refs"), []byte("5"), 0) // a wish
@@ -139,9 +141,9 @@ func statusValue(file, name string) int64 {
 	return 0
 }
 
-// MachineCPU is how long all CPUs have run programs, in seconds, the time included that a hypervisor
-// gave to other machines. Interrupts aren't in it: those of the measurement's own traffic are
-// nobody's. It is 0 where /proc/stat has other CPUs than this process may use.
+// MachineCPU is how long all CPUs have run programs, in seconds, the time included that a
+// hypervisor gave to other machines. Interrupts aren't in it: those of the measurement's own
+// traffic are nobody's. It is 0 where /proc/stat has other CPUs than this process may use.
 func MachineCPU() float64 {
 	raw, err := os.ReadFile("/proc/stat")
 	if err != nil {

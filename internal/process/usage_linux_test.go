@@ -11,8 +11,8 @@ import (
 	"nanofront/internal/testutil"
 )
 
-// What a process uses that mostly sleeps is less than a tick, and is counted all the same: ticks alias with a load
-// that is paced.
+// What a process uses that mostly sleeps is less than a tick, and is counted all the same: ticks
+// alias with a load that is paced.
 func TestUsage_CountsLessThanATick(t *testing.T) {
 	p := shell(t, newGroup(), `echo ready; exec sleep 60`, time.Second)
 	testutil.Eventually(t, "it sleeps", func() bool { return strings.Contains(p.Output(), "ready") && p.Usage().CPU > 0 })

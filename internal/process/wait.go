@@ -13,8 +13,8 @@ const (
 	readyEach    = 20 * time.Millisecond
 )
 
-// WaitFor tries until it succeeds, one of the group's processes ends, or ctx does. The error says why, and what the
-// process that ended has printed.
+// WaitFor tries until it succeeds, one of the group's processes ends, or ctx does. The error says
+// why, and what the process that ended has printed.
 func (g *Group) WaitFor(ctx context.Context, what string, try func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, ReadyTimeout)
 	defer cancel()

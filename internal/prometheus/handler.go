@@ -10,13 +10,13 @@ import (
 	"nanofront/metrics"
 )
 
-// maxScrapes is how many scrapes are answered at once; one more gets a 503. Two Prometheus of a pair
-// and somebody who looks are three.
+// maxScrapes is how many scrapes are answered at once; one more gets a 503. Two Prometheus of a
+// pair and somebody who looks are three.
 const maxScrapes = 4
 
-// Handler shows the set and the process in the form that is asked for: Prometheus' text, OpenMetrics
-// or protobuf, compressed if the client takes that. The last two have exemplars: the traces of some
-// durations that were observed.
+// Handler shows the set and the process in the form that is asked for: Prometheus' text,
+// OpenMetrics or protobuf, compressed if the client takes that. The last two have exemplars: the
+// traces of some durations that were observed.
 func Handler(set *metrics.Set) http.Handler {
 	c := newCollector(set)
 	r := prom.NewRegistry()

@@ -255,7 +255,8 @@ func TestHistogram_CutsAreExact(t *testing.T) {
 	}
 }
 
-// By protobuf a timer is a native histogram, too, whose buckets have all that there is, each value in its own.
+// By protobuf a timer is a native histogram, too, whose buckets have all that there is, each value
+// in its own.
 func TestHandler_NativeHistograms(t *testing.T) {
 	set := metrics.New(metrics.Terminator, "t1")
 	for _, d := range []time.Duration{time.Millisecond, time.Millisecond, 2 * time.Millisecond, 5 * time.Second} {
@@ -350,8 +351,8 @@ func TestSet_HasABudgetOfSeries(t *testing.T) {
 	}
 }
 
-// BenchmarkScrape: what a scrape of a front with so many services and routes costs, each route with two
-// goals.
+// BenchmarkScrape: what a scrape of a front with so many services and routes costs, each route with
+// two goals.
 func BenchmarkScrape(b *testing.B) {
 	goals := []time.Duration{25 * time.Millisecond, 100 * time.Millisecond}
 	for _, c := range []struct{ services, routes int }{{3, 10}, {20, 1000}, {1000, 1000}} {

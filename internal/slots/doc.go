@@ -1,5 +1,5 @@
-// Package slots numbers the processes of a role on one machine, so that what is measured of them has
-// a name that is the same after a restart, and there are no more names than processes at once:
+// Package slots numbers the processes of a role on one machine, so that what is measured of them
+// has a name that is the same after a restart, and there are no more names than processes at once:
 //
 //	s, err := slots.Take(slots.Dir(), "terminator")
 //	…

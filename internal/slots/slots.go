@@ -20,7 +20,8 @@ type Slot struct {
 	file   *os.File
 }
 
-// Dir is where the files are of processes that were told nothing else: a directory of the user's own.
+// Dir is where the files are of processes that were told nothing else: a directory of the user's
+// own.
 func Dir() string {
 	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" {
 		return filepath.Join(dir, "nanofront-slots")
@@ -28,7 +29,8 @@ func Dir() string {
 	return filepath.Join(os.TempDir(), fmt.Sprintf("nanofront-slots-%d", os.Getuid()))
 }
 
-// Take takes the lowest number, from 1 on, that no other process of the role has with that directory.
+// Take takes the lowest number, from 1 on, that no other process of the role has with that
+// directory.
 func Take(dir, role string) (*Slot, error) {
 	if role == "" || strings.ContainsAny(role, "/\\\x00") {
 		return nil, fmt.Errorf("slots: %q is no role: want a word", role)
@@ -49,5 +51,6 @@ func Take(dir, role string) (*Slot, error) {
 	return nil, fmt.Errorf("%w: %d of %s in %s", ErrTaken, Max, role, dir)
 }
 
-// Close gives the number back. The file stays: to remove it could take it from a process that has just opened it.
+// Close gives the number back. The file stays: to remove it could take it from a process that has
+// just opened it.
 func (s *Slot) Close() error { return s.file.Close() }

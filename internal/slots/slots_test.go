@@ -25,7 +25,8 @@ func TestTake_Child(t *testing.T) {
 	select {}
 }
 
-// The lowest free number, each once, by role; one that is given back, or whose process was killed, is the next one's.
+// The lowest free number, each once, by role; one that is given back, or whose process was killed,
+// is the next one's.
 func TestTake(t *testing.T) {
 	dir := t.TempDir()
 	take := func(role string, want int) *Slot {

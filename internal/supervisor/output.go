@@ -19,8 +19,8 @@ var colors = []terminal.Style{36, 32, 35, 33, 34, 96, 92, 95, 93, 94}
 // own is the colour of the supervisor's own lines.
 const own = -1
 
-// prefixWriter writes whole lines, prefixed with the name of their program, each with one Write of out, which takes
-// calls of several goroutines.
+// prefixWriter writes whole lines, prefixed with the name of their program, each with one Write of
+// out, which takes calls of several goroutines.
 type prefixWriter struct {
 	mu     sync.Mutex
 	out    io.Writer
@@ -29,8 +29,8 @@ type prefixWriter struct {
 	render Render
 }
 
-// Render makes what is shown of a line that a child has said: some lines or none. indent is how many
-// columns stand before each. Several goroutines call it.
+// Render makes what is shown of a line that a child has said: some lines or none. indent is how
+// many columns stand before each. Several goroutines call it.
 type Render func(line []byte, indent int) []string
 
 func (p *prefixWriter) widen(name string) {

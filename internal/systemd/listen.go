@@ -15,8 +15,8 @@ const firstDescriptor = 3
 // maxListeners bounds what is believed of the environment.
 const maxListeners = 64
 
-// Listeners are the TCP sockets that the manager has passed, by their names (FileDescriptorName=); none
-// without one. A child gets none of them. It may be called once.
+// Listeners are the TCP sockets that the manager has passed, by their names (FileDescriptorName=);
+// none without one. A child gets none of them. It may be called once.
 func Listeners() (map[string]*net.TCPListener, error) {
 	pid, count, names := os.Getenv("LISTEN_PID"), os.Getenv("LISTEN_FDS"), strings.Split(os.Getenv("LISTEN_FDNAMES"), ":")
 	for _, name := range []string{"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"} {

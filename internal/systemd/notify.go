@@ -53,8 +53,9 @@ func WatchdogInterval() time.Duration {
 	return time.Duration(micros) * time.Microsecond
 }
 
-// AnnounceReady tells the manager Ready and a status once ready returns nil, or after that time: what can't get
-// ready, as etcd is away, serves what it can. It returns at once without a manager, and when ctx ends.
+// AnnounceReady tells the manager Ready and a status once ready returns nil, or after that time:
+// what can't get ready, as etcd is away, serves what it can. It returns at once without a manager,
+// and when ctx ends.
 func AnnounceReady(ctx context.Context, ready func() error, within time.Duration, status string) error {
 	if os.Getenv("NOTIFY_SOCKET") == "" {
 		return nil

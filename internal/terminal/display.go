@@ -19,8 +19,8 @@ const (
 	restOfPage = "\x1b[J"
 )
 
-// Display shows one thing after the other: on a terminal each in the place of the one before, which is cut
-// to what fits; elsewhere one below the other.
+// Display shows one thing after the other: on a terminal each in the place of the one before, which
+// is cut to what fits; elsewhere one below the other.
 type Display struct {
 	to    io.Writer
 	live  bool // a terminal

@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// Elsewhere than on a terminal, what is shown comes one after the other, without orders to a terminal.
+// Elsewhere than on a terminal, what is shown comes one after the other, without orders to a
+// terminal.
 func TestDisplay_NoTerminal(t *testing.T) {
 	var b bytes.Buffer
 	d := NewDisplay(&b)
@@ -22,7 +23,8 @@ func TestDisplay_NoTerminal(t *testing.T) {
 	}
 }
 
-// On a terminal each takes the place of the one before, however much longer that was, and what is too long is cut.
+// On a terminal each takes the place of the one before, however much longer that was, and what is
+// too long is cut.
 func TestDisplay_Frame(t *testing.T) {
 	if got, want := frame("a\nb\n", 10), "\x1b[Ha\x1b[K\nb\x1b[K\n\x1b[J"; got != want {
 		t.Errorf("%q, want %q", got, want)

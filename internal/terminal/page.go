@@ -19,8 +19,8 @@ func (p *Page) Line(text string) {
 	p.WriteByte('\n')
 }
 
-// Paragraph adds text in lines that fit, each behind the indent. What in it would be an order to the terminal
-// is made harmless.
+// Paragraph adds text in lines that fit, each behind the indent. What in it would be an order to
+// the terminal is made harmless.
 func (p *Page) Paragraph(indent, text string, style Style) {
 	for _, l := range Wrap(Printable(text), p.Width-utf8.RuneCountInString(indent)) {
 		p.Line(indent + p.Colours.Paint(style, strings.ReplaceAll(l, string(NoBreak), " ")))

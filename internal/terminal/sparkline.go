@@ -11,8 +11,9 @@ const Nothing = "–"
 
 var blocks = []rune("▁▂▃▄▅▆▇█")
 
-// Sparkline draws values as blocks that rise from 0 to the highest of them, in at most width characters: where
-// there are more values, each block is the highest of its neighbours. What isn't a number was not measured.
+// Sparkline draws values as blocks that rise from 0 to the highest of them, in at most width
+// characters: where there are more values, each block is the highest of its neighbours. What isn't
+// a number was not measured.
 func Sparkline(values []float64, width int) string {
 	values, width = slices.Clone(values), max(1, width)
 	each := max(1, (len(values)+width-1)/width)

@@ -44,11 +44,12 @@ func (p Palette) Paint(s Style, text string) string {
 
 // Column is one column of a Table.
 type Column struct {
-	// Head is in lower case, as units are. What has no text in a column with a head is shown as a dash.
+	// Head is in lower case, as units are. What has no text in a column with a head is shown as a
+	// dash.
 	Head  string
 	Right bool // numbers
-	// Least is how many characters stay where the table is too wide and no column is left to be left
-	// out; 0: all.
+	// Least is how many characters stay where the table is too wide and no column is left to be
+	// left out; 0: all.
 	Least int
 	// Drop says how soon the column is left out where the table is too wide: the
 	// highest first, and 0 never.

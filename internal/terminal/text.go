@@ -68,8 +68,8 @@ func figures(v float64) string {
 	return Grouped(int64(v + 0.5))
 }
 
-// Printable is text that can be shown on a terminal: one line, without control characters or what turns
-// the direction of writing; these are shown as Go writes them in a string.
+// Printable is text that can be shown on a terminal: one line, without control characters or what
+// turns the direction of writing; these are shown as Go writes them in a string.
 func Printable(text string) string {
 	odd := func(r rune) bool { return r == utf8.RuneError || r != NoBreak && !unicode.IsPrint(r) }
 	if !strings.ContainsFunc(text, odd) {

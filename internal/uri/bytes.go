@@ -1,6 +1,7 @@
 package uri
 
-// Byte classes of RFC 3986 appendix A. One load from a table of 256 bytes answers each question about one byte.
+// Byte classes of RFC 3986 appendix A. One load from a table of 256 bytes answers each question
+// about one byte.
 const (
 	target     = 1 << iota // may stand in a request target, wherever
 	query                  // may stand in its query
@@ -36,11 +37,12 @@ var class = func() (t [256]uint8) {
 	return t
 }()
 
-// IsTarget reports whether c may stand in a request target. That is more than RFC 3986 allows: all printable ASCII
-// but '#' and '\\', as clients send '"', '<', '^', '|' and the like.
+// IsTarget reports whether c may stand in a request target. That is more than RFC 3986 allows: all
+// printable ASCII but '#' and '\\', as clients send '"', '<', '^', '|' and the like.
 func IsTarget(c byte) bool { return class[c]&target != 0 }
 
-// IsQuery is IsTarget for the query, where browsers send '\\' as it is. In a path some take that for '/'.
+// IsQuery is IsTarget for the query, where browsers send '\\' as it is. In a path some take that
+// for '/'.
 func IsQuery(c byte) bool { return class[c]&query != 0 }
 
 // IsUnreserved reports whether c is unreserved in RFC 3986, section 2.3.

@@ -9,10 +9,11 @@ import (
 // maxHost is the longest host and port: a name of 253 bytes, a colon and five digits.
 const maxHost = 259
 
-// ValidHost reports whether h is a host with or without a port as a Host field may have it: a registered name or
-// IPv4 address of letters, digits and "-._~", or a bracketed IPv6 address; the port 0 to 65535, or empty. Narrower than
-// RFC 3986: percent-encoding, sub-delimiters (a comma would break the lists that hosts are put in further
-// on), user information and IPvFuture are refused.
+// ValidHost reports whether h is a host with or without a port as a Host field may have it: a
+// registered name or IPv4 address of letters, digits and "-._~", or a bracketed IPv6 address; the
+// port 0 to 65535, or empty. Narrower than RFC 3986: percent-encoding, sub-delimiters (a comma
+// would break the lists that hosts are put in further on), user information and IPvFuture are
+// refused.
 func ValidHost(h []byte) bool {
 	if len(h) > maxHost {
 		return false
@@ -32,7 +33,8 @@ func ValidHost(h []byte) bool {
 	return len(host) > 0 && portNumber(port, 0) >= 0
 }
 
-// splitPort cuts an authority at the colon before its port. port is empty, or begins with the colon.
+// splitPort cuts an authority at the colon before its port. port is empty, or begins with the
+// colon.
 func splitPort(h []byte) (host, port []byte) {
 	i := bytes.LastIndexByte(h, ':')
 	if i < 0 || bytes.IndexByte(h[i:], ']') >= 0 {
@@ -41,7 +43,8 @@ func splitPort(h []byte) (host, port []byte) {
 	return h[:i], h[i:]
 }
 
-// portNumber is the number that port, of splitPort, says, byDefault if it says none, and negative if it isn't a port.
+// portNumber is the number that port, of splitPort, says, byDefault if it says none, and negative
+// if it isn't a port.
 func portNumber(port []byte, byDefault int) int {
 	if len(port) <= 1 {
 		return byDefault
@@ -62,8 +65,9 @@ func portNumber(port []byte, byDefault int) int {
 	return n
 }
 
-// EqualAuthority reports whether two hosts with or without a port, both ValidHost, mean the same (RFC 3986 section 6.2,
-// RFC 9110 section 4.2.3): names in any case, no port or an empty one for the scheme's, IPv6 addresses in any spelling.
+// EqualAuthority reports whether two hosts with or without a port, both ValidHost, mean the same
+// (RFC 3986 section 6.2, RFC 9110 section 4.2.3): names in any case, no port or an empty one for
+// the scheme's, IPv6 addresses in any spelling.
 func EqualAuthority(a, b []byte, schemePort int) bool {
 	aHost, aPort := splitPort(a)
 	bHost, bPort := splitPort(b)
@@ -77,8 +81,9 @@ func EqualAuthority(a, b []byte, schemePort int) bool {
 	return aIP.IsValid() && aIP == bIP
 }
 
-// AppendHost appends the normal form of an authority's host to dst, by which routes are chosen: without port and final dot,
-// letters in lower case, an IPv6 address in its one spelling (RFC 5952).
+// AppendHost appends the normal form of an authority's host to dst, by which routes are chosen:
+// without port and final dot, letters in lower case, an IPv6 address in its one spelling (RFC
+// 5952).
 func AppendHost(dst, authority []byte) []byte {
 	host, _ := splitPort(authority)
 	if ip := parseIPv6(host); ip.IsValid() {
@@ -105,8 +110,8 @@ func parseIPv6(host []byte) netip.Addr {
 	return a
 }
 
-// ValidIPv6 reports whether b is the text of an IPv6 address, without a zone. It is netip.ParseAddr without
-// the string.
+// ValidIPv6 reports whether b is the text of an IPv6 address, without a zone. It is netip.ParseAddr
+// without the string.
 func ValidIPv6(b []byte) bool {
 	groups, elided := 0, false
 	if len(b) < 2 || (b[0] == ':' && b[1] != ':') {

@@ -15,10 +15,10 @@ var (
 
 const upperHex = "0123456789ABCDEF"
 
-// AppendPath appends the normal form of path, which begins with '/', to dst, which is empty. Requests and routes have
-// theirs by this one function: dot segments are removed, percent-encodings of unreserved bytes decoded, the others
-// written with upper-case digits, and what no path may have raw is encoded. Encoded control characters, and what isn't
-// UTF-8, are refused.
+// AppendPath appends the normal form of path, which begins with '/', to dst, which is empty.
+// Requests and routes have theirs by this one function: dot segments are removed, percent-encodings
+// of unreserved bytes decoded, the others written with upper-case digits, and what no path may have
+// raw is encoded. Encoded control characters, and what isn't UTF-8, are refused.
 func AppendPath(dst, path []byte) ([]byte, error) {
 	dst = append(dst, '/')
 	segment := 1      // where in dst the segment being written begins, just after a '/'
@@ -35,7 +35,8 @@ func AppendPath(dst, path []byte) ([]byte, error) {
 			i += 2
 		}
 		if want > 0 || c >= utf8.RuneSelf {
-			// Only a whole and shortest UTF-8 sequence passes: an overlong %C0%AF is a '/' to a careless decoder.
+			// Only a whole and shortest UTF-8 sequence passes: an overlong %C0%AF is a '/' to a
+			// careless decoder.
 			if !encoded {
 				if want > 0 {
 					return dst, ErrEscape
@@ -72,8 +73,8 @@ func AppendPath(dst, path []byte) ([]byte, error) {
 		case !encoded && !IsTarget(c):
 			return dst, ErrByte
 		default:
-			// What was encoded stays so, and what no grammar allows raw ('"', '<', '^' …, sent by some clients)
-			// gets the one spelling that a route can be written for.
+			// What was encoded stays so, and what no grammar allows raw ('"', '<', '^' …, sent by
+			// some clients) gets the one spelling that a route can be written for.
 			dst = append(dst, '%', upperHex[c>>4], upperHex[c&0x0f])
 		}
 	}
@@ -83,8 +84,9 @@ func AppendPath(dst, path []byte) ([]byte, error) {
 	return endSegment(dst, segment, false)
 }
 
-// endSegment ends the segment that begins at dst[start], with a '/' if more follows. It is the removal of
-// dot segments (RFC 3986 section 5.2.4) done at once on the decoded segment, so that %2e counts as the dot that it is.
+// endSegment ends the segment that begins at dst[start], with a '/' if more follows. It is the
+// removal of dot segments (RFC 3986 section 5.2.4) done at once on the decoded segment, so that %2e
+// counts as the dot that it is.
 func endSegment(dst []byte, start int, more bool) ([]byte, error) {
 	switch string(dst[start:]) {
 	case ".":

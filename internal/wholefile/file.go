@@ -13,8 +13,9 @@ type File struct {
 	name string // what it is to become; empty: f is that already
 }
 
-// Create makes a file that is to have this name. If the name is a symbolic link, it is the file behind it that is
-// replaced. What isn't a regular file, as /dev/stdout or a pipe, is written to as it is.
+// Create makes a file that is to have this name. If the name is a symbolic link, it is the file
+// behind it that is replaced. What isn't a regular file, as /dev/stdout or a pipe, is written to as
+// it is.
 func Create(name string) (*File, error) {
 	if target, err := filepath.EvalSymlinks(name); err == nil {
 		name = target

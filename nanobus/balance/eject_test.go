@@ -17,7 +17,8 @@ var (
 	wTenth = Window{Answers: 1000, P50: 400 * time.Microsecond}
 )
 
-// judged lets n instances with those windows, the rest good, be judged once, and returns who was ejected.
+// judged lets n instances with those windows, the rest good, be judged once, and returns who was
+// ejected.
 func judged(n int, windows ...Window) (out []int) {
 	list := make([]*Standing, n)
 	for i := range list {

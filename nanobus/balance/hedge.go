@@ -36,7 +36,8 @@ type Hedging struct {
 	filled int64 // bus time
 }
 
-// Wait is for how long a call waits before its request is sent to another instance too; 0: for ever.
+// Wait is for how long a call waits before its request is sent to another instance too; 0: for
+// ever.
 func (h *Hedging) Wait() int64 { return h.after.Load() }
 
 // Refused takes note that a request to the service was refused for want of room.
@@ -47,8 +48,8 @@ func (h *Hedging) Refused(now int64) {
 	}
 }
 
-// Learn goes by the service's usual time for nearly all of its requests, 0 if it isn't known, and by
-// their rate. The sweep calls it.
+// Learn goes by the service's usual time for nearly all of its requests, 0 if it isn't known, and
+// by their rate. The sweep calls it.
 func (h *Hedging) Learn(usual time.Duration, rate float64) {
 	h.rate = rate
 	if usual != 0 {

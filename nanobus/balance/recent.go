@@ -15,8 +15,8 @@ type Recent struct {
 	P50, P99 time.Duration
 }
 
-// Times are counted in buckets, eight to each doubling, so that what is said of one is off by 6 % at
-// most; from a microsecond to a minute.
+// Times are counted in buckets, eight to each doubling, so that what is said of one is off by 6 %
+// at most; from a microsecond to a minute.
 const (
 	recentSteps   = 8
 	recentBuckets = 24 * recentSteps

@@ -90,8 +90,9 @@ func (t *Target) ObserveError(took time.Duration) {
 	t.fold(min(max(2*t.Latency(), took, 10*time.Millisecond), 5*time.Second))
 }
 
-// Outrun takes note that a request was answered elsewhere after so long. What this target would have answered isn't
-// known, but that it would have taken longer: it counts only if it is more than is usual here.
+// Outrun takes note that a request was answered elsewhere after so long. What this target would
+// have answered isn't known, but that it would have taken longer: it counts only if it is more than
+// is usual here.
 func (t *Target) Outrun(after time.Duration) {
 	if after > t.Latency() {
 		t.fold(after)

@@ -72,7 +72,8 @@ type Link interface {
 
 // Owner has the exchange that a body that is sent is part of.
 type Owner interface {
-	// Abandoned: nobody reads it any more, or it is to be ended for another reason. The link is locked.
+	// Abandoned: nobody reads it any more, or it is to be ended for another reason. The link is
+	// locked.
 	Abandoned()
 	// Ended: it has been ended. broken: it is not complete, though somebody would have read it.
 	Ended(broken bool)

@@ -38,8 +38,8 @@ type Reader struct {
 	ready   func() // of TryRead; nil: nobody is to be told
 }
 
-// A body's first bytes, when none are held, get a small block: of ten thousand streams that are told the same
-// event, all may hold it for a moment.
+// A body's first bytes, when none are held, get a small block: of ten thousand streams that are
+// told the same event, all may hold it for a moment.
 var (
 	blockPool = sync.Pool{New: func() any { return new([BlockSize]byte) }}
 	smallPool = sync.Pool{New: func() any { return new([smallBlock]byte) }}
@@ -108,8 +108,9 @@ func (r *Reader) Read(p []byte) (int, error) {
 	return r.take(p), nil
 }
 
-// TryRead is Read that doesn't wait: 0 and no error say that there is nothing yet. ready is called then, once, when
-// there is: by whoever brings it, which may be the goroutine that reads the link, so it must not block.
+// TryRead is Read that doesn't wait: 0 and no error say that there is nothing yet. ready is called
+// then, once, when there is: by whoever brings it, which may be the goroutine that reads the link,
+// so it must not block.
 func (r *Reader) TryRead(p []byte, ready func()) (int, error) {
 	r.mu.Lock()
 	if r.held == 0 || r.dropped {
@@ -167,8 +168,9 @@ func (r *Reader) Buffered() int {
 	return r.held
 }
 
-// Await waits for the first byte that Read would return, for d at most; 0: for as long as it takes. The error is nil if there is one, or the
-// time is up; else it is that with which the body has ended.
+// Await waits for the first byte that Read would return, for d at most; 0: for as long as it takes.
+// The error is nil if there is one, or the time is up; else it is that with which the body has
+// ended.
 func (r *Reader) Await(d time.Duration) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -294,8 +296,8 @@ func (r *Reader) end(err error) bool {
 	return under
 }
 
-// overdue implements standing: a request's body whose sender has had credit, and sent nothing for too long, is given
-// up. That of a response may be quiet for as long as its link lives.
+// overdue implements standing: a request's body whose sender has had credit, and sent nothing for
+// too long, is given up. That of a response may be quiet for as long as its link lives.
 func (r *Reader) overdue(now int64) (next int64) {
 	t := r.table
 	t.link.Lock()

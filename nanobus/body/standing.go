@@ -5,16 +5,17 @@ import (
 	"sync"
 )
 
-// standing are the bodies of requests that are under way, by the time at which each is to be looked at: when it has
-// stood still for too long, or when the reply to it is overdue. A look costs what is due, however many bodies there
-// are. Those of responses aren't among them: a stream may be quiet for as long as its link lives.
+// standing are the bodies of requests that are under way, by the time at which each is to be looked
+// at: when it has stood still for too long, or when the reply to it is overdue. A look costs what
+// is due, however many bodies there are. Those of responses aren't among them: a stream may be
+// quiet for as long as its link lives.
 type standing struct {
 	mu   sync.Mutex
 	list dueList
 }
 
-// stander is one of them. It moves on after it was added: overdue looks where it is at, ends it if its time is up, and
-// returns when to look again, 0 for never.
+// stander is one of them. It moves on after it was added: overdue looks where it is at, ends it if
+// its time is up, and returns when to look again, 0 for never.
 type stander interface {
 	overdue(now int64) (next int64)
 }

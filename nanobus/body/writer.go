@@ -181,8 +181,9 @@ func (w *Writer) tellGone() {
 	}
 }
 
-// OnGone has f called, once, on a goroutine of its own, when nobody reads the body any more before it is ended, and
-// Write fails, or when the process drains and the body is quiet. The body is still to be ended. It is for bodies that nobody waits in Write for.
+// OnGone has f called, once, on a goroutine of its own, when nobody reads the body any more before
+// it is ended, and Write fails, or when the process drains and the body is quiet. The body is still
+// to be ended. It is for bodies that nobody waits in Write for.
 func (w *Writer) OnGone(f func()) {
 	w.table.link.Lock()
 	defer w.table.link.Unlock()
@@ -195,8 +196,8 @@ func (w *Writer) OnGone(f func()) {
 	}
 }
 
-// overdue implements standing: a request's body that stands still is given up, and so is a call whose reply doesn't
-// come in time after it.
+// overdue implements standing: a request's body that stands still is given up, and so is a call
+// whose reply doesn't come in time after it.
 func (w *Writer) overdue(now int64) (next int64) {
 	t := w.table
 	t.link.Lock()

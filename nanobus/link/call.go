@@ -48,9 +48,9 @@ type Call struct {
 	// end or closed; Release closes it.
 	Download *body.Reader
 
-	// Repeat, set before the call is started, says when the request may be sent to a second instance, while the first
-	// has not answered: the first answer counts. The payload must stay as it is until the call has ended, and its
-	// AppendTo may be called twice.
+	// Repeat, set before the call is started, says when the request may be sent to a second
+	// instance, while the first has not answered: the first answer counts. The payload must stay as
+	// it is until the call has ended, and its AppendTo may be called twice.
 	Repeat Repeat
 
 	// Held says that the responder answers later: HoldFor is how long it wants the call to be held
@@ -93,9 +93,10 @@ const (
 	RepeatStalled        // when the first instance is found to be silent
 	RepeatSlow           // and when it takes longer than nearly all of the service's requests have lately
 
-	// RepeatRemembered is RepeatStalled for a request that must not be acted upon twice: only to an instance that shares
-	// the first one's memory (Options.Memory), and so knows it again. If the call has ended with ErrLinkDown, it may be
-	// started once more, which is restricted in the same way.
+	// RepeatRemembered is RepeatStalled for a request that must not be acted upon twice: only to an
+	// instance that shares the first one's memory (Options.Memory), and so knows it again. If the
+	// call has ended with ErrLinkDown, it may be started once more, which is restricted in the same
+	// way.
 	RepeatRemembered
 )
 

@@ -9,9 +9,11 @@ import (
 )
 
 const (
-	// pingAtLeast is after how long a quiet link is pinged, however often the peer is heard of, for the time.
+	// pingAtLeast is after how long a quiet link is pinged, however often the peer is heard of, for
+	// the time.
 	pingAtLeast = 5 * time.Second
-	// quietWrites is how many messages a second a link sends for its pings alone: a ping, and a pong.
+	// quietWrites is how many messages a second a link sends for its pings alone: a ping, and a
+	// pong.
 	quietWrites = 2
 )
 
@@ -54,8 +56,9 @@ func (c *peerClock) pong(t0, t1, t2, now int64) {
 	c.Known.Store(true)
 }
 
-// look is called once a second. It pings, unless nothing goes on and the peer was heard of within that second: as either
-// side pings, each then sends a third of the pings or fewer. They are what an idle process wakes for most often.
+// look is called once a second. It pings, unless nothing goes on and the peer was heard of within
+// that second: as either side pings, each then sends a third of the pings or fewer. They are what
+// an idle process wakes for most often.
 func (c *peerClock) look(l *Link, now int64) {
 	if c.due(l.Writes.Load(), now) {
 		c.ping(l, now)

@@ -17,14 +17,14 @@ const MaxHold = 600 * time.Second
 const DefaultHeld = 1 << 16
 
 var (
-	// ErrNoHolds: the caller doesn't take holds, or the request is one whose body comes in chunks. It is
-	// still to be answered.
+	// ErrNoHolds: the caller doesn't take holds, or the request is one whose body comes in chunks.
+	// It is still to be answered.
 	ErrNoHolds = errors.New("nanobus: the request can't be held: its caller doesn't accept holds, or its body came in chunks")
-	// ErrTooManyHeld: as many requests are held as Options.MaxHeld allows, or the caller doesn't read what it
-	// was sent. The request is still to be answered.
+	// ErrTooManyHeld: as many requests are held as Options.MaxHeld allows, or the caller doesn't
+	// read what it was sent. The request is still to be answered.
 	ErrTooManyHeld = errors.New("nanobus: too many requests are held")
-	// ErrNotHeld: the request isn't held any more: it was answered, its time has run out, or the client or the
-	// link has gone.
+	// ErrNotHeld: the request isn't held any more: it was answered, its time has run out, or the
+	// client or the link has gone.
 	ErrNotHeld = errors.New("nanobus: the request is no longer held")
 )
 
@@ -36,14 +36,14 @@ type Held struct {
 	gone func()
 }
 
-// Hold answers the request by having its caller wait: for Held.Answer, or else for the timeout, when the caller
-// takes p as the answer; nil if there is none. It never blocks. gone is called once if the request ends otherwise
-// than by Answer: the client has left, the time has run out, or the link has broken. It must not block. It may be
-// called before Hold returns.
+// Hold answers the request by having its caller wait: for Held.Answer, or else for the timeout,
+// when the caller takes p as the answer; nil if there is none. It never blocks. gone is called once
+// if the request ends otherwise than by Answer: the client has left, the time has run out, or the
+// link has broken. It must not block. It may be called before Hold returns.
 //
-// The request was answered, but its payload may be read until its user is done with it. With an error it is still to
-// be answered: ErrNoHolds, ErrTooManyHeld, ErrCancelled, ErrLinkDown, ErrTooLarge, ErrPayload, or ErrMalformed when
-// another request of this id is held.
+// The request was answered, but its payload may be read until its user is done with it. With an
+// error it is still to be answered: ErrNoHolds, ErrTooManyHeld, ErrCancelled, ErrLinkDown,
+// ErrTooLarge, ErrPayload, or ErrMalformed when another request of this id is held.
 func (r *Request) Hold(p wire.Payload, timeout time.Duration, gone func()) (*Held, error) {
 	l := r.link
 	b := l.bus

@@ -11,14 +11,15 @@ import (
 	"nanofront/nanobus/writer"
 )
 
-// Holder keeps the calls that their responders hold (Call.Held) and answer later. Its methods are called on the
-// goroutines of links and must not block.
+// Holder keeps the calls that their responders hold (Call.Held) and answer later. Its methods are
+// called on the goroutines of links and must not block.
 type Holder interface {
-	// Answered is called with answers to held calls, in their order. The answers are valid until it returns,
-	// except those that are kept. It is up to the holder whether it knows their ids: a call may have timed out.
+	// Answered is called with answers to held calls, in their order. The answers are valid until it
+	// returns, except those that are kept. It is up to the holder whether it knows their ids: a
+	// call may have timed out.
 	Answered(batch []HeldAnswer)
-	// LinkDown is called when a link has gone: what is held on it is answered no more. A call may still be told
-	// to be held on it afterwards, or just now: look whether Link.Down then.
+	// LinkDown is called when a link has gone: what is held on it is answered no more. A call may
+	// still be told to be held on it afterwards, or just now: look whether Link.Down then.
 	LinkDown(l *Link)
 }
 
@@ -60,8 +61,8 @@ func (l *Link) CancelHeld(id uint64) {
 // Down reports whether the link has gone.
 func (l *Link) Down() bool { return l.Is(Down) }
 
-// holding ends the call that the frame says is held: slot, credit and what tells of the service's latency are as if
-// it had been answered.
+// holding ends the call that the frame says is held: slot, credit and what tells of the service's
+// latency are as if it had been answered.
 func (q *requester) holding(f wire.Frame, msg *mangos.Message, now int64) error {
 	l := q.link
 	if len(f.Body) < wire.HoldFixed {
@@ -106,7 +107,8 @@ func (q *requester) holding(f wire.Frame, msg *mangos.Message, now int64) error 
 	return nil
 }
 
-// late takes the answer to a held call. It goes to the holder at the end of the message, or earlier if there are many.
+// late takes the answer to a held call. It goes to the holder at the end of the message, or earlier
+// if there are many.
 func (q *requester) late(f wire.Frame, msg *mangos.Message, now int64) error {
 	l := q.link
 	if len(f.Body) < wire.ResponseFixed || f.Flags&wire.FlagMore != 0 {

@@ -16,9 +16,9 @@ import (
 const (
 	// PingInterval is how often a link is looked after.
 	PingInterval = time.Second
-	// maxUnanswered looks, one a second, end a link: nothing at all has come
-	// in since the first of them, though all but that one pinged. Counted and not timed, so that a process
-	// that was stopped itself doesn't blame its peers when it goes on.
+	// maxUnanswered looks, one a second, end a link: nothing at all has come in since the first of
+	// them, though all but that one pinged. Counted and not timed, so that a process that was
+	// stopped itself doesn't blame its peers when it goes on.
 	maxUnanswered = 5
 	helloTimeout  = 5 * time.Second
 )

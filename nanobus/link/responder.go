@@ -131,7 +131,8 @@ func (h *responder) cancelled(id uint64) {
 	}
 }
 
-// cancel is cancelled under the link's lock, without the request's body, whose end is told to others.
+// cancel is cancelled under the link's lock, without the request's body, whose end is told to
+// others.
 func (h *responder) cancel(id uint64) bool {
 	l := h.link
 	l.Mu.Lock()

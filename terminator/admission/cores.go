@@ -6,9 +6,10 @@ import (
 	"time"
 )
 
-// Cores tells whether the processor is the scarce resource, for this front and for others as well: handlers, or
-// clients, on the same machine. There, to refuse takes from the same as to answer does, here and at who asks. The more
-// is refused the less is answered, and the wait, for a turn on a core, gets no shorter.
+// Cores tells whether the processor is the scarce resource, for this front and for others as well:
+// handlers, or clients, on the same machine. There, to refuse takes from the same as to answer
+// does, here and at who asks. The more is refused the less is answered, and the wait, for a turn on
+// a core, gets no shorter.
 //
 // It is looked at only in windows in which it matters, as each thread's times are read for it.
 type Cores struct {
@@ -25,11 +26,13 @@ type Cores struct {
 const (
 	// coresFor is for how long they are held to be short after a look that has found so.
 	coresFor = 20 * window
-	// coresPart is the part of all that they can do that this front has to use for its refusals to matter: a fifth.
+	// coresPart is the part of all that they can do that this front has to use for its refusals to
+	// matter: a fifth.
 	coresPart = 5
 )
 
-// Ask has them looked at at the end of the window, and reports whether they are short as far as is known.
+// Ask has them looked at at the end of the window, and reports whether they are short as far as is
+// known.
 func (c *Cores) Ask() (short bool) {
 	if c == nil {
 		return false

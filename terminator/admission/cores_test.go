@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// machine is a front, its handlers and its clients on the same two cores, which work at what is to be done in its order.
+// machine is a front, its handlers and its clients on the same two cores, which work at what is to
+// be done in its order.
 type machine struct {
 	limiter *Limiter
 	gate    *Gate

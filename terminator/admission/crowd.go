@@ -5,8 +5,9 @@ import (
 	"sync/atomic"
 )
 
-// crowd counts, while a gate limits, who asks: clients by the prefix of their address, in a table of fixed size. What was
-// asked in a window counts half in the next. Prefixes may share a counter; then all of them count as what they are together.
+// crowd counts, while a gate limits, who asks: clients by the prefix of their address, in a table
+// of fixed size. What was asked in a window counts half in the next. Prefixes may share a counter;
+// then all of them count as what they are together.
 type crowd struct {
 	asked [crowdSize]atomic.Uint32
 	fair  atomic.Uint32 // who asks for more takes places of others; 0: nobody is known
@@ -17,7 +18,8 @@ const crowdSize = 1024
 // Client is whom a request is for, by the prefix of his address. The zero Client is nobody.
 type Client uint32
 
-// ClientOf is the client of an address: by /24 of IPv4 and /56 of IPv6, as one customer may have all of that.
+// ClientOf is the client of an address: by /24 of IPv4 and /56 of IPv6, as one customer may have
+// all of that.
 func ClientOf(ip netip.Addr) Client {
 	if !ip.IsValid() {
 		return 0
@@ -48,8 +50,8 @@ func (w *crowd) asks(c Client) (greedy bool) {
 	return fair != 0 && n > fair
 }
 
-// ends ends a window in which so many were answered: that, shared by all who asked, is fair; what some leave of their
-// shares is for the others.
+// ends ends a window in which so many were answered: that, shared by all who asked, is fair; what
+// some leave of their shares is for the others.
 func (w *crowd) ends(answers int64) {
 	var counts [crowdSize]uint32
 	clients := 0
@@ -64,8 +66,8 @@ func (w *crowd) ends(answers int64) {
 	w.fair.Store(fairShare(counts[:clients], uint32(min(2*answers, 1<<31)))) // twice: see asked
 }
 
-// fairShare is the greatest share of places that nobody has to have less of than he asks for but those who ask for more:
-// max-min fairness. 0: there are places for all.
+// fairShare is the greatest share of places that nobody has to have less of than he asks for but
+// those who ask for more: max-min fairness. 0: there are places for all.
 func fairShare(asked []uint32, places uint32) uint32 {
 	if len(asked) == 0 {
 		return 0

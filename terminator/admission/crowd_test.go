@@ -53,7 +53,8 @@ func TestClientOf(t *testing.T) {
 	}
 }
 
-// One client with half of all requests of an overload, and many with a few each: the many have theirs answered.
+// One client with half of all requests of an overload, and many with a few each: the many have
+// theirs answered.
 func TestCrowd_OneGreedy(t *testing.T) {
 	const perWindow, each = 100, 10 // the service answers so many in a window, with at most so many at once
 	l := newLimiter(1, 1000)

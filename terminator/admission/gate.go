@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Gate decides whether there is room for one more request to a service, in a handful of atomic operations. What
-// doesn't fit is refused at once and never queued. What the limit is, judge says.
+// Gate decides whether there is room for one more request to a service, in a handful of atomic
+// operations. What doesn't fit is refused at once and never queued. What the limit is, judge says.
 type Gate struct {
 	all      *Limiter
 	inFlight atomic.Int64
@@ -17,7 +17,8 @@ type Gate struct {
 
 	crowd atomic.Pointer[crowd] // made in the first overload
 
-	// What is written on the way out has a cache line apart from what is on the way in: those are different cores.
+	// What is written on the way out has a cache line apart from what is on the way in: those are
+	// different cores.
 	_ [64]byte
 
 	// Of the window of now; written by all requests, read by adapt.
@@ -42,13 +43,14 @@ func newGate(l *Limiter) *Gate {
 
 // Ask is what the gate is asked with.
 type Ask struct {
-	// Timeout is how long the request may take. While the service is overloaded it isn't let in if the requests before
-	// it will take longer. 0: that doesn't matter.
+	// Timeout is how long the request may take. While the service is overloaded it isn't let in if
+	// the requests before it will take longer. 0: that doesn't matter.
 	Timeout time.Duration
-	// Bonus is how many eighths the limit is higher, or lower, for this request. The cap on all is the same.
+	// Bonus is how many eighths the limit is higher, or lower, for this request. The cap on all is
+	// the same.
 	Bonus int64
-	// Client is whom it is for. While the service is overloaded, who asks for more than a fair share finds the limit an
-	// eighth lower than others. 0: not known.
+	// Client is whom it is for. While the service is overloaded, who asks for more than a fair
+	// share finds the limit an eighth lower than others. 0: not known.
 	Client Client
 }
 
@@ -73,8 +75,9 @@ func (g *Gate) Enter(a Ask) bool {
 	return false
 }
 
-// raised is a limit with a bonus of so many eighths of it. With at least all of it as a bonus it is no less than without
-// an overload: what came before the overload was found may be under way for a while, and far more than the limit.
+// raised is a limit with a bonus of so many eighths of it. With at least all of it as a bonus it is
+// no less than without an overload: what came before the overload was found may be under way for a
+// while, and far more than the limit.
 func raised(limit, bonus int64) int64 {
 	with := limit + limit*bonus/8
 	if bonus >= 7 { // less one of a client that asks for much
@@ -83,9 +86,9 @@ func raised(limit, bonus int64) int64 {
 	return with
 }
 
-// room reports whether the n-th request of the gate, and all-th of all, is within the cap, and leaves enough to others:
-// a gate may take as many places as it leaves free. So there are always some for a service that answers, however many
-// of the others don't.
+// room reports whether the n-th request of the gate, and all-th of all, is within the cap, and
+// leaves enough to others: a gate may take as many places as it leaves free. So there are always
+// some for a service that answers, however many of the others don't.
 func (g *Gate) room(n, all int64) bool {
 	free := g.all.most - all
 	shares := g.all.shares.Load()
@@ -98,10 +101,11 @@ func (g *Gate) inTime(n int64, timeout time.Duration) bool {
 	return rate == 0 || timeout == 0 || n <= max(g.all.least, rate*int64(timeout/time.Millisecond)/1000)
 }
 
-// Full reports whether there is no place left. It is asked before a body is gathered, so that whoever is to be refused
-// is so before sending it, and takes no place: a place is one with the handlers, and how long a body takes is its
-// client's choice, who could keep others out by sending slowly. What a body that is being gathered does need is memory,
-// which has a budget of its own. So there is nothing to give back when its client gives up.
+// Full reports whether there is no place left. It is asked before a body is gathered, so that
+// whoever is to be refused is so before sending it, and takes no place: a place is one with the
+// handlers, and how long a body takes is its client's choice, who could keep others out by sending
+// slowly. What a body that is being gathered does need is memory, which has a budget of its own. So
+// there is nothing to give back when its client gives up.
 func (g *Gate) Full() bool {
 	n := g.inFlight.Load() + 1
 	if n <= g.limit.Load() && g.room(n, g.all.inFlight.Load()+1) {
@@ -114,8 +118,8 @@ func (g *Gate) Full() bool {
 // Limits reports whether the service is overloaded, and the gate lets in only what it can do.
 func (g *Gate) Limits() bool { return g.rate.Load() != 0 }
 
-// Load is how much more there is than the service can do: 0 no more, 1 hardly, 2 at least a tenth was refused in the last
-// window, 3 at least half.
+// Load is how much more there is than the service can do: 0 no more, 1 hardly, 2 at least a tenth
+// was refused in the last window, 3 at least half.
 func (g *Gate) Load() uint8 { return uint8(g.load.Load()) }
 
 func loadOf(w windowOf) uint32 {
@@ -140,12 +144,12 @@ func (g *Gate) leave() {
 	g.all.inFlight.Add(-1)
 }
 
-// Leave gives the place back for a request that says nothing about how the service is doing: it was refused, streams,
-// or its client has gone.
+// Leave gives the place back for a request that says nothing about how the service is doing: it was
+// refused, streams, or its client has gone.
 func (g *Gate) Leave() { g.leave() }
 
-// Answered gives the place back for a request that was answered after total, of which the handler's own work was own;
-// 0: that isn't known.
+// Answered gives the place back for a request that was answered after total, of which the handler's
+// own work was own; 0: that isn't known.
 func (g *Gate) Answered(total, own time.Duration) {
 	g.leave()
 	if own <= 0 || own > total {
@@ -166,14 +170,15 @@ func lower(least *atomic.Int64, d time.Duration) {
 	}
 }
 
-// TimedOut gives the place back for a request that had no answer in time. That is no answer after a long time: as such
-// it would count for what the service does.
+// TimedOut gives the place back for a request that had no answer in time. That is no answer after a
+// long time: as such it would count for what the service does.
 func (g *Gate) TimedOut() {
 	g.leave()
 	g.timeouts.Add(1)
 }
 
-// adapt ends the window, or has it go on if there is too little in it. It reports whether there was anything in it.
+// adapt ends the window, or has it go on if there is too little in it. It reports whether there was
+// anything in it.
 func (g *Gate) adapt(now time.Duration) (some bool) {
 	n, refused, timeouts := g.answers.Load(), g.refused.Load(), g.timeouts.Load()
 	seen := n + refused + timeouts

@@ -183,7 +183,8 @@ func TestGate_Load(t *testing.T) {
 	}
 }
 
-// Health checks are let in though far more is under way than an overload's limit, from before it was found.
+// Health checks are let in though far more is under way than an overload's limit, from before it
+// was found.
 func TestGate_HealthWhileItDrains(t *testing.T) {
 	l := New(8, 16384, 50*time.Millisecond)
 	g := l.Gate("s")

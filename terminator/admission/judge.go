@@ -5,18 +5,19 @@ import (
 	"time"
 )
 
-// judge tells overload from noise, and says how many requests a service may have under way. It has no clock: its times
-// are those at which it is asked, since some beginning.
+// judge tells overload from noise, and says how many requests a service may have under way. It has
+// no clock: its times are those at which it is asked, since some beginning.
 //
-// A service is overloaded if a queue stands in front of it: if in some windows in a row even the request that waited
-// least has waited too long, and the waits don't get shorter. A queue that a stall or a burst has left does get shorter.
-// What counts as waiting is all but the handler's own work; of that, only what even the quickest takes beyond twice
-// what is usual, as a handler without a queue of its own, one that shares the processor among its requests, shows its
-// overload there.
+// A service is overloaded if a queue stands in front of it: if in some windows in a row even the
+// request that waited least has waited too long, and the waits don't get shorter. A queue that a
+// stall or a burst has left does get shorter. What counts as waiting is all but the handler's own
+// work; of that, only what even the quickest takes beyond twice what is usual, as a handler without
+// a queue of its own, one that shares the processor among its requests, shows its overload there.
 //
-// While there is no overload the limit is open: it bounds no more than the queue that may grow until one is found. In
-// an overload it is what the service does in its usual time and a short wait (rate × time, Little's law), and moves
-// with the wait from there. It opens again when nobody is refused.
+// While there is no overload the limit is open: it bounds no more than the queue that may grow
+// until one is found. In an overload it is what the service does in its usual time and a short wait
+// (rate × time, Little's law), and moves with the wait from there. It opens again when nobody is
+// refused.
 type judge struct {
 	least, most int64
 	target      time.Duration // the longest wait that is borne
@@ -45,8 +46,8 @@ type judge struct {
 
 	failing int // windows in a row that ended with timeouts
 
-	// Of when the limit began to go down. Whether there is a queue, or the service takes as long from now on, shows when
-	// there is less under way.
+	// Of when the limit began to go down. Whether there is a queue, or the service takes as long
+	// from now on, shows when there is less under way.
 	waitThen  time.Duration
 	underThen int64         // 0: it doesn't go down
 	less      time.Duration // since when there is much less under way, and the wait no shorter; 0: it isn't so
@@ -83,11 +84,12 @@ const (
 	bucketLasts = 10 * time.Second
 	shortBears  = 2 // times the target is the wait that is borne where cores are short
 
-	// leastWait is below what a wait is never too long in an overload: on an ordinary machine others make it that.
+	// leastWait is below what a wait is never too long in an overload: on an ordinary machine
+	// others make it that.
 	leastWait = 5 * time.Millisecond
 
-	// fewClients are so few, one request each, that their queue can't grow: it is no overload unless they wait for longer
-	// than fewBear times the target.
+	// fewClients are so few, one request each, that their queue can't grow: it is no overload
+	// unless they wait for longer than fewBear times the target.
 	fewClients = 128
 	fewBear    = 6
 )
@@ -101,8 +103,8 @@ func (j *judge) goesOn(now time.Duration, ends int64) bool {
 	return ends < samples && now-j.began < longest && !j.away
 }
 
-// look takes the window that has ended, and returns the limit from now on, and how many requests a second the service
-// answers if there is an overload, or 0.
+// look takes the window that has ended, and returns the limit from now on, and how many requests a
+// second the service answers if there is an overload, or 0.
 func (j *judge) look(w windowOf) (limit, rate int64) {
 	lasted, away := w.now-j.began, j.away
 	j.began, j.away = w.now, false
@@ -202,7 +204,8 @@ func (j *judge) limited(w windowOf, own, mean, wait, borne time.Duration) {
 	}
 	switch {
 	case j.less != 0 && w.now-j.less > settles+2*wait:
-		// With much less under way it takes as long: this isn't a queue, it is the service's nature now.
+		// With much less under way it takes as long: this isn't a queue, it is the service's nature
+		// now.
 		j.past = [len(j.past)]usualTimes{}
 		j.note(w, j.most4())
 		j.known = w.now
@@ -250,13 +253,15 @@ func (j *judge) borne(own time.Duration) time.Duration {
 	return max(min(max(own/2, leastWait), j.target), min(leastWait, j.target))
 }
 
-// bears reports whether a queue with that wait is none that makes an overload, unless it is one already: it is shorter
-// than half the target, or so many wait as a few clients do, each of whom sends his next request when he has his answer.
+// bears reports whether a queue with that wait is none that makes an overload, unless it is one
+// already: it is shorter than half the target, or so many wait as a few clients do, each of whom
+// sends his next request when he has his answer.
 func (j *judge) bears(wait time.Duration, inFlight int64) bool {
 	return wait <= j.target/2 || inFlight <= fewClients && wait <= fewBear*j.target
 }
 
-// little is how many requests are under way if each takes the handlers' own time and half the wait that is borne.
+// little is how many requests are under way if each takes the handlers' own time and half the wait
+// that is borne.
 func (j *judge) little(own, mean, borne time.Duration) int64 {
 	// Where the handlers have workers, as many requests as those take are no queue.
 	each := max(own, min(mean, own+own/4)) + borne/2
@@ -304,7 +309,8 @@ func (j *judge) result() (limit, rate int64) {
 // suspects reports whether there is an overload, or may be.
 func (j *judge) suspects() bool { return j.limits || j.streak > 0 }
 
-// pass forgets what was usual too long ago. Not in an overload: what is usual then isn't known before it ends.
+// pass forgets what was usual too long ago. Not in an overload: what is usual then isn't known
+// before it ends.
 func (j *judge) pass(now time.Duration) {
 	if j.limits {
 		j.until = now + bucketLasts

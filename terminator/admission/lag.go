@@ -2,9 +2,10 @@ package admission
 
 import "time"
 
-// Lag tells whether a front itself is the bottleneck, from how late its event loop looks: what it reads may have waited in
-// its socket for as long, where no clock that begins with reading sees it. It is judged as a service is: by the least lag
-// of an interval, in some intervals in a row, so that neither a stall nor a burst makes an overload.
+// Lag tells whether a front itself is the bottleneck, from how late its event loop looks: what it
+// reads may have waited in its socket for as long, where no clock that begins with reading sees it.
+// It is judged as a service is: by the least lag of an interval, in some intervals in a row, so
+// that neither a stall nor a burst makes an overload.
 //
 // A Lag belongs to one loop. It has no clock.
 type Lag struct {
@@ -23,7 +24,8 @@ type Lag struct {
 }
 
 const (
-	// lagBorne is the lag that is borne. Ten times what a loop needs for as many requests as it takes up at once.
+	// lagBorne is the lag that is borne. Ten times what a loop needs for as many requests as it
+	// takes up at once.
 	lagBorne = 10 * time.Millisecond
 	// lagAway is from when on a loop between whose looks so much time has passed was away.
 	lagAway = 25 * time.Millisecond
@@ -31,9 +33,10 @@ const (
 	lagLooks = 3
 )
 
-// Look reports whether the requests are to be served that are found at a time, and may have waited for up to lag, or are
-// to be refused. In an overload those are served that come first after a look that found all there was, and those refused
-// that come when a lag has grown again: the newest, and so few that the loop gets to the end of them.
+// Look reports whether the requests are to be served that are found at a time, and may have waited
+// for up to lag, or are to be refused. In an overload those are served that come first after a look
+// that found all there was, and those refused that come when a lag has grown again: the newest, and
+// so few that the loop gets to the end of them.
 func (l *Lag) Look(now, lag time.Duration) (serve bool) {
 	if gap := now - l.looked; gap > late {
 		l.began, l.looks, l.streak, l.over = now, 0, 0, false

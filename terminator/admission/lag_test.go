@@ -13,7 +13,8 @@ type lagging struct {
 	stalls  []stall
 }
 
-// run returns how many were served and refused from a time on, and how long the latest served had waited then.
+// run returns how many were served and refused from a time on, and how long the latest served had
+// waited then.
 func (m *lagging) run(lasts, from time.Duration) (served, refused int, worst time.Duration) {
 	const looksAt = 256
 	var l Lag

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Limiter is the cap on all requests under way, and the [Gate] of each service. It adapts the gates once a window,
-// and sleeps while nothing is under way.
+// Limiter is the cap on all requests under way, and the [Gate] of each service. It adapts the gates
+// once a window, and sleeps while nothing is under way.
 type Limiter struct {
 	inFlight atomic.Int64
 	_        [120]byte // a cache line for itself, and its neighbour: each request writes it twice
@@ -27,20 +27,20 @@ type Limiter struct {
 }
 
 const (
-	// window is how often the gates are looked at. Short, so that an overload is found within four of them and
-	// the queue that has grown meanwhile drains soon; long enough for some dozens of answers in each at the rates at
-	// which there is an overload.
+	// window is how often the gates are looked at. Short, so that an overload is found within four
+	// of them and the queue that has grown meanwhile drains soon; long enough for some dozens of
+	// answers in each at the rates at which there is an overload.
 	window = 50 * time.Millisecond
 
-	// late is up to what a window may last. In a longer one this process was away: what the requests in it waited
-	// for was the processor, and not the handlers.
+	// late is up to what a window may last. In a longer one this process was away: what the
+	// requests in it waited for was the processor, and not the handlers.
 	late = window + window/2
 
 	quietWindows = 20 // without requests, until Run sleeps
 )
 
-// New makes a limiter of at most maximum requests at once in all. A service that is overloaded is left minimum at
-// the least, and a wait in its queue of up to target.
+// New makes a limiter of at most maximum requests at once in all. A service that is overloaded is
+// left minimum at the least, and a wait in its queue of up to target.
 func New(minimum, maximum int, target time.Duration) *Limiter {
 	return &Limiter{
 		least: int64(minimum), most: int64(maximum), target: target,
@@ -131,7 +131,8 @@ func (l *Limiter) rouse() {
 	}
 }
 
-// adapt ends a window of each gate at a time since Run began. It reports whether there was anything in one.
+// adapt ends a window of each gate at a time since Run began. It reports whether there was anything
+// in one.
 func (l *Limiter) adapt(now time.Duration) (some bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

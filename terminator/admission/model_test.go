@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// model is a service with workers and a queue, a front that admits to it, and clients that send whatever happens: a
-// discrete-event simulation, without a clock of its own.
+// model is a service with workers and a queue, a front that admits to it, and clients that send
+// whatever happens: a discrete-event simulation, without a clock of its own.
 type model struct {
 	workers int
 	took    func(r *rand.Rand) time.Duration // by the handler for a request
@@ -24,8 +24,9 @@ type model struct {
 	stalls  []stall
 	seed    uint64
 
-	// Instead of a rate, so many clients, of whom each sends the next request when it has its answer, or was refused: the
-	// first few from the beginning, all others from joins on, one each time that joining has passed.
+	// Instead of a rate, so many clients, of whom each sends the next request when it has its
+	// answer, or was refused: the first few from the beginning, all others from joins on, one each
+	// time that joining has passed.
 	clients, first int
 	joins, joining time.Duration
 }
@@ -353,7 +354,8 @@ func TestModel_Noise(t *testing.T) {
 	}
 }
 
-// A hundred clients who send one request after the other aren't an overload of a small, quick handler.
+// A hundred clients who send one request after the other aren't an overload of a small, quick
+// handler.
 func TestModel_FewClients(t *testing.T) {
 	for _, hidden := range []bool{false, true} {
 		for _, worker := range []time.Duration{500 * time.Microsecond, 3 * ms / 2, 2 * ms} {

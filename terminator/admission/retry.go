@@ -24,7 +24,8 @@ type RetryBudget struct {
 	before uint64 // requests at the beginning of the second
 }
 
-// NewRetryBudget makes a budget. requests returns how many requests there have been since the start.
+// NewRetryBudget makes a budget. requests returns how many requests there have been since the
+// start.
 func NewRetryBudget(requests func() uint64) *RetryBudget {
 	return &RetryBudget{requests: requests, left: retryFloor, most: retryFloor}
 }

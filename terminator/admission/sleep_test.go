@@ -11,7 +11,8 @@ import (
 	"nanofront/internal/testutil"
 )
 
-// Without requests nothing ticks; the first one ends that, and what was usual is forgotten in the same time.
+// Without requests nothing ticks; the first one ends that, and what was usual is forgotten in the
+// same time.
 func TestLimiter_SleepsWithoutRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())

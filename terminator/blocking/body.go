@@ -10,8 +10,8 @@ import (
 	"nanofront/terminator/http1"
 )
 
-// body reads the body of a request that was routed, and sends the request with it: whole, if it goes on the bus in
-// one piece, else in pieces. length is -1 if it isn't known.
+// body reads the body of a request that was routed, and sends the request with it: whole, if it
+// goes on the bus in one piece, else in pieces. length is -1 if it isn't known.
 func (c *conn) body(x *exchange.Exchange, length int64) (goesOn bool) {
 	if !x.Expected() { // asked before the body is gathered: see admission.Limiter.Full
 		return c.refuse(x)
@@ -69,12 +69,14 @@ func (c *conn) body(x *exchange.Exchange, length int64) (goesOn bool) {
 	}
 }
 
-// beforeContinue is how long a handler has for an answer that needs no body before a client that asks is told to send
-// that (RFC 9110 section 10.1.1). An answer of success comes behind 100 Continue and the body all the same: Java's
-// client takes any other for a refusal, and loses one that comes right behind 100 Continue.
+// beforeContinue is how long a handler has for an answer that needs no body before a client that
+// asks is told to send that (RFC 9110 section 10.1.1). An answer of success comes behind 100
+// Continue and the body all the same: Java's client takes any other for a refusal, and loses one
+// that comes right behind 100 Continue.
 const beforeContinue = 10 * time.Millisecond
 
-// takeAndDrop has a client send its body, of which nobody wants anything, within the bounds of a linger.
+// takeAndDrop has a client send its body, of which nobody wants anything, within the bounds of a
+// linger.
 func (c *conn) takeAndDrop(b *bodyReader) {
 	if !c.sayContinue() {
 		return
@@ -93,7 +95,8 @@ func (c *conn) sayContinue() bool {
 	return c.send([]byte(http1.Continue)) == len(http1.Continue)
 }
 
-// gathered is how many bytes of the front's memory are taken at once, at least, for a body that is gathered.
+// gathered is how many bytes of the front's memory are taken at once, at least, for a body that is
+// gathered.
 const gathered = 4 << 10
 
 // badBody refuses for a body that is out of order or doesn't come.
@@ -107,8 +110,8 @@ func (c *conn) badBody(x *exchange.Exchange, err error) (goesOn bool) {
 	return c.await()
 }
 
-// upload sends the request with the beginning of its body, and then the rest as the client sends it. An answer that
-// comes before the body's end is given at once, and the rest left unread.
+// upload sends the request with the beginning of its body, and then the rest as the client sends
+// it. An answer that comes before the body's end is given at once, and the rest left unread.
 func (c *conn) upload(x *exchange.Exchange, b *bodyReader, begin []byte, length int64) (goesOn bool) {
 	c.hasty = false
 	c.uploading.Store(true)
@@ -170,7 +173,8 @@ type bodyReader struct {
 
 func (c *conn) reader() *bodyReader { return &bodyReader{c: c, since: c.d.Table.Now()} }
 
-// next returns the next run of the body; empty, if there was none in what was read. It is valid until the next call.
+// next returns the next run of the body; empty, if there was none in what was read. It is valid
+// until the next call.
 func (b *bodyReader) next() ([]byte, error) {
 	c := b.c
 	if len(c.in) == 0 {

@@ -47,8 +47,8 @@ type conn struct {
 	closed   atomic.Bool
 }
 
-// pause is how long a client may pause in a body that goes on the bus in one piece before it is sent as far as it has
-// come: its handler may have an answer that needn't wait for the rest.
+// pause is how long a client may pause in a body that goes on the bus in one piece before it is
+// sent as far as it has come: its handler may have an answer that needn't wait for the rest.
 const pause = 250 * time.Millisecond
 
 // past is a deadline that interrupts at once.
@@ -133,8 +133,8 @@ func (c *conn) take() *exchange.Exchange {
 	return x
 }
 
-// refuse answers before the body has come. What has come of it already is dropped: if that is all, the connection
-// can go on.
+// refuse answers before the body has come. What has come of it already is dropped: if that is all,
+// the connection can go on.
 func (c *conn) refuse(x *exchange.Exchange) (goesOn bool) {
 	for c.scanner.InBody() && len(c.in) > 0 {
 		_, n, fault := c.scanner.ScanBody(c.in)
@@ -155,8 +155,8 @@ func (c *conn) refuse(x *exchange.Exchange) (goesOn bool) {
 	return goesOn
 }
 
-// skipMost is how much of a refused request's body is read, in bytes, for the connection to go on. A client that sends
-// first and reads then hasn't read the answer before.
+// skipMost is how much of a refused request's body is read, in bytes, for the connection to go on.
+// A client that sends first and reads then hasn't read the answer before.
 const skipMost = 64 << 10
 
 // Answer implements exchange.Responder.
@@ -185,7 +185,8 @@ func (c *conn) Held(*exchange.Exchange) { c.Enter(conns.Held) }
 // Next implements exchange.Responder.
 func (*conn) Next() {}
 
-// answer wakes the connection's goroutine, which responds: from whatever it is at, be it the client's body.
+// answer wakes the connection's goroutine, which responds: from whatever it is at, be it the
+// client's body.
 func (c *conn) answer(x *exchange.Exchange, how func(*conn, *exchange.Exchange) bool) bool {
 	x.Keep()
 	c.x, c.how = x, how
@@ -263,9 +264,9 @@ func (c *conn) Abort() {
 	}
 }
 
-// end closes the connection: at once if the client has closed it, else in stages (RFC 9112 section 9.6), as a
-// socket that is closed while something is unread sends a reset, at which the client's system throws away what
-// its program hasn't read yet.
+// end closes the connection: at once if the client has closed it, else in stages (RFC 9112 section
+// 9.6), as a socket that is closed while something is unread sends a reset, at which the client's
+// system throws away what its program hasn't read yet.
 func (c *conn) end() {
 	defer func() {
 		_ = c.sock.Close() // closed already, else

@@ -42,7 +42,8 @@ type Driver struct {
 	Prepared bool
 }
 
-// Accept serves what l accepts until l is closed or its deadline has passed (nil), or accepting fails.
+// Accept serves what l accepts until l is closed or its deadline has passed (nil), or accepting
+// fails.
 func (d *Driver) Accept(l *net.TCPListener) error {
 	for delay := time.Duration(0); ; {
 		d.Table.Intake.Await(1)
@@ -74,16 +75,16 @@ func (d *Driver) Accept(l *net.TCPListener) error {
 
 func peerOf(a net.Addr) netip.Addr { return forwarded.AddrOf(a) }
 
-// Serve takes over a connection of the table at the beginning of a request. read is what has come of it, its first
-// byte at firstByte (Front.Now); it is kept.
+// Serve takes over a connection of the table at the beginning of a request. read is what has come
+// of it, its first byte at firstByte (Front.Now); it is kept.
 func (d *Driver) Serve(s Socket, c *conns.Conn, home Home, read []byte, firstByte int64) {
 	b := d.take(s, c, home)
 	b.in, b.firstByte = read, firstByte
 	go b.serve()
 }
 
-// Write takes over a connection whose response is being written: done bytes of its head and body have been. head is
-// its head.
+// Write takes over a connection whose response is being written: done bytes of its head and body
+// have been. head is its head.
 func (d *Driver) Write(s Socket, c *conns.Conn, home Home, x *exchange.Exchange, head []byte, done int, read []byte) {
 	b := d.take(s, c, home)
 	b.in = read

@@ -7,7 +7,8 @@ import (
 	"nanofront/terminator/http1"
 )
 
-// readHead reads the head of a request and leaves what follows it behind in c.in. It and c.at are valid until more is read.
+// readHead reads the head of a request and leaves what follows it behind in c.in. It and c.at are
+// valid until more is read.
 func (c *conn) readHead() (head []byte, err error) {
 	scanned, phase, since := 0, conns.Idle, c.d.Table.Now()
 	if len(c.in) > 0 && c.firstByte == 0 {

@@ -19,8 +19,9 @@ type streamed struct {
 	buf *[piece]byte // held while there is always more
 }
 
-// next waits for a piece of the body and returns it as it is to be written, and how many bytes of the body that is.
-// end is io.EOF when that is the last; another error when no more can come. out is valid until the next call.
+// next waits for a piece of the body and returns it as it is to be written, and how many bytes of
+// the body that is. end is io.EOF when that is the last; another error when no more can come. out
+// is valid until the next call.
 func (s *streamed) next() (out []byte, n int, end error) {
 	if s.buf != nil && s.d.Buffered() == 0 {
 		s.release() // so that a quiet stream costs little

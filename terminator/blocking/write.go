@@ -31,8 +31,8 @@ func (c *conn) head(x *exchange.Exchange) []byte {
 	return h.AppendTo(nil, c.d.Date)
 }
 
-// write writes the response, of which done bytes have been; head is nil if none. It returns true if the connection
-// goes on.
+// write writes the response, of which done bytes have been; head is nil if none. It returns true if
+// the connection goes on.
 func (c *conn) write(x *exchange.Exchange, head []byte, done int) (goesOn bool) {
 	body := x.Response.Body
 	if head == nil {
@@ -56,8 +56,8 @@ func (c *conn) write(x *exchange.Exchange, head []byte, done int) (goesOn bool) 
 	return c.finish(x, len(head), done, exchange.Complete)
 }
 
-// hold is write, with what is still to be written held against the front's memory. If that is used up the client is
-// given up: it is slow to take what others may be waiting to be served from.
+// hold is write, with what is still to be written held against the front's memory. If that is used
+// up the client is given up: it is slow to take what others may be waiting to be served from.
 func (c *conn) hold(x *exchange.Exchange, head []byte, done int) (goesOn bool) {
 	n := len(x.Response.Body)
 	if n <= joined {
@@ -92,8 +92,9 @@ func (c *conn) send(b []byte) (n int) {
 	return n
 }
 
-// finish ends the exchange, of whose response the system has taken so many bytes, a head of so many in front. end is
-// how, if it has taken all that there was. It returns true if the connection goes on.
+// finish ends the exchange, of whose response the system has taken so many bytes, a head of so many
+// in front. end is how, if it has taken all that there was. It returns true if the connection goes
+// on.
 func (c *conn) finish(x *exchange.Exchange, head, taken int, end exchange.End) (goesOn bool) {
 	goesOn = end == exchange.Complete && !x.Close
 	x.Finish(int64(min(taken, head)), int64(max(taken-head, 0)), end)
@@ -114,8 +115,8 @@ func Lost(c *conns.Conn) exchange.End {
 	}
 }
 
-// FirstWait is how long a stream's head waits for the first byte of its body, which it may leave with; a handler that
-// fails at once so is a 502, and not a 200 that breaks off.
+// FirstWait is how long a stream's head waits for the first byte of its body, which it may leave
+// with; a handler that fails at once so is a 502, and not a 200 that breaks off.
 const FirstWait = 2 * time.Millisecond
 
 // stream writes a response whose body comes in chunks, each piece when it is there.

@@ -6,16 +6,17 @@ import (
 	"nanofront/terminator/forwarded"
 )
 
-// Holder is the driver's side of a connection. Its methods are called by the table's sweep, on a goroutine
-// that isn't the connection's own, and must not block.
+// Holder is the driver's side of a connection. Its methods are called by the table's sweep, on a
+// goroutine that isn't the connection's own, and must not block.
 type Holder interface {
-	// Busy reports whether a request is under way, from its first byte until its response is written.
+	// Busy reports whether a request is under way, from its first byte until its response is
+	// written.
 	Busy() bool
-	// Overdue ends what has been in a phase since then, for longer than the timeout allows. The phase may
-	// have passed meanwhile.
+	// Overdue ends what has been in a phase since then, for longer than the timeout allows. The
+	// phase may have passed meanwhile.
 	Overdue(p Phase, since int64)
-	// Gone reports whether the client has closed or reset the connection, as far as that shows without
-	// waiting. It says false while there is something to read.
+	// Gone reports whether the client has closed or reset the connection, as far as that shows
+	// without waiting. It says false while there is something to read.
 	Gone() bool
 	// Abandon ends what is under way for a client that has gone. call is as in Conn.Call.
 	Abandon(call uint64)
@@ -38,7 +39,8 @@ const (
 // Aborted is why the connection was aborted. Anybody may call it.
 func (c *Conn) Aborted() Reason { return Reason(c.aborted.Load()) }
 
-// OutOfMemory notes that the connection, which the caller owns and ends, is one too many to hold memory for.
+// OutOfMemory notes that the connection, which the caller owns and ends, is one too many to hold
+// memory for.
 func (c *Conn) OutOfMemory() {
 	c.aborted.CompareAndSwap(0, uint32(NoMemory))
 	c.table.stats.noMemory.Inc()
@@ -49,20 +51,21 @@ func (c *Conn) abort(h Holder, why Reason) {
 	h.Abort()
 }
 
-// Conn is what the table knows of a connection. The driver that holds the connection owns it; what is
-// exported may be called by the owner, and by others where that is said.
+// Conn is what the table knows of a connection. The driver that holds the connection owns it; what
+// is exported may be called by the owner, and by others where that is said.
 type Conn struct {
 	// Peer is who is at the other end.
 	Peer forwarded.Peer
 
-	// Call is the correlation id of the request that waits for its answer, or whose answer streams; 0: none.
-	// Anybody may read it.
+	// Call is the correlation id of the request that waits for its answer, or whose answer streams;
+	// 0: none. Anybody may read it.
 	Call atomic.Uint64
 
 	table *Table
 	state atomic.Uint64 // pack of phase and beginning
 
-	// What has been written, in bytes, and whether the sweep is to look what the client takes of it.
+	// What has been written, in bytes, and whether the sweep is to look what the client takes of
+	// it.
 	wrote atomic.Uint64
 	owing atomic.Bool
 
@@ -93,12 +96,12 @@ func (c *Conn) EnterSince(p Phase, since int64) { c.state.Store(pack(p, since)) 
 // Phase returns the phase and when it began. Anybody may call it.
 func (c *Conn) Phase() (Phase, int64) { return unpack(c.state.Load()) }
 
-// owingFrom is from how many bytes on a response is looked after until the client has acknowledged it. A
-// smaller one that the client doesn't take ends with the idle timeout.
+// owingFrom is from how many bytes on a response is looked after until the client has acknowledged
+// it. A smaller one that the client doesn't take ends with the idle timeout.
 const owingFrom = 16 << 10
 
-// Wrote notes that the system has taken n more bytes of a response, and whether there are more to come. The
-// client has the write timeout for acknowledging each AckPiece of it, or all.
+// Wrote notes that the system has taken n more bytes of a response, and whether there are more to
+// come. The client has the write timeout for acknowledging each AckPiece of it, or all.
 func (c *Conn) Wrote(n int, more bool) {
 	c.wrote.Add(uint64(n))
 	if (more || n >= owingFrom) && !c.owing.Load() {
@@ -106,7 +109,8 @@ func (c *Conn) Wrote(n int, more bool) {
 	}
 }
 
-// Overstays reports whether a phase of the connection that began at since has lasted too long, or has to end for others.
+// Overstays reports whether a phase of the connection that began at since has lasted too long, or
+// has to end for others.
 func (c *Conn) Overstays(p Phase, since int64) bool {
 	return c.table.Over(p, since) || p == Idle && c.dismissed.Load() == since+1
 }
@@ -129,8 +133,8 @@ func (c *Conn) Bequeathed() {
 	c.Leave()
 }
 
-// Linger asks for the right to linger: to read what the client still sends, and drop it, until it closes its
-// side. False: too many connections do already, and this one is to be closed at once.
+// Linger asks for the right to linger: to read what the client still sends, and drop it, until it
+// closes its side. False: too many connections do already, and this one is to be closed at once.
 func (c *Conn) Linger() bool {
 	if c.lingers {
 		return true

@@ -10,12 +10,12 @@ import (
 	"nanofront/metrics"
 )
 
-// Intake says when connections are accepted. Those that have to wait do so in the backlog of the listening socket, whose
-// length the system bounds: there they cost the front nothing.
+// Intake says when connections are accepted. Those that have to wait do so in the backlog of the
+// listening socket, whose length the system bounds: there they cost the front nothing.
 //
-// While memory is short they wait, but for a few, so that a front that judges wrongly isn't dead, and a check of its
-// health gets through. While the event loops are late they wait for the next look that isn't: what is accepted is as
-// much as the loops keep up with.
+// While memory is short they wait, but for a few, so that a front that judges wrongly isn't dead,
+// and a check of its health gets through. While the event loops are late they wait for the next
+// look that isn't: what is accepted is as much as the loops keep up with.
 type Intake struct {
 	short   func(paused bool) bool
 	late    func() bool
@@ -31,15 +31,17 @@ type Intake struct {
 }
 
 const (
-	// pauseTick is how long those wait that are accepted while memory is short, and pauseTakes how many that are then.
+	// pauseTick is how long those wait that are accepted while memory is short, and pauseTakes how
+	// many that are then.
 	pauseTick  = time.Second
 	pauseTakes = 16
 
-	// pauseCloses is which part of all connections is closed at each look while memory is short, if they have been idle
-	// for crowdedIdle.
+	// pauseCloses is which part of all connections is closed at each look while memory is short, if
+	// they have been idle for crowdedIdle.
 	pauseCloses = 16
 
-	// lateTick is how often it is looked whether the loops are still late, and lateMost how long connections wait for them.
+	// lateTick is how often it is looked whether the loops are still late, and lateMost how long
+	// connections wait for them.
 	lateTick = 2 * time.Millisecond
 	lateMost = 100 * time.Millisecond
 )
@@ -57,8 +59,8 @@ func (i *Intake) Waits() bool { return i.over.Load() != nil || i.isLate() }
 
 func (i *Intake) isLate() bool { return i.late != nil && i.late() && !i.ended.Load() }
 
-// Await is to be called before connections are accepted. It waits while they are to wait, though not for long, and
-// returns how many may be accepted then: at most n.
+// Await is to be called before connections are accepted. It waits while they are to wait, though
+// not for long, and returns how many may be accepted then: at most n.
 func (i *Intake) Await(n int) int {
 	if over := i.over.Load(); over != nil {
 		if !i.wait(*over, pauseTick) {
@@ -88,7 +90,8 @@ func (i *Intake) wait(over <-chan struct{}, d time.Duration) bool {
 	}
 }
 
-// look asks whether memory is short, and returns how many of so many open connections are to make room.
+// look asks whether memory is short, and returns how many of so many open connections are to make
+// room.
 func (i *Intake) look(open int64) (closes int64) {
 	if i.short == nil || i.ended.Load() {
 		return 0
@@ -128,8 +131,8 @@ func (i *Intake) end() {
 	i.pause(false)
 }
 
-// Shortage waits after an error of accepting that may pass (descriptors, memory), longer each time that it is
-// called with the same delay. False: the error is another, or the table was closed.
+// Shortage waits after an error of accepting that may pass (descriptors, memory), longer each time
+// that it is called with the same delay. False: the error is another, or the table was closed.
 func (i *Intake) Shortage(err error, delay *time.Duration) bool {
 	passes := false
 	for _, e := range []error{

@@ -19,8 +19,8 @@ type idler struct {
 
 func (h *idler) Overdue(Phase, int64) { h.c.Leave() }
 
-// While memory is short new connections wait, but for a few, and connections are closed that have been idle for a
-// while, part by part. While loops are late they wait for a moment.
+// While memory is short new connections wait, but for a few, and connections are closed that have
+// been idle for a while, part by part. While loops are late they wait for a moment.
 func TestIntake_Pauses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const timeout = time.Hour

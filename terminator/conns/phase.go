@@ -15,8 +15,8 @@ const (
 	phases
 )
 
-// A phase and its beginning, in milliseconds of the table's clock, share a word: one store a change, and
-// the sweep never sees one without the other.
+// A phase and its beginning, in milliseconds of the table's clock, share a word: one store a
+// change, and the sweep never sees one without the other.
 func pack(p Phase, since int64) uint64 {
 	return uint64(since)<<3 | uint64(p)
 }

@@ -5,8 +5,8 @@ import (
 	"sync/atomic"
 )
 
-// roster is all connections of a table, with who holds each. It is in shards, so that connections that open and close
-// on different cores keep off each other's locks.
+// roster is all connections of a table, with who holds each. It is in shards, so that connections
+// that open and close on different cores keep off each other's locks.
 type roster struct {
 	next   atomic.Uint32
 	shards [shards]shard
@@ -57,7 +57,8 @@ type held struct {
 	by Holder
 }
 
-// each calls f for all connections, without a lock: a Holder may take its time, and may close the connection.
+// each calls f for all connections, without a lock: a Holder may take its time, and may close the
+// connection.
 func (r *roster) each(f func(*Conn, Holder)) {
 	var list []held
 	for i := range r.shards {

@@ -8,7 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What is accepted from a plain listener has what it needs; what is accepted from another gets it by itself.
+// What is accepted from a plain listener has what it needs; what is accepted from another gets it
+// by itself.
 func TestPrepare(t *testing.T) {
 	for _, multipath := range []bool{false, true} {
 		var lc net.ListenConfig

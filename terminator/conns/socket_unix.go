@@ -37,8 +37,8 @@ func Peek(fd int) Peeked {
 	}
 }
 
-// PeekConn is Peek of a connection. It goes by Control, which, unlike RawConn.Read, doesn't wait for a Read in
-// another goroutine to end. What isn't a socket tells nothing.
+// PeekConn is Peek of a connection. It goes by Control, which, unlike RawConn.Read, doesn't wait
+// for a Read in another goroutine to end. What isn't a socket tells nothing.
 func PeekConn(c any) (p Peeked) {
 	if err := control(c, func(fd int) { p = Peek(fd) }); err != nil {
 		return PeekGone
@@ -86,8 +86,8 @@ func control(c any, f func(fd int)) error {
 	return raw.Control(func(fd uintptr) { f(int(fd)) })
 }
 
-// Write writes b to a connection and tells wrote how much the system has taken, each time that it takes some. It waits
-// until that is all, or the connection's write deadline, or its end.
+// Write writes b to a connection and tells wrote how much the system has taken, each time that it
+// takes some. It waits until that is all, or the connection's write deadline, or its end.
 func Write(s syscall.Conn, b []byte, wrote func(n int)) error {
 	raw, err := s.SyscallConn()
 	if err != nil {
@@ -117,8 +117,9 @@ func Write(s syscall.Conn, b []byte, wrote func(n int)) error {
 	return err
 }
 
-// Forget has the system, when the socket is closed, send a reset and forget what it holds for the client: a client
-// that doesn't take its response would otherwise hold the machine's memory after the end, too.
+// Forget has the system, when the socket is closed, send a reset and forget what it holds for the
+// client: a client that doesn't take its response would otherwise hold the machine's memory after
+// the end, too.
 func Forget(fd int) {
 	_ = unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1}) // an ordinary close, else
 }

@@ -46,8 +46,8 @@ func (t *Table) sweep() {
 // restTick is how often the sweep looks while there are no connections.
 const restTick = time.Second
 
-// rest waits for the first connection. The clock rests, too: nobody goes by it. It returns false when the table
-// is closed.
+// rest waits for the first connection. The clock rests, too: nobody goes by it. It returns false
+// when the table is closed.
 func (t *Table) rest(timer *time.Timer) (goesOn bool) {
 	t.told(time.Now())
 	t.Intake.look(0)
@@ -70,7 +70,8 @@ func (t *Table) rest(timer *time.Timer) (goesOn bool) {
 	}
 }
 
-// rouse has the sweep look after a connection that comes, if it is the first. What Tick keeps is of this moment then.
+// rouse has the sweep look after a connection that comes, if it is the first. What Tick keeps is of
+// this moment then.
 func (t *Table) rouse() {
 	if t.asleep.Load() && t.asleep.CompareAndSwap(true, false) {
 		t.told(time.Now())
@@ -109,9 +110,10 @@ func (t *Table) look(c *Conn, h Holder) {
 	}
 }
 
-// leftAlone returns the id of the call under way if nothing was written for it since the look before: most are over
-// by the second. A client that has closed its sending side can't be told from one that has gone but by writing to it,
-// so one whose response streams, or is held, is left alone for longer: what is written soon tells.
+// leftAlone returns the id of the call under way if nothing was written for it since the look
+// before: most are over by the second. A client that has closed its sending side can't be told from
+// one that has gone but by writing to it, so one whose response streams, or is held, is left alone
+// for longer: what is written soon tells.
 func (c *Conn) leftAlone(p Phase) uint64 {
 	call, wrote := c.Call.Load(), c.wrote.Load()
 	if call == 0 || call != c.watched || wrote != c.watchedWrote {
@@ -127,10 +129,10 @@ func (c *Conn) leftAlone(p Phase) uint64 {
 // quietLooks is how many looks in a row have to find a stream quiet.
 const quietLooks = 3
 
-// stuck reports whether the client has acknowledged too little of what was written, for too long. What the
-// system has taken isn't with the client yet, and stays in the machine's memory until it is: the timeout is held
-// against what the client acknowledges, of a response that is still being written and of one that is with the
-// system whole.
+// stuck reports whether the client has acknowledged too little of what was written, for too long.
+// What the system has taken isn't with the client yet, and stays in the machine's memory until it
+// is: the timeout is held against what the client acknowledges, of a response that is still being
+// written and of one that is with the system whole.
 func (t *Table) stuck(c *Conn, h Holder) bool {
 	wrote := c.wrote.Load()
 	out := h.Outstanding()

@@ -9,9 +9,9 @@ import (
 	"nanofront/terminator/forwarded"
 )
 
-// Table knows all open connections of a front, and looks at each of them once a tick. That takes the place of
-// a deadline set on the socket for each request and each response, which costs a lock and a timer of the
-// runtime each time: about 200 ns a request.
+// Table knows all open connections of a front, and looks at each of them once a tick. That takes
+// the place of a deadline set on the socket for each request and each response, which costs a lock
+// and a timer of the runtime each time: about 200 ns a request.
 //
 // It runs one goroutine, the sweep, from New until Close.
 type Table struct {
@@ -24,9 +24,10 @@ type Table struct {
 	open      atomic.Int64
 	lingering atomic.Int64
 
-	// The clock counts milliseconds and moves once a tick, by no more than two ticks: on a machine so busy that the
-	// sweep itself comes late, timeouts come late too and don't hit clients that were in time. It begins with as many
-	// as a connection may have been idle for when it is inherited.
+	// The clock counts milliseconds and moves once a tick, by no more than two ticks: on a machine
+	// so busy that the sweep itself comes late, timeouts come late too and don't hit clients that
+	// were in time. It begins with as many as a connection may have been idle for when it is
+	// inherited.
 	clock    atomic.Int64
 	tick     time.Duration
 	tooMany  int64                // the sweep's: see crowd
@@ -64,7 +65,8 @@ func New(opt Options) *Table {
 	return t
 }
 
-// Close ends the sweep and lets the connections be. Idempotent; it returns when the sweep has ended.
+// Close ends the sweep and lets the connections be. Idempotent; it returns when the sweep has
+// ended.
 func (t *Table) Close() {
 	t.once.Do(func() { close(t.closing) })
 	<-t.swept
@@ -73,7 +75,8 @@ func (t *Table) Close() {
 // Closing is closed when the table is.
 func (t *Table) Closing() <-chan struct{} { return t.closing }
 
-// Admit reports whether there is room for one more connection, and counts it if so: it must be added.
+// Admit reports whether there is room for one more connection, and counts it if so: it must be
+// added.
 func (t *Table) Admit() bool {
 	if t.open.Add(1) > int64(t.opt.Max) {
 		t.open.Add(-1)
@@ -96,8 +99,8 @@ func (t *Table) Add(c *Conn, h Holder, ip netip.Addr) {
 	t.roster.add(c, h)
 }
 
-// Inherit admits a connection that another process has served, and adds it. It has been idle for so long. False: there
-// is no room.
+// Inherit admits a connection that another process has served, and adds it. It has been idle for so
+// long. False: there is no room.
 func (t *Table) Inherit(c *Conn, h Holder, ip netip.Addr, idle time.Duration) bool {
 	if t.open.Add(1) > int64(t.opt.Max) || t.ended.Load() {
 		t.open.Add(-1)
@@ -144,11 +147,13 @@ func (t *Table) Counts() (idle, active int) {
 // Idled counts a connection that is closed for being idle.
 func (t *Table) Idled() { t.stats.idleClosed.Inc() }
 
-// streamGrace is for how long a response that streams may be quiet while draining. One that isn't may go on.
+// streamGrace is for how long a response that streams may be quiet while draining. One that isn't
+// may go on.
 const streamGrace = 2 * time.Second
 
-// StartDrain has connections closed from now on once they have been idle for grace, with which the client that
-// sends its next request just now still gets an answer. Responses should say Connection: close from here on.
+// StartDrain has connections closed from now on once they have been idle for grace, with which the
+// client that sends its next request just now still gets an answer. Responses should say
+// Connection: close from here on.
 func (t *Table) StartDrain(grace time.Duration) {
 	t.HurryOn(grace)
 	idle := &t.limits[Idle]
@@ -156,8 +161,8 @@ func (t *Table) StartDrain(grace time.Duration) {
 	t.draining.Store(true)
 }
 
-// HurryOn bounds what would keep an end waiting, as StartDrain does, and lets idle connections be: a successor inherits
-// them.
+// HurryOn bounds what would keep an end waiting, as StartDrain does, and lets idle connections be:
+// a successor inherits them.
 func (t *Table) HurryOn(grace time.Duration) {
 	t.Intake.end()
 	lingering := &t.limits[Lingering]
@@ -171,8 +176,8 @@ func (t *Table) Announce() { t.draining.Store(true) }
 // Draining reports whether Announce or StartDrain has been called.
 func (t *Table) Draining() bool { return t.draining.Load() }
 
-// AbortAll closes all connections, whatever they are about, and returns how many. It is the end of the table: what
-// passes to another driver afterwards is closed, too.
+// AbortAll closes all connections, whatever they are about, and returns how many. It is the end of
+// the table: what passes to another driver afterwards is closed, too.
 func (t *Table) AbortAll() (n int) {
 	t.ended.Store(true)
 	t.roster.each(func(c *Conn, h Holder) {
@@ -185,8 +190,8 @@ func (t *Table) AbortAll() (n int) {
 // Now is the table's clock, in ms.
 func (t *Table) Now() int64 { return t.clock.Load() }
 
-// Over reports whether a phase that began at since has lasted too long. The slack makes up for how far since may
-// be behind, so that no timeout comes early.
+// Over reports whether a phase that began at since has lasted too long. The slack makes up for how
+// far since may be behind, so that no timeout comes early.
 func (t *Table) Over(p Phase, since int64) bool {
 	limit := t.limits[p].Load()
 	if limit == 0 && (p != Idle || !t.Draining()) {
@@ -195,6 +200,6 @@ func (t *Table) Over(p Phase, since int64) bool {
 	return t.Now()-since > limit+t.slack
 }
 
-// crowd is how many of open connections are beyond seven eighths of those that there may be. So many that nobody uses
-// are to make room.
+// crowd is how many of open connections are beyond seven eighths of those that there may be. So
+// many that nobody uses are to make room.
 func crowd(open, most int64) int64 { return open - (most - most/8) }

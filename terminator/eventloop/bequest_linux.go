@@ -11,14 +11,16 @@ import (
 	"nanofront/terminator/conns"
 )
 
-// Connections pass to a successor when they are idle: nothing was read that isn't answered, and nothing is to be
-// written. What the client sends meanwhile stays in the socket, and the successor reads it there. Many pass at once,
-// with a note that says of what kind they are, how long what it says of each is, and that:
+// Connections pass to a successor when they are idle: nothing was read that isn't answered, and
+// nothing is to be written. What the client sends meanwhile stays in the socket, and the successor
+// reads it there. Many pass at once, with a note that says of what kind they are, how long what it
+// says of each is, and that:
 //
 //	kind 1 byte, length 1 byte, for each connection: idle for so many ms 4 bytes, and what later builds add
 
 const (
-	// kindPlain is a connection with plaintext HTTP/1.1. Others, such as those with TLS, have another kind.
+	// kindPlain is a connection with plaintext HTTP/1.1. Others, such as those with TLS, have
+	// another kind.
 	kindPlain = 1
 
 	// recordSize is what a note says of each connection.
@@ -78,9 +80,10 @@ func (b *bequest) setOpen(open bool) {
 // errFull: the successor takes no more.
 var errFull = errors.New("the successor has no room for more")
 
-// Bequeath passes the connections on, each when it is idle, until Stop. It returns why when the successor takes no more:
-// those that are left are served on. pass passes descriptors with a note, and returns how many, from the first on, the
-// successor has taken, or -1 if it may have all or none of them.
+// Bequeath passes the connections on, each when it is idle, until Stop. It returns why when the
+// successor takes no more: those that are left are served on. pass passes descriptors with a note,
+// and returns how many, from the first on, the successor has taken, or -1 if it may have all or
+// none of them.
 func (ls *Loops) Bequeath(pass func(fds []int, note []byte) (taken int, err error)) error {
 	b := &ls.bequest
 	b.setOpen(true)
@@ -147,7 +150,8 @@ func (ls *Loops) pass(list []*conn, pass func(fds []int, note []byte) (taken int
 	return err
 }
 
-// resume has a connection served on that is still watched. The caller owns it, and doesn't afterwards.
+// resume has a connection served on that is still watched. The caller owns it, and doesn't
+// afterwards.
 func (c *conn) resume() {
 	if c.closing.Load() {
 		c.close()
@@ -169,8 +173,8 @@ func (c *conn) watchAgain() {
 	c.resume()
 }
 
-// Inherit takes over connections that a predecessor passes, with its note, and returns how many, from the first on. The
-// others are still the caller's.
+// Inherit takes over connections that a predecessor passes, with its note, and returns how many,
+// from the first on. The others are still the caller's.
 func (ls *Loops) Inherit(fds []int, note []byte) (taken int) {
 	if len(note) < 2 || note[0] != kindPlain || note[1] < recordSize || ls.Table.Draining() || ls.stop() {
 		return 0

@@ -41,7 +41,8 @@ type conn struct {
 	hungUp  atomic.Bool // the client has closed its side, or more
 	closing atomic.Bool // to be closed with what is under way
 
-	// begins is a response that is to stream, until its loop takes it up, and left the call whose client has gone.
+	// begins is a response that is to stream, until its loop takes it up, and left the call whose
+	// client has gone.
 	begins atomic.Pointer[exchange.Exchange]
 	writes atomic.Pointer[exchange.Exchange] // a response that its loop is to write
 	left   atomic.Uint64
@@ -145,8 +146,9 @@ func (c *conn) Overdue(p conns.Phase, since int64) {
 	c.close()
 }
 
-// Gone implements conns.Holder. The caller doesn't own the connection, which may have been closed meanwhile,
-// and the answer is about another one then, so it is to be used for nothing but a call by its id.
+// Gone implements conns.Holder. The caller doesn't own the connection, which may have been closed
+// meanwhile, and the answer is about another one then, so it is to be used for nothing but a call
+// by its id.
 func (c *conn) Gone() bool {
 	return c.hungUp.Load() && c.state.Load() != stateGone && conns.Peek(c.socket()) == conns.PeekGone
 }
@@ -191,10 +193,10 @@ func (c *conn) close() {
 	c.Leave()
 }
 
-// end closes the connection in stages (RFC 9112 section 9.6): our side now, the rest when the client has closed its
-// own. Closed at once, a socket with something unread, or to which something more comes, sends a reset, at which the
-// client's system throws away what its program hasn't read yet. The caller owns the connection, and doesn't
-// afterwards.
+// end closes the connection in stages (RFC 9112 section 9.6): our side now, the rest when the
+// client has closed its own. Closed at once, a socket with something unread, or to which something
+// more comes, sends a reset, at which the client's system throws away what its program hasn't read
+// yet. The caller owns the connection, and doesn't afterwards.
 func (c *conn) end() {
 	if c.hungUp.Load() && conns.Peek(c.socket()) == conns.PeekGone || c.closing.Load() || !c.Linger() || conns.End(c.socket()) != nil {
 		c.close()
@@ -273,7 +275,8 @@ func (c *conn) detach() *os.File {
 	return os.NewFile(uintptr(c.socket()), "client")
 }
 
-// pass leaves the connection to the blocking driver before or within a request, of which in is the beginning.
+// pass leaves the connection to the blocking driver before or within a request, of which in is the
+// beginning.
 func (c *conn) pass(in []byte) {
 	ls := c.loop.all
 	ls.overRequest.Inc()
@@ -282,8 +285,8 @@ func (c *conn) pass(in []byte) {
 	ls.Serve(c.detach(), &c.Conn, c, in, c.firstByte)
 }
 
-// passWriting leaves the connection to the blocking driver in the middle of a response, of which done bytes were
-// written.
+// passWriting leaves the connection to the blocking driver in the middle of a response, of which
+// done bytes were written.
 func (c *conn) passWriting(x *exchange.Exchange, head []byte, done int) {
 	ls := c.loop.all
 	ls.overResponse.Inc()

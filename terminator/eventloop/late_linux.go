@@ -8,8 +8,8 @@ import (
 	"nanofront/terminator/admission"
 )
 
-// lateness is how late a loop looks at its connections: by that bound, what it reads has waited in a socket, where no
-// stage's time includes it. It belongs to the loop's goroutine.
+// lateness is how late a loop looks at its connections: by that bound, what it reads has waited in
+// a socket, where no stage's time includes it. It belongs to the loop's goroutine.
 type lateness struct {
 	lag      admission.Lag
 	complete int64 // Front.Now of the last look that found all there was; 0: the loop has waited since
@@ -17,8 +17,8 @@ type lateness struct {
 	refused atomic.Int64 // Front.Now of the last look, if it came so late that what it found was refused; else 0
 }
 
-// look notes a look that has found n connections, and reports whether they are to be served. The clock is the one that
-// is read anyway.
+// look notes a look that has found n connections, and reports whether they are to be served. The
+// clock is the one that is read anyway.
 func (l *lateness) look(now int64, n int, timer *metrics.Timer) (serve bool) {
 	serve = true
 	if l.complete != 0 {

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Live wakes all loops, and reports nil if each takes a turn within that time: that their process runs says
-// little, and a loop that is idle takes none by itself.
+// Live wakes all loops, and reports nil if each takes a turn within that time: that their process
+// runs says little, and a loop that is idle takes none by itself.
 func (ls *Loops) Live(within time.Duration) error {
 	before := make([]uint32, len(ls.loops))
 	for i, l := range ls.loops {

@@ -13,7 +13,8 @@ import (
 	"nanofront/terminator/exchange"
 )
 
-// That the process answers says little: a loop that is stuck is found, and one that is idle is not taken for that.
+// That the process answers says little: a loop that is stuck is found, and one that is idle is not
+// taken for that.
 func TestLoops_Live(t *testing.T) {
 	bus, err := nanobus.New(nanobus.Options{Service: "terminator", Instance: "t"})
 	if err != nil {

@@ -141,8 +141,8 @@ func (ls *Loops) newLoop() (*loop, error) {
 	return l, nil
 }
 
-// Stop ends the loops. Connections that they still have are closed, those with a request under way when that has
-// ended. Idempotent.
+// Stop ends the loops. Connections that they still have are closed, those with a request under way
+// when that has ended. Idempotent.
 func (ls *Loops) Stop() {
 	if ls.mode.Swap(stopped) == stopped {
 		return
@@ -207,7 +207,8 @@ func (l *loop) poll() int {
 	}
 }
 
-// serve takes up n events, and what others have left for the loop. It returns true if there is more of that.
+// serve takes up n events, and what others have left for the loop. It returns true if there is more
+// of that.
 func (l *loop) serve(n int) (more bool) {
 	l.mu.Lock()
 	for i := range n {

@@ -12,8 +12,8 @@ import (
 // queueMost is how many connections of its queue a loop looks at before it looks for events again.
 const queueMost = 64
 
-// queue is what others leave for a loop to look at: connections whose responses stream, and have more to send or
-// are to end. However many are left while the loop is at work, it is woken once.
+// queue is what others leave for a loop to look at: connections whose responses stream, and have
+// more to send or are to end. However many are left while the loop is at work, it is woken once.
 type queue struct {
 	event int // an eventfd that the loop's epoll instance watches
 
@@ -32,7 +32,8 @@ func newEvent(ep int) (fd int, err error) {
 	if fd, err = unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC); err != nil {
 		return -1, fmt.Errorf("eventloop: eventfd: %w", err)
 	}
-	// Edge-triggered: each write is an event, and nobody reads it. No connection has a negative descriptor.
+	// Edge-triggered: each write is an event, and nobody reads it. No connection has a negative
+	// descriptor.
 	if err := unix.EpollCtl(ep, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET, Fd: -1}); err != nil {
 		_ = unix.Close(fd)
 		return -1, fmt.Errorf("eventloop: watching an eventfd: %w", err)
@@ -61,7 +62,8 @@ func (l *loop) later(c *conn) {
 	if wake {
 		q.some.Store(true)
 		one := uint64(1)
-		// Under the lock, so that end doesn't close it first. It fails only with the counter full, when the loop is awake.
+		// Under the lock, so that end doesn't close it first. It fails only with the counter full,
+		// when the loop is awake.
 		_, _, _ = unix.RawSyscall(unix.SYS_WRITE, uintptr(q.event), uintptr(unsafe.Pointer(&one)), unsafe.Sizeof(one))
 	}
 	q.mu.Unlock()

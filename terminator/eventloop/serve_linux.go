@@ -12,7 +12,8 @@ import (
 )
 
 const (
-	// keepOut is up to where a body is copied behind the response's head; a larger one is written from where it lies.
+	// keepOut is up to where a body is copied behind the response's head; a larger one is written
+	// from where it lies.
 	keepOut = 16 << 10
 
 	// serveMost is how many requests of one connection are served in a row
@@ -22,7 +23,8 @@ const (
 	serveOne  = 1
 )
 
-// batch is what serving needs beside the connection: where requests gather, if they do, and memory to read into.
+// batch is what serving needs beside the connection: where requests gather, if they do, and memory
+// to read into.
 type batch struct {
 	requests *nanobus.Batch
 	buf      []byte
@@ -125,8 +127,8 @@ func (c *conn) head(x *exchange.Exchange) {
 	x.Out = h.AppendTo(x.Out[:0], c.loop.all.Date)
 }
 
-// Answer implements exchange.Responder. A response that is one of many that one goroutine has brought is written by the
-// connection's loop.
+// Answer implements exchange.Responder. A response that is one of many that one goroutine has
+// brought is written by the connection's loop.
 func (c *conn) Answer(x *exchange.Exchange) (goesOn bool) {
 	if x.Crowded() {
 		x.Keep()

@@ -19,11 +19,11 @@ import (
 // pumpMost is how many pieces of one stream are written in a row before others have their turn.
 const pumpMost = 8
 
-// stream is a response that streams. From its beginning to its end it, and with it the connection, belongs to the
-// connection's loop, which looks at it when more of the body has come (nanobus.BodyReader.TryRead), when the client has
-// taken what waits for it (EPOLLOUT), and when it is to end. In between it waits, without a goroutine, a timer or
-// a buffer. What the client hasn't taken is kept here, and no more is read before it has: the sender gets no
-// credit for that.
+// stream is a response that streams. From its beginning to its end it, and with it the connection,
+// belongs to the connection's loop, which looks at it when more of the body has come
+// (nanobus.BodyReader.TryRead), when the client has taken what waits for it (EPOLLOUT), and when it
+// is to end. In between it waits, without a goroutine, a timer or a buffer. What the client hasn't
+// taken is kept here, and no more is read before it has: the sender gets no credit for that.
 type stream struct {
 	http1.BodyFramer
 
@@ -160,8 +160,8 @@ func (l *loop) write(c *conn, x *exchange.Exchange) {
 	}
 }
 
-// waits reports whether the head is to wait for the first byte of the body, and if so, has the loop look again when it
-// has waited.
+// waits reports whether the head is to wait for the first byte of the body, and if so, has the loop
+// look again when it has waited.
 func (s *stream) waits() bool {
 	if s.waited == nil {
 		s.waited = new(atomic.Bool)
@@ -182,7 +182,8 @@ func (c *conn) put(s *stream, piece []byte) (goesOn bool) {
 	return c.send(s, piece, nil)
 }
 
-// begin writes the head, what of the body came with it, and a first piece, framed. The result is send's.
+// begin writes the head, what of the body came with it, and a first piece, framed. The result is
+// send's.
 func (c *conn) begin(s *stream, piece []byte) (goesOn bool) {
 	c.head(s.x)
 	s.head = len(s.x.Out)
@@ -195,8 +196,8 @@ func (c *conn) begin(s *stream, piece []byte) (goesOn bool) {
 	return goesOn
 }
 
-// send writes a and b and keeps what the system doesn't take. It returns true if that is nothing, and the stream goes
-// on.
+// send writes a and b and keeps what the system doesn't take. It returns true if that is nothing,
+// and the stream goes on.
 func (c *conn) send(s *stream, a, b []byte) (goesOn bool) {
 	all := len(a) + len(b)
 	if all == 0 {

@@ -24,8 +24,8 @@ type AccessLog struct {
 // slowLines is how many lines slow requests have in a second at most.
 const slowLines = 100
 
-// accessLog writes a line for a request when it is over: for all of a quiet system, for a sample of a busy one. The
-// writer never blocks (package logging).
+// accessLog writes a line for a request when it is over: for all of a quiet system, for a sample of
+// a busy one. The writer never blocks (package logging).
 type accessLog struct {
 	log      zerolog.Logger
 	combined io.Writer // nil: JSON to log
@@ -50,8 +50,8 @@ func newAccessLog(log zerolog.Logger, o AccessLog) *accessLog {
 	return a
 }
 
-// finished writes a line for a request that has ended, if it is to have one. size is how many bytes of the body the
-// system has taken.
+// finished writes a line for a request that has ended, if it is to have one. size is how many bytes
+// of the body the system has taken.
 func (a *accessLog) finished(x *Exchange, size int64, now time.Duration, end End) {
 	slow := now-x.began() > a.slower
 	rate := &a.sampled
@@ -69,7 +69,8 @@ func (a *accessLog) finished(x *Exchange, size int64, now time.Duration, end End
 	a.write(x, size, now, end, slow, stands)
 }
 
-// lineRate lets through so many lines per second. Each stands for all requests since the one before.
+// lineRate lets through so many lines per second. Each stands for all requests since the one
+// before.
 type lineRate struct {
 	rate int64 // lines per second; 0: none
 
@@ -172,8 +173,8 @@ func (x *Exchange) client() []byte {
 	return x.peer.Text // refused before anybody asked who it is
 }
 
-// path is what may be logged of the target: no query, and no name and password of an absolute one, which are there
-// as long as the target wasn't brought to its form.
+// path is what may be logged of the target: no query, and no name and password of an absolute one,
+// which are there as long as the target wasn't brought to its form.
 func (x *Exchange) path() []byte { return pathOf(x.msg.Path) }
 
 func pathOf(target []byte) []byte {
@@ -197,9 +198,9 @@ func pathOf(target []byte) []byte {
 	return nil
 }
 
-// plain is what a client has sent as it is shown: as it is if it is printable ASCII, else with the other bytes
-// percent-encoded, which means the same in a path and does nothing to a terminal. It may lie in scratch, whose rest is
-// returned.
+// plain is what a client has sent as it is shown: as it is if it is printable ASCII, else with the
+// other bytes percent-encoded, which means the same in a path and does nothing to a terminal. It
+// may lie in scratch, whose rest is returned.
 func plain(b, scratch []byte) (shown, rest []byte) {
 	clean := true
 	for _, c := range b {

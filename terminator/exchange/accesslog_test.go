@@ -129,7 +129,8 @@ func ended(t *testing.T) *Exchange {
 	}
 }
 
-// Whatever a client sends: one request is one line, valid JSON or valid in the combined form, of printable ASCII.
+// Whatever a client sends: one request is one line, valid JSON or valid in the combined form, of
+// printable ASCII.
 func FuzzAccessLog_OneLine(f *testing.F) {
 	for _, s := range []string{
 		"/", "/a\nb", "/\"},{\"x\":1", "/\x1b[2J", "/\xff\xfe", "/\u009b2J", "/\u2028", "/a?q=secret", "/%0d%0a", `\`, `/a\"`, "\x00", "* b",

@@ -8,8 +8,8 @@ import (
 	"nanofront/nanobus"
 )
 
-// answer responds with what the call has brought, or tries once more. It returns true if the connection is the
-// caller's and goes on.
+// answer responds with what the call has brought, or tries once more. It returns true if the
+// connection is the caller's and goes on.
 func (x *Exchange) answer() (goesOn bool) {
 	defer x.contain(&goesOn)
 	f, call := x.front, x.call
@@ -98,8 +98,8 @@ func (x *Exchange) leave() {
 	}
 }
 
-// answeredBy tells admission that the request was answered, with that status or 0. What a service refuses itself is no
-// fast answer.
+// answeredBy tells admission that the request was answered, with that status or 0. What a service
+// refuses itself is no fast answer.
 func (x *Exchange) answeredBy(status int) {
 	switch {
 	case !x.admitted:

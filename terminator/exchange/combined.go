@@ -5,8 +5,9 @@ import (
 	"time"
 )
 
-// writeCombined writes a line as the combined log of Apache and nginx has it. Who refers and the client's program are
-// left out ("-"), as all header fields are. Behind it is what that form has no place for, as name=value.
+// writeCombined writes a line as the combined log of Apache and nginx has it. Who refers and the
+// client's program are left out ("-"), as all header fields are. Behind it is what that form has no
+// place for, as name=value.
 func (a *accessLog) writeCombined(x *Exchange, size int64, now time.Duration, end End, slow bool, stands int64) {
 	scratch := scratches.Get().(*[]byte) //nolint:forcetypeassert // the pool has nothing else
 	b := append((*scratch)[:0], x.client()...)
@@ -92,7 +93,8 @@ func appendMillis(b []byte, name string, d time.Duration) []byte {
 	return strconv.AppendFloat(append(b, name...), millis(d), 'f', 3, 64)
 }
 
-// appendQuoted appends what a client has sent, with what doesn't belong between quotes percent-encoded.
+// appendQuoted appends what a client has sent, with what doesn't belong between quotes
+// percent-encoded.
 func appendQuoted(b, text []byte) []byte {
 	const digits = "0123456789ABCDEF"
 	for _, c := range text {

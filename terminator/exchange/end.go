@@ -27,8 +27,9 @@ var ends = [...]struct {
 // String is how the access log says it.
 func (e End) String() string { return ends[e].name }
 
-// Finish ends the exchange: it counts and logs it. head and body are how many bytes of the response's head and
-// body the system has taken. Neither x nor its response are to be used afterwards.
+// Finish ends the exchange: it counts and logs it. head and body are how many bytes of the
+// response's head and body the system has taken. Neither x nor its response are to be used
+// afterwards.
 func (x *Exchange) Finish(head, body int64, end End) {
 	f := x.front
 	x.note.Store(0)
@@ -55,8 +56,8 @@ func (x *Exchange) Finish(head, body int64, end End) {
 	}
 }
 
-// measure counts the request for the goals of its route and service. How long a client takes to send a body, or to
-// take one, is its own affair, and how long a held one is held is the handler's.
+// measure counts the request for the goals of its route and service. How long a client takes to
+// send a body, or to take one, is its own affair, and how long a held one is held is the handler's.
 func (x *Exchange) measure(now time.Duration, end End) {
 	if x.up == nil || x.heldAt != 0 {
 		return

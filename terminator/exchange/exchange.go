@@ -12,9 +12,9 @@ import (
 	"nanofront/terminator/forwarded"
 )
 
-// Responder is the driver's side of an exchange. One of the first three is called, once, on any goroutine,
-// which may be one that reads a link: it must not block. Each reports whether the connection is the caller's
-// and goes on.
+// Responder is the driver's side of an exchange. One of the first three is called, once, on any
+// goroutine, which may be one that reads a link: it must not block. Each reports whether the
+// connection is the caller's and goes on.
 type Responder interface {
 	// Answer writes x.Response.
 	Answer(x *Exchange) (goesOn bool)
@@ -28,8 +28,8 @@ type Responder interface {
 	Next()
 }
 
-// Exchange is one request on its way, and its response. Exchanges are used again, so that a request allocates
-// nothing.
+// Exchange is one request on its way, and its response. Exchanges are used again, so that a request
+// allocates nothing.
 type Exchange struct {
 	// Response is there when the Responder is called.
 	Response Response
@@ -38,7 +38,8 @@ type Exchange struct {
 	// Close says that the connection ends with the response.
 	Close bool
 
-	// Out is memory for the driver to write the response in. Some of it is kept for the next exchange.
+	// Out is memory for the driver to write the response in. Some of it is kept for the next
+	// exchange.
 	Out []byte
 
 	front *Front
@@ -91,9 +92,9 @@ const keepRequest = 16 << 10
 
 var pool sync.Pool
 
-// Take returns an exchange for a request whose first byte came at firstByte (Front.Now), from peer, on a
-// connection that to responds to. note gets the correlation id of the call while that is under way, for
-// whoever watches the client.
+// Take returns an exchange for a request whose first byte came at firstByte (Front.Now), from peer,
+// on a connection that to responds to. note gets the correlation id of the call while that is under
+// way, for whoever watches the client.
 func (f *Front) Take(to Responder, peer *forwarded.Peer, note *atomic.Uint64, firstByte int64) *Exchange {
 	x, ok := pool.Get().(*Exchange)
 	if !ok {
@@ -142,16 +143,18 @@ func (x *Exchange) release() {
 // Keep makes the response valid beyond the Responder's return, until Finish.
 func (x *Exchange) Keep() { x.call.Keep() }
 
-// inRow is how many responses a goroutine that ends calls writes in a row: half a millisecond's worth. A batch of replies
-// fits: with 64, three quarters of a full one went through the loops' queues, and one hop cost 0.3 µs (4 %) more.
+// inRow is how many responses a goroutine that ends calls writes in a row: half a millisecond's
+// worth. A batch of replies fits: with 64, three quarters of a full one went through the loops'
+// queues, and one hop cost 0.3 µs (4 %) more.
 const inRow = 256
 
-// Crowded reports whether the goroutine that brings the answer has brought so many just now that this one is somebody
-// else's to write: all that comes on a link waits for it.
+// Crowded reports whether the goroutine that brings the answer has brought so many just now that
+// this one is somebody else's to write: all that comes on a link waits for it.
 func (x *Exchange) Crowded() bool { return x.call.Nth >= inRow }
 
-// Begun says that the head of a response that streams is written, with what of the body came with it. All that only
-// those need is let go, so that a quiet stream costs little: of Response only Status is left.
+// Begun says that the head of a response that streams is written, with what of the body came with
+// it. All that only those need is let go, so that a quiet stream costs little: of Response only
+// Status is left.
 func (x *Exchange) Begun() {
 	x.msg = httpmsg.Request{
 		Method: bytes.Clone(x.msg.Method), Path: bytes.Clone(x.msg.Path), Client: bytes.Clone(x.msg.Client),

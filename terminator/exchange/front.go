@@ -68,8 +68,8 @@ func New(o Options) *Front {
 // Now is the time by which an exchange's stages are measured, in ns.
 func (f *Front) Now() int64 { return int64(f.bus.Now()) }
 
-// Spare reports whether a request that may be repeated may be sent to another instance, as the one that has it is
-// silent: within the budget of retries.
+// Spare reports whether a request that may be repeated may be sent to another instance, as the one
+// that has it is silent: within the budget of retries.
 func (f *Front) Spare() bool {
 	if !f.retries.Take(f.bus.Now()) {
 		f.metrics.retryBudget.Inc()
@@ -81,7 +81,8 @@ func (f *Front) Spare() bool {
 // Tick is to be called about once a second.
 func (f *Front) Tick() { f.retries.Mark(f.bus.Now()) }
 
-// Abandon ends the call with that correlation id, whose client has gone, if it is still under way or held.
+// Abandon ends the call with that correlation id, whose client has gone, if it is still under way
+// or held.
 func (f *Front) Abandon(call uint64) {
 	if !f.bus.Abort(call) && f.holder != nil {
 		f.holder.Abandon(call)
@@ -99,7 +100,8 @@ func (f *Front) Panicked(p any) {
 	}
 }
 
-// written adds the times of the last stage, and of the whole. firstByte and replied are as of Now, as is now.
+// written adds the times of the last stage, and of the whole. firstByte and replied are as of Now,
+// as is now.
 func (f *Front) written(now time.Duration, firstByte, replied int64) {
 	f.metrics.stageWrite.Observe(now - time.Duration(replied))
 	if firstByte != 0 {

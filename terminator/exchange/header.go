@@ -33,7 +33,8 @@ func (h *requestHeader) reset() {
 	h.xOther = h.xOther[:0]
 }
 
-// read sorts the fields of a head, whose grammar the scanner has made sure of. All slices alias head.
+// read sorts the fields of a head, whose grammar the scanner has made sure of. All slices alias
+// head.
 func (h *requestHeader) read(head []byte, fields []http1.Place) {
 	for _, at := range fields {
 		h.sort(at.Cut(head))
@@ -131,8 +132,9 @@ func (h *requestHeader) sort(name, value []byte) {
 	h.fields = append(h.fields, httpmsg.Field{Name: name, Value: value})
 }
 
-// sortX is sort for X-Request-Id and all that begins with X-Forwarded. It reports whether the field is one of these.
-// A backend that makes variables of names takes "X_Forwarded.For" for X-Forwarded-For: such are dropped.
+// sortX is sort for X-Request-Id and all that begins with X-Forwarded. It reports whether the field
+// is one of these. A backend that makes variables of names takes "X_Forwarded.For" for
+// X-Forwarded-For: such are dropped.
 func (h *requestHeader) sortX(name, value []byte) bool {
 	const family = "x-forwarded"
 	switch {

@@ -7,7 +7,8 @@ import (
 	"nanofront/nanobus"
 )
 
-// Holder keeps exchanges that handlers hold, each until it calls one of Resume, TimeOut and Leave, once.
+// Holder keeps exchanges that handlers hold, each until it calls one of Resume, TimeOut and Leave,
+// once.
 type Holder interface {
 	// Hold takes x over, if it is Kept. It may be answered before Hold has returned.
 	Hold(x *Exchange, h Hold) Verdict
@@ -35,8 +36,8 @@ const (
 // keepOut is how much of its memory to write in an exchange keeps while it is held.
 const keepOut = 1 << 10
 
-// hold gives all back that a request under way takes, and leaves the exchange to the holder. What was the handler's
-// time until now is what the request has taken.
+// hold gives all back that a request under way takes, and leaves the exchange to the holder. What
+// was the handler's time until now is what the request has taken.
 func (x *Exchange) hold() (goesOn bool) {
 	call := x.call
 	x.answerer()
@@ -56,7 +57,8 @@ func (x *Exchange) hold() (goesOn bool) {
 	}
 }
 
-// pack keeps of the request and of its memory only what the end needs, for it may be long until then.
+// pack keeps of the request and of its memory only what the end needs, for it may be long until
+// then.
 func (x *Exchange) pack() {
 	x.wantsHTML = x.header.fields.PrefersHTML()
 	parts := [...]*[]byte{&x.msg.Method, &x.msg.Path, &x.msg.Client, &x.requestID, &x.call.Payload}

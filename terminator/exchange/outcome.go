@@ -31,7 +31,8 @@ const (
 	clientGone
 )
 
-// serverMethods is the field Allow for aboutServer: what is passed on to handlers. Others may be as well, the routes say.
+// serverMethods is the field Allow for aboutServer: what is passed on to handlers. Others may be as
+// well, the routes say.
 var serverMethods = []byte("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
 
 // outcomes is the one table from cause to status. The text is for the client:

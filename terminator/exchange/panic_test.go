@@ -41,7 +41,8 @@ func (n *noter) Drop(x *Exchange) bool   { return n.note(x, "drop") }
 func (*noter) Held(*Exchange)            {}
 func (*noter) Next()                     {}
 
-// A panic of the front's own costs one request and no more: it gets a 500, or, if it has been answered, is dropped.
+// A panic of the front's own costs one request and no more: it gets a 500, or, if it has been
+// answered, is dropped.
 func TestExchange_Panic(t *testing.T) {
 	for name, c := range map[string]struct {
 		broken bool // the routing

@@ -12,7 +12,8 @@ import (
 var (
 	fieldJSON = httpmsg.Field{Name: []byte("Content-Type"), Value: []byte("application/json")}
 	nameRetry = []byte("Retry-After")
-	// retryAfter differs from response to response, so that those who are refused together don't come back together.
+	// retryAfter differs from response to response, so that those who are refused together don't
+	// come back together.
 	retryAfter = [...][]byte{[]byte("1"), []byte("2"), []byte("3")}
 	nameAllow  = []byte("Allow")
 )
@@ -51,9 +52,9 @@ func (x *Exchange) refuse(o outcome) (goesOn bool) {
 	return x.say(outcomes[o].status, fields, body)
 }
 
-// Fault refuses a request whose bytes are not acceptable, in its head or later on. The connection ends with the
-// response, as it isn't known where the next request begins. head says that the method is HEAD, as far as that has
-// come; it doesn't matter if Read was called.
+// Fault refuses a request whose bytes are not acceptable, in its head or later on. The connection
+// ends with the response, as it isn't known where the next request begins. head says that the
+// method is HEAD, as far as that has come; it doesn't matter if Read was called.
 func (x *Exchange) Fault(fault http1.Fault, head bool) (goesOn bool) {
 	x.count()
 	if x.requestID == nil {
@@ -81,7 +82,8 @@ func (x *Exchange) TooLarge() (goesOn bool) {
 // Gone ends a request whose client has gone before it was sent.
 func (x *Exchange) Gone() (goesOn bool) { return x.refuse(clientGone) }
 
-// Broken refuses for a stream that its handler has broken off before the first byte, in Responder.Begin.
+// Broken refuses for a stream that its handler has broken off before the first byte, in
+// Responder.Begin.
 func (x *Exchange) Broken(err error) (goesOn bool) { return x.badReply(err) }
 
 // say answers with a response of the front's own.
@@ -105,8 +107,8 @@ func (x *Exchange) responding() {
 	}
 }
 
-// appendErrorBody appends the body that all error responses share. text has nothing that JSON would have to
-// escape but quotes.
+// appendErrorBody appends the body that all error responses share. text has nothing that JSON would
+// have to escape but quotes.
 func appendErrorBody(dst []byte, text string) []byte {
 	dst = append(dst, `{"error":`...)
 	return append(strconv.AppendQuote(dst, text), '}', '\n')

@@ -22,8 +22,9 @@ var (
 	nameForwarded = []byte("forwarded")
 )
 
-// Read takes over the head of a request in HTTP/1, which the scanner has found in order: request line and header
-// section, without empty lines before it, and what is where in it. The bytes are copied.
+// Read takes over the head of a request in HTTP/1, which the scanner has found in order: request
+// line and header section, without empty lines before it, and what is where in it. The bytes are
+// copied.
 func (x *Exchange) Read(head []byte, at *http1.Head) {
 	x.request = append(x.request[:0], head...)
 	x.read(x.request, at)
@@ -64,8 +65,8 @@ func (x *Exchange) identified() {
 	x.requestID = x.madeID[:]
 }
 
-// Route finds where the request goes, and whether a body of that length, -1 if it isn't known, may go there. If
-// not, it returns false, and the request is to be refused with Refuse.
+// Route finds where the request goes, and whether a body of that length, -1 if it isn't known, may
+// go there. If not, it returns false, and the request is to be refused with Refuse.
 func (x *Exchange) Route(length int64) bool {
 	x.count()
 	x.outcome = x.route()
@@ -75,7 +76,8 @@ func (x *Exchange) Route(length int64) bool {
 	return x.outcome == answered
 }
 
-// Expected is Route's second half for a request whose body has still to come: whether it is worth waiting for.
+// Expected is Route's second half for a request whose body has still to come: whether it is worth
+// waiting for.
 func (x *Exchange) Expected() bool {
 	switch {
 	case x.up.service.Live() == 0:

@@ -18,15 +18,15 @@ const (
 	NotSaid = -2
 )
 
-// Response is what a driver writes: in order, and without whatever concerns a connection. It is valid until
-// Exchange.Finish.
+// Response is what a driver writes: in order, and without whatever concerns a connection. It is
+// valid until Exchange.Finish.
 type Response struct {
 	Status int
-	// Fields are to be sent as they are; names are in lower case, and may be written to. The request's id is
-	// the driver's to add, as is the date.
+	// Fields are to be sent as they are; names are in lower case, and may be written to. The
+	// request's id is the driver's to add, as is the date.
 	Fields httpmsg.Fields
-	// Length is what to say of the body's length in bytes, NotKnown or NotSaid. It may be more than there is to
-	// send, in an answer to HEAD.
+	// Length is what to say of the body's length in bytes, NotKnown or NotSaid. It may be more than
+	// there is to send, in an answer to HEAD.
 	Length int64
 	// Body is to be sent behind the head, before what streams.
 	Body []byte
@@ -102,7 +102,8 @@ func (x *Exchange) respond() bool {
 	return true
 }
 
-// mendStatus sees to it that a handler's reply has a registered status, and tells of one that had none.
+// mendStatus sees to it that a handler's reply has a registered status, and tells of one that had
+// none.
 func (x *Exchange) mendStatus() {
 	status := registered(x.reply.Status)
 	if status == x.reply.Status {
@@ -116,8 +117,8 @@ func (x *Exchange) mendStatus() {
 	x.reply.Status = status
 }
 
-// registered is status, from 200 to 599, if that is registered, and else the x00 of its class, which RFC 9110
-// section 15 has clients take it for.
+// registered is status, from 200 to 599, if that is registered, and else the x00 of its class,
+// which RFC 9110 section 15 has clients take it for.
 func registered(status int) int {
 	if http.StatusText(status) == "" {
 		status -= status % 100

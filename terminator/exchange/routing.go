@@ -177,8 +177,9 @@ func (f *Front) awaitLinks(r *routing, instances []nanobus.Instance) {
 	}
 }
 
-// bonusOf is by how many eighths of a limit that is used up a route's requests are let in sooner or later than others. An
-// overloaded service that has work for all of its places left has none for those that come last.
+// bonusOf is by how many eighths of a limit that is used up a route's requests are let in sooner or
+// later than others. An overloaded service that has work for all of its places left has none for
+// those that come last.
 func bonusOf(priority string) int64 {
 	switch priority {
 	case registry.PriorityHealth:

@@ -12,8 +12,9 @@ import (
 	"nanofront/terminator/http1"
 )
 
-// Serve is Read, Route and Start for a request that is there whole: a head, with what is where in it, and
-// behind it a body of so many bytes. With b it goes out when that is flushed. The result is Start's.
+// Serve is Read, Route and Start for a request that is there whole: a head, with what is where in
+// it, and behind it a body of so many bytes. With b it goes out when that is flushed. The result is
+// Start's.
 func (x *Exchange) Serve(b *nanobus.Batch, request []byte, at *http1.Head, body int) (goesOn bool) {
 	defer x.contain(&goesOn)
 	x.request = append(x.request[:0], request...)
@@ -26,8 +27,9 @@ func (x *Exchange) Serve(b *nanobus.Batch, request []byte, at *http1.Head, body 
 	return x.start1(b)
 }
 
-// TurnAway is Serve for a request that is refused before anything is done for it: the front itself has too much to do.
-// Only what its response needs is looked for, its id and whether the connection goes on.
+// TurnAway is Serve for a request that is refused before anything is done for it: the front itself
+// has too much to do. Only what its response needs is looked for, its id and whether the connection
+// goes on.
 func (x *Exchange) TurnAway(request []byte, at *http1.Head, body int) (goesOn bool) {
 	defer x.contain(&goesOn)
 	x.request = append(x.request[:0], request[:len(request)-body]...)
@@ -41,8 +43,9 @@ func (x *Exchange) TurnAway(request []byte, at *http1.Head, body int) (goesOn bo
 	return x.refuse(lagging)
 }
 
-// Start sends a request that has been read and routed, with the whole of its body, which must stay as it is until
-// the Responder is called. It returns true if that has already happened and the connection goes on.
+// Start sends a request that has been read and routed, with the whole of its body, which must stay
+// as it is until the Responder is called. It returns true if that has already happened and the
+// connection goes on.
 func (x *Exchange) Start(body []byte) (goesOn bool) {
 	defer x.contain(&goesOn)
 	x.msg.Body = body
@@ -69,8 +72,8 @@ func (x *Exchange) enter() bool {
 	return false
 }
 
-// gatheredBonus is for a request that found a place when its body began to come, and whose body has been gathered
-// since: a body that has come is thrown away only if very many have come together.
+// gatheredBonus is for a request that found a place when its body began to come, and whose body has
+// been gathered since: a body that has come is thrown away only if very many have come together.
 const gatheredBonus = 1
 
 func (x *Exchange) start1(b *nanobus.Batch) (goesOn bool) {
@@ -85,9 +88,10 @@ func (x *Exchange) start1(b *nanobus.Batch) (goesOn bool) {
 	return false // the connection is the call's now
 }
 
-// Upload is Start for a request whose body is only begun, with length bytes in all, or -1 if that isn't known: the
-// rest is to be written to the result, which the caller must end. Nil: the Responder was called; goesOn is as for
-// Start. The request is not tried again, for its body is gone.
+// Upload is Start for a request whose body is only begun, with length bytes in all, or -1 if that
+// isn't known: the rest is to be written to the result, which the caller must end. Nil: the
+// Responder was called; goesOn is as for Start. The request is not tried again, for its body is
+// gone.
 func (x *Exchange) Upload(begin []byte, length int64) (w *nanobus.BodyWriter, goesOn bool) {
 	defer x.contain(&goesOn)
 	if !x.enter() {
@@ -115,8 +119,8 @@ const (
 	StopGone          // the client has gone
 )
 
-// Stop gives up an upload: the handler is told, and the client refused, unless it has been answered just now. fault is
-// for StopFault.
+// Stop gives up an upload: the handler is told, and the client refused, unless it has been answered
+// just now. fault is for StopFault.
 func (x *Exchange) Stop(w *nanobus.BodyWriter, why Stop, fault http1.Fault) {
 	x.stop.Store(uint32(why)<<8 | uint32(fault))
 	w.Break(nanobus.CodeCancelled, "the client's body is incomplete")
@@ -148,8 +152,8 @@ func (x *Exchange) prepare() time.Duration {
 	return x.up.timeout
 }
 
-// recognize has a write that its handler knows again, by its key, repeated if need be. It goes where the key says, as
-// its client's repeats do: the handler may remember it in its own memory.
+// recognize has a write that its handler knows again, by its key, repeated if need be. It goes
+// where the key says, as its client's repeats do: the handler may remember it in its own memory.
 func (x *Exchange) recognize() {
 	key := headerField(x, "idempotency-key")
 	if len(key) == 0 {
@@ -176,8 +180,9 @@ func (x *Exchange) launch(b *nanobus.Batch, budget time.Duration) (err error) {
 	return err
 }
 
-// AppendTo implements nanobus.Payload. It is called when the call has its id and the request hasn't left, which
-// is the last moment at which that can be noted: afterwards the call may end at any time.
+// AppendTo implements nanobus.Payload. It is called when the call has its id and the request hasn't
+// left, which is the last moment at which that can be noted: afterwards the call may end at any
+// time.
 func (x *Exchange) AppendTo(dst []byte) []byte {
 	x.note.Store(x.call.ID())
 	return x.msg.AppendTo(dst)
@@ -191,8 +196,8 @@ func (x *Exchange) done() {
 	}
 }
 
-// again returns nil if a request that failed with err may be sent once more. The link stays in call, so that
-// another is preferred.
+// again returns nil if a request that failed with err may be sent once more. The link stays in
+// call, so that another is preferred.
 func (x *Exchange) again(err error) error {
 	f := x.front
 	known := x.call.Repeat == nanobus.RepeatRemembered && errors.Is(err, nanobus.ErrLinkDown)

@@ -21,8 +21,9 @@ type Slow struct {
 // slowKept is how many of the latest slow requests are kept.
 const slowKept = 1024
 
-// slowest keeps requests that took longer than nearly all lately. What that is, is set anew at each look, so that
-// about one in a hundred is kept; until somebody has looked, none is. A request that isn't slow costs a load.
+// slowest keeps requests that took longer than nearly all lately. What that is, is set anew at each
+// look, so that about one in a hundred is kept; until somebody has looked, none is. A request that
+// isn't slow costs a load.
 type slowest struct {
 	above atomic.Int64 // ns
 

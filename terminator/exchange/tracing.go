@@ -80,8 +80,8 @@ func (t *traced) sort(name, value []byte) {
 	}
 }
 
-// begin decides which trace the request is part of, and whether that is sampled. Only a trusted proxy's word is taken:
-// of a stranger's trace there is a link.
+// begin decides which trace the request is part of, and whether that is sampled. Only a trusted
+// proxy's word is taken: of a stranger's trace there is a link.
 func (x *Exchange) beginTrace() {
 	t, f := x.trace, x.front
 	p, ok := trace.Parent{}, false
@@ -136,7 +136,8 @@ func (x *Exchange) traceID() []byte {
 	return x.trace.value[len("00-"):35]
 }
 
-// endTrace records the request if it is sampled, and has its trace kept if it was slow or has failed.
+// endTrace records the request if it is sampled, and has its trace kept if it was slow or has
+// failed.
 func (x *Exchange) endTrace(now time.Duration, end End) {
 	t, tracing := x.trace, x.front.tracing
 	r := trace.Record{Trace: t.goesOn.Trace, Sampled: t.goesOn.Sampled}
@@ -172,8 +173,8 @@ func (x *Exchange) endTrace(now time.Duration, end End) {
 	tracing.Recorder.Keep(&r, ask)
 }
 
-// tookUntil is for how long a client has waited, but for what it has waited for: the rest of a stream, or something to
-// happen.
+// tookUntil is for how long a client has waited, but for what it has waited for: the rest of a
+// stream, or something to happen.
 func (x *Exchange) tookUntil(now time.Duration) time.Duration {
 	switch received := x.call.Received; {
 	case x.heldAt != 0:

@@ -360,7 +360,8 @@ func FuzzResolve(f *testing.F) {
 		if v.Client.IsValid() && v.Client.String() != string(v.ClientText) {
 			t.Fatalf("client %v with the text %q", v.Client, v.ClientText)
 		}
-		// What we send on, the next terminator must understand, if it trusts us, and see the same client.
+		// What we send on, the next terminator must understand, if it trusts us, and see the same
+		// client.
 		for _, next := range []*Request{
 			{XFor: [][]byte{v.XFor}, XProto: [][]byte{v.XProto}, XHost: [][]byte{v.XHost}},
 			{Forwarded: [][]byte{v.Forwarded}},

@@ -43,9 +43,10 @@ func (l *hops) add() *hop {
 	return node
 }
 
-// parseXFor takes the values of X-Forwarded-For: IP addresses, some proxies' with a port, or "unknown", separated by
-// commas; empty items are none (RFC 9110 section 5.6.1). What is left of an item that is none of these is given up with
-// it. It can only have come through the proxies to its right, so it is theirs that count.
+// parseXFor takes the values of X-Forwarded-For: IP addresses, some proxies' with a port, or
+// "unknown", separated by commas; empty items are none (RFC 9110 section 5.6.1). What is left of an
+// item that is none of these is given up with it. It can only have come through the proxies to its
+// right, so it is theirs that count.
 func (l *hops) parseXFor(values [][]byte) {
 	for _, value := range values {
 		for more := true; more; {
@@ -62,9 +63,10 @@ func (l *hops) parseXFor(values [][]byte) {
 	}
 }
 
-// takeX adds the values of X-Forwarded-Proto and -Host. There is no standard for how several proxies share them. One value is
-// the client's, which everybody since has passed on. As many values as hops belong to them one by one. Of any other number only
-// the last is known to come from the trusted peer.
+// takeX adds the values of X-Forwarded-Proto and -Host. There is no standard for how several
+// proxies share them. One value is the client's, which everybody since has passed on. As many
+// values as hops belong to them one by one. Of any other number only the last is known to come from
+// the trusted peer.
 func (l *hops) takeX(protos, hosts [][]byte) {
 	l.spread(protos, false)
 	l.spread(hosts, true)
@@ -117,12 +119,13 @@ func (n *hop) say(item []byte, host bool) bool {
 	return true
 }
 
-// parseForwarded takes the values of Forwarded (RFC 7239 section 4). A value that breaks the grammar is given up with
-// all before it, and whole, as an open quote may have swallowed any part of it; first is the index of the first that
-// wasn't. Beyond the grammar it wants no parameter twice in an element.
+// parseForwarded takes the values of Forwarded (RFC 7239 section 4). A value that breaks the
+// grammar is given up with all before it, and whole, as an open quote may have swallowed any part
+// of it; first is the index of the first that wasn't. Beyond the grammar it wants no parameter
+// twice in an element.
 //
-// An element without for is a hop whose address isn't known, as for=unknown, unless none has one: then there is no list
-// but what the last element says, that of the nearest proxy.
+// An element without for is a hop whose address isn't known, as for=unknown, unless none has one:
+// then there is no list but what the last element says, that of the nearest proxy.
 func (l *hops) parseForwarded(values [][]byte) (first int) {
 	for i, value := range values {
 		if !l.parseForwardedValue(value) {
@@ -159,7 +162,8 @@ func (l *hops) parseForwardedValue(b []byte) bool {
 	}
 }
 
-// parseElement parses pairs separated by ';' up to a ',', white space or the end, and returns how many, and what follows.
+// parseElement parses pairs separated by ';' up to a ',', white space or the end, and returns how
+// many, and what follows.
 func parseElement(b []byte, node *hop) (pairs int, rest []byte, ok bool) {
 	const (
 		seenFor uint8 = 1 << iota
@@ -224,7 +228,8 @@ func parseElement(b []byte, node *hop) (pairs int, rest []byte, ok bool) {
 	}
 }
 
-// parseValue parses a token or a quoted-string, whose escapes stay in the value (RFC 9110 section 5.6.4).
+// parseValue parses a token or a quoted-string, whose escapes stay in the value (RFC 9110 section
+// 5.6.4).
 func parseValue(b []byte) (value []byte, escapes bool, rest []byte, ok bool) {
 	if len(b) > 0 && b[0] == '"' {
 		for i := 1; i < len(b); i++ {
@@ -250,7 +255,8 @@ func parseValue(b []byte) (value []byte, escapes bool, rest []byte, ok bool) {
 	return b[:n], false, b[n:], n > 0
 }
 
-// unescape returns a copy of value without its escapes. It allocates: nothing that we look for needs one.
+// unescape returns a copy of value without its escapes. It allocates: nothing that we look for
+// needs one.
 func unescape(value []byte) []byte {
 	dst := make([]byte, 0, len(value))
 	for i := 0; i < len(value); i++ {
@@ -262,8 +268,8 @@ func unescape(value []byte) []byte {
 	return dst
 }
 
-// parseNode parses nodename [":" node-port] (RFC 7239 section 6). The address is invalid for "unknown" and
-// obfuscated names.
+// parseNode parses nodename [":" node-port] (RFC 7239 section 6). The address is invalid for
+// "unknown" and obfuscated names.
 func parseNode(b []byte) (netip.Addr, bool) {
 	var name, port []byte
 	hasPort := false
@@ -318,8 +324,8 @@ func isPort(b []byte) bool {
 	return len(b) >= 1 && len(b) <= 5
 }
 
-// parseAddrPort parses an address as proxies write it into X-Forwarded-For: IPv4, IPv4:port, IPv6, [IPv6] or
-// [IPv6]:port.
+// parseAddrPort parses an address as proxies write it into X-Forwarded-For: IPv4, IPv4:port, IPv6,
+// [IPv6] or [IPv6]:port.
 func parseAddrPort(b []byte) netip.Addr {
 	if len(b) > 0 && b[0] == '[' || bytes.Count(b, []byte{':'}) == 1 {
 		host := b
@@ -342,13 +348,14 @@ func parseAddrPort(b []byte) netip.Addr {
 	return parseAddr(b)
 }
 
-// parseAddr is netip.ParseAddr without a copy to a string, and without zones, which mean nothing on another
-// machine.
+// parseAddr is netip.ParseAddr without a copy to a string, and without zones, which mean nothing on
+// another machine.
 func parseAddr(b []byte) netip.Addr {
 	if len(b) == 0 || len(b) > 45 || bytes.IndexByte(b, '%') >= 0 {
 		return netip.Addr{}
 	}
-	// The string lives for the call only: an Addr without a zone keeps none of it, and the error is dropped.
+	// The string lives for the call only: an Addr without a zone keeps none of it, and the error is
+	// dropped.
 	a, err := netip.ParseAddr(unsafe.String(&b[0], len(b)))
 	if err != nil {
 		return netip.Addr{}

@@ -8,15 +8,15 @@ import (
 
 // Policy is the set of proxies whose word about the client is taken. A nil policy trusts nobody.
 //
-// What it asks of a trusted proxy: that it sets, or strips, both X-Forwarded-* and Forwarded. Of a proxy that passes one of
-// them through from the client while it sets the other, X-Forwarded-For is believed and Forwarded ignored, as the former is what
-// nearly all set.
+// What it asks of a trusted proxy: that it sets, or strips, both X-Forwarded-* and Forwarded. Of a
+// proxy that passes one of them through from the client while it sets the other, X-Forwarded-For is
+// believed and Forwarded ignored, as the former is what nearly all set.
 type Policy struct {
 	prefixes []netip.Prefix
 }
 
-// NewPolicy takes networks (10.0.0.0/8, fd00::/8) and addresses (192.0.2.1), each with optional white space around.
-// None at all gives nil.
+// NewPolicy takes networks (10.0.0.0/8, fd00::/8) and addresses (192.0.2.1), each with optional
+// white space around. None at all gives nil.
 func NewPolicy(proxies []string) (*Policy, error) {
 	var p Policy
 	for _, text := range proxies {

@@ -10,8 +10,8 @@ import (
 // maxHops bounds the proxies that are told of. Of a longer list, only the near end counts.
 const maxHops = 32
 
-// Request is what Resolve goes by. The header values are looked at only if the peer is trusted; each
-// is a list of the values of all fields of that name, in their order.
+// Request is what Resolve goes by. The header values are looked at only if the peer is trusted;
+// each is a list of the values of all fields of that name, in their order.
 type Request struct {
 	Peer  Peer
 	HTTPS bool   // how the client, or the last proxy, spoke to us
@@ -20,8 +20,8 @@ type Request struct {
 	XFor, XProto, XHost, Forwarded [][]byte
 }
 
-// Values is what is known about the client, and the fields with which to tell the next hop. All slices are valid as
-// long as the request's and the scratch are.
+// Values is what is known about the client, and the fields with which to tell the next hop. All
+// slices are valid as long as the request's and the scratch are.
 type Values struct {
 	Client     netip.Addr // the nearest address that isn't a trusted proxy; invalid if that isn't known
 	ClientText []byte     // its text, or "unknown"
@@ -47,9 +47,10 @@ func schemeOf(https bool) []byte {
 	return schemeHTTP
 }
 
-// Resolve finds out who the client is, and composes what to send on: what a trusted peer said with the peer itself
-// appended, the peer alone otherwise. What can't be parsed of a trusted peer's list counts as absent. It appends to
-// scratch, which is returned for the next call, and allocates nothing but to grow it.
+// Resolve finds out who the client is, and composes what to send on: what a trusted peer said with
+// the peer itself appended, the peer alone otherwise. What can't be parsed of a trusted peer's list
+// counts as absent. It appends to scratch, which is returned for the next call, and allocates
+// nothing but to grow it.
 func Resolve(p *Policy, r *Request, scratch []byte) (Values, []byte) {
 	v := Values{
 		Client:     r.Peer.IP,
@@ -76,7 +77,8 @@ func takeOver(p *Policy, r *Request, v *Values, buf []byte) []byte {
 	if len(r.XFor) == 0 {
 		first = list.parseForwarded(r.Forwarded)
 	} else {
-		// Not "else if it can't be parsed": a client must not get its own Forwarded believed by spoiling the other.
+		// Not "else if it can't be parsed": a client must not get its own Forwarded believed by
+		// spoiling the other.
 		list.parseXFor(r.XFor)
 	}
 	fromX := list.n == 0 || len(r.XFor) > 0

@@ -3,14 +3,14 @@ package held
 import "time"
 
 const (
-	// drainEach is how far apart two answers are when all that is held is ended: a thousand clients come back in
-	// a quarter of a second, twenty thousand in five.
+	// drainEach is how far apart two answers are when all that is held is ended: a thousand clients
+	// come back in a quarter of a second, twenty thousand in five.
 	drainEach = 250 * time.Microsecond
 	drainStep = 10 * time.Millisecond
 )
 
-// Drain ends all that is held, and what is to be held from now on, as if its time were up: spread, so that the clients
-// don't all come back at once, over at most so long. It doesn't wait for that.
+// Drain ends all that is held, and what is to be held from now on, as if its time were up: spread,
+// so that the clients don't all come back at once, over at most so long. It doesn't wait for that.
 func (k *Keeper) Drain(most time.Duration) {
 	k.mu.Lock()
 	again := k.drained

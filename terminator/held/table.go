@@ -9,8 +9,8 @@ const (
 	// Tick is how late a timeout may be noticed.
 	Tick = 50 * time.Millisecond
 
-	// wheel is how many ticks there are until the wheel has turned once. What is due later stays in its place for
-	// further turns.
+	// wheel is how many ticks there are until the wheel has turned once. What is due later stays in
+	// its place for further turns.
 	wheel = 1 << 10
 )
 
@@ -25,8 +25,8 @@ type Item[O comparable, W any] struct {
 	prev, next *Item[O, W]
 }
 
-// Table is what is held, bounded in number. Whoever takes an item off it is the only one to have it. Times are since
-// whatever the caller likes, but must not go back by much.
+// Table is what is held, bounded in number. Whoever takes an item off it is the only one to have
+// it. Times are since whatever the caller likes, but must not go back by much.
 type Table[O comparable, W any] struct {
 	most int
 
@@ -42,7 +42,8 @@ func NewTable[O comparable, W any](most int) *Table[O, W] {
 	return &Table[O, W]{most: most, items: make(map[uint64]*Item[O, W])}
 }
 
-// Add holds an item for so long, until Take, or until it is due. False: there is no room, or the id is taken.
+// Add holds an item for so long, until Take, or until it is due. False: there is no room, or the id
+// is taken.
 func (t *Table[O, W]) Add(i *Item[O, W], now, timeout time.Duration) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()

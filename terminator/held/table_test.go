@@ -68,7 +68,8 @@ func TestTable_Owner(t *testing.T) {
 	}
 }
 
-// TestTable_Timeouts holds the wheel against what a list would say, over several turns and with pauses longer than one.
+// TestTable_Timeouts holds the wheel against what a list would say, over several turns and with
+// pauses longer than one.
 func TestTable_Timeouts(t *testing.T) {
 	h := NewTable[string, int](10_000)
 	rng := rand.New(rand.NewPCG(1, 2))

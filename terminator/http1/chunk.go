@@ -149,9 +149,9 @@ func (s *Scanner) extension(c byte) Fault {
 	return OK
 }
 
-// trailer takes one byte of the trailer section (RFC 9112 section 7.1.2), which has the form and the limits of a header
-// section. Its fields are dropped: RFC 9110 section 6.5.1 lets none be merged into the header section that isn't known to
-// allow it.
+// trailer takes one byte of the trailer section (RFC 9112 section 7.1.2), which has the form and
+// the limits of a header section. Its fields are dropped: RFC 9110 section 6.5.1 lets none be
+// merged into the header section that isn't known to allow it.
 func (s *Scanner) trailer(c byte) Fault {
 	if s.headBytes++; s.headBytes > s.limits.Head {
 		return FaultTrailersLarge

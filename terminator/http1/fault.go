@@ -1,7 +1,7 @@
 package http1
 
-// Fault is what is wrong with a request: an index into faults. It is one byte, as the check of each line
-// returns one.
+// Fault is what is wrong with a request: an index into faults. It is one byte, as the check of each
+// line returns one.
 type Fault uint8
 
 // The last three aren't the scanner's but for whoever reads: what the bytes that came don't show.
@@ -61,8 +61,8 @@ const (
 	FaultBodySlow
 )
 
-// faults is the one table from fault to status and reason. A reason is short and constant: shown to the
-// client and counted by.
+// faults is the one table from fault to status and reason. A reason is short and constant: shown to
+// the client and counted by.
 var faults = [...]struct {
 	status int
 	reason string

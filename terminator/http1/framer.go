@@ -1,6 +1,7 @@
 package http1
 
-// FramingRoom is how many bytes a piece of a body needs free in front of it and behind it, for its framing.
+// FramingRoom is how many bytes a piece of a body needs free in front of it and behind it, for its
+// framing.
 const FramingRoom = 16
 
 // BodyFramer frames a body that is written piece by piece.
@@ -9,8 +10,8 @@ type BodyFramer struct {
 	Chunked bool
 }
 
-// Take takes n bytes off what was announced, and returns how many of them are to be sent. What is more is a fault of
-// the handler's, and dropped.
+// Take takes n bytes off what was announced, and returns how many of them are to be sent. What is
+// more is a fault of the handler's, and dropped.
 func (f *BodyFramer) Take(n int) int {
 	if f.Left >= 0 {
 		n = int(min(int64(n), f.Left))
@@ -22,7 +23,8 @@ func (f *BodyFramer) Take(n int) int {
 // Full reports that all that was announced was taken.
 func (f *BodyFramer) Full() bool { return f.Left == 0 }
 
-// Frame returns the piece of n bytes that begins FramingRoom into buf, framed. buf has as much room behind it.
+// Frame returns the piece of n bytes that begins FramingRoom into buf, framed. buf has as much room
+// behind it.
 func (f *BodyFramer) Frame(buf []byte, n int) []byte {
 	if !f.Chunked {
 		return buf[FramingRoom : FramingRoom+n]

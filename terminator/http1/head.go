@@ -6,14 +6,15 @@ import (
 	"nanofront/internal/uri"
 )
 
-// maxMethod is far longer than any registered method. RFC 9110 section 9.1 asks for 501 where a method isn't known, and
-// the bus has one byte for its length.
+// maxMethod is far longer than any registered method. RFC 9110 section 9.1 asks for 501 where a
+// method isn't known, and the bus has one byte for its length.
 const maxMethod = 32
 
 // maxName is the longest name of a header field that the bus can carry.
 const maxName = 255
 
-// requestLine judges method SP request-target SP HTTP-version (RFC 9112 section 3). line has no control bytes.
+// requestLine judges method SP request-target SP HTTP-version (RFC 9112 section 3). line has no
+// control bytes.
 func (s *Scanner) requestLine(line []byte, h *Head) Fault {
 	m := 0
 	for m < len(line) && IsToken(line[m]) {
@@ -49,7 +50,8 @@ func (s *Scanner) requestLine(line []byte, h *Head) Fault {
 		}
 	}
 	target := rest[:t]
-	// Neither means anything to a gateway that has no tunnels and shows nobody's headers to anybody.
+	// Neither means anything to a gateway that has no tunnels and shows nobody's headers to
+	// anybody.
 	if (m == 7 && string(method) == "CONNECT") || (m == 5 && string(method) == "TRACE") {
 		return FaultMethodUnknown
 	}
@@ -91,8 +93,8 @@ func (s *Scanner) requestLine(line []byte, h *Head) Fault {
 	return OK
 }
 
-// normalPath is the length of the path of a target in origin-form that is in its form already, as nearly all are; 0, if
-// that isn't plain to see.
+// normalPath is the length of the path of a target in origin-form that is in its form already, as
+// nearly all are; 0, if that isn't plain to see.
 func normalPath(target []byte) int {
 	i, prev := 0, byte(0)
 	for i < len(target) && uri.IsPath(target[i]) && (target[i] != '.' || prev != '/') {
@@ -111,8 +113,8 @@ func normalPath(target []byte) int {
 	return path
 }
 
-// longMethod judges a request line of which more has come than the longest method; b is what follows s.carry. Without
-// this, a method without end would be a target that is too long.
+// longMethod judges a request line of which more has come than the longest method; b is what
+// follows s.carry. Without this, a method without end would be a target that is too long.
 func (s *Scanner) longMethod(b []byte) Fault {
 	var buf [maxMethod + 1]byte
 	begin := append(append(buf[:0], s.carry...), b[:len(buf)-len(s.carry)]...)
@@ -140,8 +142,8 @@ func (s *Scanner) noteHead(b []byte) {
 	}
 }
 
-// field judges one header field line (RFC 9112 section 5). line isn't empty, begins neither with SP nor HTAB,
-// and has no other control byte than HTAB.
+// field judges one header field line (RFC 9112 section 5). line isn't empty, begins neither with SP
+// nor HTAB, and has no other control byte than HTAB.
 func (s *Scanner) field(line []byte, h *Head) Fault {
 	s.fields++
 	if s.fields > s.limits.Fields {
@@ -193,8 +195,8 @@ func (s *Scanner) host(v []byte) Fault {
 	case !uri.ValidHost(v):
 		return FaultHost
 	case len(s.authority) > 0 && !s.sameAuthority(v):
-		// RFC 9112 section 3.2.2 lets the target win; a front that lets them differ hands its backend a
-		// choice of two hosts.
+		// RFC 9112 section 3.2.2 lets the target win; a front that lets them differ hands its
+		// backend a choice of two hosts.
 		return FaultHostDiffers
 	}
 	s.seen |= seenHost
@@ -222,8 +224,8 @@ func (s *Scanner) expect(v []byte) Fault {
 // maxLengthDigits keeps a Content-Length inside 63 bits.
 const maxLengthDigits = 18
 
-// contentLength takes 1*DIGIT without leading zeros, once. The list of equal values that RFC 9112 section 6.3
-// would allow to be mended is refused.
+// contentLength takes 1*DIGIT without leading zeros, once. The list of equal values that RFC 9112
+// section 6.3 would allow to be mended is refused.
 func (s *Scanner) contentLength(v []byte) Fault {
 	if s.seen&seenLength != 0 {
 		return FaultTwoLengths
@@ -243,8 +245,8 @@ func (s *Scanner) contentLength(v []byte) Fault {
 	return OK
 }
 
-// transferEncoding takes "chunked" alone. What RFC 9112 section 6.1 knows but this server doesn't is 501, what
-// would leave the end of the body unknown is 400.
+// transferEncoding takes "chunked" alone. What RFC 9112 section 6.1 knows but this server doesn't
+// is 501, what would leave the end of the body unknown is 400.
 func (s *Scanner) transferEncoding(v []byte) Fault {
 	switch {
 	case s.seen&version10 != 0:

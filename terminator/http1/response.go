@@ -19,7 +19,8 @@ const (
 // ResponseHead is the head of a response.
 type ResponseHead struct {
 	Status int
-	// Fields are written with names in their usual spelling, Content-Type, to which they are changed in place.
+	// Fields are written with names in their usual spelling, Content-Type, to which they are
+	// changed in place.
 	Fields    httpmsg.Fields
 	Length    int64  // Content-Length, or one of the constants above
 	RequestID []byte // X-Request-Id; nil: none

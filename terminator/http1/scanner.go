@@ -32,8 +32,8 @@ type Limits struct {
 	Body   int64 // bytes of a body, without chunk framing
 }
 
-// lineSlack is what a request line may have beside its target: 9 bytes of version and 2 spaces leave
-// 53 for the method, of which the longest registered has 17.
+// lineSlack is what a request line may have beside its target: 9 bytes of version and 2 spaces
+// leave 53 for the method, of which the longest registered has 17.
 const lineSlack = 64
 
 const (
@@ -80,21 +80,23 @@ const keepCarry = 512
 // Init sets the limits, which the scanner keeps a pointer to. It comes before all else.
 func (s *Scanner) Init(limits *Limits) { s.limits = limits }
 
-// ScanOne takes the next piece of the stream up to the end of the first request. It returns how many bytes that is, or
-// all of b if the request doesn't end there, and what is wrong; after a fault the scanner must not be used. b is
-// only read, and not kept. What the head has is noted in h, which has to be the same until the head is complete.
+// ScanOne takes the next piece of the stream up to the end of the first request. It returns how
+// many bytes that is, or all of b if the request doesn't end there, and what is wrong; after a
+// fault the scanner must not be used. b is only read, and not kept. What the head has is noted in
+// h, which has to be the same until the head is complete.
 func (s *Scanner) ScanOne(b []byte, h *Head) (int, Fault) { return s.advance(b, h, toRequest) }
 
-// ScanHead goes up to the end of the first request's head: n is that of its last byte if done, else all of b belongs
-// to the head, or to empty lines before it. The body is left to ScanBody.
+// ScanHead goes up to the end of the first request's head: n is that of its last byte if done, else
+// all of b belongs to the head, or to empty lines before it. The body is left to ScanBody.
 func (s *Scanner) ScanHead(b []byte, h *Head) (n int, done bool, _ Fault) {
 	n, v := s.advance(b, h, toHead)
 	return n, v == OK && n > 0 && (s.InBody() || s.state == stateBetween && !s.blank), v
 }
 
-// ScanBody takes the next run of the body off b, of which it uses up n bytes: data, which aliases b, and the framing
-// before it. Chunk extensions are ignored and trailer fields dropped, both after a look at their form (RFC 9112
-// section 7.1). When the scanner is Between, the body has ended, and b[n:] is the next request's.
+// ScanBody takes the next run of the body off b, of which it uses up n bytes: data, which aliases
+// b, and the framing before it. Chunk extensions are ignored and trailer fields dropped, both after
+// a look at their form (RFC 9112 section 7.1). When the scanner is Between, the body has ended, and
+// b[n:] is the next request's.
 func (s *Scanner) ScanBody(b []byte) (data []byte, n int, _ Fault) {
 	for n < len(b) && s.InBody() {
 		if s.state == stateFixed || s.state == stateData {
@@ -124,7 +126,8 @@ func (s *Scanner) advance(b []byte, h *Head, to extent) (i int, _ Fault) {
 			switch b[i] {
 			case '\r':
 				s.seen = 0 // what was seen of the request before
-				// RFC 9112 section 2.2 asks for at least one empty line before a request to be ignored.
+				// RFC 9112 section 2.2 asks for at least one empty line before a request to be
+				// ignored.
 				if s.blank {
 					return i, FaultBlankLines
 				}
@@ -224,19 +227,20 @@ func (s *Scanner) Expects() bool { return s.seen&seenExpect != 0 }
 // Old reports whether the current request is of HTTP/1.0.
 func (s *Scanner) Old() bool { return s.seen&version10 != 0 }
 
-// Head reports whether the current request's method is HEAD, whose response has no body; also of a request that was
-// refused, if that much of it had come.
+// Head reports whether the current request's method is HEAD, whose response has no body; also of a
+// request that was refused, if that much of it had come.
 func (s *Scanner) Head() bool {
 	return s.seen&seenHead != 0 || s.state == stateRequestLine && bytes.HasPrefix(s.carry, []byte("HEAD "))
 }
 
-// Plain reports whether the current request, its head complete, is of HTTP/1.1 with a body of known length or
-// none, and without Expect.
+// Plain reports whether the current request, its head complete, is of HTTP/1.1 with a body of known
+// length or none, and without Expect.
 func (s *Scanner) Plain() bool { return s.seen&(seenChunked|seenExpect|version10) == 0 }
 
-// plainFields takes complete header field lines in which line would find no fault and nothing of interest, and returns
-// how many bytes they have. It is line's shortcut past nine in ten fields, at half the cost (BenchmarkScanner); it
-// leaves whatever isn't plain to line, so that there is one place that judges.
+// plainFields takes complete header field lines in which line would find no fault and nothing of
+// interest, and returns how many bytes they have. It is line's shortcut past nine in ten fields, at
+// half the cost (BenchmarkScanner); it leaves whatever isn't plain to line, so that there is one
+// place that judges.
 func (s *Scanner) plainFields(b []byte, h *Head) int {
 	i := 0
 	room := s.limits.Head - s.headBytes
@@ -260,7 +264,8 @@ func (s *Scanner) plainFields(b []byte, h *Head) int {
 	return i
 }
 
-// interesting reports whether field has to look at a field whose name has length n and begins with c.
+// interesting reports whether field has to look at a field whose name has length n and begins with
+// c.
 func interesting(n int, c byte) bool {
 	switch n {
 	case len("host"):
@@ -275,7 +280,8 @@ func interesting(n int, c byte) bool {
 	return false
 }
 
-// line takes bytes up to the end of a line of the head, or all of b if it doesn't end there, and returns how many.
+// line takes bytes up to the end of a line of the head, or all of b if it doesn't end there, and
+// returns how many.
 func (s *Scanner) line(b []byte, h *Head) (int, Fault) {
 	held := len(s.carry)
 	if held > 0 && s.carry[held-1] == '\r' {
@@ -298,8 +304,8 @@ func (s *Scanner) line(b []byte, h *Head) (int, Fault) {
 		j++
 		j += special(b[j:])
 	}
-	// The order of the checks from here on is that in which the bytes arrive, or the verdict would depend on how
-	// they were cut into pieces.
+	// The order of the checks from here on is that in which the bytes arrive, or the verdict would
+	// depend on how they were cut into pieces.
 	if s.state == stateRequestLine && held <= maxMethod && held+j > maxMethod {
 		if v := s.longMethod(b); v != OK {
 			return 0, v

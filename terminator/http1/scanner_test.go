@@ -118,8 +118,8 @@ func TestScanner_Head(t *testing.T) {
 	}
 }
 
-// FuzzScanner holds the scanner to finding the same in whatever pieces the bytes come, and in each of the ways to
-// ask it.
+// FuzzScanner holds the scanner to finding the same in whatever pieces the bytes come, and in each
+// of the ways to ask it.
 func FuzzScanner(f *testing.F) {
 	for _, c := range http1test.Cases() {
 		if len(c.Raw) < 2000 {
@@ -221,8 +221,8 @@ func TestScanner_Places(t *testing.T) {
 	}
 }
 
-// FuzzChunks holds the decoding of chunks to that of net/http: whatever is taken here, that reads to the same body, the same
-// end, and takes as well.
+// FuzzChunks holds the decoding of chunks to that of net/http: whatever is taken here, that reads
+// to the same body, the same end, and takes as well.
 func FuzzChunks(f *testing.F) {
 	const head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 	for _, c := range http1test.Cases() {

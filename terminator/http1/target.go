@@ -7,23 +7,25 @@ import (
 	"nanofront/internal/uri"
 )
 
-// ErrTargetForm is why a target was refused that is neither a path nor an http or https URL. The others are
-// those of package uri.
+// ErrTargetForm is why a target was refused that is neither a path nor an http or https URL. The
+// others are those of package uri.
 var ErrTargetForm = errors.New("http1: request target is neither a path nor an http or https URL")
 
 // Target is a request target in the one form from which a route is chosen and which is sent on.
 //
-// Path begins with '/' and has no dot segments. Of its percent-encodings, those of unreserved characters are decoded,
-// the others have upper-case digits; what they decode to is valid UTF-8 without control characters. An encoded slash or
-// backslash stays encoded and separates nothing. Empty segments ("//") stay, as removing them would change which
-// resource is meant. The only path without a '/' is "*", of the asterisk-form.
+// Path begins with '/' and has no dot segments. Of its percent-encodings, those of unreserved
+// characters are decoded, the others have upper-case digits; what they decode to is valid UTF-8
+// without control characters. An encoded slash or backslash stays encoded and separates nothing.
+// Empty segments ("//") stay, as removing them would change which resource is meant. The only path
+// without a '/' is "*", of the asterisk-form.
 //
-// Query is what follows the first '?', byte for byte; it may hold any percent-encoding, valid or not. HasQuery
-// tells an empty query ("/a?") from none.
+// Query is what follows the first '?', byte for byte; it may hold any percent-encoding, valid or
+// not. HasQuery tells an empty query ("/a?") from none.
 //
-// Authority is an absolute-form target's, without an empty port; it counts more than the Host field (RFC 9112
-// section 3.2.2). Server says that the target is that of OPTIONS for the server itself: "*", or an absolute-form
-// without path and query (section 3.2.4), which for other methods is that of "/".
+// Authority is an absolute-form target's, without an empty port; it counts more than the Host field
+// (RFC 9112 section 3.2.2). Server says that the target is that of OPTIONS for the server itself:
+// "*", or an absolute-form without path and query (section 3.2.4), which for other methods is that
+// of "/".
 type Target struct {
 	Path      []byte
 	Query     []byte
@@ -34,10 +36,10 @@ type Target struct {
 
 var root = []byte{'/'}
 
-// NormalizeTarget brings a raw request target (origin-form, absolute-form or "*") to that form. Most are in it already, as
-// the scanner notes ([Head]), and don't come here. The path is built in scratch, which is returned, grown if it had to
-// be, for the next call. So the result lives no longer than raw and scratch.
-// Normalising twice gives the same as normalising once.
+// NormalizeTarget brings a raw request target (origin-form, absolute-form or "*") to that form.
+// Most are in it already, as the scanner notes ([Head]), and don't come here. The path is built in
+// scratch, which is returned, grown if it had to be, for the next call. So the result lives no
+// longer than raw and scratch. Normalising twice gives the same as normalising once.
 func NormalizeTarget(raw, scratch []byte) (Target, []byte, error) {
 	var t Target
 	if len(raw) == 0 {
@@ -71,8 +73,8 @@ func NormalizeTarget(raw, scratch []byte) (Target, []byte, error) {
 	return t, scratch, nil
 }
 
-// splitAbsolute splits an absolute-form target of scheme http or https into its authority, which isn't judged, and the
-// rest, which is empty or begins with '/' or '?'.
+// splitAbsolute splits an absolute-form target of scheme http or https into its authority, which
+// isn't judged, and the rest, which is empty or begins with '/' or '?'.
 func splitAbsolute(raw []byte) (https bool, authority, rest []byte, ok bool) {
 	switch {
 	case len(raw) >= 7 && EqualLower(raw[:7], "http://"):

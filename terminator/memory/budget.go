@@ -6,13 +6,14 @@ import (
 )
 
 const (
-	// clientGreed and serviceGreed are how many times as much as it leaves free one may hold: a service more, as it has
-	// many clients, and one of them isn't to take all of its share.
+	// clientGreed and serviceGreed are how many times as much as it leaves free one may hold: a
+	// service more, as it has many clients, and one of them isn't to take all of its share.
 	clientGreed, serviceGreed = 1, 4
 	// floor is the part of the budget that one may hold however little is free.
 	floor = 64
 
-	// maxServices is how many services have shares; those beyond have none. Names are not forgotten.
+	// maxServices is how many services have shares; those beyond have none. Names are not
+	// forgotten.
 	maxServices = 1024
 	// maxClients is how many clients are told apart.
 	maxClients = 1024
@@ -62,7 +63,8 @@ func (b *Budget) Service(name string) Service {
 	return s
 }
 
-// Take takes n bytes, or returns false if there are not so many left, or they would be more than the owner's share.
+// Take takes n bytes, or returns false if there are not so many left, or they would be more than
+// the owner's share.
 func (b *Budget) Take(n int, o Owner) bool {
 	if b == nil {
 		return false

@@ -4,6 +4,6 @@
 //	...
 //	recorder := trace.New(trace.Options{Sink: sink, ...})
 //
-// It is OpenTelemetry's own client without its SDK: the spans are there already, with their ids and times. Headers,
-// such as a key for a hosted collector, are those of $OTEL_EXPORTER_OTLP_HEADERS.
+// It is OpenTelemetry's own client without its SDK: the spans are there already, with their ids and
+// times. Headers, such as a key for a hosted collector, are those of $OTEL_EXPORTER_OTLP_HEADERS.
 package otlp

@@ -109,8 +109,8 @@ func (s *Sink) Export(ctx context.Context, spans []trace.Span) (refused int, err
 	return 0, err
 }
 
-// answers notes what the collector says of a batch: how many of its spans it has refused the client only puts into words.
-// The client waits for it, so that nobody else looks meanwhile.
+// answers notes what the collector says of a batch: how many of its spans it has refused the client
+// only puts into words. The client waits for it, so that nobody else looks meanwhile.
 type answers struct {
 	next    http.RoundTripper
 	taken   bool

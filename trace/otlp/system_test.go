@@ -201,7 +201,8 @@ func (s *system) get(t *testing.T, path string) (status int, traceID string) {
 	return resp.StatusCode, resp.Header.Get("X-Trace")
 }
 
-// books checks that what was to be exported was, or was dropped for a reason; and returns how much was exported.
+// books checks that what was to be exported was, or was dropped for a reason; and returns how much
+// was exported.
 func (s *system) books(t *testing.T) (exported uint64) {
 	t.Helper()
 	for service, set := range s.sets {
@@ -276,8 +277,8 @@ func (c *collector) service(s *tracepb.Span) string {
 	return c.of[string(s.GetSpanId())]
 }
 
-// Of 1,000 slow requests of two hops among fast ones, none of which is sampled, nearly all have whole traces at the
-// collector, and the fast ones none.
+// Of 1,000 slow requests of two hops among fast ones, none of which is sampled, nearly all have
+// whole traces at the collector, and the fast ones none.
 func TestSystem_SlowOnesAreKept(t *testing.T) {
 	const slow, together = 1000, 60
 	c := startCollector(t)

@@ -1,5 +1,5 @@
-// Package traceflags has the flags of tracing, for the programs that take part in it. It is apart from package cli so
-// that a program that doesn't links no collector's client.
+// Package traceflags has the flags of tracing, for the programs that take part in it. It is apart
+// from package cli so that a program that doesn't links no collector's client.
 package traceflags
 
 import (

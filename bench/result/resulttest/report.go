@@ -214,7 +214,8 @@ func (m *maker) step(scenario, name string, offered float64) result.Run {
 	return r
 }
 
-// overload is a step of the overload. The first second after it is still busy with what came before.
+// overload is a step of the overload. The first second after it is still busy with what came
+// before.
 func (m *maker) overload(times float64) result.Run {
 	r := m.step(result.ScenarioOverload, fmt.Sprintf("%gx knee", times), times*knee)
 	d := r.Latency.Digest()

@@ -101,7 +101,8 @@ type branch struct {
 	shown string // its name behind the lines of the tree
 }
 
-// grow puts spans in the order of the tree: each below its parent, and those of one parent by their beginning.
+// grow puts spans in the order of the tree: each below its parent, and those of one parent by their
+// beginning.
 func grow(spans []trace.Reported, root string) (tree []branch) {
 	of := make(map[string][]trace.Reported)
 	known := map[string]bool{root: true}

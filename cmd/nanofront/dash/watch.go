@@ -110,8 +110,8 @@ func (c *Command) watch(ctx context.Context, source discovery.Source, to *collec
 // errSilent tells that etcd takes connections, or nothing, and doesn't answer.
 var errSilent = errors.New("etcd doesn't answer")
 
-// silence is an error if none of etcd's addresses answers at all. The client's own probe is as patient as its
-// calls need; whoever looks at the page isn't.
+// silence is an error if none of etcd's addresses answers at all. The client's own probe is as
+// patient as its calls need; whoever looks at the page isn't.
 func (c *Command) silence(ctx context.Context) error {
 	if c.Static != "" || !strings.HasPrefix(c.Etcd, "http://") {
 		return nil // a server with TLS may want a certificate first

@@ -7,7 +7,8 @@ import (
 	"nanofront/registry"
 )
 
-// An instance that doesn't say its figures has those of its callers' links; one that does keeps its own.
+// An instance that doesn't say its figures has those of its callers' links; one that does keeps its
+// own.
 func TestFigures_FromCallers(t *testing.T) {
 	own := 5.0
 	link := func(id string, rate, p50, p99 float64) nanobus.LinkInfo {

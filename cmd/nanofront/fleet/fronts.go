@@ -100,7 +100,8 @@ func plain(err error) string {
 	return err.Error()
 }
 
-// Drained tells that the terminator isn't ready because somebody wants it so, and for no other reason.
+// Drained tells that the terminator isn't ready because somebody wants it so, and for no other
+// reason.
 func (s *Terminator) Drained() bool {
 	return !s.Ready && len(s.Reasons) > 0 && !slices.ContainsFunc(s.Reasons, func(r string) bool { return !strings.HasPrefix(r, drainedBy) })
 }

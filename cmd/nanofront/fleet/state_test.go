@@ -45,7 +45,8 @@ func TestState_OfLinksAndTheProcess(t *testing.T) {
 	}
 }
 
-// Services that are overloaded, and instances that are silent or do worse than others, are problems.
+// Services that are overloaded, and instances that are silent or do worse than others, are
+// problems.
 func TestView_Overload(t *testing.T) {
 	front := func(load int, shed float64) Terminator {
 		return Terminator{Ready: true, services: map[string]figures{"web": {load: load, shed: shed, limit: 40}}}

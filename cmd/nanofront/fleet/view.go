@@ -9,8 +9,8 @@ import (
 	"nanofront/registry"
 )
 
-// View is a system at one moment. Its JSON is what nanofront status --json prints, and stable: fields
-// may be added, but none changes its meaning.
+// View is a system at one moment. Its JSON is what nanofront status --json prints, and stable:
+// fields may be added, but none changes its meaning.
 type View struct {
 	From Place     `json:"from"`
 	At   time.Time `json:"at"`
@@ -125,7 +125,8 @@ type Instance struct {
 	P50      *float64 `json:"p50_ms"`
 	P99      *float64 `json:"p99_ms"`
 	Failed   *float64 `json:"errors_per_s"`
-	// Callers says that the figures are of the callers' side: times are with the way there and back.
+	// Callers says that the figures are of the callers' side: times are with the way there and
+	// back.
 	Callers bool `json:"from_callers,omitempty"`
 
 	links []nanobus.LinkInfo // to others
@@ -149,8 +150,8 @@ type Service struct {
 	P99       float64 `json:"p99_ms"`
 	InFlight  float64 `json:"in_flight"`
 	Limit     float64 `json:"limit,omitempty"`
-	// Load is how much more there is than it can do, at the front that has most: 0 no more, 1 hardly, 2 at least a tenth
-	// was refused in the last twentieth of a second, 3 at least half.
+	// Load is how much more there is than it can do, at the front that has most: 0 no more, 1
+	// hardly, 2 at least a tenth was refused in the last twentieth of a second, 3 at least half.
 	Load int `json:"load,omitempty"`
 	// Degraded says why requests for it are refused, if they are.
 	Degraded string `json:"degraded,omitempty"`

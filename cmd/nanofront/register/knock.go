@@ -18,8 +18,8 @@ const greeting = "\x00SP\x00\x00\x70\x00\x00"
 
 var errNoBus = errors.New("whatever listens there doesn't speak the bus protocol")
 
-// knock reports whether a handler listens at a bus address. That a connection is made says
-// little: what forwards ports accepts before there is somebody to forward to. With TLS it has to do.
+// knock reports whether a handler listens at a bus address. That a connection is made says little:
+// what forwards ports accepts before there is somebody to forward to. With TLS it has to do.
 func knock(ctx context.Context, address string) error {
 	scheme, addr, _ := strings.Cut(address, "://")
 	network := "tcp"

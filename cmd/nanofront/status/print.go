@@ -88,7 +88,8 @@ func printServices(s terminal.Screen, services []fleet.Service) (dropped []strin
 	return t.Print(s, s.Width, s.Colours)
 }
 
-// printRoutes shows the routes in the order in which they are looked at; of many, those with the most requests.
+// printRoutes shows the routes in the order in which they are looked at; of many, those with the
+// most requests.
 func printRoutes(s terminal.Screen, routes []fleet.Route) (dropped []string) {
 	shown := routes
 	if len(routes) > maxRoutes {

@@ -97,12 +97,11 @@ func (c *Command) busFlags() (flags []string, scheme string) {
 // instances are how many there are to be.
 func (c *Command) instances() int { return 1 + c.Web + c.Echo }
 
-// cores has a process use n at once. It shares the machine's cores out: here several handlers run beside
-// the terminator and, most likely, what loads it. Go's scheduler keeps looking
-// for work on every core that it may use; with a core too many per process,
-// that took a third of a handler's CPU time, out of its neighbours' share. The
-// terminator may use all, and is told so: a process that isn't told asks the system
-// for the limits of its control group once a second.
+// cores has a process use n at once. It shares the machine's cores out: here several handlers run
+// beside the terminator and, most likely, what loads it. Go's scheduler keeps looking for work on
+// every core that it may use; with a core too many per process, that took a third of a handler's
+// CPU time, out of its neighbours' share. The terminator may use all, and is told so: a process
+// that isn't told asks the system for the limits of its control group once a second.
 func cores(n int) []string {
 	if os.Getenv("GOMAXPROCS") != "" {
 		return nil // whoever set it has thought about it

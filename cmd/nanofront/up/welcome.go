@@ -22,7 +22,8 @@ func dialable(addr string) string {
 	return net.JoinHostPort(host, port)
 }
 
-// command is how to call a command for what is up: with flags where without them it would be for another system.
+// command is how to call a command for what is up: with flags where without them it would be for
+// another system.
 func (c *Command) command(name string) string {
 	line := "bin/nanofront " + name
 	if c.EtcdURL != embedded.DefaultClientURL || hasContext() {

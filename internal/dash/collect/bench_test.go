@@ -16,8 +16,9 @@ import (
 	"nanofront/registry"
 )
 
-// BenchmarkTick is a second's work with 50 processes, three of them fronts, over real connections. What the servers
-// here cost is in it: they send what they have made before. cpu-ms is CPU time; 20 of it a second are 2 % of a core.
+// BenchmarkTick is a second's work with 50 processes, three of them fronts, over real connections.
+// What the servers here cost is in it: they send what they have made before. cpu-ms is CPU time; 20
+// of it a second are 2 % of a core.
 func BenchmarkTick(b *testing.B) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	fill := func(t *metrics.Timer) {

@@ -60,8 +60,8 @@ func handlerTarget(service, id string) Target {
 	return Target{Kind: view.Handler, Service: service, ID: id, Admin: id, Weight: 100}
 }
 
-// TestCollector_MergesOverRestarts: the percentiles of three instances together, of which one is restarted, one is
-// missed once, and one is found late, are those of all raw durations within 1 %.
+// TestCollector_MergesOverRestarts: the percentiles of three instances together, of which one is
+// restarted, one is missed once, and one is found late, are those of all raw durations within 1 %.
 func TestCollector_MergesOverRestarts(t *testing.T) {
 	f := newFleet()
 	c := New(Options{Get: f.get, Boot: "b"})
@@ -199,7 +199,8 @@ func TestCollector_Silence(t *testing.T) {
 	}
 }
 
-// TestCollector_ADay: a day takes no more memory than ten minutes do, and all of its minutes are there.
+// TestCollector_ADay: a day takes no more memory than ten minutes do, and all of its minutes are
+// there.
 func TestCollector_ADay(t *testing.T) {
 	f := newFleet()
 	c := New(Options{Get: f.get})

@@ -34,7 +34,8 @@ const (
 
 const (
 	interval = time.Second
-	// lookTime is what a look at a process may take; all looks of a second are over before the next.
+	// lookTime is what a look at a process may take; all looks of a second are over before the
+	// next.
 	lookTime = 900 * time.Millisecond
 	// together is how many processes are looked at at once.
 	together = 16
@@ -269,7 +270,8 @@ func (c *Collector) takeRoutes(doc *registry.Routes, rev int64, now time.Time) {
 	}
 }
 
-// statedGoal is the longest goal that the document states for a service; a default is nobody's promise.
+// statedGoal is the longest goal that the document states for a service; a default is nobody's
+// promise.
 func statedGoal(doc *registry.Routes, service string) view.Num {
 	stated := len(doc.Goals) > 0
 	for i := range doc.Rules {

@@ -110,7 +110,8 @@ func (c *Collector) history(from, to int64, step, fields int, services []string)
 	return h
 }
 
-// Moment is what was known of all services at one second of the last ten minutes, or in a minute of the last day.
+// Moment is what was known of all services at one second of the last ten minutes, or in a minute of
+// the last day.
 type Moment struct {
 	At       int64                 `json:"at"`
 	Step     int                   `json:"step_s"`

@@ -101,7 +101,8 @@ func (s *scanner) null() bool {
 	return false
 }
 
-// text is a string as it stands, valid until the next look: escapes are left in it, as no name has any.
+// text is a string as it stands, valid until the next look: escapes are left in it, as no name has
+// any.
 func (s *scanner) text() []byte {
 	if s.null() {
 		return nil

@@ -14,8 +14,8 @@ const (
 	Minutes = 1440
 )
 
-// series are figures over time: the last ten minutes by the second, and, with minutes, the last day by the
-// minute. What isn't known is not a number.
+// series are figures over time: the last ten minutes by the second, and, with minutes, the last day
+// by the minute. What isn't known is not a number.
 type series struct {
 	fields int
 	sec    ring
@@ -64,7 +64,8 @@ func (r *ring) get(at int64, fields int) []float32 {
 	return r.rows[int(k)*fields : (int(k)+1)*fields]
 }
 
-// put keeps the figures of a second. whole, if set, gives those of a minute that has ended, given the means.
+// put keeps the figures of a second. whole, if set, gives those of a minute that has ended, given
+// the means.
 func (s *series) put(second int64, row []view.Num, whole func(means []float32)) {
 	if s.min.n > 0 {
 		if m := second / 60; m != s.minute {
@@ -101,8 +102,8 @@ func (s *series) endMinute(whole func(means []float32)) {
 	clear(s.counts)
 }
 
-// usual are the known values of a field before a moment: those of the last hour's minutes, or, where there are few,
-// of the seconds that are more than half a minute old.
+// usual are the known values of a field before a moment: those of the last hour's minutes, or,
+// where there are few, of the seconds that are more than half a minute old.
 func (s *series) usual(now int64, field int, to []float64) []float64 {
 	to = to[:0]
 	add := func(row []float32) {

@@ -85,7 +85,8 @@ func (s *service) fromFront(second int64, p *process) {
 	r := &s.recent[second%window]
 	shed := p.counter(name.shed)
 	r.requests += p.counter(name.requests) + shed
-	// What was answered with 5xx is counted as failed, whoever answered; of what came in pieces only errors are.
+	// What was answered with 5xx is counted as failed, whoever answered; of what came in pieces
+	// only errors are.
 	r.failures += max(p.counter(name.failed), p.counter(name.errors)+shed)
 	r.sheds += shed
 	c := p.delta.timers[name.latency]
@@ -139,7 +140,8 @@ func upstreamOf(service string) upstream {
 	return upstream{at + "requests", at + "errors", at + "failed", at + "shed", at + "in_flight", at + "limit", at + "instances", at + "latency"}
 }
 
-// parts divide the mean time of a request: what is spent in its instances' queue and work, and the rest.
+// parts divide the mean time of a request: what is spent in its instances' queue and work, and the
+// rest.
 func (s *service) parts() [3]view.Num {
 	mean, queue, work := s.times.mean(), s.queued.mean(), s.work.mean()
 	bus := view.Unknown
@@ -166,8 +168,8 @@ func (s *service) usual(second int64, scratch []float64) []float64 {
 	return scratch
 }
 
-// view is the service as it is now, and its row of the series. fronts and instances are the processes that know of it
-// and were heard.
+// view is the service as it is now, and its row of the series. fronts and instances are the
+// processes that know of it and were heard.
 func (s *service) view(now time.Time, second int64, fronts, instances []*process) (v view.Service, row [serviceFields]view.Num) {
 	v = view.Service{Name: s.name, Routed: s.routed, Routes: s.routes, Level: view.Normal, Reached: view.Unknown, Goal: s.goal}
 	if v.Routes == nil {

@@ -8,7 +8,8 @@ import (
 	"nanofront/internal/dash/view"
 )
 
-// system is one in which all is well: a front, web on two instances, which calls profile, and echo on two.
+// system is one in which all is well: a front, web on two instances, which calls profile, and echo
+// on two.
 func system() *view.View {
 	service := func(name string, routed bool, live int) view.Service {
 		return view.Service{

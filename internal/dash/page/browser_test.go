@@ -162,7 +162,8 @@ func (p *tab) sized(width, height int, scheme string) {
 
 const sentenceOf = `document.querySelector("#sentence").textContent`
 
-// TestPage_InABrowser looks at it at four sizes and both themes. With $NANOFRONT_SHOTS, a folder, pictures stay there.
+// TestPage_InABrowser looks at it at four sizes and both themes. With $NANOFRONT_SHOTS, a folder,
+// pictures stay there.
 func TestPage_InABrowser(t *testing.T) {
 	s := serve(t, watched(t, "b"), "", "")
 	b := startBrowser(t)
@@ -237,8 +238,8 @@ func TestPage_EightTabs(t *testing.T) {
 	}
 }
 
-// TestPage_ServerRestarts: while its server is away the page says that what it shows is old; of another one it
-// begins anew.
+// TestPage_ServerRestarts: while its server is away the page says that what it shows is old; of
+// another one it begins anew.
 func TestPage_ServerRestarts(t *testing.T) {
 	c := watched(t, "b1")
 	s := serve(t, c, "", "")

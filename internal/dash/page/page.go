@@ -122,7 +122,8 @@ type message struct {
 	Points collect.History `json:"points"`
 }
 
-// since makes the message for somebody who has all up to a second. Nearly all have all but the last, and share one.
+// since makes the message for somebody who has all up to a second. Nearly all have all but the
+// last, and share one.
 func (s *server) make(v *view.View, after int64) []byte {
 	shared := after == v.Seq-1
 	s.mu.Lock()

@@ -132,7 +132,8 @@ var Stages = []string{"read", "queue", "bus_out", "handler_queue", "handler", "b
 // Parts are the parts of a request's time for one service.
 var Parts = []string{"bus", "queue", "handler"}
 
-// Figures are those of some traffic. Rates are a second's; shares are of 1; times are in ms, of the last 10 s.
+// Figures are those of some traffic. Rates are a second's; shares are of 1; times are in ms, of the
+// last 10 s.
 type Figures struct {
 	Rate     Num `json:"rate"`
 	Failed   Num `json:"failed"` // a second: answered with 5xx, or not at all

@@ -12,8 +12,8 @@ const (
 	MaxHead = 10_000
 )
 
-// Case is a stream of bytes and the statuses that it must get. Open: the connection must then still take a request;
-// otherwise nothing that follows may be served.
+// Case is a stream of bytes and the statuses that it must get. Open: the connection must then still
+// take a request; otherwise nothing that follows may be served.
 type Case struct {
 	Name string
 	Raw  string
@@ -21,8 +21,8 @@ type Case struct {
 	Open bool
 }
 
-// Cases are requests of all kinds, in order and out of it, for limits of MaxBody and MaxHead bytes, 100 fields,
-// and targets of 8000 bytes.
+// Cases are requests of all kinds, in order and out of it, for limits of MaxBody and MaxHead bytes,
+// 100 fields, and targets of 8000 bytes.
 func Cases() []Case {
 	get := func(line string, fields ...string) string {
 		return line + "\r\n" + strings.Join(append(fields, "", ""), "\r\n")
