@@ -183,7 +183,7 @@ func TestServer_CloseWaitsAndEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = conn.Close() }()
-	if _, err := io.WriteString(conn, "GET /hang HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+	if _, err := io.WriteString(conn, "GET /hang HTTP/1.1\r\nHost: "+s.Addr()+"\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
 	<-hanging
