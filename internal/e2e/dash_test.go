@@ -54,7 +54,7 @@ func TestDash_FiveFaults(t *testing.T) {
 		"  - {name: web, match: {prefix: /}, service: web}\n"
 	writeFile(t, routes, some)
 	s := &system{http: freeAddr(t), admin: freeAddr(t), dash: freeAddr(t), etcd: "http://" + freeAddr(t), data: data}
-	s.process = startIn(t, programs, []string{"NANOFRONT_MAX_IN_FLIGHT=16"}, "nanofront", "up", "--http", s.http, "--admin", s.admin, "--dash", s.dash,
+	s.process = startIn(t, programs, []string{"NANOFRONT_MAX_IN_FLIGHT=16", "NANOFRONT_MIN_IN_FLIGHT=16"}, "nanofront", "up", "--http", s.http, "--admin", s.admin, "--dash", s.dash,
 		"--etcd-url", s.etcd, "--data", filepath.Join(data, "data"), "--seed", "100", "--durability", "nosync", "--statsd", "", "--access-log=0",
 		"--web", "1", "--echo", "2", "--routes", routes)
 	s.says(t, "nanofront is up.")
@@ -112,7 +112,7 @@ func TestDash_FiveFaults(t *testing.T) {
 		}, "orders", "", "route orders-api (/orders) leads to nobody", view.Red},
 		{
 			"the front is saturated", func() func() { return keepAsking(s.http, "/echo/sleep?ms=300", 60, time.Millisecond) },
-			"front saturated", "terminator/terminator-1", "limit of 16 requests at once is reached", view.Red,
+			"front saturated", "terminator/terminator-1", "is saturated", view.Red, // by its limit; on a busy machine by its loops
 		},
 	} {
 		since := time.Now()
