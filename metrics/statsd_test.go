@@ -218,9 +218,11 @@ func TestReporter_SendsWhatIsCounted(t *testing.T) {
 	})
 	r.sender.settle()
 	srv.wait("all that was sent has come", func() bool { return uint64(srv.lines) == s.Counter(StatsdSent).Value() })
+	srv.mu.Lock()
 	if got, ok := srv.counters[prefix+"http.shed"]; !ok || got != 0 {
 		t.Errorf("counter http.shed = %v (%v), want 0 within a flush", got, ok)
 	}
+	srv.mu.Unlock()
 	before := s.Counter(StatsdSent).Value()
 	r.report(t.Context())
 	r.sender.settle()
