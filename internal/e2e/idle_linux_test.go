@@ -17,7 +17,10 @@ import (
 func TestIdle_HardlyWakes(t *testing.T) {
 	f := startFront(t, frontOptions{})
 	ask(t, f.http, get("/hello")).wants(t, 200, "GET /hello")
-	const while, mostSwitches, mostCPU = 4 * time.Second, 20, 0.004
+	// What an idle process costs is mostly caches that others have used meanwhile: beside busy
+	// cores ten times what it is on a quiet machine, 0.2 % of a core. Its wake-ups are what this
+	// holds; the bound of the cores' time is for a loop.
+	const while, mostSwitches, mostCPU = 4 * time.Second, 20, 0.05
 	pids := map[string]int{"terminator": f.terminator.pid(), "echo": f.echo[0].pid()}
 	var figures []string
 	for range 12 {
