@@ -272,7 +272,7 @@ type slowMemory struct {
 func (m *slowMemory) Name() string { return "shared" }
 
 func (m *slowMemory) Claim(_ context.Context, id handlers.WriteID, payload handlers.PayloadSum, _ time.Time) (handlers.Write, error) {
-	time.Sleep(time.Millisecond)
+	time.Sleep(time.Millisecond) // a database's round trip
 	if m.fails.Load() {
 		return handlers.Write{}, errors.New("the database is away")
 	}
@@ -286,7 +286,7 @@ func (m *slowMemory) Claim(_ context.Context, id handlers.WriteID, payload handl
 }
 
 func (m *slowMemory) Settle(id handlers.WriteID, answer []byte) error {
-	time.Sleep(time.Millisecond)
+	time.Sleep(time.Millisecond) // a database's round trip
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	w := m.writes[id]

@@ -11,6 +11,6 @@
 //     failed, it asks for its trace over the bus ([Ask]); each handler that has records of it exports them, and asks
 //     those whom it has called itself.
 //
-// A [Recorder] does this for a process. It never blocks who records: what there is no room for is
+// A [Recorder] does this for a process. It never blocks its callers: a record that doesn't fit is
 // dropped, and counted with its reason. The package knows no collector: see trace/otlp.
 package trace

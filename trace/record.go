@@ -72,7 +72,7 @@ type Record struct {
 	// Error says that it has failed.
 	Error bool
 
-	offset int64 // of this process' clock against that of who asked, in µs
+	offset int64 // of this process' clock against the asker's, in µs
 	skewed bool  // and it isn't known
 
 	peerOffset int64 // of Peer's clock against this process', in µs

@@ -18,7 +18,7 @@ const (
 type want struct {
 	ask     Ask
 	expires time.Time
-	ours    bool // by who knows that we have been called for it
+	ours    bool // the asker knows that we were called for it
 	found   bool // something of it
 }
 

@@ -37,8 +37,8 @@ type runner struct {
 	rates map[string]float64
 }
 
-// Run runs a plan. When ctx is done it returns what there is, with a note; its error is then nil
-// unless there is nothing. A peer that isn't installed, or fails, is left out with a note;
+// Run runs a plan. When ctx is done it returns what was measured so far, with a note; its error is
+// then nil unless that is nothing. A peer that isn't installed, or fails, is left out with a note;
 // nanofront's failure is an error, beside which the report has what was measured before.
 func Run(ctx context.Context, p *Plan, o Options) (*result.Report, error) {
 	plan := *p

@@ -10,7 +10,7 @@ import (
 	"nanofront/internal/buildinfo"
 )
 
-// manCommand prints a program's manual page: it is for who makes a package.
+// manCommand prints a program's manual page, for packages.
 const manCommand = "__man"
 
 // roff is a manual page in the making (man(7)).

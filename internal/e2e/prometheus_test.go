@@ -15,7 +15,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"nanofront/internal/testutil"
 	"nanofront/metrics"
@@ -44,6 +43,21 @@ scrape_configs:
 	p := startIn(t, filepath.Dir(bin), nil, filepath.Base(bin), "--config.file", config,
 		"--storage.tsdb.path", filepath.Join(dir, "data"), "--web.listen-address", addr, "--log.level", "warn")
 	return &prometheus{p, addr, config}
+}
+
+// looks is how often it has asked for the list of targets, answered or not.
+func (p *prometheus) looks(t *testing.T) (n int) {
+	t.Helper()
+	_, body, err := adminGet(p.addr, "/metrics")
+	_, rest, found := strings.Cut(body, `prometheus_sd_refresh_duration_seconds_count{mechanism="http"} `)
+	if err != nil || !found {
+		t.Fatalf("Prometheus doesn't say how often it looked for targets: %v", err)
+	}
+	digits, _, _ := strings.Cut(rest, "\n")
+	if n, err = strconv.Atoi(digits); err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 // query returns the values of an instant query, by the series' labels as
@@ -300,7 +314,8 @@ func TestTargets_StayWhileEtcdIsAway(t *testing.T) {
 		}
 	}
 	still("etcd has just gone", list)
-	time.Sleep(1500 * time.Millisecond) // more than one look of Prometheus: the time is what is tested
+	looks := prom.looks(t)
+	testutil.Eventually(t, "Prometheus has asked for the list twice more", func() bool { return prom.looks(t) >= looks+2 })
 	still("etcd is away", list)
 	if up := prom.query(t, "up == 1"); len(up) != 2 {
 		t.Errorf("Prometheus scrapes %v", up)

@@ -125,7 +125,7 @@ func (i *Intake) pause(paused bool) {
 	}
 }
 
-// end ends all pauses: the front accepts what there is, and ends.
+// end ends all pauses: the front accepts whatever waits, and ends.
 func (i *Intake) end() {
 	i.ended.Store(true)
 	i.pause(false)

@@ -5,7 +5,7 @@ import (
 	"sync/atomic"
 )
 
-// roster is all connections of a table, with who holds each. It is in shards, so that connections
+// roster is all connections of a table, each with its holder. It is in shards, so that connections
 // that open and close on different cores keep off each other's locks.
 type roster struct {
 	next   atomic.Uint32
