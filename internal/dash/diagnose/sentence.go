@@ -1,0 +1,77 @@
+package diagnose
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"nanofront/internal/dash/view"
+)
+
+// sentence is the line at the top.
+func sentence(v *view.View) string {
+	var parts []string
+	mentioned := map[string]bool{}
+	for _, p := range v.Problems {
+		if len(parts) == 2 || len(parts) == 1 && (v.Problems[0].Level.Worse(p.Level) && !view.Missing.Worse(p.Level) && p.Level != view.Amber || p.Level == view.Intended) {
+			break
+		}
+		parts = append(parts, clause(v, p))
+		mentioned[p.Service] = true
+	}
+	normal := []string{}
+	for _, s := range v.Services {
+		if s.Level == view.Normal && !mentioned[s.Name] {
+			normal = append(normal, s.Name)
+		}
+	}
+	if len(parts) > 0 {
+		more := len(v.Problems) - len(parts)
+		text := strings.Join(parts, "; ")
+		if more > 0 {
+			text += "; " + plural(more, "thing", "things") + " more below"
+		}
+		switch n := len(normal); {
+		case n == 1:
+			text += "; " + normal[0] + " normal"
+		case n == 2:
+			text += "; " + normal[0] + " and " + normal[1] + " normal"
+		case n > 2:
+			text += fmt.Sprintf("; %s and %d others normal", normal[0], n-1)
+		}
+		return text
+	}
+	t := v.Total
+	switch {
+	case t.Rate.Or(0) < 0.05:
+		return "all normal, no requests at present" + readyOf(v)
+	case t.Failed.Or(0) > 0:
+		return fmt.Sprintf("all normal: %s requests/s, p99 %s, %s errors", grouped(float64(t.Rate)), millis(t.P99), percent(t.Errors.Or(0)))
+	}
+	return fmt.Sprintf("all normal: %s requests/s, p99 %s, no errors", grouped(float64(t.Rate)), millis(t.P99))
+}
+
+func readyOf(v *view.View) string {
+	if len(v.Services) == 0 {
+		return ""
+	}
+	return "; " + plural(len(v.Services), "service", "services") + " ready"
+}
+
+// clause is a problem in the sentence.
+func clause(v *view.View, p view.Problem) string {
+	text := p.Text
+	if p.Service != "" {
+		text = p.Service + ": " + text
+	}
+	if d := time.Duration(v.AtMS-p.SinceMS) * time.Millisecond; d >= time.Second && p.Level != view.Intended && !strings.Contains(p.Text, " ago") && !strings.Contains(p.Text, " since ") {
+		text += " for " + span(d)
+	}
+	if p.Hit >= 0.05 {
+		text += ", " + grouped(p.Hit) + " requests/s hit"
+	}
+	if p.Cause != "" {
+		text += " (" + p.Cause + ")"
+	}
+	return text
+}
