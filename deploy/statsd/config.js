@@ -1,11 +1,12 @@
 // For the reference StatsD server (npm statsd 0.9): node stats.js config.js
 {
-  address: "127.0.0.1", // what nanofront's --statsd names; 0.0.0.0 for other machines
+  // What nanofront's --statsd names; 0.0.0.0 for other machines.
+  address: process.env.STATSD_ADDRESS || "127.0.0.1",
   port: 8125,
   mgmt_address: "127.0.0.1",
   mgmt_port: 8126,
 
-  graphiteHost: "127.0.0.1",
+  graphiteHost: process.env.GRAPHITE_HOST || "127.0.0.1",
   graphitePort: 2003,
   backends: ["./backends/graphite"],
 

@@ -209,14 +209,19 @@ func plain(b, scratch []byte) (shown, rest []byte) {
 	if clean {
 		return b, scratch
 	}
-	const digits = "0123456789ABCDEF"
 	at := len(scratch)
 	for _, c := range b {
 		if c > ' ' && c < 0x7f {
 			scratch = append(scratch, c)
 		} else {
-			scratch = append(scratch, '%', digits[c>>4], digits[c&15])
+			scratch = appendPercent(scratch, c)
 		}
 	}
 	return scratch[at:len(scratch):len(scratch)], scratch
+}
+
+// appendPercent appends c as %XX.
+func appendPercent(b []byte, c byte) []byte {
+	const digits = "0123456789ABCDEF"
+	return append(b, '%', digits[c>>4], digits[c&15])
 }

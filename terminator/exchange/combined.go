@@ -96,12 +96,11 @@ func appendMillis(b []byte, name string, d time.Duration) []byte {
 // appendQuoted appends what a client has sent, with what doesn't belong between quotes
 // percent-encoded.
 func appendQuoted(b, text []byte) []byte {
-	const digits = "0123456789ABCDEF"
 	for _, c := range text {
 		if c > ' ' && c < 0x7f && c != '"' && c != '\\' {
 			b = append(b, c)
 		} else {
-			b = append(b, '%', digits[c>>4], digits[c&15])
+			b = appendPercent(b, c)
 		}
 	}
 	return b
