@@ -102,7 +102,9 @@ func (c *Call) Release() {
 	c.bus.Release()
 	c.Request.wire().Reset()
 	c.Response.release()
-	c.span = callSpan{}
+	if c.span.of.traced() { // else it needs no clearing, which would cost every call
+		c.span = callSpan{}
+	}
 	c.Err, c.Done, c.User, c.Key, c.Patient, c.client, c.turn, c.repeated, c.stays = nil, nil, nil, 0, nil, nil, 0, false, false
 	callPool.Put(c)
 }

@@ -65,10 +65,11 @@ func (q *calls) Start(l *Link, c *Call, p wire.Payload, budget time.Duration, wh
 		s.repeat.Store(never)
 	default:
 		c.request = p
-		s.repeat.Store(never)
+		at := int64(never)
 		if wait := l.Hedging.Wait(); wait != 0 {
-			s.repeat.Store(now + wait)
+			at = now + wait
 		}
+		s.repeat.Store(at)
 	}
 	start, err := l.Begin(wire.KindRequest, flags, id)
 	if err == nil && l.Is(Draining) {

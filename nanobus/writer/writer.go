@@ -64,9 +64,9 @@ type Writer struct {
 	Space  sync.Cond // gathered bytes have shrunk
 	room   func()    // of a body that waits for that; nil: none does
 	Out    []byte    // frames gathered for the next message
-	Cuts   []int     // where out is cut into messages
-	Cut    int       // where the current message began in out
-	Frames int       // frames in out
+	Cuts   []int     // where Out is cut into messages
+	Cut    int       // where the current message began in Out
+	Frames int       // frames in Out
 	Parked bool      // the goroutine waits for wake, and nobody writes
 	corked bool      // the reader is at a message, and sends what comes of it afterwards
 	Closed bool
@@ -79,7 +79,7 @@ type Writer struct {
 // sending is what writing needs. It belongs to whoever has cleared Writer.Parked: the writer, or
 // for one message whoever writes in its place.
 type sending struct {
-	spare []byte // becomes out
+	spare []byte // becomes Out
 	cuts  []int
 	loose int    // writes in a row that needed little of their buffer
 	rest  []byte // of a message that the system didn't take at once; guarded by Writer.Mu
@@ -215,7 +215,7 @@ func (w *Writer) WriteNow() {
 	}
 }
 
-// CanNow reports whether writeNow may be called. Mu is held.
+// CanNow reports whether WriteNow may be called. Mu is held.
 func (w *Writer) CanNow() bool {
 	return w.CanTry && w.Parked && !w.Closed && len(w.Cuts) == 0 && len(w.Out) <= maxNow
 }
@@ -229,7 +229,7 @@ func (w *Writer) WakeUp() {
 	}
 }
 
-// Cork has what is sent on the link wait until uncork. Called by the reader,
+// Cork has what is sent on the link wait until Uncork. Called by the reader,
 // before it acts on a message: what comes of that goes out as one.
 func (w *Writer) Cork() {
 	w.Mu.Lock()
@@ -237,7 +237,7 @@ func (w *Writer) Cork() {
 	w.Mu.Unlock()
 }
 
-// Uncork sends what has gathered since cork.
+// Uncork sends what has gathered since Cork.
 func (w *Writer) Uncork() {
 	w.Mu.Lock()
 	w.corked = false
@@ -250,7 +250,7 @@ func (w *Writer) Push() {
 	w.pushLocked()
 }
 
-// pushLocked is push. Mu is held, and released.
+// pushLocked is Push. Mu is held, and released.
 func (w *Writer) pushLocked() {
 	if len(w.Out) == 0 || !w.Parked || w.corked {
 		w.Mu.Unlock()
@@ -265,7 +265,7 @@ func (w *Writer) pushLocked() {
 	w.Wake <- struct{}{}
 }
 
-// CommitNow is commit for the only request under way on the link, or the reply
+// CommitNow is Commit for the only request under way on the link, or the reply
 // to the last one: there is nobody whose frames would come too if it waited for
 // them.
 func (w *Writer) CommitNow(start int) error {
@@ -310,7 +310,7 @@ func (w *Writer) Flush(deadline time.Time) {
 	w.Mu.Unlock()
 }
 
-// flushed is flush; false: the link is closed, or it is too late. Mu is held.
+// flushed is Flush; false: the link is closed, or it is too late. Mu is held.
 func (w *Writer) flushed(deadline time.Time) bool {
 	late := false
 	timer := time.AfterFunc(time.Until(deadline), func() {
