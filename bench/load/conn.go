@@ -1,5 +1,7 @@
 package load
 
+import "nanofront/internal/rawhttp"
+
 // connState is what a connection is doing.
 type connState uint8
 
@@ -32,7 +34,9 @@ type conn struct {
 	failures int   // in a row, of connecting
 	idled    bool  // the server closed it with no request on it
 
-	parser parser
+	parser rawhttp.Parser
+	match  matcher // of the body that the oldest request expects
+	sink   func([]byte)
 }
 
 // slot is a request under way.
@@ -40,6 +44,19 @@ type slot struct {
 	planned int64 // ns
 	sent    int64 // ns
 	entry   int
+}
+
+// expect makes the connection ready for the response to a request.
+func (c *conn) expect(e *entry) {
+	c.parser.Reset(e.head)
+	c.match.reset(e.expect.contains)
+	c.parser.Body = nil
+	if !c.match.found {
+		if c.sink == nil {
+			c.sink = c.match.feed
+		}
+		c.parser.Body = c.sink
+	}
 }
 
 func (c *conn) room() bool { return c.count < len(c.slots) }

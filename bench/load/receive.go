@@ -4,35 +4,37 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"nanofront/internal/rawhttp"
 )
 
 // handle does what an event calls for, and returns the present time, or an
 // earlier one if nothing was done.
-func (w *worker) handle(c *conn, e *event) int64 {
+func (w *worker) handle(c *conn, e *rawhttp.Event) int64 {
 	switch c.state {
 	case connecting:
-		if err := w.poll.connected(c.i); err != nil {
+		if err := w.poll.Connected(c.i); err != nil {
 			w.unconnected(c, fmt.Errorf("connect %s: %w", w.plan.address, err))
 			return w.clock()
 		}
 		c.state, c.failures = open, 0
 		w.flush(c)
 	case open:
-		if e.writable && len(c.out) > 0 {
+		if e.Writable && len(c.out) > 0 {
 			w.flush(c)
 		}
 	}
-	if c.state != open || !e.readable {
+	if c.state != open || !e.Readable {
 		return w.clock()
 	}
-	return w.receive(c, e.ended)
+	return w.receive(c, e.Ended)
 }
 
 // receive reads all that is there. With toEnd, also to learn whether the
 // connection has ended. It returns the time of the last read.
 func (w *worker) receive(c *conn, toEnd bool) (now int64) {
 	for {
-		n, err := w.poll.read(c.i, w.in)
+		n, err := w.poll.Read(c.i, w.in)
 		now = w.clock()
 		if n > 0 {
 			if w.counting {
@@ -43,7 +45,7 @@ func (w *worker) receive(c *conn, toEnd bool) (now int64) {
 			}
 		}
 		if err != nil {
-			if !errors.Is(err, errAgain) {
+			if !errors.Is(err, rawhttp.ErrAgain) {
 				w.over(c, err, now)
 				return now
 			}
@@ -72,14 +74,14 @@ func (w *worker) feed(c *conn, data []byte, now int64) {
 			w.close(c)
 			return
 		}
-		n, done, err := c.parser.feed(data)
+		n, done, err := c.parser.Feed(data)
 		if err != nil {
 			w.fail(c, CauseProtocol, fmt.Errorf("%w: %.60q", err, data))
 			return
 		}
 		data = data[n:]
 		if !done {
-			if c.parser.continued && len(c.later) > 0 {
+			if c.parser.Continued && len(c.later) > 0 {
 				c.out, c.later = c.later, nil
 				if w.flush(c); c.state != open {
 					return
@@ -99,9 +101,9 @@ func (w *worker) over(c *conn, err error, now int64) {
 	case c.count == 0:
 		c.idled = true
 		w.close(c)
-	case errors.Is(err, io.EOF) && c.parser.end():
+	case errors.Is(err, io.EOF) && c.parser.End():
 		w.complete(c, now)
-	case errors.Is(err, io.EOF) && !c.parser.begun():
+	case errors.Is(err, io.EOF) && !c.parser.Begun():
 		w.fail(c, CauseReset, errClosed)
 	case errors.Is(err, io.EOF):
 		w.fail(c, CauseReset, errCut)
@@ -123,24 +125,24 @@ func (w *worker) complete(c *conn, now int64) {
 	p := &c.parser
 	x := w.plan.mix.entries[s.entry].expect
 	if now >= 0 {
-		w.tally.Statuses[p.status]++
+		w.tally.Statuses[p.Status]++
 		if st := w.tally.step(max(s.planned, 0)); st != nil && s.planned >= 0 {
-			st.Statuses[p.status]++
+			st.Statuses[p.Status]++
 		}
 	}
 	switch {
-	case !x.status[p.status]:
-		if s.planned >= 0 && (p.status == 503 || p.status == 429) {
+	case !x.status[p.Status]:
+		if s.planned >= 0 && (p.Status == 503 || p.Status == 429) {
 			w.refused(&s, now)
 		}
 		if w.failed(&s, now, CauseStatus) {
-			w.example(&s, CauseStatus, fmt.Errorf("status %d", p.status))
+			w.example(&s, CauseStatus, fmt.Errorf("status %d", p.Status))
 		}
-	case x.length >= 0 && p.length != x.length:
+	case x.length >= 0 && p.Length != x.length:
 		if w.failed(&s, now, CauseBody) {
-			w.example(&s, CauseBody, fmt.Errorf("a body of %d bytes, not %d", p.length, x.length))
+			w.example(&s, CauseBody, fmt.Errorf("a body of %d bytes, not %d", p.Length, x.length))
 		}
-	case !p.match.found:
+	case !c.match.found:
 		if w.failed(&s, now, CauseBody) {
 			w.example(&s, CauseBody, fmt.Errorf("a body without %.60q", x.contains))
 		}
@@ -149,12 +151,12 @@ func (w *worker) complete(c *conn, now int64) {
 	}
 	// A response before the whole request is sent leaves a connection on which
 	// nobody knows what comes next.
-	if p.close || w.plan.Churn || c.count == 0 && len(c.out)+len(c.later) > 0 {
+	if p.Close || w.plan.Churn || c.count == 0 && len(c.out)+len(c.later) > 0 {
 		w.fail(c, CauseAborted, errBehind)
 		return
 	}
 	if c.count > 0 {
-		p.reset(w.plan.mix.entries[c.oldest().entry])
+		c.expect(w.plan.mix.entries[c.oldest().entry])
 	}
 }
 
@@ -247,7 +249,7 @@ func (w *worker) fail(c *conn, cause Cause, err error) {
 // close closes a connection without requests on it.
 func (w *worker) close(c *conn) {
 	if c.state != closed {
-		w.poll.close(c.i)
+		w.poll.Close(c.i)
 		c.state = closed
 	}
 	c.out, c.later = nil, nil

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"nanofront/internal/process"
+	"nanofront/internal/rawhttp"
 )
 
 // ErrUnreachable is wrapped by the error of a Run that could not even begin.
@@ -36,7 +37,7 @@ func Run(ctx context.Context, o Options, progress func(Snapshot)) (*Result, erro
 	var cut atomic.Int64
 	cut.Store(never)
 	c := newCollector(p.Workers, p.Duration, progress)
-	if nativeHoldsCore && !p.Portable {
+	if rawhttp.NativeHoldsCore && !p.Portable {
 		defer moreCores(p.Workers)()
 	}
 	workers := make([]*worker, p.Workers)
@@ -54,7 +55,7 @@ func Run(ctx context.Context, o Options, progress func(Snapshot)) (*Result, erro
 			if base, ok := <-start; ok {
 				errs[i] = workers[i].run(base)
 			} else if workers[i] != nil {
-				workers[i].poll.shutdown()
+				workers[i].poll.Shutdown()
 			}
 		})
 	}
@@ -121,7 +122,7 @@ func reach(ctx context.Context, p *plan) (*net.TCPAddr, error) {
 
 // setUp makes worker i, with its connections open.
 func setUp(p *plan, i int, addr *net.TCPAddr, cut *atomic.Int64, c *collector) (*worker, error) {
-	poll, err := newPoller(p.share(i), addr, p.Portable)
+	poll, err := rawhttp.NewPoller(p.share(i), addr, p.Portable)
 	if err != nil {
 		return nil, err
 	}

@@ -445,37 +445,3 @@ func TestRun_AllocatesNothingForARequest(t *testing.T) {
 		t.Errorf("%v allocations for %d requests", allocs, r.OK)
 	}
 }
-
-// Kernels before 5.11 have no epoll_pwait2; another way has to do.
-func TestEpoller_WithoutPwait2(t *testing.T) {
-	url := serve(t, answer(func(*http.Request, []byte) string { return okText }))
-	p, err := prepare(short(url, false))
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr, err := reach(t.Context(), p)
-	if err != nil {
-		t.Fatal(err)
-	}
-	poll, err := newPoller(1, addr, false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer poll.shutdown()
-	if !withoutPwait2(poll) {
-		testutil.Skip(t, "there is no epoll here")
-	}
-	// Nothing happens: it waits for as long as it was told to, and no less.
-	from := time.Now()
-	events, err := poll.wait(20 * time.Millisecond)
-	if took := time.Since(from); err != nil || len(events) > 0 || took < 20*time.Millisecond {
-		t.Errorf("wait returned %d events, %v after %v", len(events), err, took)
-	}
-	if err := poll.open(0); err != nil {
-		t.Fatal(err)
-	}
-	events, err = poll.wait(20 * time.Second)
-	if err != nil || len(events) != 1 || !events[0].writable {
-		t.Errorf("after connecting: %+v, %v", events, err)
-	}
-}

@@ -132,7 +132,7 @@ func (w *worker) assign(c *conn, planned int64) {
 	}
 	e := w.plan.mix.entries[s.entry]
 	if c.push(s); c.count == 1 {
-		c.parser.reset(e)
+		c.expect(e)
 	}
 	w.inFlight++
 	w.put(c, e)
@@ -185,7 +185,7 @@ func (w *worker) flushDirty() {
 // flush writes as much as the connection takes; an event comes when it takes more.
 func (w *worker) flush(c *conn) {
 	for len(c.out) > 0 {
-		n, err := w.poll.write(c.i, c.out)
+		n, err := w.poll.Write(c.i, c.out)
 		if err != nil {
 			// The response may have come all the same, before the end.
 			c.out, c.later = nil, nil
@@ -217,7 +217,7 @@ func (w *worker) connect(c *conn) {
 		}
 	}
 	c.idled = false
-	if err := w.poll.open(c.i); err != nil {
+	if err := w.poll.Open(c.i); err != nil {
 		w.unconnected(c, fmt.Errorf("connect %s: %w", w.plan.address, err))
 		return
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"sync/atomic"
 	"time"
+
+	"nanofront/internal/rawhttp"
 )
 
 const (
@@ -30,7 +32,7 @@ const (
 type worker struct {
 	plan  *plan
 	index int
-	poll  poller
+	poll  rawhttp.Poller
 
 	base    time.Time
 	conns   []conn
@@ -61,7 +63,7 @@ type worker struct {
 	err     error
 }
 
-func newWorker(p *plan, index int, poll poller, cut *atomic.Int64, c *collector) *worker {
+func newWorker(p *plan, index int, poll rawhttp.Poller, cut *atomic.Int64, c *collector) *worker {
 	n := p.share(index)
 	w := &worker{
 		plan: p, index: index, poll: poll, cut: cut, collect: c,
@@ -102,7 +104,7 @@ func (w *worker) connectAll() error {
 	for {
 		for ; next < len(w.conns) && pending < atOnce; next++ {
 			c := &w.conns[next]
-			if w.poll.open(c.i) == nil {
+			if w.poll.Open(c.i) == nil {
 				c.state, c.since = connecting, w.clock()
 				pending++
 			}
@@ -110,27 +112,27 @@ func (w *worker) connectAll() error {
 		if pending == 0 {
 			return nil
 		}
-		events, err := w.poll.wait(longestWait)
+		events, err := w.poll.Wait(longestWait)
 		if err != nil {
 			return err
 		}
 		for i := range events {
-			c := &w.conns[events[i].conn]
+			c := &w.conns[events[i].Conn]
 			if c.state != connecting {
 				continue
 			}
 			pending--
-			if w.poll.connected(c.i) == nil {
+			if w.poll.Connected(c.i) == nil {
 				c.state = open
 			} else {
-				w.poll.close(c.i)
+				w.poll.Close(c.i)
 				c.state = closed
 			}
 		}
 		now := w.clock()
 		for i := range w.conns[:next] {
 			if c := &w.conns[i]; c.state == connecting && now-c.since > deadline {
-				w.poll.close(c.i)
+				w.poll.Close(c.i)
 				c.state = closed
 				pending--
 			}
@@ -177,7 +179,7 @@ func (w *worker) run(base time.Time) error {
 		w.fail(&w.conns[i], CauseAborted, errStopped)
 	}
 	w.collect.put(w.iv, 0)
-	w.poll.shutdown()
+	w.poll.Shutdown()
 	return w.err
 }
 
@@ -185,16 +187,16 @@ var errStopped = errors.New("not answered when the run was stopped")
 
 // turn waits and does what there is to do.
 func (w *worker) turn(d time.Duration) error {
-	events, err := w.poll.wait(min(d, longestWait))
+	events, err := w.poll.Wait(min(d, longestWait))
 	if err != nil {
 		return fmt.Errorf("worker %d: %w", w.index, err)
 	}
 	for i := range events {
 		e := &events[i]
-		if !w.poll.current(e) {
+		if !w.poll.Current(e) {
 			continue
 		}
-		now := w.handle(&w.conns[e.conn], e)
+		now := w.handle(&w.conns[e.Conn], e)
 		// What came due meanwhile doesn't wait for the other events.
 		if w.planner != nil && w.planner.next <= now {
 			w.send(now)

@@ -20,8 +20,6 @@ const (
 // exceptions are the packages and types that are larger, and why. A name that needs no
 // exception any more fails the test: the list only shrinks.
 var exceptions = map[string]string{
-	"bench/load": "one machine of connections, schedules and clocks: its parts share everything",
-
 	"bench/load.worker":            "one thread's connections, plan and books",
 	"etcd.Client":                  "watches, registrations and routes by one session",
 	"terminator/blocking.conn":     "one connection's reader, writer and states",

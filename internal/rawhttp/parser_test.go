@@ -1,17 +1,15 @@
-package load
+package rawhttp
 
 import (
 	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
 	"testing"
 )
-
-// plainEntry expects nothing particular.
-var plainEntry = &entry{expect: &checks{length: -1}}
 
 type parsed struct {
 	status    int
@@ -24,9 +22,11 @@ type parsed struct {
 }
 
 // parseCut parses text in pieces of a size.
-func parseCut(e *entry, text string, first, step int) parsed {
-	var p parser
-	p.reset(e)
+func parseCut(head bool, text string, first, step int) parsed {
+	var p Parser
+	body := int64(0)
+	p.Body = func(b []byte) { body += int64(len(b)) }
+	p.Reset(head)
 	r := parsed{}
 	for at := 0; at < len(text) && !r.done && r.err == nil; {
 		end := min(len(text), at+step)
@@ -35,44 +35,46 @@ func parseCut(e *entry, text string, first, step int) parsed {
 		}
 		var n int
 		// A fresh copy: the parser must not keep what it was given.
-		n, r.done, r.err = p.feed([]byte(text[at:end]))
+		n, r.done, r.err = p.Feed([]byte(text[at:end]))
 		r.used += n
 		at = end
 	}
 	if r.err == nil && !r.done {
-		r.done = p.end()
+		r.done = p.End()
 	}
-	r.status, r.length, r.close, r.continued = p.status, p.length, p.close, p.continued
+	if body != p.Length {
+		panic(fmt.Sprintf("a body of %d bytes, but its length is %d", body, p.Length))
+	}
+	r.status, r.length, r.close, r.continued = p.Status, p.Length, p.Close, p.Continued
 	return r
 }
 
 func TestParser_Responses(t *testing.T) {
-	head := &entry{head: true, expect: plainEntry.expect}
 	for _, c := range []struct {
 		name, text string
-		entry      *entry
+		head       bool
 		want       parsed
 	}{
-		{"length", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", plainEntry, parsed{status: 200, length: 5}},
-		{"no reason", "HTTP/1.1 404\r\ncontent-length:0\r\n\r\n", plainEntry, parsed{status: 404}},
-		{"1.0", "HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\nx", plainEntry, parsed{status: 200, length: 1, close: true}},
-		{"1.0 keep-alive", "HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\nContent-Length: 1\r\n\r\nx", plainEntry, parsed{status: 200, length: 1}},
-		{"close", "HTTP/1.1 200 OK\r\nCONNECTION: upgrade, Close\r\nContent-Length: 1\r\n\r\nx", plainEntry, parsed{status: 200, length: 1, close: true}},
-		{"until close", "HTTP/1.1 200 OK\r\n\r\nwhatever", plainEntry, parsed{status: 200, length: 8, close: true}},
-		{"chunked", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nA;x=y\r\n0123456789\r\n0\r\n\r\n", plainEntry, parsed{status: 200, length: 15}},
-		{"trailers", "HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n1\r\nx\r\n00\r\nA: b\r\nC: d\r\n\r\n", plainEntry, parsed{status: 200, length: 1}},
-		{"204", "HTTP/1.1 204 No Content\r\nContent-Length: 9\r\n\r\n", plainEntry, parsed{status: 204}},
-		{"304", "HTTP/1.1 304 Not Modified\r\nTransfer-Encoding: chunked\r\n\r\n", plainEntry, parsed{status: 304}},
-		{"HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", head, parsed{status: 200}},
-		{"100", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", plainEntry, parsed{status: 200, length: 2, continued: true}},
-		{"two equal lengths", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok", plainEntry, parsed{status: 200, length: 2}},
+		{"length", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", false, parsed{status: 200, length: 5}},
+		{"no reason", "HTTP/1.1 404\r\ncontent-length:0\r\n\r\n", false, parsed{status: 404}},
+		{"1.0", "HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\nx", false, parsed{status: 200, length: 1, close: true}},
+		{"1.0 keep-alive", "HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\nContent-Length: 1\r\n\r\nx", false, parsed{status: 200, length: 1}},
+		{"close", "HTTP/1.1 200 OK\r\nCONNECTION: upgrade, Close\r\nContent-Length: 1\r\n\r\nx", false, parsed{status: 200, length: 1, close: true}},
+		{"until close", "HTTP/1.1 200 OK\r\n\r\nwhatever", false, parsed{status: 200, length: 8, close: true}},
+		{"chunked", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nA;x=y\r\n0123456789\r\n0\r\n\r\n", false, parsed{status: 200, length: 15}},
+		{"trailers", "HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n1\r\nx\r\n00\r\nA: b\r\nC: d\r\n\r\n", false, parsed{status: 200, length: 1}},
+		{"204", "HTTP/1.1 204 No Content\r\nContent-Length: 9\r\n\r\n", false, parsed{status: 204}},
+		{"304", "HTTP/1.1 304 Not Modified\r\nTransfer-Encoding: chunked\r\n\r\n", false, parsed{status: 304}},
+		{"HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", true, parsed{status: 200}},
+		{"100", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", false, parsed{status: 200, length: 2, continued: true}},
+		{"two equal lengths", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok", false, parsed{status: 200, length: 2}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			want := c.want
 			want.done, want.used = true, len(c.text)
 			for first := range len(c.text) {
 				for _, step := range []int{1, 3, len(c.text)} {
-					if got := parseCut(c.entry, c.text, first, step); got != want {
+					if got := parseCut(c.head, c.text, first, step); got != want {
 						t.Fatalf("cut at %d and by %d: %+v, want %+v", first, step, got, want)
 					}
 				}
@@ -81,10 +83,10 @@ func TestParser_Responses(t *testing.T) {
 				return
 			}
 			// What follows is not touched, and what lacks a byte is not done.
-			if got := parseCut(c.entry, c.text+"HTTP/1.1 500", 0, 1<<20); got != want {
+			if got := parseCut(c.head, c.text+"HTTP/1.1 500", 0, 1<<20); got != want {
 				t.Errorf("with more behind it: %+v, want %+v", got, want)
 			}
-			if got := parseCut(c.entry, c.text[:len(c.text)-1], 0, 1<<20); got.done || got.err != nil {
+			if got := parseCut(c.head, c.text[:len(c.text)-1], 0, 1<<20); got.done || got.err != nil {
 				t.Errorf("without the last byte: %+v", got)
 			}
 		})
@@ -126,7 +128,7 @@ func TestParser_RefusesWhatIsNone(t *testing.T) {
 		chunked + "0\r\na: b\n":                                        errChunk,
 	} {
 		for _, step := range []int{1, 1 << 20} {
-			if got := parseCut(plainEntry, text, 0, step); !errors.Is(got.err, want) {
+			if got := parseCut(false, text, 0, step); !errors.Is(got.err, want) {
 				t.Errorf("%.60q by %d gives %+v, want %v", text, step, got, want)
 			}
 		}
@@ -136,12 +138,12 @@ func TestParser_RefusesWhatIsNone(t *testing.T) {
 func TestParser_AllocatesNothing(t *testing.T) {
 	text := []byte("HTTP/1.1 200 OK\r\nServer: x\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello")
 	chunks := []byte("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n")
-	e := &entry{expect: &checks{contains: []byte("ell"), length: -1}}
-	var p parser
+	var heads, bodies int
+	p := Parser{Head: func(b []byte) { heads += len(b) }, Body: func(b []byte) { bodies += len(b) }}
 	if n := testing.AllocsPerRun(1000, func() {
 		for _, b := range [][]byte{text, chunks} {
-			p.reset(e)
-			if _, done, err := p.feed(b); !done || err != nil || !p.match.found {
+			p.Reset(false)
+			if _, done, err := p.Feed(b); !done || err != nil || heads == 0 || bodies == 0 {
 				t.Fatal(done, err)
 			}
 		}
@@ -163,8 +165,8 @@ func FuzzParser(f *testing.F) {
 		f.Add([]byte(s), uint8(3))
 	}
 	f.Fuzz(func(t *testing.T, data []byte, step uint8) {
-		whole := parseCut(plainEntry, string(data), 0, len(data)+1)
-		cut := parseCut(plainEntry, string(data), 0, int(step)+1)
+		whole := parseCut(false, string(data), 0, len(data)+1)
+		cut := parseCut(false, string(data), 0, int(step)+1)
 		if (whole.err == nil) != (cut.err == nil) {
 			// Garbage may be told earlier in pieces, but never later taken for good.
 			if whole.done || cut.done {

@@ -1,4 +1,4 @@
-package load
+package rawhttp
 
 import (
 	"bytes"
@@ -37,20 +37,24 @@ const (
 	untilClose              // the body ends with the connection
 )
 
-// parser reads responses, however they are cut into pieces (RFC 9112). It
+// Parser reads responses, however they are cut into pieces (RFC 9112). It
 // looks at no more than what is needed to know where a response ends, what
 // status it has, and whether the connection can be used on.
-type parser struct {
-	state  parserState
-	status int
-	// close: the connection ends after this response.
-	close bool
-	// continued: there was a 100 (Continue).
-	continued bool
-	// length of the body so far, without framing.
-	length int64
-	match  matcher
+type Parser struct {
+	// Head gets each final head, its status line included and the empty line not; Body the body,
+	// without framing, in pieces. Neither may keep what it gets. nil: nobody wants it.
+	Head, Body func([]byte)
 
+	// Status of the response, once its head is complete.
+	Status int
+	// Close: the connection ends after this response.
+	Close bool
+	// Continued: there was a 100 (Continue).
+	Continued bool
+	// Length of the body so far, without framing.
+	Length int64
+
+	state  parserState
 	noBody bool // the request was HEAD
 	left   int64
 	line   int // bytes of the line so far, inChunkSize to inTrailer
@@ -58,22 +62,19 @@ type parser struct {
 	held   []byte // the head so far, if it came in pieces
 }
 
-// reset makes the parser ready for the response to a request.
-func (p *parser) reset(e *entry) {
-	p.state, p.status, p.close, p.continued, p.length = inHead, 0, false, false, 0
-	p.noBody = e.head
+// Reset makes the parser ready for the response to a request; to HEAD or not.
+func (p *Parser) Reset(head bool) {
+	p.state, p.Status, p.Close, p.Continued, p.Length = inHead, 0, false, false, 0
+	p.noBody = head
 	p.held = p.held[:0]
-	if len(e.expect.contains) > 0 || !p.match.found {
-		p.match.reset(e.expect.contains)
-	}
 }
 
-// begun reports whether a part of the response has come.
-func (p *parser) begun() bool { return p.state != inHead || len(p.held) > 0 || p.continued }
+// Begun reports whether a part of the response has come.
+func (p *Parser) Begun() bool { return p.state != inHead || len(p.held) > 0 || p.Continued }
 
-// feed takes what it can of data for one response. With done, the response is
+// Feed takes what it can of data for one response. With done, the response is
 // complete and data[n:] is not part of it.
-func (p *parser) feed(data []byte) (n int, done bool, err error) {
+func (p *Parser) Feed(data []byte) (n int, done bool, err error) {
 	for n < len(data) {
 		if p.state == inHead {
 			used, whole, err := p.takeHead(data[n:])
@@ -81,11 +82,11 @@ func (p *parser) feed(data []byte) (n int, done bool, err error) {
 			if err != nil || !whole {
 				return n, false, err
 			}
-			if p.status < 200 { // 1xx: another head follows
-				if p.status == 101 {
+			if p.Status < 200 { // 1xx: another head follows
+				if p.Status == 101 {
 					return n, false, errSwitch
 				}
-				p.continued = p.continued || p.status == 100
+				p.Continued = p.Continued || p.Status == 100
 				continue
 			}
 			if p.state == inBody && p.left == 0 {
@@ -102,12 +103,12 @@ func (p *parser) feed(data []byte) (n int, done bool, err error) {
 	return n, false, nil
 }
 
-// end is called when the connection has ended; it reports whether that
+// End is called when the connection has ended; it reports whether that
 // completes the response.
-func (p *parser) end() bool { return p.state == untilClose }
+func (p *Parser) End() bool { return p.state == untilClose }
 
 // takeHead looks for a whole head, in one piece if it can.
-func (p *parser) takeHead(data []byte) (n int, whole bool, err error) {
+func (p *Parser) takeHead(data []byte) (n int, whole bool, err error) {
 	if len(p.held) == 0 {
 		if i := bytes.Index(data, crlf2); i >= 0 && i <= maxHead {
 			return i + 4, true, p.parseHead(data[:i+2])
@@ -140,7 +141,7 @@ var (
 )
 
 // parseHead parses a head whose lines all end with CRLF.
-func (p *parser) parseHead(head []byte) error {
+func (p *Parser) parseHead(head []byte) error {
 	end := bytes.IndexByte(head, '\n')
 	line := head[:end]
 	if len(line) < 13 || !bytes.Equal(line[:7], httpVersion) || line[8] != ' ' || line[len(line)-1] != '\r' || line[12] != ' ' && line[12] != '\r' {
@@ -150,9 +151,9 @@ func (p *parser) parseHead(head []byte) error {
 	if line[7] != '0' && line[7] != '1' || d1 < 1 || d1 > 5 || d2 > 9 || d3 > 9 {
 		return errStatusLine
 	}
-	p.status = int(d1)*100 + int(d2)*10 + int(d3)
+	p.Status = int(d1)*100 + int(d2)*10 + int(d3)
 	old := line[7] == '0'
-	p.close = old
+	p.Close = old
 	length, chunked := int64(-1), false
 	for rest := head[end+1:]; len(rest) > 0; {
 		end := bytes.IndexByte(rest, '\n')
@@ -172,9 +173,9 @@ func (p *parser) parseHead(head []byte) error {
 			if equalFold(line[:colon], "connection") {
 				value := line[colon+1:]
 				if hasToken(value, "close") {
-					p.close = true
+					p.Close = true
 				} else if hasToken(value, "keep-alive") {
-					p.close = false
+					p.Close = false
 				}
 			}
 		case len("Content-Length"):
@@ -195,23 +196,26 @@ func (p *parser) parseHead(head []byte) error {
 			}
 		}
 	}
+	if p.Head != nil && p.Status >= 200 {
+		p.Head(head)
+	}
 	switch {
-	case p.status < 200:
+	case p.Status < 200:
 		p.state = inHead
-	case p.noBody || p.status == 204 || p.status == 304:
+	case p.noBody || p.Status == 204 || p.Status == 304:
 		p.state, p.left = inBody, 0
 	case chunked:
 		p.state, p.left, p.line = inChunkSize, 0, 0
 	case length >= 0:
 		p.state, p.left = inBody, length
 	default:
-		p.state, p.close = untilClose, true
+		p.state, p.Close = untilClose, true
 	}
 	return nil
 }
 
 // takeBody takes data in any state but inHead.
-func (p *parser) takeBody(data []byte) (n int, done bool, err error) {
+func (p *Parser) takeBody(data []byte) (n int, done bool, err error) {
 	switch p.state {
 	case inBody, inChunk:
 		n = int(min(p.left, int64(len(data))))
@@ -233,15 +237,15 @@ func (p *parser) takeBody(data []byte) (n int, done bool, err error) {
 	}
 }
 
-func (p *parser) sink(b []byte) {
-	p.length += int64(len(b))
-	if !p.match.found {
-		p.match.feed(b)
+func (p *Parser) sink(b []byte) {
+	p.Length += int64(len(b))
+	if p.Body != nil && len(b) > 0 {
+		p.Body(b)
 	}
 }
 
 // takeFraming takes the lines between chunks, byte by byte.
-func (p *parser) takeFraming(data []byte) (n int, done bool, err error) {
+func (p *Parser) takeFraming(data []byte) (n int, done bool, err error) {
 	for n < len(data) {
 		b := data[n]
 		n++

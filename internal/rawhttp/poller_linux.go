@@ -1,4 +1,4 @@
-package load
+package rawhttp
 
 import (
 	"fmt"
@@ -12,24 +12,24 @@ import (
 // maxEvents is how many events one wait returns at most.
 const maxEvents = 256
 
-// nativeHoldsCore: a worker that waits keeps its core, in the eyes of the scheduler of goroutines.
-const nativeHoldsCore = true
+// NativeHoldsCore: who waits in Wait keeps its core, in the eyes of the scheduler of goroutines.
+const NativeHoldsCore = true
 
 // epoller is a poller on epoll. The kernel may end a wait up to 50 µs late (its timer slack,
 // prctl(2)), and is left to: at 20,000 requests per second that saves a quarter of the CPU time,
 // for 15 µs of latency. All calls go by RawSyscall, without telling the scheduler of goroutines,
 // which would wake the runtime's monitor thread for each. Reads and writes don't block. A wait
-// does, for longestWait at most; the signal by which the collector stops a goroutine ends it
+// does, for as long as the caller says; the signal by which the collector stops a goroutine ends it
 // earlier.
 type epoller struct {
 	sockets
 	ep     int
 	raw    [maxEvents]unix.EpollEvent
-	events []event
+	events []Event
 	ppoll  bool // the kernel has no epoll_pwait2 (before 5.11)
 }
 
-func newNativePoller(conns int, addr *net.TCPAddr) (poller, error) {
+func newNativePoller(conns int, addr *net.TCPAddr) (Poller, error) {
 	s, err := newSockets(conns, addr)
 	if err != nil {
 		return nil, err
@@ -38,10 +38,10 @@ func newNativePoller(conns int, addr *net.TCPAddr) (poller, error) {
 	if err != nil {
 		return nil, fmt.Errorf("epoll_create1: %w", err)
 	}
-	return &epoller{sockets: s, ep: ep, events: make([]event, 0, maxEvents)}, nil
+	return &epoller{sockets: s, ep: ep, events: make([]Event, 0, maxEvents)}, nil
 }
 
-func (p *epoller) open(i int) error {
+func (p *epoller) Open(i int) error {
 	if err := p.connect(i); err != nil {
 		return err
 	}
@@ -49,11 +49,11 @@ func (p *epoller) open(i int) error {
 	// changed when something waits to be written.
 	err := unix.EpollCtl(p.ep, unix.EPOLL_CTL_ADD, int(p.fds[i]), &unix.EpollEvent{
 		Events: unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET,
-		Fd:     int32(i),         // below MaxConnections
+		Fd:     int32(i),         // a process has fewer files
 		Pad:    int32(p.gens[i]), // compared for being equal only
 	})
 	if err != nil {
-		p.close(i)
+		p.Close(i)
 	}
 	return err
 }
@@ -73,7 +73,7 @@ func receive(fd int32, b []byte) (int, unix.Errno) {
 	return int(n), errno
 }
 
-func (p *epoller) wait(d time.Duration) ([]event, error) {
+func (p *epoller) Wait(d time.Duration) ([]Event, error) {
 	n, errno := p.waitRaw(max(0, d))
 	if errno != 0 && errno != unix.EINTR {
 		return nil, fmt.Errorf("epoll_pwait2: %w", errno)
@@ -85,11 +85,11 @@ func (p *epoller) wait(d time.Duration) ([]event, error) {
 		if p.fds[c] < 0 {
 			continue
 		}
-		p.events = append(p.events, event{
-			conn:       c,
-			readable:   r.Events&(unix.EPOLLIN|unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0,
-			writable:   r.Events&(unix.EPOLLOUT|unix.EPOLLHUP|unix.EPOLLERR) != 0,
-			ended:      r.Events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0,
+		p.events = append(p.events, Event{
+			Conn:       c,
+			Readable:   r.Events&(unix.EPOLLIN|unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0,
+			Writable:   r.Events&(unix.EPOLLOUT|unix.EPOLLHUP|unix.EPOLLERR) != 0,
+			Ended:      r.Events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0,
 			generation: uint32(r.Pad),
 		})
 	}
@@ -123,7 +123,7 @@ func (p *epoller) waitRaw(d time.Duration) (int, unix.Errno) {
 	return max(n, 0), 0
 }
 
-func (p *epoller) shutdown() {
-	p.sockets.shutdown()
+func (p *epoller) Shutdown() {
+	p.sockets.Shutdown()
 	_ = unix.Close(p.ep) // nothing is lost with it
 }

@@ -1,4 +1,4 @@
-package load
+package rawhttp
 
 import (
 	"fmt"
@@ -20,26 +20,26 @@ type poll2 struct {
 	blocked []bool
 	asked   []unix.PollFd
 	conns   []int // of asked
-	events  []event
+	events  []Event
 }
 
-func newPoll2(conns int, addr *net.TCPAddr) (poller, error) {
+func newPoll2(conns int, addr *net.TCPAddr) (Poller, error) {
 	s, err := newSockets(conns, addr)
 	return &poll2{sockets: s, blocked: make([]bool, conns)}, err
 }
 
-func (p *poll2) open(i int) error {
+func (p *poll2) Open(i int) error {
 	p.blocked[i] = true
 	return p.connect(i)
 }
 
-func (p *poll2) write(i int, b []byte) (int, error) {
-	n, err := p.sockets.write(i, b)
+func (p *poll2) Write(i int, b []byte) (int, error) {
+	n, err := p.sockets.Write(i, b)
 	p.blocked[i] = n < len(b)
 	return n, err
 }
 
-func (p *poll2) wait(d time.Duration) ([]event, error) {
+func (p *poll2) Wait(d time.Duration) ([]Event, error) {
 	p.asked, p.conns, p.events = p.asked[:0], p.conns[:0], p.events[:0]
 	for i, fd := range p.fds {
 		if fd < 0 {
@@ -64,8 +64,8 @@ func (p *poll2) wait(d time.Duration) ([]event, error) {
 			continue
 		}
 		ended := r&(unix.POLLHUP|unix.POLLERR|unix.POLLNVAL) != 0
-		e := event{conn: i, readable: ended || r&unix.POLLIN != 0, writable: ended || r&unix.POLLOUT != 0, ended: ended, generation: p.gens[i]}
-		p.blocked[i] = p.blocked[i] && !e.writable
+		e := Event{Conn: i, Readable: ended || r&unix.POLLIN != 0, Writable: ended || r&unix.POLLOUT != 0, Ended: ended, generation: p.gens[i]}
+		p.blocked[i] = p.blocked[i] && !e.Writable
 		p.events = append(p.events, e)
 	}
 	return p.events, nil

@@ -1,4 +1,4 @@
-package load
+package rawhttp
 
 import (
 	"io"
@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sockets are those of a worker's connections: what pollers have in common.
+// sockets are those of a client's connections: what pollers have in common.
 type sockets struct {
 	addr   unix.Sockaddr
 	family int
@@ -58,12 +58,12 @@ func (s *sockets) connect(i int) error {
 		}
 	}
 	if err != nil {
-		s.close(i)
+		s.Close(i)
 	}
 	return err
 }
 
-func (s *sockets) connected(i int) error {
+func (s *sockets) Connected(i int) error {
 	v, err := unix.GetsockoptInt(int(s.fds[i]), unix.SOL_SOCKET, unix.SO_ERROR)
 	if err != nil {
 		return err
@@ -74,7 +74,7 @@ func (s *sockets) connected(i int) error {
 	return nil
 }
 
-func (s *sockets) write(i int, b []byte) (int, error) {
+func (s *sockets) Write(i int, b []byte) (int, error) {
 	for {
 		n, errno := send(s.fds[i], b)
 		switch errno {
@@ -89,7 +89,7 @@ func (s *sockets) write(i int, b []byte) (int, error) {
 	}
 }
 
-func (s *sockets) read(i int, b []byte) (int, error) {
+func (s *sockets) Read(i int, b []byte) (int, error) {
 	for {
 		n, errno := receive(s.fds[i], b)
 		switch errno {
@@ -101,23 +101,23 @@ func (s *sockets) read(i int, b []byte) (int, error) {
 		case unix.EINTR:
 			continue
 		case unix.EAGAIN:
-			return 0, errAgain
+			return 0, ErrAgain
 		}
 		return 0, errno
 	}
 }
 
-func (s *sockets) close(i int) {
+func (s *sockets) Close(i int) {
 	if s.fds[i] >= 0 {
 		_ = unix.Close(int(s.fds[i])) // what can be lost with it was counted
 		s.fds[i] = -1
 	}
 }
 
-func (s *sockets) current(e *event) bool { return s.fds[e.conn] >= 0 && s.gens[e.conn] == e.generation }
+func (s *sockets) Current(e *Event) bool { return s.fds[e.Conn] >= 0 && s.gens[e.Conn] == e.generation }
 
-func (s *sockets) shutdown() {
+func (s *sockets) Shutdown() {
 	for i := range s.fds {
-		s.close(i)
+		s.Close(i)
 	}
 }

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package load
+package rawhttp
 
 import (
 	"net"
@@ -9,11 +9,12 @@ import (
 )
 
 const (
-	nativeHoldsCore = false
+	// NativeHoldsCore is true where who waits in Wait keeps its core.
+	NativeHoldsCore = false
 	socketFlags     = 0
 )
 
-func newNativePoller(conns int, addr *net.TCPAddr) (poller, error) { return newPoll2(conns, addr) }
+func newNativePoller(conns int, addr *net.TCPAddr) (Poller, error) { return newPoll2(conns, addr) }
 
 func send(fd int32, b []byte) (int, unix.Errno) { return split(unix.Write(int(fd), b)) }
 

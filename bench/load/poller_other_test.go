@@ -1,5 +1,0 @@
-//go:build !linux
-
-package load
-
-func withoutPwait2(poller) bool { return false }

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package rawhttp
+
+func withoutPwait2(Poller) bool { return false }
