@@ -55,6 +55,7 @@ var mayImport = []row{
 	{"internal/prometheus", "internal/buildinfo metrics github.com/prometheus/client_golang github.com/prometheus/client_model google.golang.org/protobuf", "the only one that knows Prometheus' client, and on no request's way"},
 	{"internal/rawhttp", "golang.org/x/sys", ""},
 	{"internal/rawsock", "golang.org/x/sys", ""},
+	{"internal/recording", "github.com/klauspost/compress", "a file, and what may be in it; knows no tap"},
 	{"internal/slots", "", ""},
 	{"internal/supervisor", "internal/process internal/terminal", ""},
 	{"internal/systemd", "", ""},
