@@ -139,7 +139,7 @@ func (v *view) replaceIntents(kvs []*mvccpb.KeyValue) (changed bool) {
 }
 
 func (v *view) snapshot() registry.Snapshot {
-	s := registry.Snapshot{Routes: v.routes, Instances: v.list()}
+	s := registry.Snapshot{Routes: v.routes, Revision: v.routesRev, Instances: v.list()}
 	for i := range s.Instances {
 		in := &s.Instances[i]
 		if intent, ok := v.intents[v.keys.intent(registry.Intent{Service: in.Service, ID: in.ID})]; ok {

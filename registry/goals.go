@@ -1,9 +1,9 @@
 package registry
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -33,6 +33,16 @@ type ServiceRules struct {
 	// Goals are those of all its requests, and of its routes that have none of
 	// their own. Empty: the document's.
 	Goals Goals `json:"goals,omitempty" yaml:"goals,omitempty,flow"`
+	// Versions are the shares of the service's requests by the version that its instances give
+	// (Instance.Version): whole numbers, weighed against each other. A version that isn't named gets
+	// none. Nil: all instances are alike. This and what follows is in documents of version 2 only.
+	Versions map[string]int `json:"-" yaml:"-"`
+	// Sticky is what of a request its version is bound to (ParseSticky), so that the same client
+	// stays on its version while that one's share grows. Empty: nothing; shares are kept exactly
+	// over each thousand requests.
+	Sticky string `json:"-" yaml:"-"`
+	// Salt, if another one is set, draws anew which clients are first.
+	Salt string `json:"-" yaml:"-"`
 }
 
 // Std is the goals as the standard library's type.
@@ -89,29 +99,53 @@ func (r *Routes) checkRules(p *problems) {
 	seen := make(map[string]int, len(r.Rules))
 	for i := range r.Rules {
 		s := &r.Rules[i]
-		place := rulesLabel(i, s.Name)
+		place := r.rulesLabel(i, s.Name)
 		switch j, dup := seen[s.Name]; {
 		case !validName(s.Name):
 			p.at(place, "name", "%s: want %s", quote(s.Name), nameRule)
 		case dup:
-			p.at(place, "name", "%q is also the name of services[%d]%s: want each name once", clip(s.Name), j, p.onLine(rulesLabel(j, s.Name), "name"))
-		case !slices.Contains(routed, s.Name):
-			p.at(place, "name", "%q: no route leads to this service: want one of %s", clip(s.Name), clip(strings.Join(routed, ", ")))
+			p.at(place, "name", "%q is also the name of services[%d]%s: want each name once", clip(s.Name), j, p.onLine(r.rulesLabel(j, s.Name), "name"))
+		case s.Versions == nil && !slices.Contains(routed, s.Name): // one with versions others may call
+			p.at(place, "name", "%q: no route leads to this service: want one of %s", clip(s.Name), list(routed))
 		}
 		seen[s.Name] = i
 		checkGoals(p, place, s.Goals)
+		if r.Version == RoutesVersion && (s.Versions != nil || s.Sticky != "" || s.Salt != "") {
+			p.at(place, "versions", "version 1 of the document has none: want version: %d", RoutesVersion2)
+		}
+		s.checkVersions(p, place)
 	}
 }
 
-func rulesLabel(i int, name string) string {
-	if name == "" {
+// rulesLabel names an entry of services: in version 1 a list, then an object by name.
+func (r *Routes) rulesLabel(i int, name string) string { return rulesLabel(r.Version, i, name) }
+
+func rulesLabel(version, i int, name string) string {
+	switch {
+	case version >= RoutesVersion2:
+		return fmt.Sprintf("services %q", clip(name))
+	case name == "":
 		return fmt.Sprintf("services[%d]", i)
 	}
 	return fmt.Sprintf("services[%d] %q", i, clip(name))
 }
 
-func readRules(r reader) []ServiceRules {
+func readRules(r reader, version int) []ServiceRules {
 	var out []ServiceRules
+	n, written := get(r.obj, "services")
+	if version >= RoutesVersion2 {
+		if written && kindOf(n) == kindList {
+			r.p.at(r.place, "services", "a list, as in version 1 of the document: want an object by the services' names")
+			return nil
+		}
+		readObject(r, "services", maxRules, func(name string, n *yaml.Node) { out = append(out, readRule2(r.p, name, n)) })
+		slices.SortFunc(out, func(a, b ServiceRules) int { return cmp.Compare(a.Name, b.Name) })
+		return out
+	}
+	if written && kindOf(n) == kindObject {
+		r.p.at(r.place, "services", "an object, as in version 2 of the document: want version: %d", RoutesVersion2)
+		return nil
+	}
 	for i, n := range r.list("services") {
 		if i == maxRules+1 { // enough to be refused
 			break
@@ -121,9 +155,25 @@ func readRules(r reader) []ServiceRules {
 	return out
 }
 
+// readRule2 reads what version 2 of the document says of a service.
+func readRule2(p *problems, name string, n *yaml.Node) ServiceRules {
+	place := rulesLabel(RoutesVersion2, 0, name)
+	p.place(place, "", n.Line)
+	if kindOf(n) != kindObject {
+		p.at(place, "", "%s: want an object with goals or versions", show(n))
+		p.mute(place, "name")
+		return ServiceRules{Name: name}
+	}
+	r := reader{p: p, place: place, obj: n}
+	r.only("goals", "versions", "sticky", "salt")
+	s := ServiceRules{Name: name, Goals: readGoals(r)}
+	s.readVersions(r)
+	return s
+}
+
 func readRule(p *problems, n *yaml.Node, i int) ServiceRules {
 	if kindOf(n) != kindObject {
-		place := rulesLabel(i, "")
+		place := rulesLabel(RoutesVersion, i, "")
 		p.place(place, "", n.Line)
 		p.at(place, "", "%s: want an object with name and goals", show(n))
 		p.mute(place, "name")
@@ -133,7 +183,12 @@ func readRule(p *problems, n *yaml.Node, i int) ServiceRules {
 	if v, ok := get(n, "name"); ok && kindOf(v) == kindText {
 		name = v.Value
 	}
-	r := reader{p: p, place: rulesLabel(i, name), obj: n}
+	r := reader{p: p, place: rulesLabel(RoutesVersion, i, name), obj: n}
+	for _, f := range []string{"versions", "sticky"} {
+		if _, ok := get(n, f); ok {
+			p.at(r.place, f, "version 1 of the document has no such field: want version: %d, where services is an object by name", RoutesVersion2)
+		}
+	}
 	r.only("name", "goals")
 	return ServiceRules{Name: r.text("name"), Goals: readGoals(r)}
 }

@@ -79,7 +79,7 @@ func TestGoals_Refused(t *testing.T) {
 		"twice":        {"goals: [1s, 1000ms]", `goals: "1s" after "1s"`},
 		"too many":     {"goals: [1ms, 2ms, 3ms, 4ms, 5ms, 6ms, 7ms, 8ms, 9ms]", "goals: 9 goals: want at most 8"},
 		"of a service": {"services: [{name: web, goals: [1]}]", `services[0] "web": goals: 1 is a number`},
-		"no services":  {"services: {}", "services: an object: want a list"},
+		"no services":  {"services: {}", "services: an object, as in version 2 of the document: want version: 2"},
 		"not routed":   {"services: [{name: wbe, goals: [25ms]}]", `services[0] "wbe": name: "wbe": no route leads to this service: want one of web`},
 		"no name":      {"services: [{goals: [25ms]}]", `services[0]: name: ""`},
 		"twice the same": {

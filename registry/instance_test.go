@@ -96,7 +96,7 @@ instances:
 		"version: 1\ninstances: 3":   "instances: 3 is a number: want a list",
 		"version: 1\ninstances: [3]": "instances[0]: 3 is a number: want an object",
 		"instances: []":              "version: missing",
-		"version: 1\nrotes: []":      "rotes: unknown field: want one of version, instances, routes",
+		"version: 1\nrotes: []":      "rotes: unknown field: want one of version, instances, processes, routes",
 		"version: 1\ninstances: [{service: web, id: a}]":                                                                        `instances[0] "a": address: ""`,
 		"version: 1\ninstances: [{service: web, id: a, address: \"tcp://a:1\", window: 0}]":                                     `instances[0] "a": window: 0: want 1 to`,
 		"version: 1\ninstances: [{service: web, id: a, address: \"tcp://a:1\", started: now}]":                                  `instances[0] "a": started: "now": want a time`,

@@ -10,7 +10,7 @@ import (
 
 // Limits and defaults of a routes document.
 const (
-	// RoutesVersion is the only version of the document that there is.
+	// RoutesVersion is the version of a document that needs nothing newer (RoutesVersion2).
 	RoutesVersion = 1
 	// MaxRoutes is how many routes one document may hold.
 	MaxRoutes = 10_000
@@ -32,8 +32,6 @@ const (
 
 	maxMethods    = 16
 	maxMethodLen  = 32
-	maxPathLen    = 1024
-	maxHostLen    = 253
 	anyHostPrefix = "*."
 )
 
@@ -44,13 +42,16 @@ var ErrInvalidRoutes = errors.New("registry: invalid routes document")
 // Routes is the document that says which service answers what. It is changed
 // as a whole, so that one revision is one consistent state.
 type Routes struct {
-	// Version is RoutesVersion.
+	// Version is RoutesVersion or RoutesVersion2.
 	Version int `json:"version" yaml:"version"`
 	// Goals are those of all services and routes that state none; see Routes.GoalsOf.
 	// Empty: DefaultGoals.
 	Goals Goals `json:"goals,omitempty" yaml:"goals,omitempty,flow"`
 	// Rules is what holds for a service as a whole, whatever the route.
 	Rules []ServiceRules `json:"services,omitempty" yaml:"services,omitempty"`
+	// Experiments are in documents of version 2 only, sorted by their names, as Ask is.
+	Experiments []Experiment `json:"-" yaml:"-"`
+	Ask         *AskVersion  `json:"-" yaml:"-"`
 	// Routes in any order: precedence follows from what they match (see
 	// Router.Match), never from where they stand.
 	Routes []Route `json:"routes" yaml:"routes"`

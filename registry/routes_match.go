@@ -344,7 +344,7 @@ func (rt *Router) Allow(dst, host, path []byte) []byte {
 }
 
 // hostBuffer has room for a host in its normal form and what may stand around it.
-type hostBuffer [maxHostLen + 16]byte
+type hostBuffer [uri.MaxRouteHost + 16]byte
 
 // canonicalHost is the normal form of an authority's host, in buf. The result is empty for what is
 // too long for one: it matches no host then.

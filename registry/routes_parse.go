@@ -24,7 +24,7 @@ func ParseRoutes(data []byte) (*Routes, error) {
 		return nil, p.err(ErrInvalidRoutes)
 	}
 	r := reader{p: &p, obj: top}
-	r.only("version", "routes", "goals", "services")
+	r.only(documentFields(r)...)
 	doc := readRoutes(r)
 	doc.check(&p)
 	if err := p.err(ErrInvalidRoutes); err != nil {
@@ -33,9 +33,25 @@ func ParseRoutes(data []byte) (*Routes, error) {
 	return doc, nil
 }
 
-// readRoutes reads the fields version and routes of a document.
+// documentFields are those of a document, by its version.
+func documentFields(r reader, more ...string) []string {
+	fields := append(append([]string{"version"}, more...), "routes", "goals", "services")
+	if v, ok := get(r.obj, "version"); ok && v.Value == fmt.Sprint(RoutesVersion2) {
+		fields = append(fields, fields2...)
+	}
+	return fields
+}
+
+// fields2 are those that only version 2 of the document has.
+var fields2 = []string{"experiments", "ask_version"}
+
+// readRoutes reads the fields version and routes of a document, and what else belongs to them.
 func readRoutes(r reader) *Routes {
-	doc := &Routes{Version: readVersion(r), Goals: readGoals(r), Rules: readRules(r)}
+	doc := &Routes{Version: readVersion(r), Goals: readGoals(r)}
+	doc.Rules = readRules(r, doc.Version)
+	if doc.Version >= RoutesVersion2 {
+		doc.Experiments, doc.Ask = readExperiments(r), readAsk(r)
+	}
 	items := r.list("routes")
 	if len(items) > MaxRoutes {
 		r.p.at("", "routes", "%d routes: want at most %d", len(items), MaxRoutes)
@@ -49,11 +65,13 @@ func readRoutes(r reader) *Routes {
 
 func readVersion(r reader) int {
 	if _, ok := get(r.obj, "version"); !ok {
-		r.p.at("", "version", "missing: want %d", RoutesVersion)
+		r.p.at("", "version", "missing: want %s", versionsRule())
 		return 0
 	}
-	return r.number("version", RoutesVersion, RoutesVersion, fmt.Sprint(RoutesVersion))
+	return r.number("version", RoutesVersion, RoutesVersion2, versionsRule())
 }
+
+func versionsRule() string { return fmt.Sprintf("%d or %d", RoutesVersion, RoutesVersion2) }
 
 func readRoute(p *problems, n *yaml.Node, i int) Route {
 	if kindOf(n) != kindObject {

@@ -82,7 +82,7 @@ func TestParseRoutes_Refuses(t *testing.T) {
 		{"too long", strings.Repeat(" ", MaxDocument) + "{}", []string{"1048578 bytes: want at most 1048576"}},
 
 		{"no version", `{"routes":[{` + ok + `}]}`, []string{"version: missing: want 1"}},
-		{"version 2", `{"version":2,"routes":[{` + ok + `}]}`, []string{"version: 2: want 1"}},
+		{"version 3", `{"version":3,"routes":[{` + ok + `}]}`, []string{"version: 3: want 1 or 2"}},
 		{"version as text", `{"version":"1","routes":[{` + ok + `}]}`, []string{"version: text: want a number"}},
 		{"no routes", `{"version":1}`, []string{"routes: none: want 1 to 10000 routes"}},
 		{"routes not a list", `{"version":1,"routes":{}}`, []string{"routes: an object: want a list"}},
@@ -354,7 +354,7 @@ func TestDuration_Text(t *testing.T) {
 }
 
 func FuzzParseRoutes(f *testing.F) {
-	for _, s := range []string{sampleJSON, sampleYAML, route(`"match":{"path":"/a"},"service":"w"`), "a: &a [*a]", "{", "version: 1\nroutes:\n- ", "? a\n: b", "\x00", "!!binary x", "<<: {a: b}"} {
+	for _, s := range []string{sampleJSON, sampleYAML, sample2, route(`"match":{"path":"/a"},"service":"w"`), "a: &a [*a]", "{", "version: 1\nroutes:\n- ", "? a\n: b", "\x00", "!!binary x", "<<: {a: b}"} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"nanofront/internal/uri"
 )
@@ -36,8 +35,8 @@ func (r *Routes) check(p *problems) {
 		p.add(mistake{text: "there is no document"})
 		return
 	}
-	if r.Version != RoutesVersion {
-		p.at("", "version", "%d: want %d", r.Version, RoutesVersion)
+	if r.Version != RoutesVersion && r.Version != RoutesVersion2 {
+		p.at("", "version", "%d: want %s", r.Version, versionsRule())
 	}
 	if len(r.Routes) == 0 {
 		p.at("", "routes", "none: want 1 to %d routes", MaxRoutes)
@@ -48,6 +47,12 @@ func (r *Routes) check(p *problems) {
 	}
 	checkGoals(p, "", r.Goals)
 	r.checkRules(p)
+	if r.Version == RoutesVersion && (len(r.Experiments) > 0 || r.Ask != nil) {
+		p.at("", "version", "1: experiments and ask_version need version %d", RoutesVersion2)
+	}
+	r.checkAsk(p)
+	r.checkExperiments(p)
+	r.checkDivided(p)
 	names := make(map[string]int, len(r.Routes))
 	owner := make(map[string]int, len(r.Routes))
 	for i := range r.Routes {
@@ -135,12 +140,12 @@ func (rt *Route) check(p *problems, i int) {
 		bad("match", "neither path nor prefix", "exactly one of them")
 	case m.Path != "" && m.Prefix != "":
 		bad("match", "both path and prefix", "exactly one of them")
-	case m.Path != "" && !validPath(m.Path):
-		bad("match.path", quote(m.Path), pathRule+spelling(m.Path))
-	case m.Prefix != "" && !validPath(m.Prefix):
-		bad("match.prefix", quote(m.Prefix), pathRule+spelling(m.Prefix))
+	case m.Path != "" && !uri.ValidRoutePath(m.Path):
+		bad("match.path", quote(m.Path), pathRule+such(m.Path))
+	case m.Prefix != "" && !uri.ValidRoutePath(m.Prefix):
+		bad("match.prefix", quote(m.Prefix), pathRule+such(m.Prefix))
 	}
-	if m.Host != "" && !validHost(m.Host) {
+	if m.Host != "" && !uri.ValidRouteHost(m.Host) {
 		bad("match.host", quote(m.Host), hostRule)
 	}
 	if len(m.Methods) > maxMethods {
@@ -161,6 +166,14 @@ func routeLabel(i int, name string) string {
 		return fmt.Sprintf("routes[%d]", i)
 	}
 	return fmt.Sprintf("routes[%d] %q", i, clip(name))
+}
+
+// such is how a path that isn't valid should be written, if that can be told.
+func such(path string) string {
+	if s := uri.Spelling(path); s != "" {
+		return ", such as " + quote(s)
+	}
+	return ""
 }
 
 func quote(s string) string { return fmt.Sprintf("%q", clip(s)) }
@@ -186,100 +199,13 @@ func validRouteName(s string) bool {
 // normal is m with host and path in the form that requests are brought to. What isn't valid stays
 // as it is.
 func (m Match) normal() Match {
-	m.Path, m.Prefix = normalPath(m.Path), normalPath(m.Prefix)
+	m.Path, m.Prefix = uri.RoutePath(m.Path), uri.RoutePath(m.Prefix)
 	domain, below := strings.CutPrefix(m.Host, anyHostPrefix)
 	m.Host = string(uri.AppendHost(nil, []byte(domain)))
 	if below {
 		m.Host = anyHostPrefix + m.Host
 	}
 	return m
-}
-
-func normalPath(s string) string {
-	if s == "" || s[0] != '/' {
-		return s
-	}
-	n, err := uri.AppendPath(nil, []byte(s))
-	if err != nil {
-		return s
-	}
-	return string(n)
-}
-
-// validPath refuses what a request's path never has in its normal form, and what is more likely a
-// mistake than meant: such a route would look right and match nothing. All other spellings are
-// brought to that form.
-func validPath(s string) bool {
-	if s == "" || s[0] != '/' || len(s) > maxPathLen || strings.Contains(s, "//") {
-		return false
-	}
-	for i := range len(s) {
-		if c := s[i]; c == '?' || !uri.IsPath(c) && !uri.IsTarget(c) {
-			return false
-		}
-	}
-	for seg := range strings.SplitSeq(s, "/") {
-		if seg = dots.Replace(seg); seg == "." || seg == ".." {
-			return false
-		}
-	}
-	_, err := uri.AppendPath(nil, []byte(s))
-	return err == nil
-}
-
-var dots = strings.NewReplacer("%2e", ".", "%2E", ".")
-
-// spelling says how a path that isn't valid should be written, if that can be told.
-func spelling(s string) string {
-	if len(s) > maxPathLen || !utf8.ValidString(s) {
-		return ""
-	}
-	s, _, _ = strings.Cut(s, "?")
-	s, _, _ = strings.Cut(s, "#")
-	b := []byte{'/'}
-	for i := range len(s) {
-		switch c := s[i]; {
-		case c == '/' && b[len(b)-1] == '/':
-		case c == '%' || c == '/' || uri.IsPath(c):
-			b = append(b, c)
-		default:
-			b = fmt.Appendf(b, "%%%02X", c)
-		}
-	}
-	n, err := uri.AppendPath(nil, b)
-	if err != nil || !validPath(string(n)) {
-		return ""
-	}
-	return fmt.Sprintf(", such as %s", quote(string(n)))
-}
-
-func validHost(s string) bool {
-	if rest, ok := strings.CutPrefix(s, anyHostPrefix); ok {
-		s = rest
-		// "*.1" or "*.::1" mean nothing: an address has nothing below it.
-		if strings.HasPrefix(s, "[") {
-			return false
-		}
-	}
-	if in, ok := strings.CutPrefix(s, "["); ok {
-		in, ok = strings.CutSuffix(in, "]")
-		return ok && uri.ValidIPv6([]byte(in))
-	}
-	s = strings.TrimSuffix(s, ".")
-	if s == "" || len(s) > maxHostLen {
-		return false
-	}
-	for label := range strings.SplitSeq(s, ".") {
-		if label == "" || len(label) > 63 {
-			return false
-		}
-		for i := range len(label) {
-			if c := label[i]; !isLower(c) && !isUpper(c) && !isDigit(c) && c != '-' && c != '_' {
-				return false
-			}
-		}
-	}
-	return true
 }
 
 // validMethod wants RFC 9110's token, without lower-case letters: methods

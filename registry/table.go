@@ -21,7 +21,7 @@ var ErrInvalidTable = errors.New("registry: invalid table")
 
 // ParseTable reads a static table: a document (JSON or YAML, as for
 // ParseRoutes) with the fields instances and processes besides; processes and routes may be left
-// out, and with routes goals and services (Snapshot.Routes is nil then). The result is validated
+// out, and with routes whatever else a routes document has (Snapshot.Routes is nil then). The result is validated
 // and sorted. The error wraps ErrInvalidTable.
 func ParseTable(data []byte) (Snapshot, error) {
 	top, err := readDocument(data)
@@ -34,14 +34,14 @@ func ParseTable(data []byte) (Snapshot, error) {
 		return Snapshot{}, p.err(ErrInvalidTable)
 	}
 	r := reader{p: &p, obj: top}
-	r.only("version", "instances", "routes", "goals", "services", "processes")
+	r.only(documentFields(r, "instances", "processes")...)
 	var s Snapshot
 	if _, ok := get(top, "routes"); ok {
 		s.Routes = readRoutes(r)
 		s.Routes.check(&p)
 	} else {
 		readVersion(r)
-		for _, field := range []string{"goals", "services"} {
+		for _, field := range append([]string{"goals", "services"}, fields2...) {
 			if _, ok := get(top, field); ok {
 				p.at("", field, "without routes: want both, or neither")
 			}

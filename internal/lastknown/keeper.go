@@ -179,7 +179,7 @@ func (k *Keeper) fallBack(ctx context.Context, changed func(registry.Snapshot)) 
 	k.opts.Logger.Warn().Str(logging.File, k.opts.File).Time("saved", k.known.Saved).
 		Stringer("age", time.Since(k.known.Saved).Round(time.Second)).Int("instances", len(k.known.Instances)).
 		Msg("etcd doesn't answer: beginning with the instances and routes that were last known")
-	changed(registry.Snapshot{Instances: k.known.Instances, Routes: k.known.routes})
+	changed(registry.Snapshot{Instances: k.known.Instances, Routes: k.known.routes, Revision: k.known.Revision})
 }
 
 // write keeps the file up to date until ctx ends.
@@ -221,7 +221,7 @@ func (k *Keeper) save() {
 	}
 	routes, err := s.Routes.Marshal()
 	if err == nil {
-		st := state{Version: formatVersion, Saved: time.Now().UTC(), Prefix: k.opts.Prefix, Instances: s.Instances, Routes: routes}
+		st := state{Version: formatVersion, Saved: time.Now().UTC(), Prefix: k.opts.Prefix, Instances: s.Instances, Routes: routes, Revision: s.Revision}
 		err = st.write(k.opts.File)
 	}
 	if err == nil {

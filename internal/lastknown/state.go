@@ -26,6 +26,7 @@ type state struct {
 	Prefix    string              `json:"prefix"`
 	Instances []registry.Instance `json:"instances"`
 	Routes    json.RawMessage     `json:"routes"`
+	Revision  int64               `json:"revision,omitempty"` // of the routes
 
 	routes *registry.Routes
 }

@@ -237,12 +237,12 @@ func TestTable_Register(t *testing.T) {
 func TestOpen_Refuses(t *testing.T) {
 	dir := t.TempDir()
 	bad := filepath.Join(dir, "bad")
-	replace(t, bad, "version: 2\ninstances: {}")
+	replace(t, bad, "version: 3\ninstances: {}")
 	for name, tt := range map[string]struct{ file, want string }{
 		"no name":   {"", "name one with Options.File (--static)"},
 		"no file":   {filepath.Join(dir, "none"), "none: no such file or directory"},
 		"directory": {dir, "is not a regular file"},
-		"content":   {bad, "version: 2: want 1"},
+		"content":   {bad, "version: 3: want 1 or 2"},
 	} {
 		tb, err := Open(t.Context(), Options{File: tt.file})
 		if tb != nil || !errors.Is(err, ErrFile) || !strings.Contains(err.Error(), tt.want) {

@@ -65,6 +65,7 @@ func (c *getCommand) Run(ctx context.Context, std cli.IO) error {
 		t.Add(r.Match.String(), r.Service, timeout.String(), terminal.Size(maxBody), r.Hash, r.Name)
 	}
 	t.Print(out, out.Width, out.Colours)
+	printShares(out, doc)
 	warnMissing(ctx, std, src, doc)
 	return nil
 }
@@ -85,6 +86,9 @@ func (c *applyCommand) Run(ctx context.Context, std cli.IO) error {
 	doc, err := registry.ParseRoutes(raw)
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.File, err)
+	}
+	if doc.Version >= registry.RoutesVersion2 {
+		return fmt.Errorf("%s: version %d of the document isn't put in force yet: want version %d", c.File, doc.Version, registry.RoutesVersion)
 	}
 	if c.DryRun {
 		c.remark(ctx, std, doc)
