@@ -17,6 +17,8 @@ import (
 	"go.etcd.io/etcd/server/v3/embed"
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
+
+	"nanofront/internal/logging"
 )
 
 // soloPeerURL is the address that a member alone has in its cluster's
@@ -31,6 +33,7 @@ type Server struct {
 	gate   *gate
 	last   *lastWords
 	opts   ServerOptions
+	limit  *logging.Limiter
 	quiet  atomic.Bool // no more log lines
 	stuck  atomic.Bool // etcd has had its last words, and can't be closed
 
@@ -57,16 +60,18 @@ func StartServer(ctx context.Context, o ServerOptions) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{unlock: unlock, gate: newGate(), last: newLastWords(), opts: o, closed: make(chan struct{}), done: make(chan struct{})}
+	log := o.Logger.With().Str("component", "etcd").Logger()
+	s := &Server{limit: logging.NewLimiter(log, warnings, warningsPer), unlock: unlock, gate: newGate(), last: newLastWords(), opts: o, closed: make(chan struct{}), done: make(chan struct{})}
 	started := false
 	defer func() {
 		if !started {
+			s.limit.Close()
 			s.gate.endCalls()
 			unlock()
 		}
 	}()
 
-	cfg := config(s.gate, o, client, peer, zapLogger(o.Logger, &s.quiet, s.last))
+	cfg := config(s.gate, o, client, peer, zapLogger(log, &s.quiet, s.last, s.limit))
 	if err := check(cfg.Dir); err != nil {
 		return nil, o.advise(err)
 	}
@@ -266,6 +271,7 @@ func (s *Server) Kill() { s.stop(true) }
 func (s *Server) stop(hard bool) {
 	s.closeOnce.Do(func() {
 		s.quiet.Store(true)
+		s.limit.Close()
 		close(s.closed)
 		if s.stuck.Load() {
 			s.gate.endCalls()

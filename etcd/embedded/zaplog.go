@@ -2,19 +2,23 @@ package embedded
 
 import (
 	"sync/atomic"
+	"time"
 
 	"github.com/rs/zerolog"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
+
+	"nanofront/internal/logging"
 )
 
 // zapLogger is a zap logger that writes warnings and worse into a zerolog
 // logger. etcd's info lines describe etcd, not the system that people run.
 // Nothing is written once quiet is set: etcd reports each of its listeners
 // that is closed on purpose as an error. What etcd says before it ends the
-// process goes to last alone.
-func zapLogger(log zerolog.Logger, quiet *atomic.Bool, last *lastWords) *zap.Logger {
-	core := zapCore{log: log.With().Str("component", "etcd").Logger(), quiet: quiet}
+// process goes to last alone. Of each warning limit passes some: a busy disk has etcd complain of
+// every request.
+func zapLogger(log zerolog.Logger, quiet *atomic.Bool, last *lastWords, limit *logging.Limiter) *zap.Logger {
+	core := zapCore{log: log, quiet: quiet, limit: limit}
 	return zap.New(core, zap.WithFatalHook(last), zap.WithPanicHook(last))
 }
 
@@ -31,12 +35,21 @@ var idle = map[string]bool{
 	"failed to update storage version":                                                     true,
 	// Said again by what StartServer returns.
 	"bootstrap failed": true,
+	// Of a slow request, which "apply request took too long" is about already.
+	"request stats": true,
 }
+
+// Of each warning of etcd's so many are logged in so long.
+const (
+	warnings    = 3
+	warningsPer = 10 * time.Second
+)
 
 // zapCore implements zapcore.Core.
 type zapCore struct {
 	log    zerolog.Logger
 	quiet  *atomic.Bool
+	limit  *logging.Limiter
 	fields []zapcore.Field
 }
 
@@ -55,7 +68,7 @@ func (c zapCore) Check(e zapcore.Entry, ce *zapcore.CheckedEntry) *zapcore.Check
 }
 
 func (c zapCore) Write(e zapcore.Entry, fields []zapcore.Field) error {
-	if c.quiet.Load() || idle[e.Message] || e.Level >= zapcore.PanicLevel {
+	if c.quiet.Load() || idle[e.Message] || e.Level >= zapcore.PanicLevel || !c.limit.Allow(e.Message) {
 		return nil
 	}
 	enc := zapcore.NewMapObjectEncoder()

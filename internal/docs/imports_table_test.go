@@ -80,7 +80,7 @@ var mayImport = []row{
 
 	{"etcd", "internal/chores internal/tlsfiles metrics registry github.com/rs/zerolog go.etcd.io/etcd/api/v3 go.etcd.io/etcd/client/v3 go.uber.org/zap google.golang.org/grpc", ""},
 	{"etcd/discovery", "etcd internal/cli metrics registry registry/static github.com/rs/zerolog", "etcd or the static table in its place, as flags say"},
-	{"etcd/embedded", "github.com/rs/zerolog go.etcd.io/etcd/api/v3 go.etcd.io/etcd/server/v3 go.uber.org/zap google.golang.org/grpc google.golang.org/protobuf", ""},
+	{"etcd/embedded", "internal/logging github.com/rs/zerolog go.etcd.io/etcd/api/v3 go.etcd.io/etcd/server/v3 go.uber.org/zap google.golang.org/grpc google.golang.org/protobuf", ""},
 
 	{"trace", "metrics github.com/rs/zerolog", "knows no collector, so that handlers link none"},
 	{"trace/otlp", "trace go.opentelemetry.io/otel/exporters/otlp go.opentelemetry.io/proto/otlp google.golang.org/protobuf", ""},
