@@ -62,6 +62,7 @@ var mayImport = []row{
 	{"internal/tasks", "", ""},
 	{"internal/terminal", "github.com/mattn/go-isatty golang.org/x/sys", ""},
 	{"internal/testutil", "internal/freeport", ""},
+	{"internal/testutil/browser", "internal/testutil", "for tests alone"},
 	{"internal/tlsfiles", "", ""},
 	{"internal/tuning", "golang.org/x/sys", ""},
 	{"internal/unixpath", "", ""},
