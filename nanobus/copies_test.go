@@ -342,6 +342,13 @@ func TestHedge_SlowInstance(t *testing.T) {
 	waitFor(t, "what is usual is known", func() bool { return s.hedging.Wait() != 0 })
 	slow.Store(true)
 	waitFor(t, "copies have answered", func() bool { return b.node.Metrics.CopiesWon.Value() >= 3 })
+	waitFor(t, "who was overtaken is known", func() bool {
+		outrun := map[string]float64{}
+		for _, l := range b.Links() {
+			outrun[l.Instance] = l.Outrun
+		}
+		return outrun["1"] > 0 && outrun["1"] > 2*max(outrun["2"], outrun["3"])
+	})
 	before := n.Load()
 	waitFor(t, "more calls", func() bool { return n.Load() > before+200 })
 	if w := time.Duration(worst.Load()); w >= pause {

@@ -25,6 +25,7 @@ type LinkInfo struct {
 	// back.
 	Rate   float64 `json:"requests_per_s"`
 	Failed float64 `json:"errors_per_s"`
+	Outrun float64 `json:"outrun_per_s,omitempty"` // answered by another instance, which was asked later; not among the former
 	P50    float64 `json:"p50_ms"`
 	P99    float64 `json:"p99_ms"`
 
@@ -53,7 +54,7 @@ func (b *Bus) Links() []LinkInfo {
 			Weight:  balance.Effective(in.Weight), Share: l.Target.Standing.Share(),
 			Window: l.Target.Window(), InFlight: l.InFlight(), Replies: l.Target.Replies(),
 			LatencyMS: l.Target.Latency().Seconds() * 1e3, ClockKnown: known, ClockAhead: ahead,
-			Rate: recent.Rate, Failed: recent.Failed, P50: recent.P50.Seconds() * 1e3, P99: recent.P99.Seconds() * 1e3,
+			Rate: recent.Rate, Failed: recent.Failed, Outrun: recent.Outrun, P50: recent.P50.Seconds() * 1e3, P99: recent.P99.Seconds() * 1e3,
 		})
 	}
 	return infos

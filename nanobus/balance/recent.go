@@ -12,6 +12,7 @@ import (
 type Recent struct {
 	Rate     float64 // answers in a second, errors among them
 	Failed   float64 // errors in a second
+	Outrun   float64 // requests in a second that another target, asked later, has answered; not among Rate
 	P50, P99 time.Duration
 }
 
@@ -28,6 +29,7 @@ const (
 type recent struct {
 	failed atomic.Uint32
 	blamed atomic.Uint32 // answers that say that the target has failed
+	outrun atomic.Uint32 // requests whose copies elsewhere, sent later, were answered first
 	times  [recentBuckets]atomic.Uint32
 
 	mu     sync.Mutex
@@ -36,9 +38,9 @@ type recent struct {
 }
 
 type recentMark struct {
-	at                      time.Time
-	replies, failed, blamed uint32
-	times                   [recentBuckets]uint32
+	at                              time.Time
+	replies, failed, blamed, outrun uint32
+	times                           [recentBuckets]uint32
 }
 
 // bucketOf is where a time is counted.
@@ -67,7 +69,7 @@ func (r *recent) mark(replies uint64, now time.Time) {
 	m := &r.marks[r.marked%recentMarks]
 	r.marked++
 	m.at, m.replies, m.failed = now, uint32(replies), r.failed.Load() // it may wrap
-	m.blamed = r.blamed.Load()
+	m.blamed, m.outrun = r.blamed.Load(), r.outrun.Load()
 	for i := range r.times {
 		m.times[i] = r.times[i].Load()
 	}
@@ -86,7 +88,9 @@ func (r *recent) since(replies uint64, now time.Time) Recent {
 	m := &r.marks[max(0, r.marked-recentMarks)%recentMarks]
 	span := max(now.Sub(m.at), time.Millisecond).Seconds()
 	failed := r.failed.Load() - m.failed
-	out := Recent{Failed: float64(failed) / span, Rate: float64(uint32(replies)-m.replies+failed) / span}
+	out := Recent{
+		Failed: float64(failed) / span, Rate: float64(uint32(replies)-m.replies+failed) / span, Outrun: float64(r.outrun.Load()-m.outrun) / span,
+	}
 	var counts [recentBuckets]uint32
 	total := uint64(0)
 	for i := range counts {

@@ -99,6 +99,9 @@ func (t *Target) Outrun(after time.Duration) {
 	}
 }
 
+// Overtaken counts a request whose copy, sent elsewhere later, was answered first.
+func (t *Target) Overtaken() { t.recent.outrun.Add(1) }
+
 // Blame takes note that an answer, which is counted as one, says that the target has failed.
 func (t *Target) Blame() { t.recent.blamed.Add(1) }
 

@@ -255,6 +255,7 @@ func (q *calls) answered(id uint64, l *Link) *Call {
 	}
 	if first != nil && first != l {
 		q.lost(first, other, c.sent)
+		first.Target.Overtaken()
 	}
 	q.node.Metrics.CopiesWon.Inc()
 	c.Link, c.sent = l, sent

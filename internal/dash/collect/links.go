@@ -67,6 +67,7 @@ func (c *Collector) callers(now time.Time, v *view.View) {
 			if l.state == "live" || l.state == "draining" {
 				t.share, t.weight = min(t.share, l.share), l.weight
 				t.rate, t.failed, t.inFlight = t.rate+l.rate, t.failed+l.failed, t.inFlight+l.inFlight
+				t.outrun += l.outrun
 				if l.p50 > 0 {
 					t.p50, t.measured = t.p50+l.p50*l.rate, t.measured+l.rate
 				}

@@ -115,6 +115,7 @@ type link struct {
 	weight, share          int
 	inFlight               float64
 	rate, failed, p50, p99 float64
+	outrun                 float64
 	replies, latency       float64
 }
 
@@ -149,6 +150,8 @@ func readLinks(body []byte, to []link) ([]link, error) {
 				l.rate = s.number()
 			case "errors_per_s":
 				l.failed = s.number()
+			case "outrun_per_s":
+				l.outrun = s.number()
 			case "p50_ms":
 				l.p50 = s.number()
 			case "p99_ms":

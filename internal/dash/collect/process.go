@@ -86,6 +86,7 @@ type callers struct {
 	live, draining, down, stalled int
 	share, weight                 int
 	rate, failed, inFlight        float64
+	outrun                        float64
 	p50, measured, p99            float64
 }
 

@@ -44,7 +44,7 @@ func (c *Collector) heard(p *process, now time.Time, second int64, lived time.Du
 func (c *Collector) processView(p *process, now time.Time, v *view.View) view.Process {
 	out := view.Process{
 		Key: p.name, Kind: p.Kind, Service: p.Service, ID: p.ID, Admin: p.Admin, Version: p.Version, Host: p.Host, Level: view.Normal,
-		State: p.stateOf(now), AgeS: view.Unknown, Uptime: view.Unknown, Weight: p.Weight, Share: p.calls.share, Stalled: p.calls.stalled > 0, Links: p.calls.live,
+		State: p.stateOf(now), AgeS: view.Unknown, Uptime: view.Unknown, Weight: p.Weight, Share: p.calls.share, Stalled: p.calls.stalled > 0, Links: p.calls.live, Outrun: p.calls.outrun,
 		Now: view.Unknown, Queue: view.Unknown, CPU: view.Unknown, Memory: view.Unknown, LoopLag: view.Unknown, Restarts: p.restarts, Error: why(p.err),
 	}
 	u := view.Unknown

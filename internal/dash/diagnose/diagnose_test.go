@@ -126,14 +126,27 @@ func TestDiagnosis_Says(t *testing.T) {
 			p.Now, p.Mean = 300, 90
 		}, "web: p99 310 ms, 78 × its usual (web-2 takes 300 ms, its peers 1.0 ms); echo and profile normal", view.Amber, map[string]view.Level{"web": view.Amber}, "web/web-2"},
 		{
+			"copies answer for it, always", func(v *view.View) {
+				p := processOf(v, "web/web-2")
+				p.Now, p.P50, p.Rate, p.Outrun = view.Unknown, view.Unknown, 0, 0.4
+			},
+			"web: one instance is slow (web-2 takes so long that others answer for it, 0.4 requests/s; users are served); echo and profile normal", view.Amber,
+			map[string]view.Level{"web": view.Amber},
+			"web/web-2",
+		},
+		{
+			"copies answer for all now and then", func(v *view.View) { processOf(v, "web/web-1").Outrun, processOf(v, "web/web-2").Outrun = 2, 3 },
+			"all normal: 200 requests/s, p99 4.0 ms, no errors", view.Normal, nil, "",
+		},
+		{
 			"copies hide it", func(v *view.View) { p := processOf(v, "web/web-2"); p.Now, p.Share = 300, 1 },
-			"web: one instance is slow, users are served (web-2 takes 300 ms, its peers 1.0 ms; its share is cut to 1 %); echo and profile normal", view.Amber,
+			"web: one instance is slow (web-2 takes 300 ms, its peers 1.0 ms; its share is cut to 1 %; users are served); echo and profile normal", view.Amber,
 			map[string]view.Level{"web": view.Amber},
 			"web/web-2",
 		},
 		{
 			"one is stopped", func(v *view.View) { processOf(v, "echo/echo-1").Stalled = true },
-			"echo: one instance is slow, users are served (echo-1 is silent with requests under way); profile and web normal", view.Amber,
+			"echo: one instance is slow (echo-1 is silent with requests under way; users are served); profile and web normal", view.Amber,
 			map[string]view.Level{"echo": view.Amber},
 			"echo/echo-1",
 		},

@@ -157,6 +157,29 @@ func (j *judge) cause(s *view.Service, failures float64) (text, process string) 
 	return "", ""
 }
 
+// outrun is the instance for which others answer most of what it gets, if the others are better.
+func outrun(mine []*view.Process) (worst *view.Process) {
+	share := func(p *view.Process) float64 {
+		if p.Outrun*10 < fewest {
+			return 0 // fewer than that in ten seconds are an accident
+		}
+		return p.Outrun / (p.Outrun + max(p.Rate.Or(0), 0))
+	}
+	most, second := 0.5, 0.0
+	for _, p := range mine {
+		switch s := share(p); {
+		case s >= most:
+			worst, most, second = p, s, max(second, 0)
+		default:
+			second = max(second, s)
+		}
+	}
+	if second*2 > most {
+		return nil
+	}
+	return worst
+}
+
 func ids(list []*view.Process) (names []string) {
 	for _, p := range list {
 		names = append(names, p.ID)
@@ -228,7 +251,8 @@ func (j *judge) latency(s *view.Service) {
 	case s.Goal.Known() && s.P99.Known() && s.P99 > s.Goal && s.LongRequests >= 20:
 		p.Text = fmt.Sprintf("p99 %s, its goal is %s", millis(s.P99), millis(s.Goal))
 	case one != nil:
-		p.Text = "one instance is slow, users are served"
+		p.Text = "one instance is slow"
+		text += "; users are served"
 	default:
 		return
 	}
@@ -272,6 +296,9 @@ func (j *judge) slowOne(s *view.Service) (*view.Process, string) {
 		if p.Now.Known() && (worst == nil || p.Now > worst.Now) {
 			worst = p
 		}
+	}
+	if p := outrun(mine); p != nil {
+		return p, fmt.Sprintf("%s takes so long that others answer for it, %s requests/s", p.ID, grouped(p.Outrun))
 	}
 	if worst == nil || len(mine) < 2 {
 		return nil, ""

@@ -226,6 +226,8 @@ type Process struct {
 	Stalled bool   `json:"stalled"` // its callers say that it is silent
 	Links   int    `json:"links"`   // live ones to it
 	Callers bool   `json:"from_callers,omitempty"`
+	// Outrun is how many of its requests a second another instance answered first, as it took so long.
+	Outrun float64 `json:"outrun_per_s,omitempty"`
 	Figures
 	Now         Num   `json:"mean_now"` // of the last 3 s
 	Queue       Num   `json:"queue"`    // mean wait for a worker, ms
