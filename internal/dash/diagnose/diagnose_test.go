@@ -84,7 +84,7 @@ func TestDiagnosis_Says(t *testing.T) {
 	}{
 		{"nothing", func(*view.View) {}, "all normal: 200 requests/s, p99 4.0 ms, no errors", view.Normal, nil, ""},
 		{"idle", func(v *view.View) { v.Total.Rate, v.Total.P99 = 0, view.Unknown }, "all normal, no requests at present; 3 services ready", view.Normal, nil, ""},
-		{"a few failures", func(v *view.View) { v.Total.Failed, v.Total.Errors = 0.01, 0.00005 }, "all normal: 200 requests/s, p99 4.0 ms, 0.01 % errors", view.Normal, nil, ""},
+		{"a few failures", func(v *view.View) { v.Total.Failed, v.Total.Errors = 0.01, 0.00005 }, "all normal: 200 requests/s, p99 4.0 ms, under 0.01 % errors", view.Normal, nil, ""},
 
 		{
 			"a handler of two is killed", func(v *view.View) { gone(v, "echo/echo-2") },
@@ -95,6 +95,17 @@ func TestDiagnosis_Says(t *testing.T) {
 		{
 			"the same with failures", func(v *view.View) { gone(v, "echo/echo-2"); fails(v, "echo", 3) },
 			"echo: 3 % errors, 3 requests/s hit (echo-2 has gone); profile and web normal", view.Red,
+			map[string]view.Level{"echo": view.Red},
+			"echo/echo-2",
+		},
+		{
+			"it is restarted, and the other had too much for a moment", func(v *view.View) {
+				p := processOf(v, "echo/echo-2")
+				p.Restarts, p.RestartedAt, p.Uptime = 1, v.AtMS-1000, 1
+				fails(v, "echo", 3)
+				serviceOf(v, "echo").Sheds, serviceOf(v, "echo").InFlight = 9, 22
+			},
+			"echo: 3 % errors, 3 requests/s hit (echo-2 was restarted); profile and web normal", view.Red,
 			map[string]view.Level{"echo": view.Red},
 			"echo/echo-2",
 		},
@@ -146,7 +157,7 @@ func TestDiagnosis_Says(t *testing.T) {
 		},
 		{
 			"one is stopped", func(v *view.View) { processOf(v, "echo/echo-1").Stalled = true },
-			"echo: one instance is slow (echo-1 is silent with requests under way; users are served); profile and web normal", view.Amber,
+			"echo: one instance doesn't answer (echo-1 is silent with requests under way; users are served); profile and web normal", view.Amber,
 			map[string]view.Level{"echo": view.Amber},
 			"echo/echo-1",
 		},

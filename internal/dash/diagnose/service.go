@@ -94,7 +94,7 @@ func (j *judge) cause(s *view.Service, failures float64) (text, process string) 
 			}
 		}
 	}()
-	mine := j.byService[s.Name]
+	mine, refusing := j.byService[s.Name], s.Sheds >= failures/2 && s.Sheds > 0
 	gone, restarted := []string{}, []string{}
 	for _, p := range mine {
 		if p.State == view.Gone || p.State == view.Silent {
@@ -111,12 +111,8 @@ func (j *judge) cause(s *view.Service, failures float64) (text, process string) 
 		return has(gone) + " gone, and no other instance is left", key(gone[0])
 	case s.Routed && s.Live == 0 && s.Reached.Or(0) == 0:
 		return "no front has a link to " + list(ids(mine)), key(mine[0].ID)
-	case s.Sheds >= failures/2 && s.Sheds > 0:
-		text = "overloaded"
-		if s.Limit.Known() {
-			text += fmt.Sprintf(": %s of %s requests in flight", grouped(s.InFlight.Or(0)), grouped(float64(s.Limit)))
-		}
-		return text, ""
+	case refusing && s.InFlight.Or(0)*2 >= s.Limit.Or(0):
+		return overloaded(s), ""
 	}
 	if callee := j.callee(s.Name); callee != "" {
 		return callee, ""
@@ -131,6 +127,9 @@ func (j *judge) cause(s *view.Service, failures float64) (text, process string) 
 	}
 	if len(restarted) > 0 {
 		return list(restarted) + " was restarted", key(restarted[0])
+	}
+	if refusing {
+		return overloaded(s), ""
 	}
 	// One that fails more than the others.
 	var worst *view.Process
@@ -178,6 +177,14 @@ func outrun(mine []*view.Process) (worst *view.Process) {
 		return nil
 	}
 	return worst
+}
+
+// overloaded says how full a service is that refuses requests.
+func overloaded(s *view.Service) string {
+	if s.Limit.Known() {
+		return fmt.Sprintf("overloaded: %s of %s requests in flight", grouped(s.InFlight.Or(0)), grouped(float64(s.Limit)))
+	}
+	return "overloaded"
 }
 
 func ids(list []*view.Process) (names []string) {
@@ -252,6 +259,9 @@ func (j *judge) latency(s *view.Service) {
 		p.Text = fmt.Sprintf("p99 %s, its goal is %s", millis(s.P99), millis(s.Goal))
 	case one != nil:
 		p.Text = "one instance is slow"
+		if one.Stalled {
+			p.Text = "one instance doesn't answer"
+		}
 		text += "; users are served"
 	default:
 		return

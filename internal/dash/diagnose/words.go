@@ -32,6 +32,8 @@ func percent(share float64) string {
 		return strconv.FormatFloat(v, 'f', 0, 64) + " %"
 	case v >= 0.1:
 		return strings.TrimSuffix(strconv.FormatFloat(v, 'f', 1, 64), ".0") + " %"
+	case v > 0 && v < 0.01:
+		return "under 0.01 %"
 	}
 	return strconv.FormatFloat(v, 'f', 2, 64) + " %"
 }
@@ -48,6 +50,9 @@ func millis(n view.Num) string {
 		return strconv.FormatFloat(v, 'f', 0, 64) + " ms"
 	case v >= 1:
 		return strconv.FormatFloat(v, 'f', 1, 64) + " ms"
+	}
+	if v > 0 && v < 0.1 {
+		return strconv.FormatFloat(max(v*1000, 1), 'f', 0, 64) + " µs"
 	}
 	return strconv.FormatFloat(v, 'f', 2, 64) + " ms"
 }

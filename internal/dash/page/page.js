@@ -33,6 +33,7 @@ function pct(share) {
 	if (!known(share)) return "–";
 	const v = share * 100;
 	if (v === 0) return "0 %";
+	if (v < 0.01) return "< 0.01 %";
 	if (v >= 99.95) return "100 %";
 	return (v >= 10 ? v.toFixed(0) : v >= 0.1 ? v.toFixed(1) : v.toFixed(2)) + " %";
 }
@@ -41,6 +42,7 @@ function ms(n) {
 	if (n >= 1000) return (n / 1000).toFixed(n < 10000 ? 2 : 1) + " s";
 	if (n >= 100) return n.toFixed(0) + " ms";
 	if (n >= 10) return n.toFixed(1) + " ms";
+	if (n > 0 && n < 0.1) return Math.max(n * 1000, 1).toFixed(0) + " µs";
 	return n.toFixed(2) + " ms";
 }
 function span(s) {
@@ -347,7 +349,7 @@ function map(v) {
 		const p = svg("path", {class: bad ? "amber" : "", d: `M${x1} ${a.y}C${m} ${a.y} ${m} ${b.y} ${x2} ${b.y}`});
 		p.style.strokeWidth = 1.5 + 6 * Math.sqrt(Math.max(0, e.rate) / most);
 		s.append(p);
-		if (e.rate > 0 || bad) s.append(svg("text", {class: "s", x: m, y: (a.y + b.y) / 2 - 6, "text-anchor": "middle"}, (bad ? "▲ " : "") + num(e.rate) + "/s" + (e.failed > 0 ? ", " + num(e.failed) + " failed" : "") + ", p99 " + ms(e.p99)));
+		if (e.rate > 0 || bad) s.append(svg("text", {class: "s e", x: m, y: (a.y + b.y) / 2 - 6, "text-anchor": "middle"}, (bad ? "▲ " : "") + num(e.rate) + "/s" + (e.failed > 0 ? ", " + num(e.failed) + " failed" : "") + ", p99 " + ms(e.p99)));
 	}
 	const level = Object.fromEntries(v.services.map(x => [x.name, x]));
 	for (const n in pos) {
@@ -361,8 +363,8 @@ function map(v) {
 function processes(v) {
 	const list = v.processes.filter(p => !state.wrong || p.level !== "normal").map(p => el("tr", {class: p.level === "normal" && p.state === "silent" ? "unknown" : p.level, "data-key": p.key},
 		el("td", {class: "l", title: p.error}, SIGN[p.level] + " " + p.key), el("td", {class: "l"}, p.state + (p.stalled ? ", stalled" : "")), el("td", {}, num(p.rate)), el("td", {class: p.errors >= 0.01 ? "warm" : ""}, pct(p.errors)),
-		el("td", {}, ms(p.p50)), el("td", {}, ms(p.p99)), el("td", {}, num(p.in_flight) + (known(p.limit) && p.limit > 0 ? " of " + num(p.limit) : "")), el("td", {class: p.share < 100 ? "warm" : ""}, p.kind === "handler" ? p.share + " %" : ""),
-		el("td", {}, known(p.cpu) ? (100 * p.cpu).toFixed(0) + " %" : "–"), el("td", {}, size(p.memory)), el("td", {}, span(p.uptime_s)), el("td", {}, p.from_callers ? "callers’" : known(p.age_s) ? p.age_s.toFixed(0) + " s" : "never"), el("td", {class: "l"}, p.version || "")));
+		el("td", {class: "w"}, ms(p.p50)), el("td", {}, ms(p.p99)), el("td", {}, num(p.in_flight) + (known(p.limit) && p.limit > 0 ? " of " + num(p.limit) : "")), el("td", {class: p.share < 100 ? "w warm" : "w"}, p.kind === "handler" ? p.share + " %" : ""),
+		el("td", {}, known(p.cpu) ? (100 * p.cpu).toFixed(0) + " %" : "–"), el("td", {class: "w"}, size(p.memory)), el("td", {class: "w"}, span(p.uptime_s)), el("td", {}, p.from_callers ? "callers’" : known(p.age_s) ? p.age_s.toFixed(0) + " s" : "never"), el("td", {class: "l w"}, p.version || "")));
 	if (!list.length) list.push(el("tr", {}, el("td", {class: "l", colspan: "13"}, state.wrong ? "nothing is wrong" : "no process is known")));
 	keep($("#processes tbody"), list);
 }
