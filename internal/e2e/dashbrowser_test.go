@@ -34,6 +34,12 @@ func TestDash_FiveFaultsUnderLoad(t *testing.T) {
 		p.Size(l.width, l.height, l.theme)
 		tabs = append(tabs, p)
 	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			v := lookAt(t, s.dash)
+			t.Logf("at last, %s: %s; %+v", v.Level, v.Sentence, v.Problems)
+		}
+	})
 	// all waits until all of them show it, and tells how long that took since then.
 	all := func(what string, since time.Time, shown func(*browser.Tab) bool) time.Duration {
 		for i, p := range tabs {

@@ -94,9 +94,13 @@ func (c *Collector) takeTargets(targets []Target, now time.Time) {
 			continue
 		}
 		p.leftAt = now
-		if p.drained {
+		switch {
+		case p.drained:
 			c.event(now, "left", k, k+" has left, after draining", view.Intended)
-		} else {
+		case p.calls.live > 0: // of one that was killed the links are down long before its lease has ended
+			p.drained = true
+			c.event(now, "left", k, k+" has left", view.Intended)
+		default:
 			c.event(now, "left", k, k+" is not registered any more", view.Normal)
 		}
 	}

@@ -150,6 +150,15 @@ func TestDiagnosis_Says(t *testing.T) {
 			"all normal: 200 requests/s, p99 4.0 ms, no errors", view.Normal, nil, "",
 		},
 		{
+			"one is silent, and a few fail", func(v *view.View) {
+				processOf(v, "echo/echo-1").Stalled = true
+				fails(v, "echo", 0.7)
+			},
+			"echo: 0.7 % errors, 0.7 requests/s hit (echo-1 is silent with requests under way); profile and web normal", view.Amber,
+			map[string]view.Level{"echo": view.Amber},
+			"echo/echo-1",
+		},
+		{
 			"copies hide it", func(v *view.View) { p := processOf(v, "web/web-2"); p.Now, p.Share = 300, 1 },
 			"web: one instance is slow (web-2 takes 300 ms, its peers 1.0 ms; its share is cut to 1 %; users are served); echo and profile normal", view.Amber,
 			map[string]view.Level{"web": view.Amber},
@@ -235,7 +244,7 @@ func TestDiagnosis_Says(t *testing.T) {
 		{"it was drained, and has gone", func(v *view.View) {
 			gone(v, "web/web-1")
 			v.Events = []view.Event{{Kind: "gone", Subject: "web/web-1", Level: view.Intended}}
-		}, "web: web-1 has ended, after draining; echo and profile normal", view.Intended, map[string]view.Level{"web": view.Intended}, "web/web-1"},
+		}, "web: web-1 has left, as it was to; echo and profile normal", view.Intended, map[string]view.Level{"web": view.Intended}, "web/web-1"},
 		{
 			"its weight is 0", func(v *view.View) { p := processOf(v, "web/web-1"); p.State, p.Weight = view.TakenOut, 0 },
 			"web: web-1 is taken out by its weight; echo and profile normal", view.Intended,

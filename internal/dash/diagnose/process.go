@@ -23,7 +23,7 @@ func (j *judge) process(p *view.Process) {
 	}
 	switch {
 	case p.State == view.Gone && p.Level == view.Normal && intended(j.v, p):
-		level, text = view.Intended, name+" has ended, after draining"
+		level, text = view.Intended, name+" has left, as it was to"
 	case p.State == view.Gone:
 		level, text = view.Amber, name+" has gone"
 		cause = left

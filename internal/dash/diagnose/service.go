@@ -278,7 +278,7 @@ func (j *judge) latency(s *view.Service) {
 		p.Cause = fmt.Sprintf("its %s takes %s its usual", partName(s.Grew), times(s.GrewTimes.Or(0)))
 	}
 	for _, q := range j.problems { // what fails is said already
-		if q.Service == s.Name && q.Level == view.Red {
+		if q.Service == s.Name && (q.Level == view.Red || q.Process != "" && q.Process == p.Process) {
 			return
 		}
 	}
