@@ -37,8 +37,8 @@ func Run(ctx context.Context, o Options, progress func(Snapshot)) (*Result, erro
 	var cut atomic.Int64
 	cut.Store(never)
 	c := newCollector(p.Workers, p.Duration, progress)
-	if rawhttp.NativeHoldsCore && !p.Portable {
-		defer moreCores(p.Workers)()
+	if !p.Portable {
+		defer rawhttp.MoreCores(p.Workers)()
 	}
 	workers := make([]*worker, p.Workers)
 	errs := make([]error, p.Workers)
@@ -85,21 +85,6 @@ func Run(ctx context.Context, o Options, progress func(Snapshot)) (*Result, erro
 		return nil, fmt.Errorf("load: %w", err)
 	}
 	return sum(p, workers, c, base, cut.Load(), cpu), nil
-}
-
-// cores guards GOMAXPROCS, which several runs at once change.
-var cores sync.Mutex
-
-// moreCores gives goroutines n cores more, until back is called: as many as the workers keep while
-// they wait.
-func moreCores(n int) (back func()) {
-	change := func(n int) {
-		cores.Lock()
-		defer cores.Unlock()
-		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + n)
-	}
-	change(n)
-	return func() { change(-n) }
 }
 
 // reach finds the server's address, and whether anybody listens there.

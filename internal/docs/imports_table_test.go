@@ -56,6 +56,7 @@ var mayImport = []row{
 	{"internal/rawhttp", "golang.org/x/sys", ""},
 	{"internal/rawsock", "golang.org/x/sys", ""},
 	{"internal/recording", "github.com/klauspost/compress", "a file, and what may be in it; knows no tap"},
+	{"internal/replay", "httpmsg internal/rawhttp internal/recording github.com/HdrHistogram/hdrhistogram-go", ""},
 	{"internal/slots", "", ""},
 	{"internal/supervisor", "internal/process internal/terminal", ""},
 	{"internal/systemd", "", ""},
