@@ -1,6 +1,11 @@
 package rawhttp
 
-import "golang.org/x/sys/unix"
+import (
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
 
 // slice is how long a Punctual thread asks to run at once, in ns: the least that the kernel gives.
 const slice = 100_000
@@ -12,4 +17,12 @@ const slice = 100_000
 func Punctual() {
 	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0)                                                                  // a wish
 	_ = unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_NORMAL, Runtime: slice}, 0) // as above
+}
+
+// Sleep sleeps without telling the scheduler of goroutines: a timer may be a millisecond late where
+// nothing else goes on. The thread keeps its core, as with NativeHoldsCore, so it is for short times.
+// A signal may end it sooner.
+func Sleep(d time.Duration) {
+	ts := unix.NsecToTimespec(int64(max(d, 0)))
+	_, _, _ = unix.RawSyscall(unix.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&ts)), 0, 0) // whoever calls looks at the clock again
 }

@@ -2,5 +2,10 @@
 
 package rawhttp
 
+import "time"
+
 // Punctual makes waits of the calling thread end on time where the system knows how to.
 func Punctual() {}
+
+// Sleep sleeps.
+func Sleep(d time.Duration) { time.Sleep(d) }

@@ -149,7 +149,7 @@ func (s fed) Wait(d time.Duration) error {
 // Order and pace, with nothing real but the code: each request leaves at its time, to the µs that
 // the writes before it take, and in its order, whatever the answers do.
 func TestWorker_KeepsOrderAndPace(t *testing.T) {
-	const n = 5000
+	const n = 2000
 	for _, speed := range []float64{1, 0.25, 3} {
 		src := recorded(n)
 		s, w := simulate(t, Options{Speed: speed, Loop: 2}, src, 1000, func(*Item) int64 { return 3e6 })
