@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 
-	"nanofront/httpmsg"
 	"nanofront/internal/recording"
 )
 
@@ -16,6 +15,9 @@ const Mark = "x-nanofront-replay"
 
 // Encoder appends a recorded request as it is to be sent.
 type Encoder func(dst []byte, r *recording.Record, body []byte) []byte
+
+// maxValue is the longest value of a field, and the longest host, path or query, on the bus.
+const maxValue = 1<<16 - 1
 
 // SafeMethods change nothing (RFC 9110, section 9.2.1).
 var SafeMethods = []string{"GET", "HEAD", "OPTIONS"}
@@ -28,7 +30,8 @@ var ownFields = map[string]bool{
 	"via": true, "x-request-id": true, "traceparent": true, "tracestate": true, "baggage": true, Mark: true,
 }
 
-func sends(name string) bool { return !ownFields[name] && !strings.HasPrefix(name, "x-forwarded-") }
+// Sends reports whether a recorded field, its name in lower case, is sent.
+func Sends(name string) bool { return !ownFields[name] && !strings.HasPrefix(name, "x-forwarded-") }
 
 // HTTP is an Encoder for HTTP/1.1.
 func HTTP(dst []byte, r *recording.Record, body []byte) []byte {
@@ -39,33 +42,19 @@ func HTTP(dst []byte, r *recording.Record, body []byte) []byte {
 	}
 	dst = append(append(append(dst, " HTTP/1.1\r\nHost: "...), r.Host...), "\r\n"...)
 	for _, f := range r.Fields {
-		if sends(f.Name) {
+		if Sends(f.Name) {
 			dst = append(append(append(append(dst, f.Name...), ": "...), f.Value...), "\r\n"...)
 		}
 	}
-	dst = append(append(append(dst, Mark+": "...), mark(r)...), "\r\n"...)
+	dst = append(append(append(dst, Mark+": "...), MarkOf(r)...), "\r\n"...)
 	if len(body) > 0 || hasBody(r.Method) {
 		dst = append(strconv.AppendInt(append(dst, "Content-Length: "...), int64(len(body)), 10), "\r\n"...)
 	}
 	return append(append(dst, "\r\n"...), body...)
 }
 
-// Bus is an Encoder for the bus.
-func Bus(dst []byte, r *recording.Record, body []byte) []byte {
-	q := httpmsg.Request{
-		Method: []byte(r.Method), Scheme: []byte(r.Scheme), Host: []byte(r.Host), Path: []byte(r.Path), Query: []byte(r.Query),
-		Client: []byte("127.0.0.1"), Body: body,
-	}
-	for _, f := range r.Fields {
-		if sends(f.Name) {
-			q.Header = append(q.Header, httpmsg.Field{Name: []byte(f.Name), Value: []byte(f.Value)})
-		}
-	}
-	q.Header = append(q.Header, httpmsg.Field{Name: []byte(Mark), Value: []byte(mark(r))}, httpmsg.Field{Name: []byte("x-request-id"), Value: []byte("replay-" + mark(r))})
-	return q.AppendTo(dst)
-}
-
-func mark(r *recording.Record) string {
+// MarkOf is the value of Mark for a record.
+func MarkOf(r *recording.Record) string {
 	if r.RequestID == "" {
 		return "1"
 	}
@@ -79,9 +68,9 @@ func hasBody(method string) bool { return method == "POST" || method == "PUT" ||
 func sound(r *recording.Record) bool {
 	return isToken(r.Method) && r.Method != "CONNECT" && strings.HasPrefix(r.Path, "/") && isTarget(r.Path) && isTarget(r.Query) &&
 		isTarget(r.Host) && isValue(r.RequestID) && len(r.Method)+len(r.Scheme) < 255 &&
-		len(r.Host)+len(r.Path)+len(r.Query) <= httpmsg.MaxValue &&
+		len(r.Host)+len(r.Path)+len(r.Query) <= maxValue &&
 		!slices.ContainsFunc(r.Fields, func(f recording.Field) bool {
-			return !isToken(f.Name) || len(f.Name) > 255 || !isValue(f.Value) || len(f.Value) > httpmsg.MaxValue
+			return !isToken(f.Name) || len(f.Name) > 255 || !isValue(f.Value) || len(f.Value) > maxValue
 		})
 }
 

@@ -9,10 +9,8 @@ import (
 	"time"
 
 	"nanofront/httpmsg"
-	"nanofront/internal/buildinfo"
 	"nanofront/internal/terminal"
 	"nanofront/nanobus"
-	"nanofront/registry"
 	"nanofront/trace"
 )
 
@@ -62,20 +60,11 @@ func Call(ctx context.Context, o CallOptions) error {
 		}
 		linked = traceable(all, list)
 	}
-	bus, err := nanobus.New(nanobus.Options{
-		Service: "call", Instance: registry.NewID("call"), Version: buildinfo.Get().Version, Slots: 16,
-		Security: o.Security, Bodies: true, Subscriptions: subscriptions,
-	})
+	bus, err := link(ctx, "call", nanobus.Options{Slots: 16, Security: o.Security, Subscriptions: subscriptions}, linked, o.Timeout)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = bus.Close() }() // nothing is lost with it
-	if err := bus.SetInstances(linked); err != nil {
-		return err
-	}
-	if err := settle(ctx, bus, linked, max(o.Timeout, linkTime)); err != nil {
-		return err
-	}
 	p := newCallPrinter(&o)
 	svc := bus.Service(o.Target.Service)
 	for range o.Count {
