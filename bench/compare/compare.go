@@ -170,7 +170,7 @@ func collect(rep *result.Report, subject string) side {
 	rates, cpus := result.RateRatios(rep.Runs), result.CPURatios(rep.Runs)
 	for i := range rep.Runs {
 		r := &rep.Runs[i]
-		if subject != "" && r.Subject != subject {
+		if subject != "" && r.Subject != subject || r.Loop == result.Idle { // nobody asked: there is no rate, and no latency
 			continue
 		}
 		f := s.figures[r.Key()]

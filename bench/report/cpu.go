@@ -12,10 +12,15 @@ import (
 func cpuPlot(g *group) *plot {
 	rows := slices.DeleteFunc(slices.Clone(g.Rows), func(s *result.Summary) bool { return s.CPU.N == 0 })
 	// One row says nothing that the table doesn't.
-	if len(rows) < 2 || isCurve(g) || isOverload(g) {
+	if len(rows) < 2 || isCurve(g) || isOverload(g) || g.loop == result.Idle {
 		return nil
 	}
 	slices.SortStableFunc(rows, func(a, b *result.Summary) int { return cmp.Compare(a.CPU.Median, b.CPU.Median) })
+	title := cpuTitle(rows)
+	if isCost(g) {
+		byRate(rows)
+		title = costClaim(rows)
+	}
 	looks := newRoleLooks(g.subjects())
 	var bars []bar
 	for _, s := range rows {
@@ -39,7 +44,7 @@ func cpuPlot(g *group) *plot {
 		bars = append(bars, b)
 	}
 	return &plot{
-		Name: "cpu-" + g.scenario + "-" + g.driver + "-" + g.loop, topic: g.scenario + ", " + g.loop + " loop by " + g.driver, claim: cpuTitle(rows),
+		Name: "cpu-" + g.scenario + "-" + g.driver + "-" + g.loop, topic: g.scenario + ", " + g.loop + " loop by " + g.driver, claim: title,
 		Caption: "Microseconds of CPU for one answered request, of all processes behind the load generator added up (its own aren't in it): shorter is cheaper. On a machine whose cores are all busy, this decides the rate.",
 		draw: func(width float64) *drawing {
 			d := &drawing{width: width}

@@ -31,15 +31,27 @@ func groupsOf(all []*result.Summary) []*group {
 			byKey[k] = g
 			groups = append(groups, g)
 		}
-		g.Rows = append(g.Rows, s)
+		if s.Loop == result.Idle {
+			g.Rows = append(g.Rows, s.ByProcess()...)
+		} else {
+			g.Rows = append(g.Rows, s)
+		}
 		g.rounds = max(g.rounds, len(s.Runs))
 	}
-	return groups
+	for _, g := range groups {
+		if isCost(g) {
+			byRate(g.Rows)
+		}
+	}
+	return slices.DeleteFunc(groups, func(g *group) bool { return len(g.Rows) == 0 })
 }
 
 // Title is a group's line above its rows.
 func (g *group) Title() string {
 	parts := []string{g.scenario, g.loop + " loop", "by " + g.driver, terminal.Count(g.rounds, "round")}
+	if g.loop == result.Idle {
+		parts = []string{g.scenario, g.loop, terminal.Count(g.rounds, "round")}
+	}
 	r := g.Rows[0].Runs[0]
 	if r.Connections > 0 {
 		parts = append(parts, terminal.Count(r.Connections, "connection"))
@@ -49,7 +61,10 @@ func (g *group) Title() string {
 
 // Explain says what the figures of a loop are, and what they aren't.
 func (g *group) Explain() string {
-	if g.loop == result.Closed {
+	switch g.loop {
+	case result.Idle:
+		return "Idle: nobody asks. What is there is what waiting costs each process."
+	case result.Closed:
 		return "Closed loop: each connection waits for its answer. req/s is the most it gave; latency hides what a stall does to those who would have come."
 	}
 	return "Open loop: requests come at planned times, and latency counts from there."

@@ -81,6 +81,9 @@ func outcome(all []*result.Summary, scenario string) string {
 	if result.IsOverload(scenario) {
 		return overloadClaim(scenario, all)
 	}
+	if scenario == result.ScenarioCost {
+		return costClaim(all)
+	}
 	var parts []string
 	if closed != nil {
 		parts = append(parts, rate(closed.Rate.Median)+" req/s in a closed loop")

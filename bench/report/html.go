@@ -107,7 +107,13 @@ func tilesOf(all []*result.Summary) []tile {
 	for _, g := range groups {
 		steps := result.ByOffered(g.of(result.Nanofront))
 		switch {
-		case len(steps) == 0 || isOverload(g):
+		case len(steps) == 0 || isOverload(g) || g.loop == result.Idle:
+		case isCost(g):
+			for _, s := range steps[:min(len(steps), 2)] {
+				if s.CPU.N > 0 {
+					tiles = append(tiles, tile{fmt.Sprintf("%.0f", s.CPU.Median), "µs of CPU", fmt.Sprintf("a request at %s/s", rate(s.Offered))})
+				}
+			}
 		case isCurve(g):
 			if knee := result.Knee(steps, result.KneeLimits{}); knee != nil {
 				tiles = append(tiles, tile{rate(knee.Offered), "req/s knee", g.scenario + ": the most it follows"})

@@ -13,7 +13,7 @@ const leastSteps = 4
 func isOverload(g *group) bool { return g.loop == result.Open && result.IsOverload(g.scenario) }
 
 func isCurve(g *group) bool {
-	if g.loop != result.Open || isOverload(g) {
+	if g.loop != result.Open || isOverload(g) || isCost(g) {
 		return false
 	}
 	for _, name := range g.subjects() {

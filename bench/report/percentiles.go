@@ -23,7 +23,7 @@ const least = 10
 // percentilesPlot shows the distribution of latency of each subject, at the highest step that all
 // of a group have. A group of many steps is a curve, and has a plot of its own.
 func percentilesPlot(g *group) *plot {
-	if isCurve(g) || isOverload(g) || g.loop == result.Closed && len(g.subjects()) < 2 {
+	if isCurve(g) || isOverload(g) || isCost(g) || g.loop == result.Idle || g.loop == result.Closed && len(g.subjects()) < 2 {
 		return nil
 	}
 	var all []curve

@@ -65,6 +65,11 @@ func TestTerminal_SaysWhatCounts(t *testing.T) {
 			t.Errorf("no %q of the overload", want)
 		}
 	}
+	for _, want := range []string{"× nginx", "switches", "% of a core", "switches/s", "Idle: "} {
+		if !strings.Contains(narrow, want) {
+			t.Errorf("no %q of the cost", want)
+		}
+	}
 	if colour := terminalText(t, rep, 80, true); !strings.Contains(colour, "\x1b[1m") {
 		t.Error("no colours though they were asked for")
 	} else if plain := regexp.MustCompile("\x1b\\[[0-9;]*m").ReplaceAllString(colour, ""); strings.Join(strings.Fields(plain), " ") != strings.Join(strings.Fields(narrow), " ") {

@@ -34,6 +34,9 @@ type column struct {
 
 // Columns are those that say something about a group.
 func (g *group) Columns() []column {
+	if g.loop == result.Idle {
+		return idleColumns()
+	}
 	open := g.loop == result.Open
 	columns := []column{{Head: "subject", Left: true, Help: "who answered", Cell: func(s *result.Summary) cell { return cell{s.Subject, strongIf(s)} }}}
 	// A step that is called by its rate says no more than that.
@@ -47,6 +50,9 @@ func (g *group) Columns() []column {
 			rank = 4
 		}
 		columns = append(columns, column{Head: "offered/s", rank: rank, Help: "planned requests per second", Cell: func(s *result.Summary) cell { return cell{Text: rate(s.Offered)} }})
+	}
+	if isCost(g) {
+		return append(columns, costColumns(g)...)
 	}
 	columns = append(columns,
 		column{Head: "req/s", Help: "requests that succeeded per second, median of the rounds", Cell: func(s *result.Summary) cell { return cell{rate(s.Rate.Median), strongIf(s)} }},

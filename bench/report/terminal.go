@@ -35,7 +35,7 @@ func Terminal(w io.Writer, rep *result.Report, width int, colour bool) error {
 		printGroup(p, g)
 		explained[g.loop] = g.Explain()
 	}
-	for _, loop := range []string{result.Closed, result.Open} {
+	for _, loop := range []string{result.Closed, result.Open, result.Idle} {
 		p.Paragraph("", explained[loop], terminal.Faint)
 	}
 	p.Paragraph("", unbroken(environmentLine(rep)), terminal.Faint)

@@ -124,8 +124,8 @@ func (r *Run) check() error {
 			return fmt.Errorf("%s must have 1 to %d bytes, has %d", f.name, maxText, len(f.value))
 		}
 	}
-	if r.Loop != Open && r.Loop != Closed {
-		return fmt.Errorf("loop must be %q or %q, is %q", Open, Closed, cut(r.Loop))
+	if r.Loop != Open && r.Loop != Closed && r.Loop != Idle {
+		return fmt.Errorf("loop must be %q, %q or %q, is %q", Open, Closed, Idle, cut(r.Loop))
 	}
 	if r.Round < 1 {
 		return fmt.Errorf("round must be 1 or more, is %d", r.Round)

@@ -159,7 +159,7 @@ func TestRead_Errors(t *testing.T) {
 		{"newer", `{"format":2,"runs":[]}`, result.ErrNewer, "format 2, this one reads 1"},
 		{"older", `{"format":0,"runs":[]}`, result.ErrOlder, "run the benchmark again"},
 		{"other type", `{"format":1,"runs":[{"scenario":3}]}`, result.ErrInvalid, "scenario"},
-		{"no loop", `{"format":1,"runs":[` + strings.Replace(run, `"open"`, `"half"`, 1) + `}]}`, result.ErrInvalid, `loop must be "open" or "closed", is "half"`},
+		{"no loop", `{"format":1,"runs":[` + strings.Replace(run, `"open"`, `"half"`, 1) + `}]}`, result.ErrInvalid, `loop must be "open", "closed" or "idle", is "half"`},
 		{"no subject", `{"format":1,"runs":[` + strings.Replace(run, `"x"`, `""`, 1) + `}]}`, result.ErrInvalid, "subject"},
 		{"no round", `{"format":1,"runs":[` + strings.Replace(run, `"round":1`, `"round":0`, 1) + `}]}`, result.ErrInvalid, "round must be 1"},
 		{"no duration", `{"format":1,"runs":[` + strings.Replace(run, `_ns":1`, `_ns":0`, 1) + `}]}`, result.ErrInvalid, "duration"},

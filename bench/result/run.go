@@ -9,6 +9,8 @@ const (
 	Open = "open"
 	// Closed is a loop in which each connection waits for its answer before it sends again.
 	Closed = "closed"
+	// Idle is no load at all: what a system uses that nobody asks.
+	Idle = "idle"
 )
 
 // Subjects by their names in reports.
@@ -26,6 +28,8 @@ const (
 	// what its handlers can.
 	ScenarioOverload         = "overload"
 	ScenarioOverloadHandlers = "overload-handlers"
+	// ScenarioCost has rates far below what the subjects can do, and none.
+	ScenarioCost = "cost"
 )
 
 // Run is one load on one subject, in one round.
@@ -36,7 +40,7 @@ type Run struct {
 	Subject string `json:"subject"`
 	// Driver is who asked: "bench", "wrk", "weighttp", "h2load".
 	Driver string `json:"driver"`
-	// Loop is [Open] or [Closed].
+	// Loop is [Open], [Closed] or [Idle].
 	Loop string `json:"loop"`
 	// Round counts from 1. Runs of the same round are neighbours in time.
 	Round int `json:"round"`
@@ -92,6 +96,8 @@ type Run struct {
 	// what is counted.
 	After     []Point   `json:"after,omitempty"`
 	Processes []Process `json:"processes,omitempty"`
+	// Calls are the system calls, where the scenario has them counted.
+	Calls *Calls `json:"calls,omitempty"`
 	// CPUOthers is the share of the machine's CPU time, 0 to 1, that went to programs which are
 	// none of Processes, and to other virtual machines. 0 too if that isn't known.
 	CPUOthers float64 `json:"cpu_others,omitempty"`

@@ -100,7 +100,7 @@ func (o *Options) applyTo(s *Scenario) error {
 	}
 	duration := o.Duration
 	if o.Quick {
-		s.Warmup = quickWarmup
+		s.Warmup, s.Calls = quickWarmup, min(s.Calls, quickStep)
 		if o.Rounds == 0 {
 			s.Rounds = min(s.Rounds, 1)
 		}
@@ -157,7 +157,7 @@ func Estimate(plan *Plan, o Options) time.Duration {
 	for _, s := range p.Scenarios {
 		each := start
 		for _, t := range s.Steps {
-			each += t.Duration + s.Warmup
+			each += t.Duration + s.Warmup + s.Calls
 		}
 		if c := s.Curve; c != nil {
 			each += curveSteps * (c.Duration + s.Warmup)

@@ -14,6 +14,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"nanofront/bench/report"
 	"nanofront/bench/result"
 	"nanofront/bench/system"
 	"nanofront/internal/process"
@@ -131,6 +132,41 @@ func TestRun_RoundsAreInterleavedAndMeasured(t *testing.T) {
 	for _, f := range rep.Environment.Flags {
 		if strings.Contains(f, builtDir) || strings.Contains(f, os.TempDir()) {
 			t.Errorf("a folder of this machine in %q", f)
+		}
+	}
+}
+
+// What waiting and a request cost is told for each process and subject.
+func TestRun_Cost(t *testing.T) {
+	rep := quick(t, func(p *Plan) {
+		few(Step{Idle: true, Duration: 300 * time.Millisecond}, Step{Rate: 200, Duration: 500 * time.Millisecond, name: "200/s"})(p)
+		p.Scenarios[0].Subjects, p.Scenarios[0].Rounds, p.Scenarios[0].Calls = []string{SubjectNanofront, "plain"}, 1, 300*time.Millisecond
+	}, "cost")
+	if len(rep.Runs) != 4 {
+		t.Fatalf("%d runs", len(rep.Runs))
+	}
+	left := strings.Contains(strings.Join(rep.Notes, " "), "system calls are left out")
+	for i := range rep.Runs {
+		r := &rep.Runs[i]
+		if idle := i%2 == 0; idle != (r.Loop == result.Idle) || idle != (r.Planned == 0) || idle != (r.CPUPerRequest() == 0) {
+			t.Errorf("%s of %s: planned %d, %v µs of CPU a request", r.Loop, r.Subject, r.Planned, r.CPUPerRequest())
+		}
+		if left != (r.Calls == nil) || !left && (r.Calls.Duration <= 0 || r.Loop != result.Idle && !(r.CallsPerRequest() >= 1)) {
+			t.Errorf("%s of %s: calls %+v", r.Loop, r.Subject, r.Calls)
+		}
+		for _, p := range r.Processes {
+			if p.Role != result.RoleLoad && runtime.GOOS == "linux" && p.CPUClock == "" {
+				t.Errorf("%s of %s: what %s used isn't known", r.Loop, r.Subject, p.Name)
+			}
+		}
+	}
+	var text strings.Builder
+	if err := report.Terminal(&text, rep, 100, false); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"% of a core", "terminator", "echo-1", "switches", "CPU µs"} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("no %q in\n%s", want, text.String())
 		}
 	}
 }

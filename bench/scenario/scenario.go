@@ -58,6 +58,9 @@ type Scenario struct {
 	Timeout time.Duration `yaml:"timeout"`
 	// Connections of an open loop, at most. 0 means 1024.
 	Connections int `yaml:"connections"`
+	// Calls is how long system calls are counted after each step, in a further load of the same
+	// rate. 0 means that they aren't.
+	Calls time.Duration `yaml:"calls"`
 	// Churn opens a connection for each request.
 	Churn bool `yaml:"churn"`
 	// Arrivals of an open loop, "constant" or "poisson". Empty means constant.
@@ -84,8 +87,10 @@ type Programs struct {
 	Workers int `yaml:"workers"`
 }
 
-// Step is one load: either closed or open.
+// Step is one load, closed or open, or none.
 type Step struct {
+	// Idle has nobody ask: what do the processes use that only wait?
+	Idle bool `yaml:"idle"`
 	// Closed is the number of connections that send as soon as they have their answer.
 	Closed int `yaml:"closed"`
 	// Rate is planned requests per second.
@@ -201,6 +206,9 @@ func (s *Scenario) check() error {
 	if s.Warmup < 0 || s.Warmup > time.Hour || s.Timeout < time.Millisecond || s.Timeout > load.MaxTimeout {
 		return fmt.Errorf("warmup %v, timeout %v: they must be from 0s to 1h, and from 1ms to %v", s.Warmup, s.Timeout, load.MaxTimeout)
 	}
+	if s.Calls < 0 || s.Calls > time.Hour {
+		return fmt.Errorf("calls: %v is out of range: it must be from 0s to 1h", s.Calls)
+	}
 	if err := s.checkSubjects(); err != nil {
 		return err
 	}
@@ -234,8 +242,11 @@ func (s *Scenario) checkLoads() error {
 	}
 	for i := range s.Steps {
 		t := &s.Steps[i]
-		if (t.Closed > 0) == (t.Rate > 0) || t.Closed < 0 || t.Rate < 0 || t.Closed > load.MaxConnections || t.Rate > load.MaxRate {
-			return fmt.Errorf("steps[%d]: closed %d, rate %v: one of the two must be given, at most %d and %v", i, t.Closed, t.Rate, load.MaxConnections, float64(load.MaxRate))
+		if t.Idle && (t.Closed != 0 || t.Rate != 0) {
+			return fmt.Errorf("steps[%d]: idle with closed %d, rate %v: nobody asks in an idle step", i, t.Closed, t.Rate)
+		}
+		if !t.Idle && (t.Closed > 0) == (t.Rate > 0) || t.Closed < 0 || t.Rate < 0 || t.Closed > load.MaxConnections || t.Rate > load.MaxRate {
+			return fmt.Errorf("steps[%d]: closed %d, rate %v: one of the two must be given, or idle, at most %d and %v", i, t.Closed, t.Rate, load.MaxConnections, float64(load.MaxRate))
 		}
 		if err := checkDuration(t.Duration); err != nil {
 			return fmt.Errorf("steps[%d]: %w", i, err)

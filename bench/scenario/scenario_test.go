@@ -28,7 +28,7 @@ func TestLoad_AllThatIsBuiltIn(t *testing.T) {
 			}
 		}
 	}
-	for _, want := range []string{"hello", "profile", "members", "mixed", "large", "churn", "curve", "overload", "overload-handlers", "paced", "slow-handler", "restart", "soak"} {
+	for _, want := range []string{"hello", "profile", "members", "mixed", "large", "churn", "curve", "overload", "overload-handlers", "cost", "slow-handler", "restart", "soak"} {
 		if _, err := Load(want); err != nil {
 			t.Error(err)
 		}
@@ -75,6 +75,8 @@ func TestLoad_RefusesWhatItDoesNotUnderstand(t *testing.T) {
 		{strings.Replace(good, "closed: 1", "closed: 1, rate: 5", 1), "one of the two"},
 		{strings.Replace(good, "closed: 1, ", "", 1), "one of the two"},
 		{strings.Replace(good, "1s", "1ms", 1), "duration"},
+		{strings.Replace(good, "closed: 1", "idle: true, closed: 1", 1), "idle"},
+		{good + "calls: 2h\n", "calls"},
 		{strings.Replace(good, "echo: 1", "echo: 0", 1), "neither echo nor web"},
 		{strings.Replace(good, "echo: 1", "echo: 1, profile: 2", 1), "profile"},
 		{good + "subjects: [apache]\n", "apache"},

@@ -19,8 +19,15 @@ var anyPort = regexp.MustCompile(`127\.0\.0\.1:\d+`)
 // load puts the loads of the scenario on the subject.
 func (t *turn) load(ctx context.Context) error {
 	for _, step := range t.s.Steps {
-		run, err := t.step(ctx, step)
+		measure := t.step
+		if step.Idle {
+			measure = t.idle
+		}
+		run, err := measure(ctx, step)
 		if run != nil {
+			if err == nil {
+				err = t.countCalls(ctx, step, run)
+			}
 			t.keep(run, step)
 		}
 		if err != nil {
@@ -113,6 +120,9 @@ func (t *turn) step(ctx context.Context, step Step) (*result.Run, error) {
 func (t *turn) rateKey() string { return t.s.Name + " " + t.key }
 
 func (s Step) words() string {
+	if s.Idle {
+		return fmt.Sprintf("idle, %v", s.Duration)
+	}
 	if s.Closed > 0 {
 		return fmt.Sprintf("closed loop, %d connections, %v", s.Closed, s.Duration)
 	}
@@ -121,7 +131,7 @@ func (s Step) words() string {
 
 // driver chooses who makes the load; nil is the benchmark itself.
 func (t *turn) driver(step Step) (*drivers.Driver, error) {
-	if step.Rate > 0 || t.s.Driver == DriverBench {
+	if step.Rate > 0 || step.Idle || t.s.Driver == DriverBench {
 		return nil, nil //nolint:nilnil // nil is a driver
 	}
 	if t.s.Driver != "" {

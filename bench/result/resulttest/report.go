@@ -79,6 +79,17 @@ func Report(opts Options) *result.Report {
 		}
 		rep.Runs = append(rep.Runs, m.open("profile", twoHops, 50_000, round+1, true))
 	}
+	for round := range opts.Rounds {
+		for _, p := range peers[:4] {
+			rep.Runs = append(rep.Runs, m.idle(p, round+1))
+			for _, offered := range []float64{1_000, 5_000, 20_000, 50_000} {
+				p.cpu *= 0.7 // the more come, the less is waking up
+				run := m.open(result.ScenarioCost, p, offered, round+1, false)
+				run.Calls = m.calls(&run, offered*2, 4)
+				rep.Runs = append(rep.Runs, run)
+			}
+		}
+	}
 	for _, offered := range []float64{10_000, 20_000, 30_000, 40_000, 50_000, 60_000, 70_000, 80_000, 90_000} {
 		rep.Runs = append(rep.Runs, m.step(result.ScenarioCurve, fmt.Sprintf("%.0f/s", offered), offered))
 	}
@@ -252,4 +263,30 @@ func (m *maker) processes(p peer, n float64, load string, loadCPU float64) []res
 		})
 	}
 	return append(out, result.Process{Name: load, Role: result.RoleLoad, CPUSeconds: n * m.near(loadCPU) / 1e6, PeakRSSBytes: 24e6, VoluntarySwitches: int64(n / 11), InvoluntarySwitches: int64(n / 300)})
+}
+
+// idle is nobody asking: a thousandth of a core for each process.
+func (m *maker) idle(p peer, round int) result.Run {
+	const seconds = 10
+	r := result.Run{Scenario: result.ScenarioCost, Subject: p.name, Driver: "bench", Loop: result.Idle, Round: round, Duration: seconds * time.Second}
+	for _, q := range m.processes(p, 0, "bench", 0) {
+		if q.Role == result.RoleLoad {
+			continue
+		}
+		q.CPUSeconds, q.CPUClock, q.VoluntarySwitches = m.near(seconds*0.001), "scheduler", int64(m.near(seconds*12))
+		r.Processes = append(r.Processes, q)
+	}
+	r.Calls = m.calls(&r, 0, 40)
+	return r
+}
+
+// calls are so many system calls of each process for a request, or in two seconds if there is none.
+func (m *maker) calls(r *result.Run, answered, each float64) *result.Calls {
+	c := &result.Calls{Duration: 2 * time.Second, Answered: answered, Processes: make(map[string]int64)}
+	for _, p := range r.Processes {
+		if p.Role != result.RoleLoad {
+			c.Processes[p.Name] = int64(m.near(each * max(answered, 1)))
+		}
+	}
+	return c
 }
