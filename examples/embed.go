@@ -6,5 +6,5 @@ import "embed"
 
 // Files are those of python/ and node/ that authors don't change.
 //
-//go:embed python/nanofront.py python/wire.py node/nanofront.js node/wire.js
+//go:embed python/nanofront.py python/spans.py python/wire.py node/nanofront.js node/spans.js node/wire.js
 var Files embed.FS

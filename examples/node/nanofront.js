@@ -5,13 +5,14 @@ const inspector = require('inspector')
 const net = require('net')
 const { inspect } = require('util')
 const { GREETING, MAX_MESSAGE, BATCH, Malformed, Cursor, uint, time, string, none, empty, frame, decode, response, encode } = require('./wire')
-const { HELLO, REQUEST, RESPONSE, CANCEL, CREDIT, DRAINING, PING, PONG } = require('./wire')
+const { HELLO, REQUEST, RESPONSE, CANCEL, CREDIT, EVENT, DRAINING, PING, PONG } = require('./wire')
 const { INTERNAL, OVER_WINDOW, EXPIRED, TOO_LARGE, MALFORMED, CANCELLED } = require('./wire')
+const spans = require('./spans')
 
 const WINDOW = 1024 // requests taken at once, divided among the callers: 1 to 65,536
 const DRAIN = 10000 // ms that requests at work may take to finish after SIGTERM
 const MAX_LINKS = 256
-const helpers = [__filename, require.resolve('./wire')]
+const helpers = [__filename, require.resolve('./spans'), require.resolve('./wire')]
 
 // The file and line of a function, which only the inspector knows.
 function place (f) {
@@ -45,7 +46,7 @@ function blame (server, e) {
 class Link {
   constructor (server, socket) {
     Object.assign(this, { server, socket, got: [], size: 0, need: GREETING.length, jobs: new Set(), out: [] })
-    Object.assign(this, { window: 0, seconds: 0, silent: 0, opened: false, greeted: false, calls: true, acked: false })
+    Object.assign(this, { window: 0, seconds: 0, silent: 0, opened: false, greeted: false, calls: true, acked: false, topics: [] })
     socket.on('error', () => {}).on('close', () => server.closed(this)).on('drain', () => socket.resume())
     socket.on('data', data => {
       try {
@@ -99,12 +100,14 @@ class Link {
       c.take(4)
       const names = [c.text(1), c.text(1), c.text(1)], topics = c.number(1)
       if (version !== 1 || topics > 64) throw new Malformed(`${names}: version ${version}, ${topics} topics`)
-      for (let i = 0; i < topics; i++) c.text(1)
+      this.topics = Array.from({ length: topics }, () => c.text(1))
       this.greeted = true
       this.calls = !(traits & 1)
       this.server.share()
     } else if (kind === REQUEST && this.greeted) {
       this.work({ id, received: Date.now(), arrived: performance.now(), budget: c.number(4) / 1000, gone: new AbortController() }, c)
+    } else if (kind === EVENT) {
+      if (this.server.recorder && c.text(1) === spans.KEEP) this.server.recorder.asked(c, this)
     } else if (kind === CANCEL) {
       for (const job of this.jobs) if (job.id.equals(id)) job.gone.abort()
     } else if (kind === DRAINING) {
@@ -129,9 +132,12 @@ class Link {
     } catch (e) {
       return this.answer(job, began, MALFORMED)
     }
+    job.span = this.server.recorder?.begin(request)
     const log = what => console.error(`${request.method} ${request.path}: ${what}`) // and not for the caller
     try {
-      payload = encode(response(await this.server.handle(request, job.gone.signal)))
+      const answer = response(await this.server.handle(request, job.gone.signal))
+      if (job.span) job.span.status = answer.status ?? 200
+      payload = encode(answer)
     } catch (e) {
       log(blame(this.server, e))
       return this.answer(job, began, INTERNAL)
@@ -143,9 +149,19 @@ class Link {
 
   answer (job, began, code, payload) {
     this.jobs.delete(job)
-    const times = [time(job.received), uint(4, Math.round((began - job.arrived) * 1000)), uint(4, Math.round((performance.now() - began) * 1000))]
+    const queued = began - job.arrived, worked = performance.now() - began
+    if (job.span) {
+      Object.assign(job.span, { received: job.received, queued, worked }, code ? { status: 500 } : {})
+      this.server.recorder.end(job.span)
+    }
+    const times = [time(job.received), uint(4, Math.round(queued * 1000)), uint(4, Math.round(worked * 1000))]
     const body = code ? Buffer.from([0, code, 0, 0]) : payload
     this.send(frame(RESPONSE, Buffer.concat([...times, body]), job.id, code ? 1 : 0))
+  }
+
+  // To a peer that wants it; a large one is of no use to it.
+  publish (topic, payload) {
+    if (this.topics.includes(topic) && payload.length < MAX_MESSAGE - 64) this.send(frame(EVENT, Buffer.concat([string(1, topic), payload])))
   }
 
   send (data) {
@@ -187,11 +203,13 @@ function serve (handle, address, service, instance) {
   const part = () => Math.max(1, Math.floor(WINDOW / Math.max(1, [...links].filter(link => link.calls).length)))
   const server = {
     handle,
+    recorder: spans.recorder(service, instance),
     ipc: scheme === 'ipc',
     greet (link) {
       link.window = part()
       const names = [service, '', instance].map(name => string(1, name))
-      link.send(frame(HELLO, Buffer.concat([uint(2, 1), uint(2, 0), uint(4, link.window), ...names, uint(1, 0)])))
+      const topics = server.recorder ? [uint(1, 1), string(1, spans.KEEP)] : [uint(1, 0)]
+      link.send(frame(HELLO, Buffer.concat([uint(2, 1), uint(2, 0), uint(4, link.window), ...names, ...topics])))
     },
     share () { // the number of callers has changed
       for (const link of links) {
@@ -220,6 +238,7 @@ function serve (handle, address, service, instance) {
       if (++link.silent > 5 || (link.seconds > 5 && !link.greeted)) link.socket.destroy()
       else if (link.greeted) link.send(frame(PING, time(Date.now())))
     }
+    server.recorder?.post()
   }, 1000)
 
   let until = 0
@@ -232,6 +251,7 @@ function serve (handle, address, service, instance) {
       const busy = [...links].some(link => link.jobs.size || link.out.length || (link.greeted && link.calls && !link.acked))
       if (busy && Date.now() < until) return
       const sent = [...links].map(link => new Promise(resolve => link.socket.end(resolve)))
+      sent.push(server.recorder?.post())
       Promise.race([Promise.all(sent), new Promise(resolve => setTimeout(resolve, 1000))]).then(() => process.exit(busy ? 1 : 0))
     }, 10)
   }

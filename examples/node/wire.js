@@ -5,7 +5,7 @@ const { inspect } = require('util')
 const GREETING = Buffer.from('\0SP\0\0\x70\0\0', 'latin1')
 const MAX_MESSAGE = 1 << 20
 const BATCH = 60 << 10 // where frames that leave together are cut into messages
-const kinds = { HELLO: 1, REQUEST: 2, RESPONSE: 3, CANCEL: 5, CREDIT: 6, DRAINING: 8, PING: 9, PONG: 10 }
+const kinds = { HELLO: 1, REQUEST: 2, RESPONSE: 3, CANCEL: 5, CREDIT: 6, EVENT: 7, DRAINING: 8, PING: 9, PONG: 10 }
 const codes = { INTERNAL: 1, OVER_WINDOW: 3, EXPIRED: 4, TOO_LARGE: 6, MALFORMED: 7, CANCELLED: 8 }
 
 class Malformed extends Error {}

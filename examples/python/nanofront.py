@@ -10,13 +10,14 @@ import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 
+import spans
 from wire import *  # its names are those of the document
 
 WINDOW = 1024  # requests taken at once, divided among the callers: 1 to 65,536
 WORKERS = 32  # threads that run the handler
 DRAIN = 10  # seconds that requests at work may take to finish after SIGTERM
 MAX_LINKS = 256
-HELPERS = [os.path.join(os.path.dirname(os.path.abspath(__file__)), name) for name in ("nanofront.py", "wire.py")]
+HELPERS = [os.path.join(os.path.dirname(os.path.abspath(__file__)), name) for name in ("nanofront.py", "spans.py", "wire.py")]
 
 
 def say(text):
@@ -49,7 +50,7 @@ class Job:
     """A request that is not answered yet. Whatever becomes of it, one response leaves."""
 
     def __init__(self, link, id, body):
-        self.link, self.id, self.cancelled = link, id, False
+        self.link, self.id, self.cancelled, self.span = link, id, False, None
         self.received, self.arrived = time.time(), time.monotonic()
         self.deadline, self.payload = self.arrived + Cursor(body).number(4) / 1e6, body[4:]
 
@@ -65,9 +66,14 @@ class Job:
             request = decode(self.payload)
         except Malformed as e:
             return MALFORMED, str(e).encode()
-        handle = self.link.server.handle
+        handle, recorder = self.link.server.handle, self.link.server.recorder
+        if recorder:
+            self.span, request = recorder.begin(request)
         try:
-            answer = encode(response(handle(request)))
+            answer = response(handle(request))
+            if self.span:
+                self.span.status = answer.status
+            answer = encode(answer)
         except BaseException as e:  # what it was is for the log and not for the caller
             say(f"{request.method} {request.path}: {blame(handle, e)}")
             return INTERNAL, b""
@@ -78,7 +84,12 @@ class Job:
 
     def answer(self, code, answer, began):
         self.link.jobs.discard(self)
-        times = (max(int(t * 1e6), 0) for t in (self.received, began - self.arrived, time.monotonic() - began))
+        queued, worked = max(began - self.arrived, 0), time.monotonic() - began
+        if self.span:
+            self.span.received, self.span.queued, self.span.worked = self.received, queued, worked
+            self.span.status = 500 if code else self.span.status
+            self.link.server.recorder.end(self.span)
+        times = (max(int(t * 1e6), 0) for t in (self.received, queued, worked))
         answer = struct.pack(">HH", code, len(answer)) + answer if code else answer
         self.link.send(frame(RESPONSE, struct.pack(">QII", *times) + answer, self.id, 1 if code else 0))
 
@@ -89,7 +100,7 @@ class Link:
     def __init__(self, server, reader, writer):
         self.server, self.reader, self.writer = server, reader, writer
         self.jobs, self.out, self.window, self.seconds, self.silent = set(), [], 0, 0, 0
-        self.greeted, self.calls, self.acked = False, True, False
+        self.greeted, self.calls, self.acked, self.topics = False, True, False, []
 
     async def run(self):
         self.writer.write(GREETING)
@@ -114,8 +125,9 @@ class Link:
             version, traits, _ = struct.unpack(">HHI", c.take(8))
             name = [c.text(1) for _ in range(3)]
             topics = c.number(1)
-            if version != 1 or topics > 64 or len([c.text(1) for _ in range(topics)]) != topics:
+            if version != 1 or topics > 64:
                 raise Malformed(f"{name}: version {version}, {topics} topics")
+            self.topics = [c.text(1) for _ in range(topics)]
             self.greeted, self.calls = True, not traits & 1
             self.server.share()
         elif kind == REQUEST and self.greeted:
@@ -125,6 +137,8 @@ class Link:
             else:
                 self.jobs.add(job)
                 self.server.pool.submit(job.run)
+        elif kind == EVENT and self.server.recorder and c.text(1) == spans.KEEP:
+            self.server.recorder.asked(c, self)
         elif kind == CANCEL:
             for job in self.jobs:
                 job.cancelled = job.cancelled or job.id == id
@@ -135,6 +149,10 @@ class Link:
         elif kind == PING:
             self.send(frame(PONG, c.take(8) + struct.pack(">Q", int(time.time() * 1e6))))
         # All else is not for a handler, or of a later revision.
+
+    def publish(self, topic, payload):  # to a peer that wants it; a large one is of no use to it
+        if topic in self.topics and len(payload) < MAX_MESSAGE - 64 and self in self.server.links:
+            self.send(frame(EVENT, string(1, topic) + payload))
 
     def send(self, data):
         if not self.out:  # what one turn of the loop sends leaves in one write
@@ -154,11 +172,13 @@ class Server:
         self.handle, self.service, self.instance = handle, service, instance
         self.scheme, _, self.where = address.partition("://")
         self.ipc, self.links, self.pool = self.scheme == "ipc", set(), ThreadPoolExecutor(WORKERS)
+        self.recorder, self.posting = spans.recorder(service, instance), None
 
     def greet(self, link):
         link.window = self.part()
         names = b"".join(string(1, name) for name in (self.service, "", self.instance))
-        link.send(frame(HELLO, struct.pack(">HHI", 1, 0, link.window) + names + b"\0"))
+        topics = b"\1" + string(1, spans.KEEP) if self.recorder else b"\0"
+        link.send(frame(HELLO, struct.pack(">HHI", 1, 0, link.window) + names + topics))
 
     def part(self):
         return max(WINDOW // max(sum(link.calls for link in self.links), 1), 1)
@@ -193,6 +213,8 @@ class Server:
                 link.writer.transport.abort()
             elif link.greeted:
                 link.send(frame(PING, struct.pack(">Q", int(time.time() * 1e6))))
+        if self.recorder and (self.posting is None or self.posting.done()):
+            self.posting = self.loop.run_in_executor(None, self.recorder.post, self.recorder.take())
         self.loop.call_later(1, self.tick)
 
     async def run(self):
@@ -216,6 +238,8 @@ class Server:
         for link in list(self.links):
             link.writer.close()  # what was written is sent first
             await asyncio.wait([asyncio.ensure_future(link.writer.wait_closed())], timeout=1)
+        if self.recorder:
+            self.recorder.post(self.recorder.take())
         if any(link.jobs for link in self.links):
             os._exit(1)  # a handler that doesn't come back
 

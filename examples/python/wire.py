@@ -69,7 +69,7 @@ def response(answer):
 
 
 GREETING, MAX_MESSAGE = b"\0SP\0\0\x70\0\0", 1 << 20
-HELLO, REQUEST, RESPONSE, CANCEL, CREDIT, DRAINING, PING, PONG = 1, 2, 3, 5, 6, 8, 9, 10
+HELLO, REQUEST, RESPONSE, CANCEL, CREDIT, EVENT, DRAINING, PING, PONG = 1, 2, 3, 5, 6, 7, 8, 9, 10
 INTERNAL, OVER_WINDOW, EXPIRED, TOO_LARGE, MALFORMED, CANCELLED = 1, 3, 4, 6, 7, 8
 HEADER = struct.Struct(">IBBHQ")  # length, kind, flags, reserved, correlation id
 
