@@ -29,6 +29,7 @@ var mayImport = []row{
 	{"registry/static", "metrics registry github.com/rs/zerolog", ""},
 	{"httpmsg", "", ""},
 	{"metrics", "internal/chores internal/logging github.com/cactus/go-statsd-client/v5 github.com/HdrHistogram/hdrhistogram-go github.com/rs/zerolog", ""},
+	{"release/guard", "metrics", "pure: what it is told, it judges"},
 	{"metrics/gen", "internal/wholefile metrics", ""},
 
 	{"internal/admin", "internal/logging metrics github.com/rs/zerolog", ""},
