@@ -51,8 +51,8 @@ type mistakes interface {
 
 // packages are the names that errors begin with, for readers of code and logs. They mean nothing to
 // a user who has typed a command. Names that do mean something stay: etcd, and the roles.
-const packages = `admin|admission|blocking|buildinfo|busflags|chaos|cli|collect|compare|conns|discovery|drivers|` +
-	`dashboards|embedded|eventloop|exchange|forwarded|freeport|handlers|handover|http1|httpmsg|lastknown|` +
+const packages = `admin|admission|blocking|buildinfo|busflags|chaos|cli|compare|conns|discovery|drivers|` +
+	`dashboards|embedded|eventloop|exchange|fleet|forwarded|freeport|handlers|handover|http1|httpmsg|lastknown|` +
 	`load|logging|metrics|nanobus|otlp|peers|program|rawhttp|rawsock|recording|registry|replay|report|result|` +
 	`scenario|slots|soak|static|supervisor|system|systemd|tasks|terminal|terminator|testutil|tlsfiles|tuning|` +
 	`unixpath|uri|wholefile|wire`

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net/http"
 	"os"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -14,7 +13,7 @@ import (
 	"nanofront/etcd/discovery"
 	"nanofront/internal/cli"
 	"nanofront/internal/dash/collect"
-	"nanofront/internal/dash/view"
+	"nanofront/internal/fleet"
 	"nanofront/registry"
 )
 
@@ -29,54 +28,28 @@ const (
 
 // targets is what discovery has said so far.
 type targets struct {
-	mu        sync.Mutex
-	host      string // this machine's name
-	instances []registry.Instance
-	processes []registry.Process
-	more      []string // admin addresses of terminators
+	mu    sync.Mutex
+	known fleet.Known
 }
 
-func (t *targets) list() (list []collect.Target) {
+func (t *targets) list() []fleet.Target {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, in := range t.instances {
-		to := collect.Target{Kind: view.Handler, Service: in.Service, ID: in.ID, Admin: in.Admin, Version: in.Version, Weight: int(in.Weight)}
-		if i := slices.IndexFunc(t.processes, func(p registry.Process) bool {
-			return p.Kind == registry.KindHandler && p.Service == in.Service && p.Name == in.ID
-		}); i >= 0 {
-			to.Admin, to.Host = t.processes[i].AdminFrom(t.host), t.processes[i].Host
-		}
-		list = append(list, to)
-	}
-	for _, p := range t.processes {
-		to := collect.Target{Kind: view.Other, ID: p.Kind + "/" + p.Name, Admin: p.AdminFrom(t.host), Version: p.Version, Host: p.Host}
-		switch {
-		case p.Kind == registry.KindHandler:
-			continue // an instance, while it takes requests
-		case p.Kind == registry.KindTerminator:
-			to.Kind, to.ID = view.Front, p.Name
-		case p.Admin == "":
-			continue // there is nothing to ask
-		}
-		list = append(list, to)
-	}
-	for _, addr := range t.more {
-		if !slices.ContainsFunc(list, func(to collect.Target) bool { return to.Admin == addr }) {
-			list = append(list, collect.Target{Kind: view.Front, ID: addr, Admin: addr})
-		}
-	}
-	return list
+	return t.known.Targets()
 }
 
 // watch passes on what discovery says, until ctx ends.
 func (c *Command) watch(ctx context.Context, source discovery.Source, to *collect.Collector) {
-	t := &targets{more: c.Terminators}
-	t.host, _ = os.Hostname() // unknown, at worst
+	t := &targets{known: fleet.Known{Fronts: c.Terminators}}
+	if c.Static != "" {
+		t.known.Default = cli.DefaultAdmin
+	}
+	t.known.Host, _ = os.Hostname() // unknown, at worst
 	var loops sync.WaitGroup
 	loops.Go(func() {
 		_ = source.Watch(ctx, func(s registry.Snapshot) { // it ends with ctx
 			t.mu.Lock()
-			t.instances = s.Instances
+			t.known.Instances = s.Instances
 			t.mu.Unlock()
 			to.SetTargets(t.list())
 			if s.Routes != nil {
@@ -87,10 +60,7 @@ func (c *Command) watch(ctx context.Context, source discovery.Source, to *collec
 	loops.Go(func() {
 		_ = source.WatchProcesses(ctx, func(list []registry.Process) { // as above
 			t.mu.Lock()
-			t.processes = list
-			if len(c.Terminators) == 0 && c.Static != "" && !slices.ContainsFunc(list, func(p registry.Process) bool { return p.Kind == registry.KindTerminator }) {
-				t.more = []string{cli.DefaultAdmin}
-			}
+			t.known.Processes = list
 			t.mu.Unlock()
 			to.SetTargets(t.list())
 		})

@@ -7,11 +7,11 @@ import (
 	"strings"
 	"time"
 
-	"nanofront/cmd/nanofront/fleet"
+	"nanofront/cmd/nanofront/overview"
 	"nanofront/internal/terminal"
 )
 
-func printOn(s terminal.Screen, v *fleet.View) {
+func printOn(s terminal.Screen, v *overview.View) {
 	s.Line("%v", v.From)
 	s.Line("%s", s.Faint(v.At.Format(time.TimeOnly)+" UTC; rates and times: of the last 10 s"))
 	printProblems(s, v.Problems)
@@ -41,7 +41,7 @@ func printOn(s terminal.Screen, v *fleet.View) {
 }
 
 // printProblems says first what is wrong, in words.
-func printProblems(s terminal.Screen, problems []fleet.Problem) {
+func printProblems(s terminal.Screen, problems []overview.Problem) {
 	for i := range problems {
 		lines := []string{problems[i].String()}
 		if s.Width > 0 {
@@ -60,7 +60,7 @@ func printProblems(s terminal.Screen, problems []fleet.Problem) {
 // maxRoutes is how many routes are shown; all are in --json.
 const maxRoutes = 30
 
-func printServices(s terminal.Screen, services []fleet.Service) (dropped []string) {
+func printServices(s terminal.Screen, services []overview.Service) (dropped []string) {
 	t := terminal.Table{Columns: []terminal.Column{
 		{Head: "service"},
 		{Head: "serving", Right: true},
@@ -82,19 +82,19 @@ func printServices(s terminal.Screen, services []fleet.Service) (dropped []strin
 		if !sv.Routed {
 			limit = ""
 		}
-		t.AddCells(terminal.Cell{Text: sv.Name}, serving, terminal.Cell{Text: terminal.Grouped(sv.Rate)}, terminal.Cell{Text: fleet.Millis(sv.P50)}, terminal.Cell{Text: fleet.Millis(sv.P99)},
-			fleet.Failures(sv.Failed), terminal.Cell{Text: terminal.Grouped(sv.Shed)}, terminal.Cell{Text: terminal.Grouped(sv.InFlight)}, terminal.Cell{Text: limit})
+		t.AddCells(terminal.Cell{Text: sv.Name}, serving, terminal.Cell{Text: terminal.Grouped(sv.Rate)}, terminal.Cell{Text: overview.Millis(sv.P50)}, terminal.Cell{Text: overview.Millis(sv.P99)},
+			overview.Failures(sv.Failed), terminal.Cell{Text: terminal.Grouped(sv.Shed)}, terminal.Cell{Text: terminal.Grouped(sv.InFlight)}, terminal.Cell{Text: limit})
 	}
 	return t.Print(s, s.Width, s.Colours)
 }
 
 // printRoutes shows the routes in the order in which they are looked at; of many, those with the
 // most requests.
-func printRoutes(s terminal.Screen, routes []fleet.Route) (dropped []string) {
+func printRoutes(s terminal.Screen, routes []overview.Route) (dropped []string) {
 	shown := routes
 	if len(routes) > maxRoutes {
 		busiest := slices.Clone(routes)
-		slices.SortStableFunc(busiest, func(a, b fleet.Route) int { return cmp.Compare(b.Rate, a.Rate) })
+		slices.SortStableFunc(busiest, func(a, b overview.Route) int { return cmp.Compare(b.Rate, a.Rate) })
 		shown = busiest[:maxRoutes]
 	}
 	t := terminal.Table{Columns: []terminal.Column{
@@ -107,7 +107,7 @@ func printRoutes(s terminal.Screen, routes []fleet.Route) (dropped []string) {
 			match = ""
 		}
 		t.AddCells(terminal.Cell{Text: r.Name}, terminal.Cell{Text: match}, terminal.Cell{Text: r.Service}, terminal.Cell{Text: terminal.Grouped(r.Rate)},
-			terminal.Cell{Text: fleet.Millis(r.P50)}, terminal.Cell{Text: fleet.Millis(r.P99)}, fleet.Failures(r.Failed))
+			terminal.Cell{Text: overview.Millis(r.P50)}, terminal.Cell{Text: overview.Millis(r.P99)}, overview.Failures(r.Failed))
 	}
 	dropped = t.Print(s, s.Width, s.Colours)
 	if n := len(routes) - len(shown); n > 0 {
@@ -116,7 +116,7 @@ func printRoutes(s terminal.Screen, routes []fleet.Route) (dropped []string) {
 	return dropped
 }
 
-func printTerminators(s terminal.Screen, terminators []fleet.Terminator) (dropped []string) {
+func printTerminators(s terminal.Screen, terminators []overview.Terminator) (dropped []string) {
 	t := terminal.Table{Columns: []terminal.Column{
 		{Head: "terminator"},
 		{Head: "state"},
@@ -141,11 +141,11 @@ func printTerminators(s terminal.Screen, terminators []fleet.Terminator) (droppe
 			t.AddCells(row...)
 			continue
 		}
-		for _, text := range []string{terminal.Grouped(ts.Rate), fleet.Millis(ts.P50), fleet.Millis(ts.P99)} {
+		for _, text := range []string{terminal.Grouped(ts.Rate), overview.Millis(ts.P50), overview.Millis(ts.P99)} {
 			row = append(row, terminal.Cell{Text: text})
 		}
-		row = append(row, fleet.Failures(ts.Failed))
-		for _, text := range []string{terminal.Grouped(ts.Shed), terminal.Grouped(ts.InFlight), terminal.Grouped(ts.Limit), terminal.Grouped(ts.Conns), fleet.Uptime(ts.Uptime)} {
+		row = append(row, overview.Failures(ts.Failed))
+		for _, text := range []string{terminal.Grouped(ts.Shed), terminal.Grouped(ts.InFlight), terminal.Grouped(ts.Limit), terminal.Grouped(ts.Conns), overview.Uptime(ts.Uptime)} {
 			row = append(row, terminal.Cell{Text: text})
 		}
 		t.AddCells(row...)
@@ -159,7 +159,7 @@ func printTerminators(s terminal.Screen, terminators []fleet.Terminator) (droppe
 	return dropped
 }
 
-func printInstances(s terminal.Screen, instances []fleet.Instance) (dropped []string) {
+func printInstances(s terminal.Screen, instances []overview.Instance) (dropped []string) {
 	if len(instances) == 0 {
 		s.Line("no instance is registered: bin/handler echo starts one, nanofront up a whole system")
 		return nil
@@ -190,8 +190,8 @@ func printInstances(s terminal.Screen, instances []fleet.Instance) (dropped []st
 		}
 		row := []terminal.Cell{{Text: in.Service}, {Text: in.ID}, {Text: string(in.State), Style: in.State.Style()}}
 		for _, text := range []string{
-			mark(orNothing(in.Rate, terminal.Grouped[float64])), orNothing(in.P50, fleet.Millis), orNothing(in.P99, fleet.Millis), orNothing(in.Failed, terminal.Grouped[float64]), orNothing(in.InFlight, terminal.Grouped[float64]),
-			in.Weight.String(), terminal.Grouped(in.Window), fleet.Uptime(in.Uptime), in.Version, in.Address,
+			mark(orNothing(in.Rate, terminal.Grouped[float64])), orNothing(in.P50, overview.Millis), orNothing(in.P99, overview.Millis), orNothing(in.Failed, terminal.Grouped[float64]), orNothing(in.InFlight, terminal.Grouped[float64]),
+			in.Weight.String(), terminal.Grouped(in.Window), overview.Uptime(in.Uptime), in.Version, in.Address,
 		} {
 			row = append(row, terminal.Cell{Text: text})
 		}
@@ -204,8 +204,8 @@ func printInstances(s terminal.Screen, instances []fleet.Instance) (dropped []st
 		}
 	}
 	s.Line("")
-	for _, st := range fleet.States {
-		if slices.ContainsFunc(instances, func(in fleet.Instance) bool { return in.State == st.State }) {
+	for _, st := range overview.States {
+		if slices.ContainsFunc(instances, func(in overview.Instance) bool { return in.State == st.State }) {
 			s.Explain(string(st.State), st.Means)
 		}
 	}

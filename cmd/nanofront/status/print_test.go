@@ -7,31 +7,31 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"nanofront/cmd/nanofront/fleet"
+	"nanofront/cmd/nanofront/overview"
 	"nanofront/internal/terminal"
 	"nanofront/registry"
 )
 
 // What status prints fits the terminal, and has colours only on one that may.
 func TestStatus_FitsTheTerminal(t *testing.T) {
-	terminators := []fleet.Terminator{
+	terminators := []overview.Terminator{
 		{Instance: "terminator-front-1a2b3c4d", Ready: true, Rate: 51234, P50: 1.86, P99: 16.39, InFlight: 1049, Limit: 1024, Conns: 20000, Failed: 3},
 		{Admin: "10.0.0.2:8081", Error: "connection refused"},
 	}
-	var instances []fleet.Instance
-	for _, st := range fleet.States {
-		instances = append(instances, fleet.Instance{
+	var instances []overview.Instance
+	for _, st := range overview.States {
+		instances = append(instances, overview.Instance{
 			Instance: registry.Instance{Service: "profile", ID: "profile-back-5e6f7a8b", Address: "tcp://10.0.0.17:40583", Window: 4096, Weight: 100, Version: "v2.1.0"},
 			State:    st.State, Uptime: 3600,
 		})
 	}
-	v := fleet.View{
-		From: fleet.Place{Etcd: "http://127.0.0.1:2379", Prefix: "/nanofront/v1/"}, Terminators: terminators, Instances: instances,
-		Problems: []fleet.Problem{{Kind: "instance", Name: "profile/profile-back-5e6f7a8b", Text: "no answer: " + strings.Repeat("a very long reason ", 12)}},
-		Services: []fleet.Service{{Name: "profile", Routed: true, Instances: 5, Serving: 1, Rate: 51234, P50: 1.86, P99: 16.39, Failed: 0.3, Shed: 1200, InFlight: 1049, Limit: 16384}, {Name: "ledger"}},
+	v := overview.View{
+		From: overview.Place{Etcd: "http://127.0.0.1:2379", Prefix: "/nanofront/v1/"}, Terminators: terminators, Instances: instances,
+		Problems: []overview.Problem{{Kind: "instance", Name: "profile/profile-back-5e6f7a8b", Text: "no answer: " + strings.Repeat("a very long reason ", 12)}},
+		Services: []overview.Service{{Name: "profile", Routed: true, Instances: 5, Serving: 1, Rate: 51234, P50: 1.86, P99: 16.39, Failed: 0.3, Shed: 1200, InFlight: 1049, Limit: 16384}, {Name: "ledger"}},
 	}
 	for i := range maxRoutes + 1 {
-		v.Routes = append(v.Routes, fleet.Route{Name: fmt.Sprintf("GET_POST *.example.com/a/long/prefix/%d/*", i), Match: "GET,POST *.example.com/a/long/prefix/*", Service: "profile", Rate: 1234, P50: 1.86, P99: 16.39})
+		v.Routes = append(v.Routes, overview.Route{Name: fmt.Sprintf("GET_POST *.example.com/a/long/prefix/%d/*", i), Match: "GET,POST *.example.com/a/long/prefix/*", Service: "profile", Rate: 1234, P50: 1.86, P99: 16.39})
 	}
 	for _, width := range []int{80, 100, 120, 200} {
 		var out bytes.Buffer

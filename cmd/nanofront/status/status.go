@@ -10,7 +10,7 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"nanofront/cmd/nanofront/fleet"
+	"nanofront/cmd/nanofront/overview"
 	"nanofront/etcd/discovery"
 	"nanofront/internal/cli"
 	"nanofront/internal/terminal"
@@ -37,7 +37,7 @@ func (c *Command) Run(ctx context.Context, std cli.IO) error {
 		return err
 	}
 	defer func() { _ = src.Close() }() // nothing is lost with it
-	l := &fleet.Looker{Source: src, From: fleet.PlaceOf(&c.Discovery), Terminators: c.Terminators}
+	l := &overview.Looker{Source: src, From: overview.PlaceOf(&c.Discovery), Terminators: c.Terminators}
 	if c.Watch {
 		return c.watch(ctx, std, l)
 	}
@@ -52,7 +52,7 @@ func (c *Command) Run(ctx context.Context, std cli.IO) error {
 }
 
 // show writes a look, for a screen if it isn't JSON.
-func (c *Command) show(w io.Writer, s terminal.Screen, v *fleet.View) error {
+func (c *Command) show(w io.Writer, s terminal.Screen, v *overview.View) error {
 	if !c.JSON {
 		s.Writer = w
 		printOn(s, v)
@@ -66,7 +66,7 @@ func (c *Command) show(w io.Writer, s terminal.Screen, v *fleet.View) error {
 }
 
 // watch looks again and again until ctx ends.
-func (c *Command) watch(ctx context.Context, std cli.IO, l *fleet.Looker) error {
+func (c *Command) watch(ctx context.Context, std cli.IO, l *overview.Looker) error {
 	display := terminal.NewDisplay(std.Out)
 	if !c.JSON {
 		display.Open()
@@ -101,7 +101,7 @@ func (c *Command) watch(ctx context.Context, std cli.IO, l *fleet.Looker) error 
 }
 
 // down is an error if something is, for scripts: its text is the first problem.
-func down(v *fleet.View) error {
+func down(v *overview.View) error {
 	if v.Healthy {
 		return nil
 	}

@@ -40,7 +40,7 @@ func adminPort(t *testing.T, r metrics.Report, links []nanobus.LinkInfo, state s
 // doesn't answer is an error for scripts.
 func TestCommand_ShowsWhatItFinds(t *testing.T) {
 	front := adminPort(t, metrics.Report{
-		Instance: "terminator-1", PID: 17,
+		Program: metrics.Terminator, Instance: "terminator-1", PID: 17,
 		Counters: map[string]metrics.CounterReport{"upstream.web.requests": {Rate: 1234}, "route.__.requests": {Rate: 1234}, "route.__.failed": {Rate: 3}},
 		Timers: map[string]metrics.TimerReport{
 			"upstream.web.latency": {Last: metrics.Distribution{Rate: 1234, P50: 25, P99: 99}},
@@ -49,7 +49,7 @@ func TestCommand_ShowsWhatItFinds(t *testing.T) {
 	},
 		[]nanobus.LinkInfo{{Service: "web", Instance: "web-1", State: "live"}},
 		`{"ready": true, "reasons": [], "degraded": [{"service": "web", "reason": "no instance of web"}]}`)
-	web := adminPort(t, metrics.Report{Instance: "web-1", PID: 18}, nil, "")
+	web := adminPort(t, metrics.Report{Program: metrics.Handler, Instance: "web-1", PID: 18}, nil, "")
 	bus, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

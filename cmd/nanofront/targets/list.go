@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"nanofront/internal/fleet"
 	"nanofront/internal/wholefile"
 	"nanofront/registry"
 )
@@ -73,7 +74,7 @@ func (l *list) json() (body []byte, ok bool) {
 	defer l.mu.Unlock()
 	groups := []group{}
 	for _, p := range l.processes {
-		if addr := p.AdminFrom(l.from); addr != "" {
+		if addr, _ := fleet.Reach(p, l.from); addr != "" {
 			groups = append(groups, group{[]string{addr}, l.labels(p)})
 		}
 	}
@@ -106,11 +107,11 @@ func (l *list) unreachable() []string {
 	defer l.mu.Unlock()
 	var out []string
 	for _, p := range l.processes {
-		if p.Admin == "" || p.AdminFrom(l.from) != "" {
+		_, why := fleet.Reach(p, l.from)
+		if p.Admin == "" || why == "" {
 			continue
 		}
-		text := fmt.Sprintf("%s %s on %s is left out: its admin port, %s, is open to that machine alone: start it with --admin at an address that others reach, or with --admin-announce",
-			p.Kind, p.Name, p.Host, p.Admin)
+		text := fmt.Sprintf("%s %s on %s is left out: %s", p.Kind, p.Name, p.Host, why)
 		if l.left == nil {
 			l.left = map[string]bool{}
 		}

@@ -7,7 +7,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"github.com/rs/zerolog"
 
-	"nanofront/cmd/nanofront/fleet"
+	"nanofront/cmd/nanofront/overview"
 	"nanofront/etcd/discovery"
 	"nanofront/internal/cli"
 	"nanofront/internal/terminal"
@@ -35,12 +35,12 @@ func (c *Command) Run(ctx context.Context, std cli.IO) error {
 		return err
 	}
 	defer func() { _ = src.Close() }() // nothing is lost with it
-	l := &fleet.Looker{Source: src, From: fleet.PlaceOf(&c.Discovery), Terminators: c.Terminators}
+	l := &overview.Looker{Source: src, From: overview.PlaceOf(&c.Discovery), Terminators: c.Terminators}
 	first, err := l.Look(ctx)
 	if err != nil {
 		return err
 	}
-	m := newModel(first, func() (*fleet.View, error) { return l.Look(ctx) }, c.Interval, terminal.Colours(std.Out))
+	m := newModel(first, func() (*overview.View, error) { return l.Look(ctx) }, c.Interval, terminal.Colours(std.Out))
 	_, err = tea.NewProgram(m, tea.WithContext(ctx), tea.WithInput(std.In), tea.WithOutput(std.Out), tea.WithoutSignalHandler()).Run()
 	if ctx.Err() != nil {
 		return nil

@@ -9,19 +9,19 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
-	"nanofront/cmd/nanofront/fleet"
+	"nanofront/cmd/nanofront/overview"
 	"nanofront/internal/terminal"
 )
 
 // model is the state of the screen.
 type model struct {
-	look     func() (*fleet.View, error) // one call at a time
+	look     func() (*overview.View, error) // one call at a time
 	interval time.Duration
 	colours  terminal.Palette
 
-	view *fleet.View // what is shown
-	next *fleet.View // what was seen while paused
-	err  error       // of the last look
+	view *overview.View // what is shown
+	next *overview.View // what was seen while paused
+	err  error          // of the last look
 
 	kind          kind
 	sorts         [kinds]order
@@ -41,13 +41,13 @@ type order struct {
 // seen is what a look has brought; due says that it is time for the next.
 type (
 	seen struct {
-		view *fleet.View
+		view *overview.View
 		err  error
 	}
 	due struct{}
 )
 
-func newModel(first *fleet.View, look func() (*fleet.View, error), interval time.Duration, colours bool) *model {
+func newModel(first *overview.View, look func() (*overview.View, error), interval time.Duration, colours bool) *model {
 	return &model{look: look, interval: interval, colours: terminal.Palette(colours), view: first, width: terminal.DefaultWidth, height: 24}
 }
 

@@ -10,30 +10,30 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
-	"nanofront/cmd/nanofront/fleet"
+	"nanofront/cmd/nanofront/overview"
 	"nanofront/registry"
 )
 
-func view() *fleet.View {
+func view() *overview.View {
 	rate, p50, p99, failed, inFlight := 1234.0, 1.86, 16.39, 0.0, 12.0
-	v := &fleet.View{
-		From: fleet.Place{Etcd: "http://127.0.0.1:2379", Prefix: "/nanofront/v1/"}, At: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
-		Terminators: []fleet.Terminator{
+	v := &overview.View{
+		From: overview.Place{Etcd: "http://127.0.0.1:2379", Prefix: "/nanofront/v1/"}, At: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
+		Terminators: []overview.Terminator{
 			{Instance: "terminator-front-1a2b3c4d", Ready: true, Rate: 51234, P50: 1.86, P99: 16.39, Failed: 3, Version: "v1.2.3"},
 			{Admin: "10.0.0.2:8081", Error: "connection refused"},
 		},
-		Services: []fleet.Service{{Name: "web", Routed: true, Instances: 2, Serving: 2, Rate: 100, P99: 5}, {Name: "slow", Routed: true, Rate: 10, P99: 300, Degraded: "no instance is known"}},
+		Services: []overview.Service{{Name: "web", Routed: true, Instances: 2, Serving: 2, Rate: 100, P99: 5}, {Name: "slow", Routed: true, Rate: 10, P99: 300, Degraded: "no instance is known"}},
 	}
 	for i := range 40 {
-		v.Instances = append(v.Instances, fleet.Instance{
-			Instance: registry.Instance{Service: "profile", ID: fmt.Sprintf("profile-back-%02d", i), Version: "v2.1.0"}, State: fleet.Serving, Uptime: 3600,
+		v.Instances = append(v.Instances, overview.Instance{
+			Instance: registry.Instance{Service: "profile", ID: fmt.Sprintf("profile-back-%02d", i), Version: "v2.1.0"}, State: overview.Serving, Uptime: 3600,
 			Rate: &rate, P50: &p50, P99: &p99, Failed: &failed, InFlight: &inFlight,
 		})
-		v.Routes = append(v.Routes, fleet.Route{Name: fmt.Sprintf("route-%d", i), Match: "GET,POST *.example.com/a/long/prefix/*", Service: "web", Rate: float64(i)})
+		v.Routes = append(v.Routes, overview.Route{Name: fmt.Sprintf("route-%d", i), Match: "GET,POST *.example.com/a/long/prefix/*", Service: "web", Rate: float64(i)})
 	}
-	v.Instances[7].State = fleet.Gone
+	v.Instances[7].State = overview.Gone
 	for i := range 5 {
-		v.Problems = append(v.Problems, fleet.Problem{Kind: "instance", Name: fmt.Sprintf("profile/profile-back-%02d", i), Text: "no answer: " + strings.Repeat("a very long reason ", 9)})
+		v.Problems = append(v.Problems, overview.Problem{Kind: "instance", Name: fmt.Sprintf("profile/profile-back-%02d", i), Text: "no answer: " + strings.Repeat("a very long reason ", 9)})
 	}
 	return v
 }

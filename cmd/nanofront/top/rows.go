@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"nanofront/cmd/nanofront/fleet"
+	"nanofront/cmd/nanofront/overview"
 	"nanofront/internal/terminal"
 )
 
@@ -78,7 +78,7 @@ func (r *row) number(v float64, c terminal.Cell) {
 // count and millis add a figure; nil is one that nobody knows.
 func (r *row) count(v *float64) { r.figure(v, terminal.Grouped[float64]) }
 
-func (r *row) millis(v *float64) { r.figure(v, fleet.Millis) }
+func (r *row) millis(v *float64) { r.figure(v, overview.Millis) }
 
 func (r *row) figure(v *float64, format func(float64) string) {
 	if v == nil {
@@ -94,10 +94,10 @@ func (r *row) failures(v *float64) {
 		return
 	}
 	r.wrong = r.wrong || *v > 0
-	r.number(*v, fleet.Failures(*v))
+	r.number(*v, overview.Failures(*v))
 }
 
-func rowsOf(v *fleet.View, k kind) []row {
+func rowsOf(v *overview.View, k kind) []row {
 	switch k {
 	case services:
 		return serviceRows(v)
@@ -108,7 +108,7 @@ func rowsOf(v *fleet.View, k kind) []row {
 	}
 }
 
-func processRows(v *fleet.View) []row {
+func processRows(v *overview.View) []row {
 	rows := make([]row, 0, len(v.Terminators)+len(v.Instances))
 	for i := range v.Terminators {
 		t := &v.Terminators[i]
@@ -126,13 +126,13 @@ func processRows(v *fleet.View) []row {
 		r.failures(figures[3])
 		r.count(figures[4])
 		r.number(-1, terminal.Cell{})
-		r.number(t.Uptime, terminal.Cell{Text: fleet.Uptime(t.Uptime)})
+		r.number(t.Uptime, terminal.Cell{Text: overview.Uptime(t.Uptime)})
 		r.text(t.Version, terminal.Plain)
 		rows = append(rows, r)
 	}
 	for i := range v.Instances {
 		in := &v.Instances[i]
-		r := row{wrong: in.State == fleet.Gone || in.State == fleet.Silent || in.State == fleet.Registered}
+		r := row{wrong: in.State == overview.Gone || in.State == overview.Silent || in.State == overview.Registered}
 		r.text(in.Name(), terminal.Plain)
 		r.text(string(in.State), in.State.Style())
 		r.count(in.Rate)
@@ -141,14 +141,14 @@ func processRows(v *fleet.View) []row {
 		r.failures(in.Failed)
 		r.count(in.InFlight)
 		r.number(float64(in.Weight.Share()), terminal.Cell{Text: in.Weight.String()})
-		r.number(in.Uptime, terminal.Cell{Text: fleet.Uptime(in.Uptime)})
+		r.number(in.Uptime, terminal.Cell{Text: overview.Uptime(in.Uptime)})
 		r.text(in.Version, terminal.Plain)
 		rows = append(rows, r)
 	}
 	return rows
 }
 
-func serviceRows(v *fleet.View) []row {
+func serviceRows(v *overview.View) []row {
 	rows := make([]row, 0, len(v.Services))
 	for i := range v.Services {
 		s := &v.Services[i]
@@ -171,7 +171,7 @@ func serviceRows(v *fleet.View) []row {
 	return rows
 }
 
-func routeRows(v *fleet.View) []row {
+func routeRows(v *overview.View) []row {
 	rows := make([]row, 0, len(v.Routes))
 	for i := range v.Routes {
 		t := &v.Routes[i]

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"nanofront/internal/dash/view"
+	"nanofront/internal/fleet"
 	"nanofront/metrics"
 	"nanofront/registry"
 )
@@ -71,13 +72,13 @@ func BenchmarkTick(b *testing.B) {
 		b.Cleanup(srv.Close)
 		return srv.Listener.Addr().String()
 	}
-	var targets []Target
+	var targets []fleet.Target
 	for i := range 3 {
-		targets = append(targets, Target{Kind: view.Front, ID: fmt.Sprintf("t%d", i), Admin: serve(view.Front)})
+		targets = append(targets, fleet.Target{Kind: view.Front, ID: fmt.Sprintf("t%d", i), Admin: serve(view.Front)})
 	}
 	doc := "version: 1\nroutes:\n"
 	for i := range 47 {
-		targets = append(targets, Target{Kind: view.Handler, Service: fmt.Sprintf("s%d", i%10), ID: fmt.Sprintf("i%d", i), Admin: serve(view.Handler), Weight: 100})
+		targets = append(targets, fleet.Target{Kind: view.Handler, Service: fmt.Sprintf("s%d", i%10), ID: fmt.Sprintf("i%d", i), Admin: serve(view.Handler), Weight: 100})
 	}
 	for i := range 10 {
 		doc += fmt.Sprintf("  - {match: {prefix: /s%d}, service: s%d}\n", i, i)

@@ -1,10 +1,8 @@
 package collect
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"runtime"
@@ -17,12 +15,13 @@ import (
 	"time"
 
 	"nanofront/internal/dash/view"
+	"nanofront/internal/fleet"
 	"nanofront/metrics"
 	"nanofront/registry"
 )
 
-// fleet answers for admin ports, in the forms that the processes have.
-type fleet struct {
+// admins answers for admin ports, in the forms that the processes have.
+type admins struct {
 	mu   sync.Mutex
 	sets map[string]*metrics.Set // by address
 	down map[string]error
@@ -32,11 +31,11 @@ type fleet struct {
 	started map[string]time.Time
 }
 
-func newFleet() *fleet {
-	return &fleet{sets: map[string]*metrics.Set{}, down: map[string]error{}, docs: map[string]string{}, started: map[string]time.Time{}}
+func newAdmins() *admins {
+	return &admins{sets: map[string]*metrics.Set{}, down: map[string]error{}, docs: map[string]string{}, started: map[string]time.Time{}}
 }
 
-func (f *fleet) get(_ context.Context, addr, path string, into []byte) ([]byte, error) {
+func (f *admins) get(_ context.Context, addr, path string, into []byte) ([]byte, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err := f.down[addr]; err != nil {
@@ -53,17 +52,17 @@ func (f *fleet) get(_ context.Context, addr, path string, into []byte) ([]byte, 
 		b, err := json.Marshal(r)
 		return append(into, b...), err
 	}
-	return into, errStatus
+	return into, fleet.ErrStatus
 }
 
-func handlerTarget(service, id string) Target {
-	return Target{Kind: view.Handler, Service: service, ID: id, Admin: id, Weight: 100}
+func handlerTarget(service, id string) fleet.Target {
+	return fleet.Target{Kind: view.Handler, Service: service, ID: id, Admin: id, Weight: 100}
 }
 
 // TestCollector_MergesOverRestarts: the percentiles of three instances together, of which one is
 // restarted, one is missed once, and one is found late, are those of all raw durations within 1 %.
 func TestCollector_MergesOverRestarts(t *testing.T) {
-	f := newFleet()
+	f := newAdmins()
 	c := New(Options{Get: f.get, Boot: "b"})
 	rng := rand.New(rand.NewPCG(7, 9))
 	start := func(id string) {
@@ -89,7 +88,7 @@ func TestCollector_MergesOverRestarts(t *testing.T) {
 			}
 		}
 	}
-	c.SetTargets([]Target{handlerTarget("web", "a"), handlerTarget("web", "b")})
+	c.SetTargets([]fleet.Target{handlerTarget("web", "a"), handlerTarget("web", "b")})
 	work("a", 50_000, 500, false) // before anybody looked
 	work("late", 20_000, 900, false)
 	tick := func() *view.View {
@@ -104,7 +103,7 @@ func TestCollector_MergesOverRestarts(t *testing.T) {
 		work("b", 500, 3, true)
 		switch s {
 		case 10:
-			c.SetTargets([]Target{handlerTarget("web", "a"), handlerTarget("web", "b"), handlerTarget("web", "late")})
+			c.SetTargets([]fleet.Target{handlerTarget("web", "a"), handlerTarget("web", "b"), handlerTarget("web", "late")})
 		case 15, 16: // b is missed
 			f.down["b"] = context.DeadlineExceeded
 		case 17:
@@ -146,7 +145,7 @@ func TestCollector_MergesOverRestarts(t *testing.T) {
 
 // TestCollector_Silence: what isn't heard for 3 s is unknown, and never its last value.
 func TestCollector_Silence(t *testing.T) {
-	f := newFleet()
+	f := newAdmins()
 	c := New(Options{Get: f.get})
 	f.sets["t"] = metrics.New(metrics.Terminator, "t")
 	f.sets["w"] = metrics.New(metrics.Handler, "w")
@@ -156,7 +155,7 @@ func TestCollector_Silence(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.SetRoutes(routes, 3)
-	c.SetTargets([]Target{{Kind: view.Front, ID: "t", Admin: "t"}, handlerTarget("web", "w")})
+	c.SetTargets([]fleet.Target{{Kind: view.Front, ID: "t", Admin: "t"}, handlerTarget("web", "w")})
 	now := time.Unix(1_700_000_000, 0)
 	requests := f.sets["t"].Counter(metrics.HTTPRequests)
 	up := f.sets["t"].Counter(metrics.UpstreamRequests, "web")
@@ -202,7 +201,7 @@ func TestCollector_Silence(t *testing.T) {
 // TestCollector_ADay: a day takes no more memory than ten minutes do, and all of its minutes are
 // there.
 func TestCollector_ADay(t *testing.T) {
-	f := newFleet()
+	f := newAdmins()
 	c := New(Options{Get: f.get})
 	const front, web = `{"program":"terminator","pid":1,"uptime_s":%d,"counters":{"http.requests":{"value":%d},"upstream.web.requests":{"value":%d}},` +
 		`"timers":{"stage.total":{"buckets":[[1,%d],[%d,3]]},"upstream.web.latency":{"buckets":[[1,%d]]}}}`,
@@ -220,7 +219,7 @@ func TestCollector_ADay(t *testing.T) {
 			f.docs["t/metrics.json?buckets"] = fmt.Sprintf(front, n+1, 100*n, 100*n, 100*n, 2+n%1000, 100*n)
 			f.docs["w/metrics.json?buckets"] = fmt.Sprintf(web, 1+n/3600, n%3600+1, 50*(n%3600), 50*(n%3600)) // restarted each hour
 			if n%60 == 0 {
-				c.SetTargets([]Target{{Kind: view.Front, ID: "t", Admin: "t"}, handlerTarget("web", "w"), {Kind: view.Handler, Service: "web", ID: "x" + strconv.Itoa(n/600), Weight: 100}})
+				c.SetTargets([]fleet.Target{{Kind: view.Front, ID: "t", Admin: "t"}, handlerTarget("web", "w"), {Kind: view.Handler, Service: "web", ID: "x" + strconv.Itoa(n/600), Weight: 100}})
 				r := *routes
 				c.SetRoutes(&r, int64(n))
 			}
@@ -255,37 +254,4 @@ func TestCollector_ADay(t *testing.T) {
 	if s := c.Since(c.View().Seq-3, nil); len(s.Rows) != 3 {
 		t.Errorf("since 3 s ago there are %d seconds", len(s.Rows))
 	}
-}
-
-func TestLook_Refuses(t *testing.T) {
-	for _, body := range []string{"", "{", `{"program":""}`, `[1]`, `{"program":"x","timers":{"stage.read":{"buckets":[[1,`, "<html>", `{"program":"x","counters":3}`} {
-		if err := newLook().read([]byte(body)); !errors.Is(err, errJSON) {
-			t.Errorf("%q: %v", body, err)
-		}
-	}
-	l := newLook()
-	if err := l.read([]byte(`{"program":"a\u0062","x":[{"y":null},-1.5e3,"\"",true],"uptime_s":2.5,"gauges":{"g":-0.25},"counters":{"c":{"value":12345678901234567}}}`)); err != nil {
-		t.Fatal(err)
-	}
-	if l.program != "ab" || l.clock != 2.5 || l.gauges["g"] != -0.25 || l.counters["c"] != 12345678901234567 {
-		t.Errorf("read %+v", l)
-	}
-}
-
-func FuzzLook(f *testing.F) {
-	set := metrics.New(metrics.Handler, "x")
-	set.Timer(metrics.HandlerServiceTime).Observe(time.Millisecond)
-	var b bytes.Buffer
-	if err := set.WriteBuckets(&b); err != nil {
-		f.Fatal(err)
-	}
-	f.Add(b.Bytes())
-	f.Add([]byte(`{"program":"x","timers":{"queue":{"buckets":[[1,2,3],[],[1]]}}}`))
-	f.Add([]byte(strings.Repeat(`{"a":[`, 100)))
-	f.Fuzz(func(_ *testing.T, body []byte) {
-		_ = newLook().read(body)
-		_, _ = readLinks(body, nil)
-		_, _ = readState(body)
-		_, _ = readSlow(body, nil)
-	})
 }

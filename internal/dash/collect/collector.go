@@ -10,6 +10,7 @@ import (
 
 	"nanofront/internal/dash/diagnose"
 	"nanofront/internal/dash/view"
+	"nanofront/internal/fleet"
 	"nanofront/registry"
 )
 
@@ -28,8 +29,6 @@ const (
 	// lookTime is what a look at a process may take; all looks of a second are over before the
 	// next.
 	lookTime = 900 * time.Millisecond
-	// together is how many processes are looked at at once.
-	together = 16
 	// settle is for how long a collector that has just begun finds what was there before.
 	settle = 4 * time.Second
 	// linksEvery is every how many seconds handlers are asked for their links.
@@ -57,7 +56,7 @@ type Collector struct {
 
 	pending struct {
 		sync.Mutex
-		targets []Target
+		targets []fleet.Target
 		fresh   bool
 		routes  *registry.Routes
 		rev     int64
@@ -66,6 +65,7 @@ type Collector struct {
 
 	mu        sync.RWMutex // series and events, between Run and those who read history
 	processes map[string]*process
+	subjects  []*fleet.Subject // scratch
 	services  map[string]*service
 	total     *total
 	events    []view.Event // oldest first
@@ -85,9 +85,6 @@ type Collector struct {
 
 // New makes a Collector that watches nobody yet.
 func New(o Options) *Collector {
-	if o.Get == nil {
-		o.Get = get
-	}
 	c := &Collector{
 		o: o, first: true, processes: make(map[string]*process), services: make(map[string]*service), total: newTotal(),
 		diagnosis: diagnose.New(), ticked: make(chan struct{}),
@@ -123,13 +120,24 @@ func (c *Collector) Run(ctx context.Context) {
 // tick looks at all, and makes the view of now.
 func (c *Collector) tick(ctx context.Context, now time.Time) {
 	c.take(now)
-	c.look(ctx, now)
+	c.ask(ctx, now)
 	v := c.apply(now)
 	c.last.Store(v)
 	c.tickMu.Lock()
 	close(c.ticked)
 	c.ticked = make(chan struct{})
 	c.tickMu.Unlock()
+}
+
+// ask asks all processes.
+func (c *Collector) ask(ctx context.Context, now time.Time) {
+	c.subjects = c.subjects[:0]
+	for _, p := range c.processes {
+		c.subjects = append(c.subjects, p.Subject)
+	}
+	every := now.Unix()%linksEvery == 0
+	a := fleet.Asker{Within: lookTime, Buckets: true, Links: func(*fleet.Subject) bool { return every }, Get: c.o.Get}
+	a.Ask(ctx, now, c.subjects)
 }
 
 // service is the one of that name, made if there is room.
@@ -173,10 +181,7 @@ func (c *Collector) apply(now time.Time) *view.View {
 					s.fromFront(second, p)
 				}
 			}
-			for i := range p.slow {
-				p.slowAt = max(p.slowAt, p.slow[i].seq)
-			}
-			c.slow = append(c.slow, p.slow...)
+			c.slow = append(c.slow, p.Slow...)
 		}
 	}
 	for name, list := range instances {

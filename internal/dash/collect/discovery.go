@@ -9,11 +9,12 @@ import (
 	"time"
 
 	"nanofront/internal/dash/view"
+	"nanofront/internal/fleet"
 	"nanofront/registry"
 )
 
 // SetTargets says which processes there are.
-func (c *Collector) SetTargets(list []Target) {
+func (c *Collector) SetTargets(list []fleet.Target) {
 	c.pending.Lock()
 	defer c.pending.Unlock()
 	c.pending.targets, c.pending.fresh = slices.Clone(list[:min(len(list), MaxProcesses)]), true
@@ -57,10 +58,10 @@ func (c *Collector) take(now time.Time) {
 	c.routeRev = rev
 }
 
-func (c *Collector) takeTargets(targets []Target, now time.Time) {
+func (c *Collector) takeTargets(targets []fleet.Target, now time.Time) {
 	listed := make(map[string]bool)
 	for _, t := range targets {
-		k := t.key()
+		k := t.Name()
 		if listed[k] {
 			continue
 		}

@@ -1,5 +1,5 @@
-// Package collect keeps watch over the processes of a system: once a second it asks each one's
-// admin port for its figures since the start, and makes of their differences what was going on in
+// Package collect keeps watch over the processes of a system: once a second it has internal/fleet
+// ask each one for its figures since the start, and makes of their differences what was going on in
 // between.
 //
 //	c := collect.New(collect.Options{System: "shop"})

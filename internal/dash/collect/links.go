@@ -26,25 +26,25 @@ func (c *Collector) callers(now time.Time, v *view.View) {
 		if p.Kind == view.Front {
 			from = "front"
 		}
-		for i := range p.links {
-			l := &p.links[i]
-			e := edges[ends{from, l.service}]
+		for i := range p.Links {
+			l := &p.Links[i]
+			e := edges[ends{from, l.Service}]
 			if e == nil && len(edges) < maxEdges {
-				e = &view.Edge{From: from, To: l.service}
-				edges[ends{from, l.service}] = e
+				e = &view.Edge{From: from, To: l.Service}
+				edges[ends{from, l.Service}] = e
 			}
 			if e != nil {
-				e.Rate += view.Num(l.rate)
-				e.Failed += view.Num(l.failed)
-				e.P99 = max(e.P99, view.Num(l.p99))
+				e.Rate += view.Num(l.Rate)
+				e.Failed += view.Num(l.Failed)
+				e.P99 = max(e.P99, view.Num(l.P99))
 			}
-			to := c.processes[l.service+"/"+l.instance]
+			to := c.processes[l.Service+"/"+l.Instance]
 			var t callers
 			if to == nil {
 				to = &process{} // of an instance that isn't registered
 			}
 			t = to.calls
-			switch l.state {
+			switch l.State {
 			case "live":
 				t.live++
 				if e != nil {
@@ -58,20 +58,20 @@ func (c *Collector) callers(now time.Time, v *view.View) {
 					e.Down++
 				}
 			}
-			if l.stalled {
+			if l.Stalled {
 				t.stalled++
 				if e != nil {
 					e.Stalled++
 				}
 			}
-			if l.state == "live" || l.state == "draining" {
-				t.share, t.weight = min(t.share, l.share), l.weight
-				t.rate, t.failed, t.inFlight = t.rate+l.rate, t.failed+l.failed, t.inFlight+l.inFlight
-				t.outrun += l.outrun
-				if l.p50 > 0 {
-					t.p50, t.measured = t.p50+l.p50*l.rate, t.measured+l.rate
+			if l.State == "live" || l.State == "draining" {
+				t.share, t.weight = min(t.share, l.Share), l.Weight
+				t.rate, t.failed, t.inFlight = t.rate+l.Rate, t.failed+l.Failed, t.inFlight+float64(l.InFlight)
+				t.outrun += l.Outrun
+				if l.P50 > 0 {
+					t.p50, t.measured = t.p50+l.P50*l.Rate, t.measured+l.Rate
 				}
-				t.p99 = max(t.p99, l.p99)
+				t.p99 = max(t.p99, l.P99)
 			}
 			to.calls = t
 		}

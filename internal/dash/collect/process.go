@@ -1,33 +1,12 @@
 package collect
 
 import (
-	"errors"
-	"os"
-	"syscall"
 	"time"
 
 	"nanofront/internal/dash/view"
+	"nanofront/internal/fleet"
 	"nanofront/metrics"
 )
-
-// Target is a process to be watched.
-type Target struct {
-	Kind    string // view.Front, view.Handler or view.Other
-	Service string // of a handler
-	ID      string
-	Admin   string // empty: it has none, and is known by its callers alone
-	Version string
-	Host    string
-	Weight  int
-}
-
-// key names the process in its place: another one may take it.
-func (t Target) key() string {
-	if t.Service != "" {
-		return t.Service + "/" + t.ID
-	}
-	return t.Kind + "/" + t.ID
-}
 
 const (
 	// Silence is for how long a process may be missed before its figures count for nothing.
@@ -38,25 +17,17 @@ const (
 	window = 10
 )
 
-// process is a target and what it said.
+// process is one, and what became of what it said.
 type process struct {
-	Target
-	name string // its key
+	*fleet.Subject
+	name string
 
-	began     bool // it was heard once
-	heardAt   time.Time
-	err       error
-	prev, cur *look
+	began     bool      // what it said was taken in once
 	leftAt    time.Time // since when it isn't listed any more
 	goneAt    time.Time
 	restartAt time.Time
 	restarts  int
 	drained   bool // it was draining when it was last heard of
-
-	links  []link
-	state  frontState
-	slow   []slowOne // what came with the last look
-	slowAt float64   // the last one's number
 
 	delta  delta
 	recent [window]counts // by the second
@@ -157,9 +128,9 @@ func (r *rolling) recent(second int64) view.Num {
 	return view.Num(sum / float64(n))
 }
 
-func newProcess(t Target) *process {
+func newProcess(t fleet.Target) *process {
 	return &process{
-		Target: t, name: t.key(), prev: newLook(), cur: newLook(), cpu: view.Unknown,
+		Subject: fleet.NewSubject(t), name: t.Name(), cpu: view.Unknown,
 		delta:  delta{counters: make(map[string]float64), timers: make(map[string]metrics.Cells)},
 		series: newSeries(processFields, false),
 	}
@@ -177,43 +148,43 @@ const (
 // integrate makes a delta of the look that has just been taken into cur. lived is for how long the
 // collector has been at work: a younger process, met for the first time, is counted from its start.
 func (p *process) integrate(now time.Time, lived time.Duration) (restarted bool) {
-	d, cur, prev := &p.delta, p.cur, p.prev
+	d, cur, prev := &p.delta, p.Report, p.Before
 	d.ok = true
 	clear(d.counters)
 	for name, c := range d.timers {
 		d.timers[name] = c[:0]
 	}
-	same := p.began && prev.start == cur.start && cur.clock >= prev.clock
+	same := p.began && prev.StartID == cur.StartID && cur.Uptime >= prev.Uptime
 	restarted = p.began && !same
-	whole := restarted || !p.began && cur.clock < lived.Seconds()
+	whole := restarted || !p.began && cur.Uptime < lived.Seconds()
 	switch {
 	case same:
-		d.span = cur.clock - prev.clock
+		d.span = cur.Uptime - prev.Uptime
 	case whole:
-		d.span = cur.clock
+		d.span = cur.Uptime
 	default:
 		d.span = 0 // it did that before we looked
 	}
 	if d.span > 0 {
-		for name, v := range cur.counters {
+		for name, c := range cur.Counters {
 			before := 0.0
 			if same {
-				before = prev.counters[name]
+				before = prev.Counters[name].Value
 			}
-			if v > before {
-				d.counters[name] = v - before
+			if c.Value > before {
+				d.counters[name] = c.Value - before
 			}
 		}
-		for name, c := range cur.timers {
+		for name, t := range cur.Timers {
 			var before metrics.Cells
 			if same {
-				before = prev.timers[name]
+				before = prev.Timers[name].Cells
 			}
-			d.timers[name] = c.Since(before, d.timers[name])
+			d.timers[name] = t.Cells.Since(before, d.timers[name])
 		}
-		if cpu, ok := cur.gauges["process.cpu_seconds"]; ok {
+		if cpu, ok := cur.Gauges["process.cpu_seconds"]; ok {
 			if same {
-				cpu -= prev.gauges["process.cpu_seconds"]
+				cpu -= prev.Gauges["process.cpu_seconds"]
 			}
 			p.cpu = view.Num(max(0, cpu/d.span))
 		}
@@ -222,8 +193,7 @@ func (p *process) integrate(now time.Time, lived time.Duration) (restarted bool)
 		p.restarts++
 		p.restartAt = now
 	}
-	p.began, p.heardAt, p.err, p.goneAt = true, now, nil, time.Time{}
-	p.prev, p.cur = cur, prev
+	p.began, p.goneAt = true, time.Time{}
 	return restarted
 }
 
@@ -239,15 +209,12 @@ func (p *process) perSecond(name string) float64 {
 }
 
 // fresh reports whether what it said is as good as current.
-func (p *process) fresh(now time.Time) bool { return p.began && now.Sub(p.heardAt) < Silence }
-
-// refused reports whether nobody listens at its address any more.
-func (p *process) refused() bool { return errors.Is(p.err, syscall.ECONNREFUSED) }
+func (p *process) fresh(now time.Time) bool { return p.began && now.Sub(p.HeardAt) < Silence }
 
 // stateOf is its state, in a word.
 func (p *process) stateOf(now time.Time) string {
 	switch {
-	case !p.leftAt.IsZero() && !p.fresh(now), p.Admin != "" && p.refused() && p.calls.live == 0, p.Admin != "" && p.refused() && p.began && now.Sub(p.heardAt) >= Silence:
+	case !p.leftAt.IsZero() && !p.fresh(now), p.Admin != "" && p.Refused() && p.calls.live == 0, p.Admin != "" && p.Refused() && p.began && now.Sub(p.HeardAt) >= Silence:
 		return view.Gone
 	case p.calls.draining > 0 && p.calls.live == 0:
 		return view.Draining
@@ -255,7 +222,7 @@ func (p *process) stateOf(now time.Time) string {
 		return view.NoAdmin
 	case p.Admin != "" && !p.fresh(now):
 		return view.Silent
-	case p.Kind == view.Front && p.state.known && !p.state.ready:
+	case p.Kind == view.Front && p.State.Known && !p.State.Ready:
 		return view.NotReady
 	case p.Kind == view.Handler && p.Weight == 0:
 		return view.TakenOut
@@ -264,17 +231,4 @@ func (p *process) stateOf(now time.Time) string {
 	default:
 		return view.Registered
 	}
-}
-
-// why says what an error of a look means, in few words.
-func why(err error) string {
-	switch {
-	case err == nil:
-		return ""
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return "nobody listens at its admin address"
-	case os.IsTimeout(err):
-		return "no answer in time"
-	}
-	return err.Error()
 }

@@ -14,7 +14,7 @@ func (c *Collector) heard(p *process, now time.Time, second int64, lived time.Du
 	p.times.put(second, nil)
 	p.queued.put(second, nil)
 	p.lag.put(second, nil)
-	if p.Admin != "" && p.err == nil {
+	if p.Admin != "" && p.Err == nil {
 		if p.integrate(now, lived) {
 			c.event(now, "restart", p.name, p.name+" was restarted", view.Amber)
 		}
@@ -31,7 +31,7 @@ func (c *Collector) heard(p *process, now time.Time, second int64, lived time.Du
 			p.queued.more(second, p.delta.timers["queue"])
 		}
 	}
-	if p.goneAt.IsZero() && p.began && p.refused() {
+	if p.goneAt.IsZero() && p.began && p.Refused() {
 		p.goneAt = now
 		text, level := p.name+" has gone: nobody listens at its admin address", view.Amber
 		if p.drained {
@@ -45,7 +45,7 @@ func (c *Collector) processView(p *process, now time.Time, v *view.View) view.Pr
 	out := view.Process{
 		Key: p.name, Kind: p.Kind, Service: p.Service, ID: p.ID, Admin: p.Admin, Version: p.Version, Host: p.Host, Level: view.Normal,
 		State: p.stateOf(now), AgeS: view.Unknown, Uptime: view.Unknown, Weight: p.Weight, Share: p.calls.share, Stalled: p.calls.stalled > 0, Links: p.calls.live, Outrun: p.calls.outrun,
-		Now: view.Unknown, Queue: view.Unknown, CPU: view.Unknown, Memory: view.Unknown, LoopLag: view.Unknown, Restarts: p.restarts, Error: why(p.err),
+		Now: view.Unknown, Queue: view.Unknown, CPU: view.Unknown, Memory: view.Unknown, LoopLag: view.Unknown, Restarts: p.restarts, Error: p.Reason(),
 	}
 	u := view.Unknown
 	out.Figures = view.Figures{Rate: u, Failed: u, Errors: u, Shed: u, P50: u, P99: u, P999: u, Max: u, Mean: u, InFlight: u, Limit: u}
@@ -66,13 +66,13 @@ func (c *Collector) processView(p *process, now time.Time, v *view.View) view.Pr
 		out.RestartedAt = p.restartAt.UnixMilli()
 	}
 	if p.began {
-		out.AgeS = view.Num(math.Round(now.Sub(p.heardAt).Seconds()*10) / 10)
+		out.AgeS = view.Num(math.Round(now.Sub(p.HeardAt).Seconds()*10) / 10)
 	}
 	row := [processFields]view.Num{u, u, u, u}
 	second := now.Unix()
 	switch {
 	case p.fresh(now):
-		l := p.prev
+		l := p.Report
 		p.times.figures(&out.Figures)
 		out.Now = p.times.recent(second)
 		out.Rate, out.Failed = view.Num(p.rate), view.Num(p.failed)
@@ -81,23 +81,23 @@ func (c *Collector) processView(p *process, now time.Time, v *view.View) view.Pr
 		} else {
 			out.Errors = 0
 		}
-		out.Uptime = view.Num(l.clock)
+		out.Uptime = view.Num(l.Uptime)
 		if p.Kind == view.Front {
-			out.InFlight, out.Limit = view.Num(l.gauges["http.in_flight"]), view.Num(l.gauges["http.limit"])
+			out.InFlight, out.Limit = view.Num(l.Gauges["http.in_flight"]), view.Num(l.Gauges["http.limit"])
 			if p.lag.all != nil && p.lag.all.Count() > 0 {
 				var q [1]float64
 				p.lag.all.Quantiles([]float64{0.99}, q[:])
 				out.LoopLag = view.Num(q[0])
 			}
 		} else {
-			out.InFlight = view.Num(l.gauges["in_flight"])
+			out.InFlight = view.Num(l.Gauges["in_flight"])
 			out.Queue = p.queued.mean()
 		}
 		out.CPU = p.cpu
-		if m, ok := l.gauges["process.heap_bytes"]; ok {
+		if m, ok := l.Gauges["process.heap_bytes"]; ok {
 			out.Memory = view.Num(m)
 		}
-		if up, ok := l.gauges["etcd.connected"]; ok && up == 0 && c.o.Etcd {
+		if up, ok := l.Gauges["etcd.connected"]; ok && up == 0 && c.o.Etcd {
 			out.EtcdAway = true
 		}
 		row = [processFields]view.Num{out.Rate, out.Failed, out.P99, out.Mean}

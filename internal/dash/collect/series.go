@@ -3,7 +3,6 @@ package collect
 import (
 	"math"
 	"slices"
-	"strconv"
 
 	"nanofront/internal/dash/view"
 )
@@ -136,5 +135,3 @@ func middle(values []float64) (low, median, high view.Num) {
 	n := len(values)
 	return view.Num(values[n/10]), view.Num(values[n/2]), view.Num(values[n-1-n/10])
 }
-
-func itoa(n int) string { return strconv.Itoa(n) }

@@ -185,8 +185,8 @@ func (s *service) view(now time.Time, second int64, fronts, instances []*process
 		if !s.routed || !p.fresh(now) {
 			continue
 		}
-		g := p.prev.gauges
-		if _, has := p.prev.counters[name.requests]; !has {
+		g := p.Report.Gauges
+		if _, has := p.Report.Counters[name.requests]; !has {
 			continue
 		}
 		known++
@@ -218,7 +218,7 @@ func (s *service) view(now time.Time, second int64, fronts, instances []*process
 			known++
 			rate += p.rate
 			failed += p.failed
-			inFlight += p.prev.gauges["in_flight"]
+			inFlight += p.Report.Gauges["in_flight"]
 		} else if p.Admin == "" && p.calls.live > 0 {
 			known++
 			rate += p.calls.rate
@@ -396,8 +396,8 @@ func (t *total) view(now time.Time, second int64, fronts []*process) (v view.Tot
 		shed += p.perSecond("http.shed") + p.perSecond("http.turned_away")
 		turned += p.perSecond("http.turned_away")
 		client += p.perSecond("http.status.4xx")
-		inFlight += p.prev.gauges["http.in_flight"]
-		limit += p.prev.gauges["http.limit"]
+		inFlight += p.Report.Gauges["http.in_flight"]
+		limit += p.Report.Gauges["http.limit"]
 	}
 	c := sums(&t.recent, second, 3)
 	if v.Fronts == 0 {

@@ -6,21 +6,22 @@ import (
 	"time"
 
 	"nanofront/internal/dash/view"
+	"nanofront/internal/fleet"
 )
 
 // slowKept are the slow requests that fronts told of lately.
-type slowKept []slowOne
+type slowKept []fleet.Slow
 
 // slowest is where the slowest 1 % of the last 10 s spent their time.
 func (k *slowKept) slowest(now time.Time, times *rolling) view.Slow {
 	from := float64(now.Add(-window * time.Second).UnixMilli())
 	kept := (*k)[:0]
 	for _, o := range *k {
-		if o.atMS >= from {
+		if o.AtMS >= from {
 			kept = append(kept, o)
 		}
 	}
-	slices.SortFunc(kept, func(a, b slowOne) int { return cmp.Compare(b.total, a.total) })
+	slices.SortFunc(kept, func(a, b fleet.Slow) int { return cmp.Compare(b.Total, a.Total) })
 	kept = kept[:min(len(kept), maxSlow)]
 	*k = kept
 	all := 0
@@ -32,7 +33,7 @@ func (k *slowKept) slowest(now time.Time, times *rolling) view.Slow {
 	if len(list) == 0 {
 		return out
 	}
-	out.From = view.Num(list[len(list)-1].total)
+	out.From = view.Num(list[len(list)-1].Total)
 	type who struct{ service, instance string }
 	type sum struct {
 		n      int
@@ -41,14 +42,14 @@ func (k *slowKept) slowest(now time.Time, times *rolling) view.Slow {
 	}
 	by := make(map[who]*sum)
 	for _, o := range list {
-		b := by[who{o.service, o.instance}]
+		b := by[who{o.Service, o.Instance}]
 		if b == nil {
 			b = new(sum)
-			by[who{o.service, o.instance}] = b
+			by[who{o.Service, o.Instance}] = b
 		}
 		b.n++
-		b.total += o.total
-		for i, ms := range o.stages {
+		b.total += o.Total
+		for i, ms := range o.Stages {
 			out.Stages[i] += view.Num(ms / float64(len(list)))
 			b.stages[i] += ms
 		}
@@ -67,8 +68,8 @@ func (k *slowKept) slowest(now time.Time, times *rolling) view.Slow {
 	})
 	out.By = out.By[:min(len(out.By), 5)]
 	for _, o := range list[:min(len(list), 5)] {
-		one := view.SlowOne{AtMS: int64(o.atMS), Total: view.Num(o.total), Service: o.service, Instance: o.instance, ID: o.id}
-		for _, ms := range o.stages {
+		one := view.SlowOne{AtMS: int64(o.AtMS), Total: view.Num(o.Total), Service: o.Service, Instance: o.Instance, ID: o.ID}
+		for _, ms := range o.Stages {
 			one.Stages = append(one.Stages, view.Num(ms))
 		}
 		out.Worst = append(out.Worst, one)

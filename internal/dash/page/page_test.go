@@ -16,6 +16,7 @@ import (
 
 	"nanofront/internal/dash/collect"
 	"nanofront/internal/dash/view"
+	"nanofront/internal/fleet"
 	"nanofront/internal/testutil"
 	"nanofront/registry"
 )
@@ -44,10 +45,10 @@ func answers(begin time.Time) func(ctx context.Context, addr, path string, into 
 func watched(t *testing.T, boot string) *collect.Collector {
 	t.Helper()
 	c := collect.New(collect.Options{System: "shop", Boot: boot, Commands: " --etcd http://127.0.0.1:2379", Get: answers(time.Now())})
-	handler := func(service, id string) collect.Target {
-		return collect.Target{Kind: view.Handler, Service: service, ID: id, Admin: id, Weight: 100}
+	handler := func(service, id string) fleet.Target {
+		return fleet.Target{Kind: view.Handler, Service: service, ID: id, Admin: id, Weight: 100}
 	}
-	c.SetTargets([]collect.Target{{Kind: view.Front, ID: "t", Admin: "t"}, handler("web", "web-1"), handler("web", "web-2"), handler("echo", "echo-1")})
+	c.SetTargets([]fleet.Target{{Kind: view.Front, ID: "t", Admin: "t"}, handler("web", "web-1"), handler("web", "web-2"), handler("echo", "echo-1")})
 	routes, err := registry.ParseRoutes([]byte("version: 1\nroutes: [{match: {prefix: /}, service: web}, {match: {path: /hello}, service: echo}]"))
 	if err != nil {
 		t.Fatal(err)

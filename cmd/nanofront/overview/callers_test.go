@@ -1,9 +1,9 @@
-package fleet
+package overview
 
 import (
 	"testing"
 
-	"nanofront/nanobus"
+	"nanofront/internal/fleet"
 	"nanofront/registry"
 )
 
@@ -11,8 +11,8 @@ import (
 // own.
 func TestFigures_FromCallers(t *testing.T) {
 	own := 5.0
-	link := func(id string, rate, p50, p99 float64) nanobus.LinkInfo {
-		return nanobus.LinkInfo{Service: "web", Instance: id, State: "live", InFlight: 2, Rate: rate, Failed: 1, P50: p50, P99: p99}
+	link := func(id string, rate, p50, p99 float64) fleet.Link {
+		return fleet.Link{Service: "web", Instance: id, State: "live", InFlight: 2, Rate: rate, Failed: 1, P50: p50, P99: p99}
 	}
 	statuses := []Instance{
 		{Instance: registry.Instance{Service: "web", ID: "silent"}},
@@ -22,8 +22,8 @@ func TestFigures_FromCallers(t *testing.T) {
 	down := link("unknown", 1, 1, 1)
 	down.State = "down"
 	setFigures(statuses, []Terminator{
-		{Links: []nanobus.LinkInfo{link("silent", 3000, 1, 5), link("says", 1, 1, 1), down}},
-		{Links: []nanobus.LinkInfo{link("silent", 1000, 5, 9)}},
+		{Links: []fleet.Link{link("silent", 3000, 1, 5), link("says", 1, 1, 1), down}},
+		{Links: []fleet.Link{link("silent", 1000, 5, 9)}},
 	})
 	s := statuses[0]
 	if !s.Callers || *s.Rate != 4000 || *s.Failed != 2 || *s.InFlight != 4 || *s.P50 != 2 || *s.P99 != 9 {

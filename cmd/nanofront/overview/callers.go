@@ -1,4 +1,4 @@
-package fleet
+package overview
 
 // setFigures gives instances that don't say their own figures those of their callers. The p50 of
 // several callers is their mean, by how much each asks; the p99 is that of the caller who waits

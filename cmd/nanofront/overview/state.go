@@ -1,15 +1,11 @@
-package fleet
+package overview
 
 import (
-	"context"
-	"net"
 	"os"
 	"slices"
-	"strings"
-	"time"
 
+	"nanofront/internal/fleet"
 	"nanofront/internal/terminal"
-	"nanofront/nanobus"
 )
 
 // State is what becomes of requests for an instance.
@@ -56,7 +52,7 @@ func (s State) Style() terminal.Style {
 }
 
 // linksOf are the links of all processes that were asked.
-func linksOf(statuses []Instance, terminators []Terminator) (links []nanobus.LinkInfo) {
+func linksOf(statuses []Instance, terminators []Terminator) (links []fleet.Link) {
 	for _, t := range terminators {
 		links = append(links, t.Links...)
 	}
@@ -77,23 +73,23 @@ func setStates(statuses []Instance, terminators []Terminator) {
 // stateOf is an instance's state. A live link says most: whoever has one is
 // there, whatever its admin port does. Without one the process itself was asked, so that
 // one which died is gone at once, though etcd lists it for as long as its lease.
-func stateOf(s *Instance, links []nanobus.LinkInfo) State {
-	has := func(link string, as func(*nanobus.LinkInfo) bool) bool {
-		return slices.ContainsFunc(links, func(l nanobus.LinkInfo) bool {
+func stateOf(s *Instance, links []fleet.Link) State {
+	has := func(link string, as func(*fleet.Link) bool) bool {
+		return slices.ContainsFunc(links, func(l fleet.Link) bool {
 			return l.Service == s.Service && l.Instance == s.ID && l.State == link && as(&l)
 		})
 	}
-	whatever := func(*nanobus.LinkInfo) bool { return true }
+	whatever := func(*fleet.Link) bool { return true }
 	switch {
 	case has("draining", whatever):
 		return Draining
 	case has("live", whatever) && s.Weight.Share() == 0:
 		return Drained
-	case has("live", func(l *nanobus.LinkInfo) bool { return l.Stalled }):
+	case has("live", func(l *fleet.Link) bool { return l.Stalled }):
 		return Stalled
-	case has("live", func(l *nanobus.LinkInfo) bool { return l.Share == ejectedShare }):
+	case has("live", func(l *fleet.Link) bool { return l.Share == ejectedShare }):
 		return Ejected
-	case has("live", func(l *nanobus.LinkInfo) bool { return l.Share > 0 && l.Share < 100 }):
+	case has("live", func(l *fleet.Link) bool { return l.Share > 0 && l.Share < 100 }):
 		return Returning
 	case has("live", whatever):
 		return Serving
@@ -107,20 +103,3 @@ func stateOf(s *Instance, links []nanobus.LinkInfo) State {
 
 // ejectedShare is what is left to an instance that was ejected, in per cent.
 const ejectedShare = 1
-
-// knockTimeout bounds a look at a bus address.
-const knockTimeout = 2 * time.Second
-
-// knock reports whether something listens at a bus address.
-func knock(ctx context.Context, address string) error {
-	network, addr := "tcp", address[strings.Index(address, "://")+len("://"):]
-	if strings.HasPrefix(address, "ipc://") {
-		network = "unix"
-	}
-	d := net.Dialer{Timeout: knockTimeout}
-	conn, err := d.DialContext(ctx, network, addr)
-	if err != nil {
-		return err
-	}
-	return conn.Close()
-}

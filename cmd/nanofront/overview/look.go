@@ -1,15 +1,16 @@
-package fleet
+package overview
 
 import (
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"sync"
+	"os"
 	"time"
 
 	"nanofront/etcd/discovery"
+	"nanofront/internal/cli"
+	"nanofront/internal/fleet"
 	"nanofront/registry"
 )
 
@@ -27,11 +28,11 @@ type Looker struct {
 
 // known is what discovery has said.
 type known struct {
-	at          time.Time
-	system      string // as processes announce it
-	instances   []registry.Instance
-	terminators []registry.Process
-	routes      []registry.Route // by precedence, compiled
+	at        time.Time
+	system    string // as processes announce it
+	instances []registry.Instance
+	processes []registry.Process
+	routes    []registry.Route // by precedence, compiled
 }
 
 // Look asks everybody. Its error is that of discovery, if that never said anything.
@@ -53,13 +54,15 @@ func (l *Looker) Look(ctx context.Context) (*View, error) {
 	for i := range l.known.routes {
 		services[l.known.routes[i].Service] = true
 	}
-	v.Instances = make([]Instance, len(l.known.instances))
-	var wg sync.WaitGroup
-	for i, in := range l.known.instances {
-		wg.Go(func() { v.Instances[i] = lookAtInstance(ctx, in) })
+	v.Instances, v.Terminators = []Instance{}, []Terminator{}
+	for _, s := range l.askAll(ctx) {
+		switch s.Kind {
+		case fleet.Handler:
+			v.Instances = append(v.Instances, instanceOf(s))
+		case fleet.Front:
+			v.Terminators = append(v.Terminators, l.terminatorOf(s, services))
+		}
 	}
-	v.Terminators = l.lookAtTerminators(ctx, services)
-	wg.Wait()
 	setStates(v.Instances, v.Terminators)
 	setFigures(v.Instances, v.Terminators)
 	v.setRoutes(l.known.routes)
@@ -68,6 +71,28 @@ func (l *Looker) Look(ctx context.Context) (*View, error) {
 	return v, nil
 }
 
+// askAll asks those who are shown.
+func (l *Looker) askAll(ctx context.Context) []*fleet.Subject {
+	who := fleet.Known{Instances: l.known.instances, Processes: l.known.processes, Fronts: l.Terminators, Default: cli.DefaultAdmin}
+	who.Host, _ = os.Hostname() // unknown, at worst
+	var list []*fleet.Subject
+	for _, t := range who.Targets() {
+		if t.Kind != fleet.Other {
+			list = append(list, fleet.NewSubject(t))
+		}
+	}
+	asker := fleet.Asker{Each: eachTime, Within: lookTime, Knock: true}
+	asker.Ask(ctx, time.Now(), list)
+	return list
+}
+
+const (
+	// eachTime is what a process may take to answer: somebody waits.
+	eachTime = 2 * time.Second
+	// lookTime is what all may take together.
+	lookTime = 10 * time.Second
+)
+
 // ask asks discovery.
 func (l *Looker) ask(ctx context.Context) (*known, error) {
 	k := &known{at: time.Now()}
@@ -75,14 +100,12 @@ func (l *Looker) ask(ctx context.Context) (*known, error) {
 	if k.instances, err = l.Source.Instances(ctx); err != nil {
 		return nil, err
 	}
-	processes, err := l.Source.Processes(ctx)
-	if err != nil {
+	if k.processes, err = l.Source.Processes(ctx); err != nil {
 		return nil, err
 	}
-	for _, p := range processes {
+	for _, p := range k.processes {
 		k.system = cmp.Or(k.system, p.System)
 	}
-	k.terminators = slices.DeleteFunc(processes, func(p registry.Process) bool { return p.Kind != registry.KindTerminator })
 	doc, _, _, err := l.Source.Routes(ctx)
 	switch {
 	case errors.Is(err, registry.ErrInvalidRoutes) && l.known != nil:

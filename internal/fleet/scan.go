@@ -1,4 +1,4 @@
-package collect
+package fleet
 
 import (
 	"errors"
@@ -6,7 +6,7 @@ import (
 )
 
 // errJSON tells that something isn't the JSON that was expected.
-var errJSON = errors.New("collect: not the JSON that was expected")
+var errJSON = errors.New("fleet: not the JSON that was expected")
 
 // maxDepth bounds how deep values are nested that are skipped.
 const maxDepth = 32
@@ -45,6 +45,9 @@ func (s *scanner) take(c byte) bool {
 
 // object calls f for each member; f must read its value.
 func (s *scanner) object(f func(key []byte)) {
+	if s.null() {
+		return
+	}
 	if !s.take('{') {
 		s.fail()
 		return

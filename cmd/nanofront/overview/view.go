@@ -1,11 +1,11 @@
-package fleet
+package overview
 
 import (
 	"fmt"
 	"time"
 
 	"nanofront/internal/cli"
-	"nanofront/nanobus"
+	"nanofront/internal/fleet"
 	"nanofront/registry"
 )
 
@@ -80,20 +80,20 @@ type Terminator struct {
 	PID       int    `json:"pid,omitempty"`
 	Version   string `json:"version,omitempty"`
 
-	Uptime   float64            `json:"uptime_s,omitempty"`
-	Rate     float64            `json:"requests_per_s"`
-	Failed   float64            `json:"server_errors_per_s"`
-	Shed     float64            `json:"shed_per_s"`
-	P50      float64            `json:"p50_ms"`
-	P99      float64            `json:"p99_ms"`
-	InFlight float64            `json:"in_flight"`
-	Limit    float64            `json:"limit"`
-	Conns    float64            `json:"connections"`
-	Links    []nanobus.LinkInfo `json:"links,omitempty"`
+	Uptime   float64      `json:"uptime_s,omitempty"`
+	Rate     float64      `json:"requests_per_s"`
+	Failed   float64      `json:"server_errors_per_s"`
+	Shed     float64      `json:"shed_per_s"`
+	P50      float64      `json:"p50_ms"`
+	P99      float64      `json:"p99_ms"`
+	InFlight float64      `json:"in_flight"`
+	Limit    float64      `json:"limit"`
+	Conns    float64      `json:"connections"`
+	Links    []fleet.Link `json:"links,omitempty"`
 
-	Ready    bool          `json:"ready"`
-	Reasons  []string      `json:"reasons,omitempty"`  // why it isn't
-	Degraded []Degradation `json:"degraded,omitempty"` // what isn't as it should be, ready or not
+	Ready    bool                `json:"ready"`
+	Reasons  []string            `json:"reasons,omitempty"`  // why it isn't
+	Degraded []fleet.Degradation `json:"degraded,omitempty"` // what isn't as it should be, ready or not
 
 	services map[string]figures // by their names
 	routes   map[string]figures
@@ -105,12 +105,6 @@ func (s *Terminator) Name() string {
 		return s.Admin
 	}
 	return s.Instance
-}
-
-// Degradation is what a terminator says of something that isn't as it should be.
-type Degradation struct {
-	Service string `json:"service,omitempty"`
-	Reason  string `json:"reason"`
 }
 
 // Instance is a handler. Figures are the instance's own, or else those of its callers' links; nil
@@ -129,8 +123,8 @@ type Instance struct {
 	// back.
 	Callers bool `json:"from_callers,omitempty"`
 
-	links []nanobus.LinkInfo // to others
-	asked error              // why it doesn't answer
+	links []fleet.Link // to others
+	asked error        // why it doesn't answer
 }
 
 // Name is the service and the instance.

@@ -1,4 +1,4 @@
-package fleet
+package overview
 
 import (
 	"context"
@@ -10,33 +10,33 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"nanofront/nanobus"
+	"nanofront/internal/fleet"
 	"nanofront/registry"
 )
 
 func TestState_OfLinksAndTheProcess(t *testing.T) {
 	refused := errors.New("connection refused")
-	link := func(service, instance, state string) nanobus.LinkInfo {
-		return nanobus.LinkInfo{Service: service, Instance: instance, State: state}
+	link := func(service, instance, state string) fleet.Link {
+		return fleet.Link{Service: service, Instance: instance, State: state}
 	}
 	for _, tc := range []struct {
-		links []nanobus.LinkInfo
+		links []fleet.Link
 		asked error
 		want  State
 	}{
 		{nil, nil, Registered},
 		{nil, refused, Gone},
 		{nil, context.DeadlineExceeded, Silent},
-		{[]nanobus.LinkInfo{link("web", "a", "live")}, nil, Serving},
-		{[]nanobus.LinkInfo{link("web", "a", "live")}, refused, Serving}, // its admin port is elsewhere
-		{[]nanobus.LinkInfo{link("web", "a", "live"), link("web", "a", "draining")}, nil, Draining},
-		{[]nanobus.LinkInfo{link("web", "a", "live"), {Service: "web", Instance: "a", State: "live", Share: 100, Stalled: true}}, nil, Stalled},
-		{[]nanobus.LinkInfo{{Service: "web", Instance: "a", State: "live", Share: 100}}, nil, Serving},
-		{[]nanobus.LinkInfo{{Service: "web", Instance: "a", State: "live", Share: 1}}, nil, Ejected},
-		{[]nanobus.LinkInfo{{Service: "web", Instance: "a", State: "live", Share: 25}}, nil, Returning},
-		{[]nanobus.LinkInfo{link("web", "a", "greeting")}, nil, Registered},
-		{[]nanobus.LinkInfo{link("web", "a", "down")}, refused, Gone},
-		{[]nanobus.LinkInfo{link("web", "b", "live"), link("echo", "a", "live")}, refused, Gone},
+		{[]fleet.Link{link("web", "a", "live")}, nil, Serving},
+		{[]fleet.Link{link("web", "a", "live")}, refused, Serving}, // its admin port is elsewhere
+		{[]fleet.Link{link("web", "a", "live"), link("web", "a", "draining")}, nil, Draining},
+		{[]fleet.Link{link("web", "a", "live"), {Service: "web", Instance: "a", State: "live", Share: 100, Stalled: true}}, nil, Stalled},
+		{[]fleet.Link{{Service: "web", Instance: "a", State: "live", Share: 100}}, nil, Serving},
+		{[]fleet.Link{{Service: "web", Instance: "a", State: "live", Share: 1}}, nil, Ejected},
+		{[]fleet.Link{{Service: "web", Instance: "a", State: "live", Share: 25}}, nil, Returning},
+		{[]fleet.Link{link("web", "a", "greeting")}, nil, Registered},
+		{[]fleet.Link{link("web", "a", "down")}, refused, Gone},
+		{[]fleet.Link{link("web", "b", "live"), link("echo", "a", "live")}, refused, Gone},
 	} {
 		s := Instance{Instance: registry.Instance{Service: "web", ID: "a"}, asked: tc.asked}
 		if got := stateOf(&s, tc.links); got != tc.want {

@@ -1,6 +1,9 @@
-package fleet
+package overview
 
-import "nanofront/metrics"
+import (
+	"nanofront/internal/fleet"
+	"nanofront/metrics"
+)
 
 // figures are those of a service or a route at one front, or at several.
 type figures struct {
@@ -20,8 +23,8 @@ func (f *figures) add(o figures) {
 	f.p99, f.load = max(f.p99, o.p99), max(f.load, o.load)
 }
 
-func serviceFigures(r *metrics.Report, service string) figures {
-	latency := r.Timers[metrics.UpstreamLatency.SeriesName(service)].Last
+func serviceFigures(r *fleet.Report, service string) figures {
+	latency := r.Timers[metrics.UpstreamLatency.SeriesName(service)]
 	return figures{
 		rate:     r.Counters[metrics.UpstreamRequests.SeriesName(service)].Rate,
 		failed:   r.Counters[metrics.UpstreamFailed.SeriesName(service)].Rate,
@@ -33,8 +36,8 @@ func serviceFigures(r *metrics.Report, service string) figures {
 	}
 }
 
-func routeFigures(r *metrics.Report, route string) figures {
-	latency := r.Timers[metrics.RouteLatency.SeriesName(route)].Last
+func routeFigures(r *fleet.Report, route string) figures {
+	latency := r.Timers[metrics.RouteLatency.SeriesName(route)]
 	return figures{
 		rate:   r.Counters[metrics.RouteRequests.SeriesName(route)].Rate,
 		failed: r.Counters[metrics.RouteFailed.SeriesName(route)].Rate,
