@@ -57,6 +57,13 @@ func (k keys) instances() string { return string(k) + "instances/" }
 func (k keys) processes() string { return string(k) + "processes/" }
 func (k keys) intents() string   { return string(k) + "intents/" }
 
+// toggles are behind everything else, so that whoever wants the rest reads up to them: 10,000 of
+// them are not read by those that have none. head is before them, and belongs to both.
+func (k keys) toggles() string { return string(k) + "toggles/" }
+func (k keys) head() string    { return string(k) + "toggles" }
+
+func (k keys) toggle(name string) string { return k.toggles() + name }
+
 func (k keys) instance(i registry.Instance) string { return k.instances() + i.Service + "/" + i.ID }
 
 // process has the service in it where there is one: two services' instances may

@@ -67,6 +67,9 @@ func (r *records[T]) remove(key string) bool {
 	return had
 }
 
+// removed is remove, for a watch.
+func (r *records[T]) removed(kv *mvccpb.KeyValue) bool { return r.remove(string(kv.Key)) }
+
 func (r *records[T]) drop(key string) {
 	delete(r.byKey, key)
 	delete(r.held, key)

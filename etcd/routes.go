@@ -37,36 +37,10 @@ func (c *Client) Routes(ctx context.Context) (doc *registry.Routes, raw []byte, 
 // an error that wraps ErrUnreachable the document may have been written or
 // not: read it again.
 func (c *Client) ApplyRoutes(ctx context.Context, doc *registry.Routes, expectRev int64) (newRev int64, err error) {
-	if err := doc.Validate(); err != nil {
+	if err := doc.Validate(); err != nil { // also of none
 		return 0, err
 	}
-	if expectRev < 0 {
-		return 0, fmt.Errorf("etcd: routes: revision %d: want 0 (none yet) or the revision that was read", expectRev)
-	}
-	value, err := doc.Marshal()
-	if err != nil {
-		return 0, err
-	}
-	var resp *clientv3.TxnResponse
-	err = c.call(ctx, func(ctx context.Context, cl *clientv3.Client) (err error) {
-		resp, err = cl.Txn(ctx).
-			If(clientv3.Compare(clientv3.ModRevision(c.keys.routes()), "=", expectRev)).
-			Then(clientv3.OpPut(c.keys.routes(), string(value))).
-			Else(clientv3.OpGet(c.keys.routes(), clientv3.WithKeysOnly())).
-			Commit()
-		return err
-	})
-	if err != nil {
-		return 0, err
-	}
-	if resp.Succeeded {
-		return resp.Header.Revision, nil
-	}
-	conflict := &ConflictError{Expected: expectRev}
-	if kvs := resp.Responses[0].GetResponseRange().Kvs; len(kvs) > 0 {
-		conflict.Current = kvs[0].ModRevision
-	}
-	return 0, conflict
+	return c.Commit(ctx, Change{Routes: doc, RoutesExpect: expectRev})
 }
 
 // SeedRoutes writes the document if there is none, and reports whether it

@@ -87,6 +87,9 @@ func (v *view) putRoutes(kv *mvccpb.KeyValue) bool {
 	return true
 }
 
+// removed is remove, for a watch.
+func (v *view) removed(kv *mvccpb.KeyValue) bool { return v.remove(string(kv.Key)) }
+
 // remove takes a key's deletion. It reports whether the snapshot changed.
 func (v *view) remove(key string) bool {
 	if key == v.keys.routes() {

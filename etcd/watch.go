@@ -1,6 +1,7 @@
 package etcd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -21,7 +22,7 @@ import (
 // invalid or deleted routes document leaves the previous one in force.
 func (c *Client) Watch(ctx context.Context, fn func(registry.Snapshot)) error {
 	view := newView(c.keys, c.opts.LeaseTTL)
-	w := &watcher{c: c, prefix: c.opts.Prefix, what: "instances and routes", view: view, deliver: func() { fn(view.snapshot()) }}
+	w := &watcher{c: c, prefix: c.opts.Prefix, end: c.keys.toggles(), what: "instances and routes", view: view, deliver: func() { fn(view.snapshot()) }}
 	view.onInvalid = w.invalid
 	view.onRoutes = w.routes
 	view.onRejected = func(rev int64, err error) { w.rejected(rev, view.routesRev, err) }
@@ -32,7 +33,7 @@ func (c *Client) Watch(ctx context.Context, fn func(registry.Snapshot)) error {
 // state is what a watch keeps up: records and what else is below its prefix.
 type state interface {
 	put(kv *mvccpb.KeyValue) bool
-	remove(key string) bool
+	removed(kv *mvccpb.KeyValue) bool
 	replace(kvs []*mvccpb.KeyValue, now time.Time) bool
 	expire(now time.Time) bool
 	nextExpiry() time.Time
@@ -42,7 +43,9 @@ type state interface {
 type watcher struct {
 	c       *Client
 	prefix  string
-	what    string // below the prefix, for the log
+	end     string        // what is read ends before this key; "": where the prefix does
+	reread  time.Duration // 0: Options.reread
+	what    string        // below the prefix, for the log
 	view    state
 	deliver func()
 
@@ -89,7 +92,7 @@ func (w *watcher) run(ctx context.Context) error {
 func (w *watcher) read(ctx context.Context) (rev int64, err error) {
 	var resp *clientv3.GetResponse
 	err = w.c.call(ctx, func(ctx context.Context, cl *clientv3.Client) (err error) {
-		resp, err = cl.Get(ctx, w.prefix, clientv3.WithPrefix())
+		resp, err = cl.Get(ctx, w.prefix, w.extent())
 		return err
 	})
 	if err != nil {
@@ -108,14 +111,22 @@ func (w *watcher) read(ctx context.Context) (rev int64, err error) {
 	return resp.Header.Revision, nil
 }
 
+// extent is how far what is read goes.
+func (w *watcher) extent() clientv3.OpOption {
+	if w.end == "" {
+		return clientv3.WithPrefix()
+	}
+	return clientv3.WithRange(w.end)
+}
+
 // follow applies changes after rev until the watch has to be set up anew.
 func (w *watcher) follow(ctx context.Context, rev int64, wake <-chan struct{}) {
 	// RequireLeader: a member that lost its cluster ends the watch instead
 	// of keeping silent.
 	ctx, cancel := context.WithCancel(clientv3.WithRequireLeader(ctx))
 	defer cancel()
-	events := w.c.session.Load().Watch(ctx, w.prefix, clientv3.WithPrefix(), clientv3.WithRev(rev+1))
-	routine := time.NewTimer(w.c.opts.reread)
+	events := w.c.session.Load().Watch(ctx, w.prefix, w.extent(), clientv3.WithRev(rev+1))
+	routine := time.NewTimer(cmp.Or(w.reread, w.c.opts.reread))
 	defer routine.Stop()
 
 	var due, expiry <-chan time.Time
@@ -135,7 +146,7 @@ func (w *watcher) follow(ctx context.Context, rev int64, wake <-chan struct{}) {
 			}
 			for _, e := range resp.Events {
 				if e.Type == clientv3.EventTypeDelete {
-					changed = w.view.remove(string(e.Kv.Key)) || changed
+					changed = w.view.removed(e.Kv) || changed
 				} else {
 					changed = w.view.put(e.Kv) || changed
 				}

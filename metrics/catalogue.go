@@ -162,6 +162,18 @@ var (
 	EventsReceived  = counter("events.received", "events", "events received from other instances", backend)
 )
 
+// Handlers: toggles.
+var (
+	Exposures          = counter("exposures.<toggle>.<variant>", "evaluations", "evaluations that gave the variant of the toggle", backend)
+	TogglesErrors      = counter("toggles.errors.<reason>", "evaluations", "evaluations that gave the caller's default, by reason: not_ready (nothing is known of toggles yet), not_found, wrong_type, rule (it is not valid, or fails), no_variant (the rule names none that exists); no_key gave the toggle's default, as a share had nobody to hash", backend).known("not_ready", "not_found", "wrong_type", "rule", "no_variant", "no_key")
+	TogglesLoaded      = gauge("toggles.loaded", "toggles", "toggles in force", backend)
+	TogglesFaults      = gauge("toggles.faults", "toggles", "toggles whose last definition is not valid; the one before is in force, if there is one", backend)
+	TogglesRevision    = gauge("toggles.revision", "revision", "etcd's revision of the last change of toggles that is in force", backend)
+	TogglesStale       = gauge("toggles.stale", "0 or 1", "1 while toggles are those last known, because etcd doesn't answer", backend)
+	TogglesOffRevision = counter("toggles.off_revision.<reason>", "requests", "requests whose toggles were not those of the revision that was meant for them, by reason: late (it had not come after 100 ms), gone (it is no longer kept)", backend).known("late", "gone")
+	TogglesUnsaved     = counter("toggles.unsaved", "files", "times that --last-known could not be written", backend)
+)
+
 // Discovery.
 var (
 	EtcdConnected         = gauge("etcd.connected", "0 or 1", "1 while etcd answers", all)

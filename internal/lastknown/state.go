@@ -15,8 +15,8 @@ import (
 const (
 	formatVersion = 1
 	// maxFile bounds what is read: 10,000 instances and the largest document
-	// have some 5 MB.
-	maxFile = 32 << 20
+	// have some 5 MB, 20,000 toggles some 10.
+	maxFile = 64 << 20
 )
 
 // state is what the file holds.
@@ -34,8 +34,8 @@ type state struct {
 // errMissing: there is no file yet.
 var errMissing = errors.New("no file yet")
 
-// read reads and checks the file.
-func read(name string) (*state, error) {
+// readFile reads a file of bounded size; errMissing if there is none.
+func readFile(name string) ([]byte, error) {
 	f, err := os.Open(name)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, errMissing
@@ -50,6 +50,15 @@ func read(name string) (*state, error) {
 	}
 	if len(raw) > maxFile {
 		return nil, fmt.Errorf("has more than %d bytes", maxFile)
+	}
+	return raw, nil
+}
+
+// read reads and checks the file.
+func read(name string) (*state, error) {
+	raw, err := readFile(name)
+	if err != nil {
+		return nil, err
 	}
 	var s state
 	if err := json.Unmarshal(raw, &s); err != nil {
@@ -71,8 +80,11 @@ func read(name string) (*state, error) {
 }
 
 // write replaces the file by s.
-func (s *state) write(name string) error {
-	raw, err := json.Marshal(s)
+func (s *state) write(name string) error { return writeFile(name, s) }
+
+// writeFile replaces the file by v as JSON.
+func writeFile(name string, v any) error {
+	raw, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}

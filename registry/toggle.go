@@ -1,0 +1,70 @@
+package registry
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+const (
+	// MaxToggle bounds a toggle's definition, in bytes.
+	MaxToggle = 64 << 10
+	// MaxToggles is how many toggles and evaluators a system has at most.
+	MaxToggles = 20_000
+	// MaxToggleChanges is how many toggles are changed in one transaction at most: etcd takes 128
+	// operations.
+	MaxToggleChanges = 100
+	// MaxToggleBytes bounds the definitions of one transaction: etcd takes requests of 1.5 MiB.
+	MaxToggleBytes = 1 << 20
+	// EvaluatorPrefix is what the names of shared rules begin with, beside those of toggles.
+	EvaluatorPrefix = "$evaluators/"
+
+	maxToggleName = 128
+)
+
+// ErrInvalidToggle is wrapped by every error about a toggle's name or size.
+var ErrInvalidToggle = errors.New("registry: invalid toggle")
+
+// Toggle is a toggle's definition, or a shared rule's, as it is kept. What it means is for package
+// toggles to say.
+type Toggle struct {
+	// Name is the toggle's, or EvaluatorPrefix and the shared rule's.
+	Name string
+	// Definition is the JSON that was written; nil: it was deleted.
+	Definition []byte
+	// Revision is when it was written, or deleted.
+	Revision int64
+}
+
+// Toggles is a change of toggles, as of one revision.
+type Toggles struct {
+	Revision int64
+	// Whole says that List is all there are, and not only what has changed.
+	Whole bool
+	List  []Toggle
+}
+
+// CheckToggle checks the name and the size of a toggle, or of an evaluator.
+func CheckToggle(name string, definition []byte) error {
+	if err := CheckToggleName(name); err != nil {
+		return err
+	}
+	if len(definition) > MaxToggle {
+		return fmt.Errorf("%w: %s: its definition has %d bytes: want at most %d", ErrInvalidToggle, name, len(definition), MaxToggle)
+	}
+	return nil
+}
+
+// CheckToggleName checks the name of a toggle, or of an evaluator.
+func CheckToggleName(name string) error {
+	plain := strings.TrimPrefix(name, EvaluatorPrefix)
+	ok := plain != "" && len(plain) <= maxToggleName
+	for i := 0; i < len(plain) && ok; i++ {
+		c := plain[i]
+		ok = c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '-' || c == '_' || c == '.' || c == ':'
+	}
+	if !ok {
+		return fmt.Errorf("%w: %q is not a toggle's name: want 1 to %d letters, digits, '-', '_', '.' and ':'", ErrInvalidToggle, clip(plain), maxToggleName)
+	}
+	return nil
+}
