@@ -34,7 +34,8 @@ type Change struct {
 	By string
 }
 
-// head is the value of a key that each change of toggles and routes writes: whoever watches routes
+// head is the value of a key that each change of toggles and, once there are any, of routes writes:
+// whoever watches routes
 // learns from it that toggles have changed, without them, and whoever watches toggles that all
 // changes up to its revision have come.
 type head struct {
@@ -116,7 +117,11 @@ func (c *Client) Commit(ctx context.Context, ch Change) (rev int64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	t.then = append(t.then, clientv3.OpPut(c.keys.head(), string(value)))
+	op := clientv3.OpPut(c.keys.head(), string(value))
+	if len(ch.Toggles) == 0 { // a system without toggles has no head
+		op = clientv3.OpTxn([]clientv3.Cmp{clientv3.Compare(clientv3.CreateRevision(c.keys.head()), ">", 0)}, []clientv3.Op{op}, nil)
+	}
+	t.then = append(t.then, op)
 	var resp *clientv3.TxnResponse
 	err = c.call(ctx, func(ctx context.Context, cl *clientv3.Client) (err error) {
 		resp, err = cl.Txn(ctx).If(t.when...).Then(t.then...).Else(t.otherwise...).Commit()

@@ -19,6 +19,7 @@ type view struct {
 
 	routes    *registry.Routes
 	routesRev int64 // of routes
+	headRev   int64 // of the last change of toggles or routes; 0: there are no toggles
 	// seenRev and seenRaw are the last document seen, in force or not. Both,
 	// since the revision of an etcd that lost its data starts from 1 again.
 	seenRev int64
@@ -35,6 +36,11 @@ func newView(k keys, hold time.Duration) *view {
 
 // put takes a key's value. It reports whether the snapshot changed.
 func (v *view) put(kv *mvccpb.KeyValue) bool {
+	if string(kv.Key) == v.keys.head() {
+		changed := kv.ModRevision != v.headRev
+		v.headRev = kv.ModRevision
+		return changed
+	}
 	if string(kv.Key) == v.keys.routes() {
 		return v.putRoutes(kv)
 	}
@@ -111,8 +117,11 @@ func (v *view) remove(key string) bool {
 func (v *view) replace(kvs []*mvccpb.KeyValue, now time.Time) bool {
 	changed, routes := v.records.replace(kvs, now), false
 	for _, kv := range kvs {
-		if string(kv.Key) == v.keys.routes() {
+		switch string(kv.Key) {
+		case v.keys.routes():
 			changed, routes = v.putRoutes(kv) || changed, true
+		case v.keys.head():
+			changed = v.put(kv) || changed
 		}
 	}
 	changed = v.replaceIntents(kvs) || changed
@@ -142,7 +151,7 @@ func (v *view) replaceIntents(kvs []*mvccpb.KeyValue) (changed bool) {
 }
 
 func (v *view) snapshot() registry.Snapshot {
-	s := registry.Snapshot{Routes: v.routes, Revision: v.routesRev, Instances: v.list()}
+	s := registry.Snapshot{Routes: v.routes, Revision: max(v.routesRev, v.headRev), Instances: v.list()}
 	for i := range s.Instances {
 		in := &s.Instances[i]
 		if intent, ok := v.intents[v.keys.intent(registry.Intent{Service: in.Service, ID: in.ID})]; ok {

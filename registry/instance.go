@@ -45,7 +45,8 @@ type Snapshot struct {
 	Instances []Instance
 	// Routes is the last valid routes document; nil until one is known.
 	Routes *Routes
-	// Revision is etcd's of Routes; 0 where there is none, as in a static table.
+	// Revision is etcd's of Routes, or of the last change of toggles if that is later; 0 where there
+	// is none, as in a static table.
 	Revision int64
 	// Intents are what operators want of terminators. What they want of
 	// instances is in Instances already.

@@ -13,6 +13,7 @@ import (
 	"nanofront/cmd/nanofront/status"
 	"nanofront/cmd/nanofront/systems"
 	"nanofront/cmd/nanofront/targets"
+	"nanofront/cmd/nanofront/toggle"
 	"nanofront/cmd/nanofront/top"
 	"nanofront/cmd/nanofront/up"
 	"nanofront/cmd/nanofront/weights"
@@ -30,6 +31,7 @@ type grammar struct {
 	Dash     dash.Command       `cmd:"" help:"Serve a live page: what is wrong, where, and what changed."`
 	Targets  targets.Command    `cmd:"" help:"List the processes for Prometheus, as a file or over HTTP."`
 	Routes   routes.Command     `cmd:"" help:"Show or change the routes."`
+	Toggle   toggle.Command     `cmd:"" help:"Show or change toggles."`
 	New      newproject.Command `cmd:"" help:"Write a handler of your own, ready to run."`
 	Register register.Command   `cmd:"" help:"Run a handler in any language, and keep it registered in etcd."`
 	Bus      bus.Command        `cmd:"" help:"Listen in on the bus, or send a request over it."`

@@ -1,11 +1,8 @@
 package weights
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"os"
-	"os/user"
 	"strings"
 	"time"
 
@@ -199,22 +196,6 @@ func (o *operation) othersServe() error {
 
 func (o *operation) set(ctx context.Context, w registry.Weight) error {
 	i := o.intent
-	i.Weight, i.By, i.At = w, whoami(), time.Now().UTC()
+	i.Weight, i.By, i.At = w, cli.Whoami(), time.Now().UTC()
 	return o.client.Intend(ctx, i)
-}
-
-// whoami is who gives the order, for others to see.
-func whoami() string {
-	name := os.Getenv("USER")
-	if u, err := user.Current(); err == nil {
-		name = u.Username
-	}
-	host, _ := os.Hostname() // unknown, at worst
-	by := strings.Map(func(r rune) rune {
-		if r <= ' ' || r > '~' {
-			return -1
-		}
-		return r
-	}, cmp.Or(name, "somebody")+"@"+host)
-	return by[:min(len(by), 63)]
 }
