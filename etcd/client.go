@@ -103,6 +103,9 @@ func (c *Client) Close() error {
 	return nil
 }
 
+// Prefix is what is above all keys of the system.
+func (c *Client) Prefix() string { return c.opts.Prefix }
+
 // start runs fn in a goroutine that Close waits for, unless it has been
 // called already.
 func (c *Client) start(fn func()) bool {

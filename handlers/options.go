@@ -104,6 +104,9 @@ type Options struct {
 
 	// Discovery is how the process is found and finds others: etcd.Open's or static.Open's.
 	Discovery Discovery
+	// LastKnown is a file for what has to be known at a start without etcd, as toggles have to; the
+	// runtime itself keeps nothing there. Empty: none.
+	LastKnown string
 	// DrainTimeout bounds how long Run waits at the end for requests at work. 0:
 	// DefaultDrainTimeout.
 	DrainTimeout time.Duration

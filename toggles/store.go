@@ -69,6 +69,7 @@ type Store struct {
 	mu      sync.Mutex
 	kept    []*Set        // the last of them is current
 	arrived chan struct{} // closed, and replaced, when seen grows
+	tell    []*func(changed []string)
 	dirty   chan struct{} // capacity 1: to be written to the file
 
 	limit  *logging.Limiter
@@ -176,6 +177,19 @@ func (s *Store) Degraded() string {
 // Current is all toggles as they are now.
 func (s *Store) Current() *Set { return s.current.Load() }
 
+// OnChange has fn called with the names of toggles that have changed, after they have, until stop is
+// called. It must not block, nor call the Store's OnChange or Close.
+func (s *Store) OnChange(fn func(changed []string)) (stop func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tell = append(s.tell, &fn)
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.tell = slices.DeleteFunc(s.tell, func(f *func([]string)) bool { return f == &fn })
+	}
+}
+
 // watch takes what changes, until ctx ends.
 func (s *Store) watch(ctx context.Context) {
 	err := s.opts.Source.WatchToggles(ctx, func(list []registry.Toggles) {
@@ -225,6 +239,11 @@ func (s *Store) take(t registry.Toggles) {
 	s.gauges.faults.Set(int64(len(set.faults)))
 	s.gauges.revision.Set(set.Revision())
 	s.report(before, set, changed)
+	if len(changed) > 0 {
+		for _, fn := range s.tell {
+			(*fn)(changed)
+		}
+	}
 }
 
 // report says what has changed.

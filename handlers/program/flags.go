@@ -31,6 +31,7 @@ type Flags struct {
 	Window         int    `default:"${window}" range:"1..65536" placeholder:"N" help:"Requests accepted at once, from all callers together."`
 	Weight         int    `default:"100" range:"0..1000" placeholder:"N" help:"This instance's share of its role's requests: twice the weight, twice the requests. 0: none."`
 	Workers        int    `default:"256" range:"1..65536" placeholder:"N" help:"Goroutines that work on requests at the same time."`
+	LastKnown      string `type:"path" placeholder:"FILE" help:"File to save the last known toggles in, and to load them from if etcd doesn't answer at startup. Default: none."`
 	BusTap         bool   `default:"true" help:"Let nanofront bus tap copy this process's requests, which reveals their content; --bus-tap=false forbids it."`
 	cli.Common
 	cli.Discovery
@@ -47,6 +48,15 @@ func Vars() map[string]string {
 type Role interface {
 	Runtime() *handlers.Runtime
 	Run(ctx context.Context) error
+}
+
+// Shower is a Role that has something of its own to show at the admin port.
+type Shower interface {
+	// Degraded is what isn't as it should be and is no reason to get no requests, as lines for
+	// operators.
+	Degraded() []string
+	// Shows are further pages, by their paths.
+	Shows() map[string]http.Handler
 }
 
 // Serve runs a role, with all that the flags ask for, until ctx ends.
@@ -82,6 +92,7 @@ func (f *Flags) Serve(ctx context.Context, service string, newRole func(handlers
 		Instance: name, Version: f.ServiceVersion, Listen: f.Bus, Advertise: f.Advertise, Security: security,
 		Window: f.Window, Weight: registry.WeightOf(f.Weight), Workers: min(f.Workers, f.Window), NoTap: !f.BusTap,
 		Tracer:    tracer,
+		LastKnown: f.LastKnown,
 		Discovery: source, DrainTimeout: max(f.DrainTimeout, time.Millisecond),
 		Admin: base.AdminAddr(), Logger: base.Log, Metrics: base.Metrics,
 	}
@@ -96,6 +107,12 @@ func (f *Flags) Serve(ctx context.Context, service string, newRole func(handlers
 			w.Header().Set("Content-Type", "application/json")
 			_ = json.NewEncoder(w).Encode(rt.Links()) // a client that went away
 		}))
+	}
+	if shows, ok := r.(Shower); ok && base.Admin != nil {
+		base.Admin.SetDegraded(shows.Degraded)
+		for path, h := range shows.Shows() {
+			base.Admin.Handle(path, h)
+		}
 	}
 	announced := discovery.Announce(ctx, source, base, &f.Discovery, registry.Process{
 		Kind: registry.KindHandler, Name: name, Service: service, Version: f.ServiceVersion,

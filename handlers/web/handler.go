@@ -11,6 +11,7 @@ import (
 	"nanofront/handlers"
 	"nanofront/metrics"
 	"nanofront/nanobus"
+	"nanofront/toggles/requests"
 )
 
 var (
@@ -44,8 +45,10 @@ var (
 type handler struct {
 	client *handlers.Client
 	events *events
-	index  []byte // the page at /
+	index  map[string][]byte // the page at /, by its look
 	now    func() time.Time
+
+	toggles *requests.Toggles // nil: none
 
 	// Made once, because a method value is an allocation.
 	gotProfile, gotChange, gotIDs, gotMember func(*handlers.Call)
@@ -61,7 +64,7 @@ func newHandler(set metrics.Meter) *handler {
 func (h *handler) attach(rt *handlers.Runtime) (err error) {
 	h.client = rt.Client(profileService)
 	h.events.publish, h.events.self = rt.Publish, rt.Instance()
-	h.index, err = indexPage(rt.Instance())
+	h.index, err = indexPages(rt.Instance())
 	return err
 }
 
@@ -125,8 +128,6 @@ func isID(b []byte) bool {
 	}
 	return true
 }
-
-func (h *handler) getIndex(x *handlers.Exchange) { sendPage(x, h.index) }
 
 func getFavicon(x *handlers.Exchange) {
 	resp := x.Response()

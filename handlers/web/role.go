@@ -3,6 +3,8 @@ package web
 import (
 	"context"
 
+	"github.com/rs/zerolog"
+
 	"nanofront/handlers"
 	"nanofront/metrics"
 	"nanofront/nanobus"
@@ -17,8 +19,9 @@ const profileService = "profile"
 
 // Role is the web role.
 type Role struct {
-	rt *handlers.Runtime
-	h  *handler
+	rt  *handlers.Runtime
+	h   *handler
+	log zerolog.Logger
 }
 
 // New makes the role, which serves nothing yet. Calls, Subscriptions and Inline
@@ -41,14 +44,24 @@ func New(ho handlers.Options) (*Role, error) {
 	if err := h.attach(rt); err != nil {
 		return nil, err
 	}
-	return &Role{rt: rt, h: h}, nil
+	if h.toggles, err = openToggles(ho); err != nil {
+		_ = rt.Close() // it has served nothing
+		return nil, err
+	}
+	return &Role{rt: rt, h: h, log: ho.Logger}, nil
 }
 
 // Runtime is what serves the role, for its readiness and links.
 func (r *Role) Runtime() *handlers.Runtime { return r.rt }
 
 // Run serves until ctx ends and leaves as handlers.Runtime.Run does.
-func (r *Role) Run(ctx context.Context) error { return r.rt.RunBatch(ctx, r.h) }
+func (r *Role) Run(ctx context.Context) error {
+	if r.h.toggles != nil {
+		defer r.h.toggles.Close()
+	}
+	r.loadToggles(ctx)
+	return r.rt.RunBatch(ctx, r.h)
+}
 
 // Run makes the role and runs it.
 func Run(ctx context.Context, ho handlers.Options) error {

@@ -18,6 +18,7 @@ type row struct {
 //	internal/...        what is shared and is no API: of what is public it knows these alone
 //	nanobus             messages; with its nanobus/sp alone knows mangos
 //	etcd                discovery; alone knows etcd, and etcd/embedded alone its server
+//	toggles             switches, decided in memory; handlers don't know them
 //	terminator          the front; it and handlers know each other by the bus alone, and
 //	handlers            either declares the discovery that it wants
 //	bench               reaches the system from outside only, but for the tests of bench/rivals
@@ -86,6 +87,10 @@ var mayImport = []row{
 	{"etcd/discovery", "etcd internal/cli metrics registry registry/static github.com/rs/zerolog", "etcd or the static table in its place, as flags say"},
 	{"etcd/embedded", "internal/logging github.com/rs/zerolog go.etcd.io/etcd/api/v3 go.etcd.io/etcd/server/v3 go.uber.org/zap google.golang.org/grpc google.golang.org/protobuf", ""},
 
+	{"toggles", "internal/lastknown internal/logging metrics registry github.com/diegoholiveira/jsonlogic/v3 github.com/rs/zerolog golang.org/x/mod", "decides; its source is an interface, which etcd's client implements"},
+	{"toggles/openfeature", "toggles github.com/open-feature/go-sdk", "the SDK is for those who use it"},
+	{"toggles/requests", "handlers toggles", "apart from handlers, so that those without toggles don't link them"},
+
 	{"trace", "metrics github.com/rs/zerolog", "knows no collector, so that handlers link none"},
 	{"trace/otlp", "trace go.opentelemetry.io/otel/exporters/otlp go.opentelemetry.io/proto/otlp google.golang.org/protobuf", ""},
 	{"trace/traceflags", "internal/cli trace trace/otlp", ""},
@@ -96,7 +101,7 @@ var mayImport = []row{
 	{"handlers/ledger", "handlers", ""},
 	{"handlers/profile", "handlers internal/logging internal/terminal metrics github.com/cockroachdb/pebble/v2 github.com/rs/zerolog github.com/vbauerster/mpb/v8", ""},
 	{"handlers/program", "etcd/discovery handlers internal/cli internal/systemd internal/tuning internal/unixpath nanobus nanobus/busflags registry trace/traceflags", "the glue that all roles share"},
-	{"handlers/web", "handlers httpmsg metrics nanobus", ""},
+	{"handlers/web", "handlers httpmsg metrics nanobus toggles/requests github.com/rs/zerolog", ""},
 
 	{"terminator", "httpmsg internal/logging metrics nanobus registry terminator/admission terminator/blocking terminator/conns terminator/eventloop terminator/exchange terminator/forwarded terminator/held terminator/http1 terminator/memory trace github.com/rs/zerolog", ""},
 	{"terminator/admission", "nanobus", ""},
@@ -127,7 +132,7 @@ var mayImport = []row{
 
 	{"cmd/bench", "bench/chaos bench/compare bench/drivers bench/load bench/peers bench/report bench/result bench/scenario bench/soak internal/cli internal/terminal internal/tuning internal/wholefile github.com/HdrHistogram/hdrhistogram-go", ""},
 	{"cmd/handler", "handlers handlers/echo handlers/ledger handlers/profile handlers/program handlers/web internal/cli", ""},
-	{"cmd/nanofront", "cmd/nanofront/bus cmd/nanofront/dash cmd/nanofront/newproject cmd/nanofront/register cmd/nanofront/replay cmd/nanofront/routes cmd/nanofront/status cmd/nanofront/systems cmd/nanofront/targets cmd/nanofront/top cmd/nanofront/up cmd/nanofront/weights etcd/embedded internal/cli internal/tuning", ""},
+	{"cmd/nanofront", "cmd/nanofront/bus cmd/nanofront/dash cmd/nanofront/newproject cmd/nanofront/register cmd/nanofront/replay cmd/nanofront/routes cmd/nanofront/status cmd/nanofront/systems cmd/nanofront/targets cmd/nanofront/toggle cmd/nanofront/top cmd/nanofront/up cmd/nanofront/weights etcd/embedded internal/cli internal/tuning", ""},
 	{"cmd/nanofront/bus", "etcd/discovery httpmsg internal/buildinfo internal/cli internal/terminal nanobus nanobus/busflags nanobus/tap nanobus/wire registry trace github.com/rs/zerolog", ""},
 	{"cmd/nanofront/dash", "etcd etcd/discovery internal/admin internal/cli internal/dash/collect internal/dash/page internal/fleet internal/logging internal/tuning registry", ""},
 	{"cmd/nanofront/newproject", "examples internal/cli registry", ""},
@@ -137,6 +142,7 @@ var mayImport = []row{
 	{"cmd/nanofront/overview", "etcd/discovery internal/cli internal/fleet internal/terminal metrics registry", "what status and top show"},
 	{"cmd/nanofront/status", "cmd/nanofront/overview etcd/discovery internal/cli internal/terminal github.com/rs/zerolog", ""},
 	{"cmd/nanofront/systems", "etcd internal/cli internal/contexts internal/terminal nanobus/busflags github.com/alecthomas/kong", ""},
+	{"cmd/nanofront/toggle", "etcd etcd/discovery internal/admin internal/cli internal/terminal registry toggles github.com/rs/zerolog go.yaml.in/yaml/v3", ""},
 	{"cmd/nanofront/top", "cmd/nanofront/overview etcd/discovery internal/cli internal/terminal charm.land/bubbletea/v2 github.com/rs/zerolog", "alone draws a live screen"},
 	{"cmd/nanofront/up", "cmd/nanofront/routes etcd etcd/embedded internal/admin internal/buildinfo internal/cli internal/contexts internal/logging internal/supervisor internal/terminal internal/tuning metrics nanobus/busflags registry github.com/rs/zerolog", ""},
 	{"cmd/nanofront/weights", "etcd etcd/discovery internal/cli registry github.com/rs/zerolog", ""},

@@ -193,6 +193,7 @@ func TestImports_WhatIsNotInTheTableIsForbidden(t *testing.T) {
 		{"terminator/http1", "os/exec", true},
 		{"terminator/http1", "bytes", false},
 		{"terminator/forwarded", "terminator/http1", false},
+		{"handlers", "toggles", true},
 		{"newcomer", "bytes", true},
 	} {
 		if got := len(forbidden(c.pkg, []string{c.imported}, internal)) > 0; got != c.want {
@@ -204,8 +205,8 @@ func TestImports_WhatIsNotInTheTableIsForbidden(t *testing.T) {
 // What a program links is more than what it imports.
 func TestImports_ProgramsLinkOnlyWhatTheyNeed(t *testing.T) {
 	for program, without := range map[string][]string{
-		"terminator": {"go.etcd.io/etcd/server", "github.com/cockroachdb/pebble", "nanofront/handlers"},
-		"handler":    {"go.etcd.io/etcd/server", "github.com/valyala/fasthttp", "nanofront/terminator"},
+		"terminator": {"go.etcd.io/etcd/server", "github.com/cockroachdb/pebble", "nanofront/handlers", "nanofront/toggles", "github.com/diegoholiveira/jsonlogic"},
+		"handler":    {"go.etcd.io/etcd/server", "github.com/valyala/fasthttp", "nanofront/terminator", "github.com/open-feature/go-sdk"},
 		"nanofront":  {"github.com/valyala/fasthttp", "github.com/cockroachdb/pebble"},
 		"bench":      {"go.etcd.io/etcd", "github.com/cockroachdb/pebble", "nanofront/terminator", "nanofront/handlers", "nanofront/nanobus"},
 	} {

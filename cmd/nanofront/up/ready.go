@@ -31,8 +31,23 @@ func (c *Command) seedRoutes(ctx context.Context, s *supervisor.Supervisor, rout
 		if err == nil && !written && c.Routes != "" {
 			s.Say("etcd in %s has routes already: --routes %s is not used; nanofront routes apply changes them", c.Data, c.Routes)
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return seedToggle(ctx, client)
 	})
+}
+
+// look is a toggle to try: the colour of web's start page.
+const look = `{"state":"ENABLED","variants":{"teal":"teal","plum":"plum","amber":"amber"},"defaultVariant":"teal"}`
+
+// seedToggle writes it if it isn't there.
+func seedToggle(ctx context.Context, client *etcd.Client) error {
+	_, err := client.Commit(ctx, etcd.Change{By: "nanofront up", Toggles: []etcd.ToggleWrite{{Name: "web-look", Definition: []byte(look)}}})
+	if errors.Is(err, etcd.ErrConflict) {
+		return nil
+	}
+	return err
 }
 
 // ready waits until all instances are announced, each says that it has what
