@@ -10,6 +10,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"nanofront/registry"
+	"nanofront/registry/toggled"
 )
 
 // AnyRevision is the revision of a toggle that may be whatever it is.
@@ -66,22 +67,22 @@ func (e *ToggleConflictError) Is(target error) bool { return target == ErrConfli
 // Check reports what is wrong with a change, before it is written: names, sizes, and what one
 // transaction takes. What a definition means isn't looked at.
 func (ch *Change) Check() error {
-	if len(ch.Toggles) > registry.MaxToggleChanges {
-		return fmt.Errorf("%w: %d toggles in one transaction: want at most %d", registry.ErrInvalidToggle, len(ch.Toggles), registry.MaxToggleChanges)
+	if len(ch.Toggles) > toggled.MaxChanges {
+		return fmt.Errorf("%w: %d toggles in one transaction: want at most %d", toggled.ErrInvalid, len(ch.Toggles), toggled.MaxChanges)
 	}
 	bytes, names := 0, make(map[string]bool, len(ch.Toggles))
 	for _, t := range ch.Toggles {
-		if err := registry.CheckToggle(t.Name, t.Definition); err != nil {
+		if err := toggled.Check(t.Name, t.Definition); err != nil {
 			return err
 		}
 		if names[t.Name] {
-			return fmt.Errorf("%w: %s is written twice in one transaction", registry.ErrInvalidToggle, t.Name)
+			return fmt.Errorf("%w: %s is written twice in one transaction", toggled.ErrInvalid, t.Name)
 		}
 		names[t.Name] = true
 		bytes += len(t.Definition)
 	}
-	if bytes > registry.MaxToggleBytes {
-		return fmt.Errorf("%w: definitions of %d bytes in one transaction: want at most %d", registry.ErrInvalidToggle, bytes, registry.MaxToggleBytes)
+	if bytes > toggled.MaxBytes {
+		return fmt.Errorf("%w: definitions of %d bytes in one transaction: want at most %d", toggled.ErrInvalid, bytes, toggled.MaxBytes)
 	}
 	return nil
 }
@@ -197,7 +198,7 @@ func (c *Client) ApplyToggles(ctx context.Context, by string, writes []ToggleWri
 }
 
 func rank(name string) int {
-	if len(name) > 0 && name[0] == registry.EvaluatorPrefix[0] {
+	if len(name) > 0 && name[0] == toggled.EvaluatorPrefix[0] {
 		return 0
 	}
 	return 1
@@ -208,7 +209,7 @@ func batches(writes []ToggleWrite) [][]ToggleWrite {
 	var list [][]ToggleWrite
 	from, bytes := 0, 0
 	for i, w := range writes {
-		if i > from && (i-from == registry.MaxToggleChanges || bytes+len(w.Definition) > registry.MaxToggleBytes) {
+		if i > from && (i-from == toggled.MaxChanges || bytes+len(w.Definition) > toggled.MaxBytes) {
 			list, from, bytes = append(list, writes[from:i]), i, 0
 		}
 		bytes += len(w.Definition)

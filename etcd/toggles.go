@@ -8,7 +8,7 @@ import (
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
-	"nanofront/registry"
+	"nanofront/registry/toggled"
 )
 
 // togglesReread is rereadInterval for toggles, which may be 10,000: a hundred processes that read
@@ -16,7 +16,7 @@ import (
 const togglesReread = 10 * time.Minute
 
 // Toggles reads all toggles and shared rules.
-func (c *Client) Toggles(ctx context.Context) (registry.Toggles, error) {
+func (c *Client) Toggles(ctx context.Context) (toggled.Change, error) {
 	view := newToggleView(c.keys)
 	var resp *clientv3.GetResponse
 	err := c.call(ctx, func(ctx context.Context, cl *clientv3.Client) (err error) {
@@ -24,15 +24,15 @@ func (c *Client) Toggles(ctx context.Context) (registry.Toggles, error) {
 		return err
 	})
 	if err != nil {
-		return registry.Toggles{}, err
+		return toggled.Change{}, err
 	}
 	return view.whole(resp.Kvs), nil
 }
 
 // ReadToggles reads those of these names, as they stand at one revision; those that don't exist are
 // left out.
-func (c *Client) ReadToggles(ctx context.Context, names ...string) (map[string]registry.Toggle, error) {
-	out := make(map[string]registry.Toggle, len(names))
+func (c *Client) ReadToggles(ctx context.Context, names ...string) (map[string]toggled.Toggle, error) {
+	out := make(map[string]toggled.Toggle, len(names))
 	if len(names) == 0 {
 		return out, nil
 	}
@@ -50,7 +50,7 @@ func (c *Client) ReadToggles(ctx context.Context, names ...string) (map[string]r
 	}
 	for i, r := range resp.Responses {
 		for _, kv := range r.GetResponseRange().Kvs {
-			out[names[i]] = registry.Toggle{Name: names[i], Definition: kv.Value, Revision: kv.ModRevision}
+			out[names[i]] = toggled.Toggle{Name: names[i], Definition: kv.Value, Revision: kv.ModRevision}
 		}
 	}
 	return out, nil
@@ -60,7 +60,7 @@ func (c *Client) ReadToggles(ctx context.Context, names ...string) (map[string]r
 // time and from the calling goroutine, until ctx ends (nil) or the Client is closed (ErrClosed). A
 // change may have an empty list: all changes up to its revision have come then. Nothing is called
 // back while etcd can't be reached.
-func (c *Client) WatchToggles(ctx context.Context, fn func([]registry.Toggles)) error {
+func (c *Client) WatchToggles(ctx context.Context, fn func([]toggled.Change)) error {
 	view := newToggleView(c.keys)
 	w := &watcher{c: c, prefix: c.keys.head(), what: "toggles", view: view, reread: max(togglesReread, c.opts.reread), deliver: func() {
 		list := view.pending
@@ -76,7 +76,7 @@ type toggleView struct {
 	keys      keys
 	known     map[string]int64 // by name
 	revision  int64            // of the last change, of the head too
-	pending   []registry.Toggles
+	pending   []toggled.Change
 	read      bool // once
 	onInvalid func(key string, err error)
 }
@@ -91,7 +91,7 @@ func (v *toggleView) name(key string) (string, bool) {
 	if !ok {
 		return "", false
 	}
-	if err := registry.CheckToggleName(name); err != nil {
+	if err := toggled.CheckName(name); err != nil {
 		v.onInvalid(key, err)
 		return "", false
 	}
@@ -99,10 +99,10 @@ func (v *toggleView) name(key string) (string, bool) {
 }
 
 // at is the change of a revision, to be added to.
-func (v *toggleView) at(rev int64) *registry.Toggles {
+func (v *toggleView) at(rev int64) *toggled.Change {
 	v.revision = max(v.revision, rev)
 	if n := len(v.pending); n == 0 || v.pending[n-1].Revision != rev {
-		v.pending = append(v.pending, registry.Toggles{Revision: rev})
+		v.pending = append(v.pending, toggled.Change{Revision: rev})
 	}
 	return &v.pending[len(v.pending)-1]
 }
@@ -112,7 +112,7 @@ func (v *toggleView) put(kv *mvccpb.KeyValue) bool {
 	t := v.at(kv.ModRevision)
 	if name, ok := v.name(string(kv.Key)); ok {
 		v.known[name] = kv.ModRevision
-		t.List = append(t.List, registry.Toggle{Name: name, Definition: kv.Value, Revision: kv.ModRevision})
+		t.List = append(t.List, toggled.Toggle{Name: name, Definition: kv.Value, Revision: kv.ModRevision})
 	}
 	return true
 }
@@ -122,7 +122,7 @@ func (v *toggleView) removed(kv *mvccpb.KeyValue) bool {
 	t := v.at(kv.ModRevision)
 	if name, ok := v.name(string(kv.Key)); ok {
 		delete(v.known, name)
-		t.List = append(t.List, registry.Toggle{Name: name, Revision: kv.ModRevision})
+		t.List = append(t.List, toggled.Toggle{Name: name, Revision: kv.ModRevision})
 	}
 	return true
 }
@@ -138,7 +138,7 @@ func (v *toggleView) replace(kvs []*mvccpb.KeyValue, _ time.Time) bool {
 	if same {
 		return false
 	}
-	v.read, v.revision, v.pending = true, whole.Revision, []registry.Toggles{whole}
+	v.read, v.revision, v.pending = true, whole.Revision, []toggled.Change{whole}
 	clear(v.known)
 	for _, t := range whole.List {
 		v.known[t.Name] = t.Revision
@@ -146,12 +146,12 @@ func (v *toggleView) replace(kvs []*mvccpb.KeyValue, _ time.Time) bool {
 	return true
 }
 
-func (v *toggleView) whole(kvs []*mvccpb.KeyValue) registry.Toggles {
-	whole := registry.Toggles{Whole: true, List: make([]registry.Toggle, 0, len(kvs))}
+func (v *toggleView) whole(kvs []*mvccpb.KeyValue) toggled.Change {
+	whole := toggled.Change{Whole: true, List: make([]toggled.Toggle, 0, len(kvs))}
 	for _, kv := range kvs {
 		whole.Revision = max(whole.Revision, kv.ModRevision)
 		if name, ok := v.name(string(kv.Key)); ok {
-			whole.List = append(whole.List, registry.Toggle{Name: name, Definition: kv.Value, Revision: kv.ModRevision})
+			whole.List = append(whole.List, toggled.Toggle{Name: name, Definition: kv.Value, Revision: kv.ModRevision})
 		}
 	}
 	return whole

@@ -12,20 +12,20 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"nanofront/internal/testutil"
-	"nanofront/registry"
+	"nanofront/registry/toggled"
 )
 
 // heardToggles is what a watch of toggles has said.
 type heardToggles struct {
 	mu   sync.Mutex
-	list []registry.Toggles
+	list []toggled.Change
 }
 
 func watchToggles(t *testing.T, c *client) *heardToggles {
 	t.Helper()
 	h := &heardToggles{}
 	testutil.Start(t, "watch of toggles", func(ctx context.Context) error {
-		return c.WatchToggles(ctx, func(list []registry.Toggles) {
+		return c.WatchToggles(ctx, func(list []toggled.Change) {
 			h.mu.Lock()
 			defer h.mu.Unlock()
 			h.list = append(h.list, list...)
@@ -35,13 +35,13 @@ func watchToggles(t *testing.T, c *client) *heardToggles {
 	return h
 }
 
-func (h *heardToggles) all() []registry.Toggles {
+func (h *heardToggles) all() []toggled.Change {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return slices.Clone(h.list)
 }
 
-func (h *heardToggles) last() registry.Toggles {
+func (h *heardToggles) last() toggled.Change {
 	all := h.all()
 	return all[len(all)-1]
 }
@@ -73,12 +73,12 @@ func TestWatchToggles_ByRevisions(t *testing.T) {
 		t.Fatalf("at first: %+v", w)
 	}
 	var writes []ToggleWrite
-	for i := range registry.MaxToggleChanges {
+	for i := range toggled.MaxChanges {
 		writes = append(writes, toggleTo(fmt.Sprint("t", i), "{}", 0))
 	}
 	rev := commit(t, c, writes...)
 	eventually(t, "the change has come", func() bool { return h.last().Revision == rev })
-	if all := h.all(); len(all) != 2 || all[1].Whole || len(all[1].List) != registry.MaxToggleChanges {
+	if all := h.all(); len(all) != 2 || all[1].Whole || len(all[1].List) != toggled.MaxChanges {
 		t.Errorf("100 toggles in one transaction came as %d changes", len(all)-1)
 	}
 	gone := commit(t, c, toggleTo("old", "", first))
@@ -96,7 +96,7 @@ func TestWatchToggles_ByRevisions(t *testing.T) {
 		t.Errorf("a change of routes came as %+v", l)
 	}
 	whole, err := c.Toggles(t.Context())
-	if err != nil || whole.Revision != routes || len(whole.List) != registry.MaxToggleChanges {
+	if err != nil || whole.Revision != routes || len(whole.List) != toggled.MaxChanges {
 		t.Errorf("Toggles: %d at revision %d, %v; want 100 at %d", len(whole.List), whole.Revision, err, routes)
 	}
 }
@@ -105,7 +105,7 @@ func TestWatchToggles_ByRevisions(t *testing.T) {
 func TestWatch_LeavesTogglesOut(t *testing.T) {
 	t.Parallel()
 	c := open(t, Options{Endpoints: []string{startServer(t).opts.ClientURL}})
-	commit(t, c, toggleTo("a", "1", 0), toggleTo(registry.EvaluatorPrefix+"e", "{}", 0))
+	commit(t, c, toggleTo("a", "1", 0), toggleTo(toggled.EvaluatorPrefix+"e", "{}", 0))
 	cl, err := c.conn(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -171,13 +171,13 @@ func TestCommit_Sizes(t *testing.T) {
 		writes []ToggleWrite
 		want   string
 	}{
-		{many(registry.MaxToggleChanges+1, 10), "101 toggles in one transaction: want at most 100"},
+		{many(toggled.MaxChanges+1, 10), "101 toggles in one transaction: want at most 100"},
 		{many(20, 60<<10), "1228800 bytes in one transaction: want at most 1048576"},
-		{many(1, registry.MaxToggle+1), "65537 bytes: want at most 65536"},
+		{many(1, toggled.MaxDefinition+1), "65537 bytes: want at most 65536"},
 		{append(many(1, 10), many(1, 10)...), "t0 is written twice"},
 		{[]ToggleWrite{toggleTo("a/b", "1", 0)}, `"a/b" is not a toggle's name`},
 	} {
-		if _, err := c.Commit(t.Context(), Change{Toggles: x.writes}); !errors.Is(err, registry.ErrInvalidToggle) || !strings.Contains(err.Error(), x.want) {
+		if _, err := c.Commit(t.Context(), Change{Toggles: x.writes}); !errors.Is(err, toggled.ErrInvalid) || !strings.Contains(err.Error(), x.want) {
 			t.Errorf("got %v, want %s", err, x.want)
 		}
 	}

@@ -4,22 +4,22 @@ import (
 	"fmt"
 	"testing"
 
-	"nanofront/registry"
+	"nanofront/registry/toggled"
 )
 
 // thousands is a Set of 10,000 toggles with rules, some of them shared.
 func thousands() *Set {
-	list := []registry.Toggle{{Name: "$evaluators/staff", Definition: []byte(`{"ends_with": [{"var": "header.from"}, "@example.org"]}`)}}
+	list := []toggled.Toggle{{Name: "$evaluators/staff", Definition: []byte(`{"ends_with": [{"var": "header.from"}, "@example.org"]}`)}}
 	for i := range 10_000 {
-		list = append(list, registry.Toggle{Name: fmt.Sprint("toggle-", i), Definition: fmt.Appendf(nil,
+		list = append(list, toggled.Toggle{Name: fmt.Sprint("toggle-", i), Definition: fmt.Appendf(nil,
 			`{"state": "ENABLED", "variants": {"on": true, "off": false}, "defaultVariant": "off", "targeting": {"if": [{"==": [{"var": "cookie.plan"}, "plan-%d"]}, "on", {"$ref": "staff"}, "on", {"fractional": [["on", 5], ["off", 95]]}]}}`, i)})
 	}
 	list = append(list,
-		registry.Toggle{Name: "static", Definition: []byte(`{"variants": {"on": true, "off": false}, "defaultVariant": "on"}`)},
-		registry.Toggle{Name: "simple", Definition: []byte(`{"variants": {"on": true, "off": false}, "defaultVariant": "off", "targeting": {"if": [{"==": [{"var": "cookie.plan"}, "pro"]}, "on"]}}`)},
-		registry.Toggle{Name: "share", Definition: []byte(`{"variants": {"on": true, "off": false}, "defaultVariant": "off", "targeting": {"fractional": [["on", 5], ["off", 95]]}}`)},
+		toggled.Toggle{Name: "static", Definition: []byte(`{"variants": {"on": true, "off": false}, "defaultVariant": "on"}`)},
+		toggled.Toggle{Name: "simple", Definition: []byte(`{"variants": {"on": true, "off": false}, "defaultVariant": "off", "targeting": {"if": [{"==": [{"var": "cookie.plan"}, "pro"]}, "on"]}}`)},
+		toggled.Toggle{Name: "share", Definition: []byte(`{"variants": {"on": true, "off": false}, "defaultVariant": "off", "targeting": {"fractional": [["on", 5], ["off", 95]]}}`)},
 	)
-	set, _ := new(Set).Apply(registry.Toggles{Revision: 1, Whole: true, List: list})
+	set, _ := new(Set).Apply(toggled.Change{Revision: 1, Whole: true, List: list})
 	return set
 }
 

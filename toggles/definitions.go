@@ -6,7 +6,7 @@ import (
 	"maps"
 	"slices"
 
-	"nanofront/registry"
+	"nanofront/registry/toggled"
 )
 
 // FlagdVersion is the version of flagd's definitions and evaluation that is meant: that of the
@@ -17,7 +17,7 @@ const FlagdVersion = "flagd-testbed v3.9.0"
 // ParseDefinitions reads a file of flagd's: {"flags": {NAME: …}, "$evaluators": {NAME: …}}. Flags
 // may also be a list with their names as key. It checks the names and sizes alone: [Set.Apply]
 // makes toggles of them.
-func ParseDefinitions(raw []byte) ([]registry.Toggle, error) {
+func ParseDefinitions(raw []byte) ([]toggled.Toggle, error) {
 	var file struct {
 		Flags      json.RawMessage            `json:"flags"`
 		Evaluators map[string]json.RawMessage `json:"$evaluators"`
@@ -29,15 +29,15 @@ func ParseDefinitions(raw []byte) ([]registry.Toggle, error) {
 	if err != nil {
 		return nil, err
 	}
-	var list []registry.Toggle
+	var list []toggled.Toggle
 	for _, name := range slices.Sorted(maps.Keys(file.Evaluators)) {
-		list = append(list, registry.Toggle{Name: registry.EvaluatorPrefix + name, Definition: file.Evaluators[name]})
+		list = append(list, toggled.Toggle{Name: toggled.EvaluatorPrefix + name, Definition: file.Evaluators[name]})
 	}
 	for _, name := range slices.Sorted(maps.Keys(flags)) {
-		list = append(list, registry.Toggle{Name: name, Definition: flags[name]})
+		list = append(list, toggled.Toggle{Name: name, Definition: flags[name]})
 	}
 	for _, t := range list {
-		if err := registry.CheckToggle(t.Name, t.Definition); err != nil {
+		if err := toggled.Check(t.Name, t.Definition); err != nil {
 			return nil, err
 		}
 	}

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"nanofront/registry"
+	"nanofront/registry/toggled"
 )
 
 // What a rule makes of its context, where the library alone would make something else of it, or
@@ -96,14 +96,14 @@ func TestParseFlag_Refuses(t *testing.T) {
 		`{"variants": {"a": 1, "b": true}}`:     `variant "b" is a boolean, others are of type number`,
 		`{"variants": {"a": 1e300}}`:            "within ±(2^53-1)",
 		`{"variants": {"a": 1}, "state": "on"}`: `state "on": want ENABLED or DISABLED`,
-		`{"variants": {"a": 1}, "defaultVariant": "b"}`:                          `defaultVariant "b" is none of its variants: there are a`,
-		`{"variants": {"a": 1}, "targeting": {"foo": [1]}}`:                      `targeting: unknown operator "foo"`,
-		`{"variants": {"a": 1}, "targeting": {"if": [1, "a"], "==": [1, 1]}}`:    "an object with 2 keys: want one, an operator",
-		`{"variants": {"a": 1}, "targeting": {"==": [1]}}`:                       "== has 1 arguments: want 2",
-		`{"variants": {"a": 1}, "targeting": {"$ref": "gone"}}`:                  `there is no evaluator "gone"`,
-		`{"variants": {"a": 1}, "targeting": {"$ref": "self"}}`:                  "an evaluator refers to itself",
-		`{"variants": {"a": 1}, "targeting": ` + deep + `}`:                      "nested more than 64 deep",
-		`{"variants": {"a": "` + strings.Repeat("x", registry.MaxToggle) + `"}}`: "want at most 65536",
+		`{"variants": {"a": 1}, "defaultVariant": "b"}`:                             `defaultVariant "b" is none of its variants: there are a`,
+		`{"variants": {"a": 1}, "targeting": {"foo": [1]}}`:                         `targeting: unknown operator "foo"`,
+		`{"variants": {"a": 1}, "targeting": {"if": [1, "a"], "==": [1, 1]}}`:       "an object with 2 keys: want one, an operator",
+		`{"variants": {"a": 1}, "targeting": {"==": [1]}}`:                          "== has 1 arguments: want 2",
+		`{"variants": {"a": 1}, "targeting": {"$ref": "gone"}}`:                     `there is no evaluator "gone"`,
+		`{"variants": {"a": 1}, "targeting": {"$ref": "self"}}`:                     "an evaluator refers to itself",
+		`{"variants": {"a": 1}, "targeting": ` + deep + `}`:                         "nested more than 64 deep",
+		`{"variants": {"a": "` + strings.Repeat("x", toggled.MaxDefinition) + `"}}`: "want at most 65536",
 	} {
 		_, err := ParseFlag("flag", []byte(raw), map[string]json.RawMessage{"self": json.RawMessage(`{"!": {"$ref": "self"}}`)})
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "flag") {
@@ -142,11 +142,11 @@ func TestMurmur3(t *testing.T) {
 // Shares are those that are asked for, and those of two toggles are independent of each other.
 func TestFractional_SharesAreIndependent(t *testing.T) {
 	const n = 100_000
-	list := []registry.Toggle{
+	list := []toggled.Toggle{
 		{Name: "first", Definition: []byte(`{"variants": {"a": 1, "b": 2}, "targeting": {"fractional": [["a", 25], ["b", 75]]}}`)},
 		{Name: "second", Definition: []byte(`{"variants": {"a": 1, "b": 2}, "targeting": {"fractional": [["a", 50], ["b", 50]]}}`)},
 	}
-	set, _ := new(Set).Apply(registry.Toggles{Revision: 1, List: list})
+	set, _ := new(Set).Apply(toggled.Change{Revision: 1, List: list})
 	var first, both int
 	for i := range n {
 		who := Attributes{"targetingKey": fmt.Sprint("user-", i)}

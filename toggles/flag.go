@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"nanofront/registry"
+	"nanofront/registry/toggled"
 )
 
 // Kind is the type of a toggle's variants. Its text is that of an error or a table.
@@ -74,7 +74,7 @@ func ParseFlag(name string, raw []byte, evaluators map[string]json.RawMessage) (
 }
 
 func parseFlag(name string, raw []byte, evaluators map[string]json.RawMessage) (*Flag, error) {
-	if err := registry.CheckToggle(name, raw); err != nil {
+	if err := toggled.Check(name, raw); err != nil {
 		return nil, err
 	}
 	var d definition

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"nanofront/registry"
+	"nanofront/registry/toggled"
 )
 
 // shards of a Set: a change copies one of them, not all toggles.
@@ -29,7 +29,7 @@ type Set struct {
 
 // fault is a definition that isn't in force.
 type fault struct {
-	toggle registry.Toggle
+	toggle toggled.Toggle
 	err    error
 }
 
@@ -78,7 +78,7 @@ func shardOf(name string) int {
 // Apply returns the Set with a change, and what has changed: the names of toggles that were written
 // or deleted, or whose shared rule was. A definition that isn't valid is left out, and the previous
 // one stays in force.
-func (s *Set) Apply(change registry.Toggles) (next *Set, changed []string) {
+func (s *Set) Apply(change toggled.Change) (next *Set, changed []string) {
 	e := edit{Set: &Set{
 		revision: change.Revision, flags: s.flags, count: s.count,
 		evaluators: s.evaluators, faults: s.faults, counts: s.counts,
@@ -88,14 +88,14 @@ func (s *Set) Apply(change registry.Toggles) (next *Set, changed []string) {
 		e.forget(s, change.List, names, refs)
 	}
 	for _, t := range change.List {
-		if ref, ok := strings.CutPrefix(t.Name, registry.EvaluatorPrefix); ok {
+		if ref, ok := strings.CutPrefix(t.Name, toggled.EvaluatorPrefix); ok {
 			if e.evaluator(ref, t.Definition) {
 				refs[ref] = true
 			}
 		}
 	}
 	for _, t := range change.List {
-		if !strings.HasPrefix(t.Name, registry.EvaluatorPrefix) && e.put(t) {
+		if !strings.HasPrefix(t.Name, toggled.EvaluatorPrefix) && e.put(t) {
 			names[t.Name] = true
 		}
 	}
@@ -113,7 +113,7 @@ type edit struct {
 }
 
 // forget drops what isn't among all there are.
-func (e *edit) forget(s *Set, list []registry.Toggle, names, refs map[string]bool) {
+func (e *edit) forget(s *Set, list []toggled.Toggle, names, refs map[string]bool) {
 	there := make(map[string]bool, len(list))
 	for _, t := range list {
 		there[t.Name] = true
@@ -132,7 +132,7 @@ func (e *edit) forget(s *Set, list []registry.Toggle, names, refs map[string]boo
 		}
 	}
 	for name := range s.evaluators {
-		if !there[registry.EvaluatorPrefix+name] && e.evaluator(name, nil) {
+		if !there[toggled.EvaluatorPrefix+name] && e.evaluator(name, nil) {
 			refs[name] = true
 		}
 	}
@@ -159,7 +159,7 @@ func (e *edit) evaluator(name string, rule []byte) bool {
 }
 
 // put takes a toggle's definition, or its deletion, and reports whether that is a change.
-func (e *edit) put(t registry.Toggle) bool {
+func (e *edit) put(t toggled.Toggle) bool {
 	old := e.Flag(t.Name)
 	if t.Definition == nil {
 		e.fault(t.Name, nil)
@@ -175,7 +175,7 @@ func (e *edit) put(t registry.Toggle) bool {
 }
 
 // parse puts a definition in force, or among the faults, and reports whether it is in force.
-func (e *edit) parse(t registry.Toggle) bool {
+func (e *edit) parse(t toggled.Toggle) bool {
 	f, err := ParseFlag(t.Name, t.Definition, e.evaluators)
 	if err != nil {
 		e.fault(t.Name, &fault{t, fmt.Errorf("revision %d: %w", t.Revision, err)})
@@ -190,7 +190,7 @@ func (e *edit) parse(t registry.Toggle) bool {
 // recompile parses the toggles anew whose shared rules have changed, and those that may be waiting
 // for one.
 func (e *edit) recompile(refs, names map[string]bool) {
-	var again []registry.Toggle
+	var again []toggled.Toggle
 	for name, f := range e.faults {
 		if !names[name] {
 			again = append(again, f.toggle)
@@ -198,7 +198,7 @@ func (e *edit) recompile(refs, names map[string]bool) {
 	}
 	for _, f := range e.Flags() {
 		if _, faulty := e.faults[f.name]; !faulty && !names[f.name] && slices.ContainsFunc(f.refs, func(r string) bool { return refs[r] }) {
-			again = append(again, registry.Toggle{Name: f.name, Definition: f.raw, Revision: f.revision})
+			again = append(again, toggled.Toggle{Name: f.name, Definition: f.raw, Revision: f.revision})
 		}
 	}
 	for _, t := range again {

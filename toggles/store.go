@@ -13,7 +13,7 @@ import (
 	"nanofront/internal/lastknown"
 	"nanofront/internal/logging"
 	"nanofront/metrics"
-	"nanofront/registry"
+	"nanofront/registry/toggled"
 )
 
 const (
@@ -30,7 +30,7 @@ const (
 // Source is where toggles come from; etcd's client is one.
 type Source interface {
 	// WatchToggles calls back with all toggles, and then with what changes, until ctx ends.
-	WatchToggles(ctx context.Context, changed func([]registry.Toggles)) error
+	WatchToggles(ctx context.Context, changed func([]toggled.Change)) error
 	// Healthy reports whether it answers at present.
 	Healthy() bool
 }
@@ -110,7 +110,7 @@ func Open(o Options) (*Store, error) {
 	})
 	s.current.Store(&Set{counts: s.counts})
 	s.kept = []*Set{s.current.Load()}
-	var known registry.Toggles
+	var known toggled.Change
 	var saved time.Time
 	if o.File != "" {
 		var err error
@@ -192,7 +192,7 @@ func (s *Store) OnChange(fn func(changed []string)) (stop func()) {
 
 // watch takes what changes, until ctx ends.
 func (s *Store) watch(ctx context.Context) {
-	err := s.opts.Source.WatchToggles(ctx, func(list []registry.Toggles) {
+	err := s.opts.Source.WatchToggles(ctx, func(list []toggled.Change) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if s.file.CompareAndSwap(true, false) {
@@ -215,7 +215,7 @@ func (s *Store) watch(ctx context.Context) {
 }
 
 // take puts one revision's changes in force. Under mu.
-func (s *Store) take(t registry.Toggles) {
+func (s *Store) take(t toggled.Change) {
 	before := s.current.Load()
 	if t.Whole && t.Revision < s.seen.Load() {
 		// An etcd that lost its data begins again: what was kept says nothing of its revisions. And
@@ -264,7 +264,7 @@ func (s *Store) report(before, set *Set, changed []string) {
 }
 
 // fallBack puts the file's toggles in force, unless etcd is faster.
-func (s *Store) fallBack(ctx context.Context, known registry.Toggles, saved time.Time) {
+func (s *Store) fallBack(ctx context.Context, known toggled.Change, saved time.Time) {
 	wait := time.NewTimer(s.opts.patience)
 	defer wait.Stop()
 	select {
@@ -313,12 +313,12 @@ func (s *Store) save(ctx context.Context) {
 // write writes the file, and returns why it couldn't, to be logged once.
 func (s *Store) write(before string) (fault string) {
 	set := s.Current()
-	t := registry.Toggles{Revision: set.revision, Whole: true}
+	t := toggled.Change{Revision: set.revision, Whole: true}
 	for name, rule := range set.evaluators {
-		t.List = append(t.List, registry.Toggle{Name: registry.EvaluatorPrefix + name, Definition: rule})
+		t.List = append(t.List, toggled.Toggle{Name: toggled.EvaluatorPrefix + name, Definition: rule})
 	}
 	for _, f := range set.Flags() {
-		t.List = append(t.List, registry.Toggle{Name: f.name, Definition: f.raw, Revision: f.revision})
+		t.List = append(t.List, toggled.Toggle{Name: f.name, Definition: f.raw, Revision: f.revision})
 	}
 	err := lastknown.WriteToggles(s.opts.File, s.opts.Prefix, t)
 	if err == nil {

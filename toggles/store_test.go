@@ -15,22 +15,22 @@ import (
 
 	"nanofront/internal/testutil"
 	"nanofront/metrics"
-	"nanofront/registry"
+	"nanofront/registry/toggled"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // source says what the test sends.
 type source struct {
-	says chan []registry.Toggles
+	says chan []toggled.Change
 	away atomic.Bool
 }
 
-func newSource() *source { return &source{says: make(chan []registry.Toggles)} }
+func newSource() *source { return &source{says: make(chan []toggled.Change)} }
 
 func (s *source) Healthy() bool { return !s.away.Load() }
 
-func (s *source) WatchToggles(ctx context.Context, fn func([]registry.Toggles)) error {
+func (s *source) WatchToggles(ctx context.Context, fn func([]toggled.Change)) error {
 	for {
 		select {
 		case <-ctx.Done():
@@ -62,17 +62,17 @@ func openStore(t *testing.T, o Options) *store {
 }
 
 // says sends changes, and waits until they are in force.
-func (s *store) says(t *testing.T, list ...registry.Toggles) {
+func (s *store) says(t *testing.T, list ...toggled.Change) {
 	t.Helper()
 	s.source.says <- list
 	last := list[len(list)-1].Revision
 	testutil.Eventually(t, "the change is in force", func() bool { return s.seen.Load() == last })
 }
 
-func change(rev int64, toggles ...string) registry.Toggles {
-	c := registry.Toggles{Revision: rev}
+func change(rev int64, toggles ...string) toggled.Change {
+	c := toggled.Change{Revision: rev}
 	for i := 0; i < len(toggles); i += 2 {
-		x := registry.Toggle{Name: toggles[i], Revision: rev}
+		x := toggled.Toggle{Name: toggles[i], Revision: rev}
 		if toggles[i+1] != "" {
 			x.Definition = []byte(toggles[i+1])
 		}
@@ -81,7 +81,7 @@ func change(rev int64, toggles ...string) registry.Toggles {
 	return c
 }
 
-func whole(rev int64, toggles ...string) registry.Toggles {
+func whole(rev int64, toggles ...string) toggled.Change {
 	c := change(rev, toggles...)
 	c.Whole = true
 	return c

@@ -6,7 +6,7 @@ import (
 	"reflect"
 	"testing"
 
-	"nanofront/registry"
+	"nanofront/registry/toggled"
 	"nanofront/toggles"
 )
 
@@ -21,7 +21,7 @@ func load(tb testing.TB, file string) *toggles.Set {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	set, _ := new(toggles.Set).Apply(registry.Toggles{Revision: 1, Whole: true, List: list})
+	set, _ := new(toggles.Set).Apply(toggled.Change{Revision: 1, Whole: true, List: list})
 	return set
 }
 

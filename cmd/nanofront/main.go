@@ -56,7 +56,7 @@ func run(ctx context.Context, args []string, std cli.IO) error {
 		Name:        "nanofront",
 		Description: "The operator's tool of nanofront, an HTTP front with a message bus behind it.",
 		Vars:        map[string]string{"admin": ""},
-	}, &g, args, std)
+	}, &g, toggle.Args(args), std)
 	if err != nil {
 		return err
 	}

@@ -54,7 +54,7 @@ type mistakes interface {
 const packages = `admin|admission|blocking|buildinfo|busflags|chaos|cli|compare|conns|discovery|drivers|` +
 	`dashboards|embedded|eventloop|exchange|fleet|forwarded|freeport|handlers|handover|http1|httpmsg|lastknown|` +
 	`load|logging|metrics|nanobus|otlp|peers|program|rawhttp|rawsock|recording|registry|replay|report|result|` +
-	`scenario|slots|soak|static|supervisor|system|systemd|tasks|terminal|terminator|testutil|tlsfiles|toggles|tuning|` +
+	`scenario|slots|soak|static|supervisor|system|systemd|tasks|terminal|terminator|testutil|tlsfiles|toggled|toggles|tuning|` +
 	`unixpath|uri|wholefile|wire`
 
 var packagePattern = regexp.MustCompile(`(^|[:;] |\()(?:(?:` + packages + `): )+`)

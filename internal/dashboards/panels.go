@@ -149,6 +149,16 @@ func release() Section {
 			{Title: "Events of the web role", Unit: PerSecond, Help: "Published, and received from other instances.", Queries: []Query{
 				sum(m.EventsPublished, "published"), sum(m.EventsReceived, "received"),
 			}},
+			{Title: "Toggles", Unit: Count, Help: "The revision of the last change that is in force, in the process that is furthest: a step is a change; and how many toggles there are.", Queries: []Query{
+				{Metric: m.TogglesRevision, Worst: true, Legend: "revision"}, {Metric: m.TogglesLoaded, Worst: true, Legend: "toggles"},
+			}},
+			{Title: "Toggles not as they should be", Unit: Count, Help: "Definitions that aren't valid, of which the one before is in force; and 1 while a process has those last known, as etcd doesn't answer it.", Queries: []Query{
+				{Metric: m.TogglesFaults, Worst: true, Legend: "not valid"}, {Metric: m.TogglesStale, Worst: true, Legend: "stale"},
+			}},
+			{Title: "Evaluations in vain", Unit: PerSecond, Help: "Toggles that gave a default for a reason that somebody should know, and requests that were not decided on their revision.", Queries: []Query{
+				by(m.TogglesErrors, "reason"), by(m.TogglesOffRevision, "reason"), sum(m.TogglesUnsaved, "last known not written"),
+			}},
+			{Title: "Variants", Unit: PerSecond, Help: "Who saw which: evaluations by the variant that they gave, of all toggles.", Queries: []Query{by(m.Exposures, "variant")}},
 		},
 	}
 }

@@ -27,6 +27,7 @@ type row struct {
 // Helpers of tests (testutil, handlertest, http1test, resulttest) are allowed to each other alone.
 var mayImport = []row{
 	{"registry", "internal/doctree internal/unixpath internal/uri go.yaml.in/yaml/v3", "its documents are checked by the rules for URIs and socket paths that those who use them keep"},
+	{"registry/toggled", "", "toggles as data"},
 	{"registry/static", "metrics registry github.com/rs/zerolog", ""},
 	{"httpmsg", "", ""},
 	{"metrics", "internal/chores internal/logging github.com/cactus/go-statsd-client/v5 github.com/HdrHistogram/hdrhistogram-go github.com/rs/zerolog", ""},
@@ -52,7 +53,7 @@ var mayImport = []row{
 	{"internal/fleet", "internal/admin metrics registry", "alone asks processes how they are, for all who show it"},
 	{"internal/freeport", "", ""},
 	{"internal/handover", "internal/unixpath", ""},
-	{"internal/lastknown", "internal/logging metrics registry github.com/rs/zerolog", ""},
+	{"internal/lastknown", "internal/logging metrics registry registry/toggled github.com/rs/zerolog", ""},
 	{"internal/logging", "internal/terminal github.com/rs/zerolog", ""},
 	{"internal/process", "golang.org/x/sys", ""},
 	{"internal/prometheus", "internal/buildinfo metrics github.com/prometheus/client_golang github.com/prometheus/client_model google.golang.org/protobuf", "the only one that knows Prometheus' client, and on no request's way"},
@@ -83,11 +84,11 @@ var mayImport = []row{
 	{"nanobus/writer", "metrics nanobus/sp nanobus/wire", "gathers bytes; knows no links"},
 	{"nanobus/wire", "", "bytes alone: no socket, no clock, no link"},
 
-	{"etcd", "internal/chores internal/tlsfiles metrics registry github.com/rs/zerolog go.etcd.io/etcd/api/v3 go.etcd.io/etcd/client/v3 go.uber.org/zap google.golang.org/grpc", ""},
+	{"etcd", "internal/chores internal/tlsfiles metrics registry registry/toggled github.com/rs/zerolog go.etcd.io/etcd/api/v3 go.etcd.io/etcd/client/v3 go.uber.org/zap google.golang.org/grpc", ""},
 	{"etcd/discovery", "etcd internal/cli metrics registry registry/static github.com/rs/zerolog", "etcd or the static table in its place, as flags say"},
 	{"etcd/embedded", "internal/logging github.com/rs/zerolog go.etcd.io/etcd/api/v3 go.etcd.io/etcd/server/v3 go.uber.org/zap google.golang.org/grpc google.golang.org/protobuf", ""},
 
-	{"toggles", "internal/lastknown internal/logging metrics registry github.com/diegoholiveira/jsonlogic/v3 github.com/rs/zerolog golang.org/x/mod", "decides; its source is an interface, which etcd's client implements"},
+	{"toggles", "internal/lastknown internal/logging metrics registry/toggled github.com/diegoholiveira/jsonlogic/v3 github.com/rs/zerolog golang.org/x/mod", "decides; its source is an interface, which etcd's client implements"},
 	{"toggles/openfeature", "toggles github.com/open-feature/go-sdk", "the SDK is for those who use it"},
 	{"toggles/requests", "handlers toggles", "apart from handlers, so that those without toggles don't link them"},
 
@@ -142,7 +143,7 @@ var mayImport = []row{
 	{"cmd/nanofront/overview", "etcd/discovery internal/cli internal/fleet internal/terminal metrics registry", "what status and top show"},
 	{"cmd/nanofront/status", "cmd/nanofront/overview etcd/discovery internal/cli internal/terminal github.com/rs/zerolog", ""},
 	{"cmd/nanofront/systems", "etcd internal/cli internal/contexts internal/terminal nanobus/busflags github.com/alecthomas/kong", ""},
-	{"cmd/nanofront/toggle", "etcd etcd/discovery internal/admin internal/cli internal/terminal registry toggles github.com/rs/zerolog go.yaml.in/yaml/v3", ""},
+	{"cmd/nanofront/toggle", "etcd etcd/discovery internal/admin internal/cli internal/terminal registry registry/toggled toggles github.com/rs/zerolog go.yaml.in/yaml/v3", ""},
 	{"cmd/nanofront/top", "cmd/nanofront/overview etcd/discovery internal/cli internal/terminal charm.land/bubbletea/v2 github.com/rs/zerolog", "alone draws a live screen"},
 	{"cmd/nanofront/up", "cmd/nanofront/routes etcd etcd/embedded internal/admin internal/buildinfo internal/cli internal/contexts internal/logging internal/supervisor internal/terminal internal/tuning metrics nanobus/busflags registry github.com/rs/zerolog", ""},
 	{"cmd/nanofront/weights", "etcd etcd/discovery internal/cli registry github.com/rs/zerolog", ""},

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"nanofront/registry"
+	"nanofront/registry/toggled"
 )
 
 // togglesState is what a file of toggles holds.
@@ -26,7 +26,7 @@ type savedToggle struct {
 
 // ReadToggles reads a file that WriteToggles has written for the same prefix. Without a file all is
 // zero.
-func ReadToggles(file, prefix string) (t registry.Toggles, saved time.Time, err error) {
+func ReadToggles(file, prefix string) (t toggled.Change, saved time.Time, err error) {
 	raw, err := readFile(file)
 	if errors.Is(err, errMissing) {
 		return t, saved, nil
@@ -44,15 +44,15 @@ func ReadToggles(file, prefix string) (t registry.Toggles, saved time.Time, err 
 	if s.Prefix != prefix {
 		return t, saved, fmt.Errorf("%w: %s belongs to the system at --etcd-prefix %s, not to %s: name another file, or remove it", ErrFile, file, s.Prefix, prefix)
 	}
-	t = registry.Toggles{Revision: s.Revision, Whole: true, List: make([]registry.Toggle, len(s.Toggles))}
+	t = toggled.Change{Revision: s.Revision, Whole: true, List: make([]toggled.Toggle, len(s.Toggles))}
 	for i, x := range s.Toggles {
-		t.List[i] = registry.Toggle{Name: x.Name, Definition: x.Definition, Revision: x.Revision}
+		t.List[i] = toggled.Toggle{Name: x.Name, Definition: x.Definition, Revision: x.Revision}
 	}
 	return t, s.Saved, nil
 }
 
 // WriteToggles replaces the file.
-func WriteToggles(file, prefix string, t registry.Toggles) error {
+func WriteToggles(file, prefix string, t toggled.Change) error {
 	s := togglesState{Version: formatVersion, Saved: time.Now().UTC(), Prefix: prefix, Revision: t.Revision, Toggles: make([]savedToggle, len(t.List))}
 	for i, x := range t.List {
 		s.Toggles[i] = savedToggle{x.Name, x.Revision, x.Definition}

@@ -10,7 +10,7 @@ import (
 	"nanofront/etcd"
 	"nanofront/etcd/discovery"
 	"nanofront/internal/cli"
-	"nanofront/registry"
+	"nanofront/registry/toggled"
 	"nanofront/toggles"
 )
 
@@ -27,7 +27,7 @@ type Command struct {
 // system is etcd, and all toggles there.
 type system struct {
 	*etcd.Client
-	now registry.Toggles
+	now toggled.Change
 	set *toggles.Set
 }
 
@@ -48,13 +48,13 @@ func open(ctx context.Context, flags *cli.Discovery) (*system, error) {
 func (s *system) close() { _ = s.Close() } // nothing is lost with it
 
 // find is a toggle's definition as it is written, in force or not.
-func (s *system) find(name string) (registry.Toggle, bool) {
+func (s *system) find(name string) (toggled.Toggle, bool) {
 	for _, t := range s.now.List {
 		if t.Name == name {
 			return t, true
 		}
 	}
-	return registry.Toggle{}, false
+	return toggled.Toggle{}, false
 }
 
 // unknown is the error for a toggle that isn't there.
@@ -91,12 +91,12 @@ func (b broken) Mistakes() []string { return b }
 
 // check is an error if a change would leave a definition that isn't valid.
 func (s *system) check(writes []etcd.ToggleWrite) error {
-	change := registry.Toggles{Revision: s.now.Revision + 1}
+	change := toggled.Change{Revision: s.now.Revision + 1}
 	for _, w := range writes {
-		if err := registry.CheckToggle(w.Name, w.Definition); err != nil {
+		if err := toggled.Check(w.Name, w.Definition); err != nil {
 			return err
 		}
-		change.List = append(change.List, registry.Toggle{Name: w.Name, Definition: w.Definition, Revision: change.Revision})
+		change.List = append(change.List, toggled.Toggle{Name: w.Name, Definition: w.Definition, Revision: change.Revision})
 	}
 	next, _ := s.set.Apply(change)
 	var b broken
@@ -118,9 +118,12 @@ func (s *system) check(writes []etcd.ToggleWrite) error {
 	return nil
 }
 
-// reason is an error without the revision that it would have had.
+// reason is an error without the revision that it would have had, and without its code.
 func reason(err error) string {
 	text := err.Error()
+	if code := toggles.CodeOf(err); code != "" {
+		return strings.TrimPrefix(text, code.Error()+": ")
+	}
 	if _, rest, ok := strings.Cut(text, toggles.ErrDefinition.Error()+": "); ok {
 		return rest
 	}

@@ -12,7 +12,7 @@ import (
 	"nanofront/etcd"
 	"nanofront/internal/cli"
 	"nanofront/internal/terminal"
-	"nanofront/registry"
+	"nanofront/registry/toggled"
 	"nanofront/toggles"
 )
 
@@ -50,8 +50,8 @@ func (c *importCommand) Run(ctx context.Context, std cli.IO) error {
 	if err := s.check(writes); err != nil {
 		return err
 	}
-	if n := len(s.now.List) + sum.added - sum.deleted; n > registry.MaxToggles {
-		return fmt.Errorf("there would be %d toggles and shared rules: want at most %d", n, registry.MaxToggles)
+	if n := len(s.now.List) + sum.added - sum.deleted; n > toggled.MaxToggles {
+		return fmt.Errorf("there would be %d toggles and shared rules: want at most %d", n, toggled.MaxToggles)
 	}
 	if c.DryRun {
 		_, _ = fmt.Fprintf(std.Out, "%s is valid: it would write %v\n", c.File, sum)
@@ -85,8 +85,8 @@ func (s summary) String() string {
 }
 
 // differences are what has to be written so that all is as in the file.
-func (s *system) differences(list []registry.Toggle, prune bool) (writes []etcd.ToggleWrite, sum summary) {
-	there := make(map[string]registry.Toggle, len(s.now.List))
+func (s *system) differences(list []toggled.Toggle, prune bool) (writes []etcd.ToggleWrite, sum summary) {
+	there := make(map[string]toggled.Toggle, len(s.now.List))
 	for _, t := range s.now.List {
 		there[t.Name] = t
 	}

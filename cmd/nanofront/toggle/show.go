@@ -11,7 +11,7 @@ import (
 
 	"nanofront/internal/cli"
 	"nanofront/internal/terminal"
-	"nanofront/registry"
+	"nanofront/registry/toggled"
 	"nanofront/toggles"
 )
 
@@ -75,7 +75,7 @@ func (s *system) export(std cli.IO) error {
 		Evaluators map[string]json.RawMessage `json:"$evaluators,omitempty"`
 	}{make(map[string]json.RawMessage), make(map[string]json.RawMessage)}
 	for _, t := range s.now.List {
-		if name, ok := strings.CutPrefix(t.Name, registry.EvaluatorPrefix); ok {
+		if name, ok := strings.CutPrefix(t.Name, toggled.EvaluatorPrefix); ok {
 			file.Evaluators[name] = t.Definition
 		} else if json.Valid(t.Definition) {
 			file.Flags[t.Name] = t.Definition
@@ -121,13 +121,31 @@ func (c *getCommand) Run(ctx context.Context, std cli.IO) error {
 
 type testCommand struct {
 	cli.Discovery
-	Toggle  string   `arg:"" optional:"" placeholder:"TOGGLE" help:"Its name. Default: all toggles."`
-	Context []string `short:"c" sep:"none" placeholder:"KEY=VALUE" help:"What the request is, to be given for each part: targetingKey=session-1, cookie.plan=pro, header.user-agent=curl, client=10.0.0.1; or all of it as JSON."`
+	Toggle string   `arg:"" optional:"" placeholder:"TOGGLE" help:"Its name. Default: all toggles."`
+	With   []string `short:"c" sep:"none" placeholder:"KEY=VALUE" help:"What the request is, to be given for each part: targetingKey=session-1, cookie.plan=pro, header.user-agent=curl, client=10.0.0.1; or all of it as JSON. --context KEY=VALUE is the same."`
+}
+
+// Args are a command line's arguments with --context KEY=VALUE of toggle test, as OpenFeature calls
+// it, under its other name: by its own it is the system for which a command is.
+func Args(args []string) []string {
+	if i := slices.Index(args, "toggle"); i < 0 || !slices.Contains(args[i:], "test") {
+		return args
+	}
+	args = slices.Clone(args)
+	attributes := func(s string) bool { return strings.Contains(s, "=") || strings.HasPrefix(s, "{") }
+	for i, a := range args {
+		if value, ok := strings.CutPrefix(a, "--context="); ok && attributes(value) {
+			args[i] = "--with=" + value
+		} else if a == "--context" && i+1 < len(args) && attributes(args[i+1]) {
+			args[i] = "--with"
+		}
+	}
+	return args
 }
 
 // Run implements command.
 func (c *testCommand) Run(ctx context.Context, std cli.IO) error {
-	context, err := parseContext(c.Context)
+	context, err := parseContext(c.With)
 	if err != nil {
 		return err
 	}
