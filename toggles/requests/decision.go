@@ -6,4 +6,6 @@ import "nanofront/handlers"
 func revision(*handlers.Request) int64 { return 0 }
 
 // decided are the version of this service that is meant, and the request's variants of experiments.
-func decided(*handlers.Request) (version string, variants map[string]any) { return "", nil }
+func decided(*handlers.Request) (version string, variants map[string]any) {
+	return "", map[string]any{}
+}
