@@ -70,7 +70,9 @@ func (b both) Register(ctx context.Context, in registry.Instance) (registry.Regi
 	return b.Discovery.Register(ctx, in)
 }
 
-func (b both) Watch(ctx context.Context, fn func(registry.Snapshot)) error { return b.Discovery.Watch(ctx, fn) }
+func (b both) Watch(ctx context.Context, fn func(registry.Snapshot)) error {
+	return b.Discovery.Watch(ctx, fn)
+}
 
 // open opens toggles that are loaded.
 func open(tb testing.TB, o handlers.Options) *requests.Toggles {
