@@ -106,10 +106,14 @@ func (c *Client) Commit(ctx context.Context, ch Change) (rev int64, err error) {
 		if err != nil {
 			return 0, err
 		}
-		t.put(c.keys.routes(), value, ch.RoutesExpect, &ConflictError{Expected: ch.RoutesExpect})
+		t.put(c.keys.routes(), value, ch.RoutesExpect, func(current int64) error {
+			return &ConflictError{Expected: ch.RoutesExpect, Current: current}
+		})
 	}
 	for _, w := range ch.Toggles {
-		t.put(c.keys.toggle(w.Name), w.Definition, w.Expect, &ToggleConflictError{Name: w.Name, Expected: w.Expect})
+		t.put(c.keys.toggle(w.Name), w.Definition, w.Expect, func(current int64) error {
+			return &ToggleConflictError{Name: w.Name, Expected: w.Expect, Current: current}
+		})
 	}
 	if len(t.then) == 0 {
 		return 0, nil
@@ -141,11 +145,11 @@ func (c *Client) Commit(ctx context.Context, ch Change) (rev int64, err error) {
 type transaction struct {
 	when            []clientv3.Cmp
 	then, otherwise []clientv3.Op
-	expected        []error // what it means if a key of otherwise isn't as expected
+	expected        []func(current int64) error // what it means if a key of otherwise isn't as expected
 	revisions       []int64
 }
 
-func (t *transaction) put(key string, value []byte, expect int64, conflict error) {
+func (t *transaction) put(key string, value []byte, expect int64, conflict func(current int64) error) {
 	if value == nil {
 		t.then = append(t.then, clientv3.OpDelete(key))
 	} else {
@@ -169,14 +173,7 @@ func (t *transaction) conflict(resp *clientv3.TxnResponse) error {
 		if current == t.revisions[i] {
 			continue
 		}
-		switch e := t.expected[i].(type) {
-		case *ConflictError:
-			e.Current = current
-			return e
-		case *ToggleConflictError:
-			e.Current = current
-			return e
-		}
+		return t.expected[i](current)
 	}
 	return ErrConflict
 }

@@ -112,7 +112,7 @@ func murmur3(a, b string) uint32 {
 	if n&3 != 0 {
 		h ^= bits.RotateLeft32(k*c1, 15) * c2
 	}
-	h ^= uint32(n) //nolint:gosec // of names and keys, which are short
+	h ^= uint32(n)
 	h ^= h >> 16
 	h *= 0x85ebca6b
 	h ^= h >> 13

@@ -294,7 +294,7 @@ func (s *Store) save(ctx context.Context) {
 		case <-ctx.Done():
 			select {
 			case <-s.dirty:
-				fault = s.write(fault)
+				s.write(fault)
 			default:
 			}
 			return
