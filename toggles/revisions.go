@@ -11,7 +11,8 @@ import (
 // the present one counts, and revisions up to that one aren't waited for again. So it does for a
 // revision that is no longer kept. Both are counted.
 func (s *Store) At(ctx context.Context, revision int64) *Set {
-	if revision > s.seen.Load() && revision > s.gaveUp.Load() {
+	// Where there are no toggles nobody writes of revisions either.
+	if revision > s.seen.Load() && revision > s.gaveUp.Load() && s.current.Load().count > 0 {
 		s.await(ctx, revision)
 	}
 	return s.now(revision)
@@ -23,7 +24,7 @@ func (s *Store) Now(revision int64) *Set { return s.now(revision) }
 func (s *Store) now(revision int64) *Set {
 	seen := s.seen.Load() // first: the Set that is read after it has all of that
 	current := s.current.Load()
-	if revision == 0 {
+	if revision == 0 || current.count == 0 && revision > seen {
 		return current
 	}
 	if revision > seen {

@@ -140,6 +140,9 @@ func TestStore_BrokenKeepsPredecessor(t *testing.T) {
 // yet to come is waited for.
 func TestStore_At(t *testing.T) {
 	s := openStore(t, Options{})
+	if s.At(t.Context(), 7); s.gaveUp.Load() != 0 || s.set.Counter(metrics.TogglesOffRevision, "late").Value() != 0 {
+		t.Error("a revision is waited for where there are no toggles")
+	}
 	s.says(t, whole(10, "a", is("10")))
 	s.says(t, change(12, "a", is("12")), change(13, "a", is("13")), change(20))
 	for rev, want := range map[int64]any{0: 13.0, 10: 10.0, 11: 10.0, 12: 12.0, 13: 13.0, 15: 13.0, 20: 13.0} {
