@@ -4,7 +4,7 @@ const KEEP = 600, STALE = 3000;
 const $ = s => document.querySelector(s), all = s => [...document.querySelectorAll(s)];
 const STAGES = ["read", "queue", "bus_out", "handler_queue", "handler", "bus_back", "write"];
 const SIGN = {normal: "●", intended: "◆", unknown: "?", amber: "▲", red: "■"};
-const state = {boot: "", seq: 0, rows: [], heat: [], services: {}, view: null, got: 0, day: null, cursor: null, hover: null, moment: null,
+const state = {boot: "", seq: 0, rows: [], heat: [], services: {}, view: null, got: 0, ticks: 0, skew: Infinity, day: null, cursor: null, hover: null, moment: null,
 	wrong: false, open: new Set(), leader: false, trouble: ""};
 
 // Building.
@@ -122,14 +122,18 @@ let filling = false;
 async function fill() {
 	if (filling || document.hidden) return;
 	filling = true;
-	try { take(await (await ask("since?after=" + state.seq + "&boot=" + encodeURIComponent(state.boot))).json()); state.trouble = ""; }
+	try {
+		const r = await ask("since?after=" + state.seq + "&boot=" + encodeURIComponent(state.boot));
+		take(await r.json(), Date.parse(r.headers.get("date")));
+		state.trouble = "";
+	}
 	catch (e) { state.trouble = String(e.message || e); beat(); }
 	filling = false;
 }
 if (channel) channel.onmessage = e => {
 	if (state.leader || document.hidden) return;
 	const first = e.data.points.rows.length ? e.data.points.rows[0][0] : 0;
-	if (e.data.view.boot !== state.boot || first > state.seq + 1) { state.got = Date.now(); fill(); return; }
+	if (e.data.view.boot !== state.boot || first > state.seq + 1) { fill(); return; }
 	take(e.data);
 };
 async function run() {
@@ -150,11 +154,12 @@ async function run() {
 	}
 }
 // Followers whose leader is silent look for themselves.
-setInterval(() => { if (!document.hidden && !state.leader && Date.now() - state.got > 3500) fill(); }, 2000);
+setInterval(() => { if (!document.hidden && !state.leader && age() > 3500) fill(); }, 2000);
 document.addEventListener("visibilitychange", () => { if (!document.hidden) { beat(); fill(); } });
 
-// take takes in a view and the seconds before it.
-function take(m) {
+// take takes in a view and the seconds before it. asked is when the server's clock said that it sent it, if it was
+// asked just now: all else may have waited while this page, or the machine, slept.
+function take(m, asked) {
 	const v = m.view;
 	if (!v) return;
 	if (v.boot !== state.boot) Object.assign(state, {boot: v.boot, seq: 0, rows: [], heat: [], services: {}, day: null});
@@ -173,8 +178,12 @@ function take(m) {
 	trim(state.rows); trim(state.heat);
 	const names = new Set(v.services.map(s => s.name));
 	for (const name in state.services) { trim(state.services[name]); if (!names.has(name)) delete state.services[name]; }
-	state.seq = v.seq; state.view = v; state.got = Date.now();
-	state.skew = state.got - v.at_ms;
+	state.seq = v.seq; state.view = v;
+	const now = Date.now(), off = now - v.at_ms; // by two clocks, either of which may be set
+	if (off < state.skew || asked - v.at_ms < STALE && off - state.skew > STALE / 2) state.skew = off;
+	state.got = now - (off - state.skew); // when this was so
+	state.ticks = performance.now() - (off - state.skew);
+	if (!asked && stale()) fill();
 	document.body.classList.remove("waiting");
 	render();
 }
@@ -191,7 +200,9 @@ function show() {
 	if (!v) return;
 	header(v); tiles(v); services(v); events(v); stages(v); map(v); processes(v); plots();
 }
-function stale() { return !state.view || Date.now() - state.got > STALE; }
+// age is how old what is shown is, in ms. One of the clocks stands still while a machine sleeps, the other may be set.
+function age() { return Math.max(Date.now() - state.got, performance.now() - state.ticks); }
+function stale() { return !state.view || age() > STALE; }
 function header(v) {
 	document.title = SIGN[v.level] + " " + v.system + " – nanofront";
 	text($("#system"), v.system);
@@ -199,7 +210,7 @@ function header(v) {
 	document.body.classList.toggle("stale", old);
 	$("#strip").dataset.level = old ? "unknown" : v.level;
 	text($("#sign"), old ? "?" : SIGN[v.level]);
-	text($("#sentence"), old ? "No news for " + span((Date.now() - state.got) / 1000) + ": what is below is old" + (state.trouble ? " (" + state.trouble + ")" : "") : v.sentence);
+	text($("#sentence"), old ? "No news for " + span(age() / 1000) + ": what is below is old" + (state.trouble ? " (" + state.trouble + ")" : "") : v.sentence);
 	text($("#heard"), "heard " + v.heard + " of " + v.known + " processes");
 	$("#heard").className = v.heard < v.known ? "bad" : "";
 	text($("#etcd"), !v.etcd.used ? "static table, no etcd" : v.etcd.away ? "▲ etcd: no" : v.etcd.without ? "▲ etcd: not for " + v.etcd.without : "etcd: yes");
@@ -566,9 +577,9 @@ function beat() {
 	const now = Date.now();
 	text($("#clock"), utc(now) + " UTC, " + local(now) + " here");
 	if (!state.view) { if (state.trouble) text($("#sentence"), "nothing is known yet: " + state.trouble); return; }
-	const age = (now - state.got) / 1000;
-	text($("#age"), "data " + (age < 10 ? age.toFixed(1) : Math.round(age)) + " s old");
-	$("#age").className = age > STALE / 1000 ? "bad" : "";
+	const s = age() / 1000;
+	text($("#age"), "data " + (s < 10 ? s.toFixed(1) : Math.round(s)) + " s old");
+	$("#age").className = s > STALE / 1000 ? "bad" : "";
 	const link = $("#link");
 	link.hidden = !state.trouble; text(link, state.trouble); link.className = "bad";
 	if (stale() !== document.body.classList.contains("stale") || stale()) header(state.view);

@@ -21,7 +21,11 @@ import (
 	"nanofront/registry"
 )
 
-// answers is a small system's: a front, web on two instances, and echo on one.
+// wrap keeps seconds so small that a history has them exactly.
+const wrap = 10_000_000
+
+// answers is a small system's: a front, web on two instances, and echo on one. What is in flight at
+// the front is the second of the look.
 func answers(begin time.Time) func(ctx context.Context, addr, path string, into []byte) ([]byte, error) {
 	return func(_ context.Context, addr, path string, into []byte) ([]byte, error) {
 		up := time.Since(begin).Seconds()
@@ -32,8 +36,8 @@ func answers(begin time.Time) func(ctx context.Context, addr, path string, into 
 				`{"service":"web","instance":"web-2","state":"live","weight":100,"share":100,"requests_per_s":100,"p99_ms":9},{"service":"echo","instance":"echo-1","state":"live","weight":100,"share":100}]`...), nil
 		case strings.HasPrefix(path, "/metrics.json") && addr == "t":
 			return fmt.Appendf(into, `{"program":"terminator","start_id":"x","uptime_s":%f,"counters":{"http.requests":{"value":%d},"upstream.web.requests":{"value":%d},"upstream.echo.requests":{"value":0}},`+
-				`"gauges":{"http.limit":512,"http.in_flight":3,"upstream.web.instances":2,"upstream.echo.instances":1},`+
-				`"timers":{"stage.total":{"buckets":[[1.2,%d],[9,%d]]},"stage.handler":{"buckets":[[1,%d]]},"upstream.web.latency":{"buckets":[[1.2,%d]]}}}`, up, n, n, n, n/50, n, n), nil
+				`"gauges":{"http.limit":512,"http.in_flight":%d,"upstream.web.instances":2,"upstream.echo.instances":1},`+
+				`"timers":{"stage.total":{"buckets":[[1.2,%d],[9,%d]]},"stage.handler":{"buckets":[[1,%d]]},"upstream.web.latency":{"buckets":[[1.2,%d]]}}}`, up, n, n, time.Now().Unix()%wrap, n, n/50, n, n), nil
 		case strings.HasPrefix(path, "/metrics.json"):
 			return fmt.Appendf(into, `{"program":"handler","start_id":"x","uptime_s":%f,"counters":{"requests":{"value":%d}},"timers":{"service_time":{"buckets":[[1,%d]]}}}`, up, n/2, n/2), nil
 		}

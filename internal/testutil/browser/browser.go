@@ -16,8 +16,9 @@ import (
 
 // Browser is a headless one.
 type Browser struct {
-	t  testing.TB
-	to *os.File
+	t   testing.TB
+	pid int
+	to  *os.File
 
 	mu      sync.Mutex
 	last    int
@@ -40,11 +41,12 @@ func Start(t testing.TB) *Browser {
 	cmd := exec.Command(path, "--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--remote-debugging-pipe", //nolint:gosec,noctx // a browser of the path, ended below
 		"--user-data-dir="+filepath.Join(t.TempDir(), "profile"), "about:blank")
 	cmd.ExtraFiles = []*os.File{theirs, theirEnd}
+	cmd.SysProcAttr = ownGroup()
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	_, _ = theirs.Close(), theirEnd.Close()
-	b := &Browser{t: t, to: to, waiting: map[int]chan json.RawMessage{}}
+	b := &Browser{t: t, pid: cmd.Process.Pid, to: to, waiting: map[int]chan json.RawMessage{}}
 	done := make(chan struct{})
 	go func() { // ends with the browser
 		defer close(done)

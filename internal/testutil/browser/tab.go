@@ -58,17 +58,6 @@ func (p *Tab) Grey(on bool) {
 	p.b.call(p.id, "Emulation.setEmulatedVisionDeficiency", map[string]any{"type": kind})
 }
 
-// Freeze stops the page's scripts and timers as a browser does with those long out of sight, or
-// lets them go on.
-func (p *Tab) Freeze(on bool) {
-	p.b.t.Helper()
-	state := "active"
-	if on {
-		state = "frozen"
-	}
-	p.b.call(p.id, "Page.setWebLifecycleState", map[string]any{"state": state})
-}
-
 // BeforeAll runs a script in each page that the tab opens from now on, before the page's own.
 func (p *Tab) BeforeAll(script string) {
 	p.b.t.Helper()
