@@ -9,6 +9,7 @@ import (
 	"nanofront/cmd/nanofront/dash"
 	"nanofront/cmd/nanofront/newproject"
 	"nanofront/cmd/nanofront/register"
+	"nanofront/cmd/nanofront/replay"
 	"nanofront/cmd/nanofront/routes"
 	"nanofront/cmd/nanofront/status"
 	"nanofront/cmd/nanofront/systems"
@@ -30,6 +31,7 @@ type grammar struct {
 	Weight   weights.Weight     `cmd:"" help:"Give an instance another share of its service's requests."`
 	Dash     dash.Command       `cmd:"" help:"Serve a live page: what is wrong, where, and what changed."`
 	Targets  targets.Command    `cmd:"" help:"List the processes for Prometheus, as a file or over HTTP."`
+	Replay   replay.Command     `cmd:"" help:"Send a recording's requests again, and say which answers are other ones now."`
 	Routes   routes.Command     `cmd:"" help:"Show or change the routes."`
 	Toggle   toggle.Command     `cmd:"" help:"Show or change toggles."`
 	New      newproject.Command `cmd:"" help:"Write a handler of your own, ready to run."`

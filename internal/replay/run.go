@@ -131,7 +131,10 @@ func (f *feed) send(ctx context.Context, read *sync.WaitGroup, progress func(Pro
 		<-ready
 	}
 	cut.Store(errors.Join(errs...) != nil)
-	base = time.Now().Add(lead)
+	base = time.Now()
+	if o.Speed > 0 {
+		base = base.Add(lead)
+	}
 	close(start)
 	finished := make(chan struct{})
 	var beside sync.WaitGroup

@@ -38,7 +38,7 @@ func (f *file) say(w io.Writer, to *target, c *Command) {
 		if !h.KeyKept {
 			why = "as its key was thrown away, "
 		}
-		_, _ = fmt.Fprintf(w, "%sbodies are compared by their size only\n", why) // as above
+		_, _ = fmt.Fprintf(w, "%sbodies are compared by their size only, and replaced values not at all\n", why) // as above
 	}
 }
 
