@@ -39,7 +39,9 @@ type bed struct {
 	admin string         // of the terminator
 	proxy *proxy         // in front of the last handler
 	more  *process.Group // handlers that are there for one fault
-	times int            // that a fault has happened which happens again and again
+	// jumping is the folder of programs whose clocks can be set, once they are built.
+	jumping string
+	times   int // that a fault has happened which happens again and again
 }
 
 // handler is the name of the i-th handler.

@@ -25,6 +25,5 @@
 // machine that has other work to do is slow without a fault.
 //
 // A fault that the machine doesn't allow (a network namespace needs root) is left out, and said so.
-// Jumps of the clock aren't there: a static Go program asks the kernel for the time without libc,
-// where libfaketime would change it.
+// Jumps of the clock take programs that are built for it, from the source, see clock.go.
 package chaos

@@ -17,12 +17,16 @@ type Fault struct {
 	Heal func(ctx context.Context, b *bed) error
 	// Clear undoes Prepare, after the load.
 	Clear func(ctx context.Context, b *bed) error
+	// Look tells what else is wrong after it; nil if nothing else can be.
+	Look func(ctx context.Context, b *bed) ([]string, error)
 	// Expect is what it may cost.
 	Expect Expectation
 	// Churn: reads have a connection each.
 	Churn bool
 	// Front: the terminator doesn't outlive it, and with it go its counters.
 	Front bool
+	// Long: it takes minutes to prepare, and has no place in a short run.
+	Long bool
 }
 
 // Expectation bounds what a fault costs.

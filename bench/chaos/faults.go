@@ -14,7 +14,7 @@ import (
 
 // Faults are all that there are.
 func Faults() []Fault {
-	return slices.Concat(handlerFaults, frontFaults, etcdFaults, linkFaults)
+	return slices.Concat(handlerFaults, frontFaults, etcdFaults, linkFaults, clockFaults)
 }
 
 // every does something until ctx ends, with a pause after each time, and counts.
@@ -245,4 +245,12 @@ var linkFaults = []Fault{
 
 func weatherIs(w weather) func(context.Context, *bed) error {
 	return func(_ context.Context, b *bed) error { b.proxy.set(w); return nil }
+}
+
+var clockFaults = []Fault{
+	{
+		Name: "clock jumps", About: "the wall clocks of the front and of the handlers jump by an hour, forth and back, each for itself",
+		Prepare: wrongClocks, Inject: jumpClocks, Heal: restoreClocks, Clear: rightClocks, Look: odd,
+		Expect: Expectation{Refused: noise, Within: soon}, Long: true,
+	},
 }

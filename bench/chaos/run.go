@@ -67,6 +67,10 @@ func Run(ctx context.Context, o Options) (*Outcome, error) {
 			out.Rows = append(out.Rows, Row{Fault: f, Skipped: fmt.Sprintf("%v were over", o.Within)})
 			continue
 		}
+		if f.Long && o.Within > 0 {
+			out.Rows = append(out.Rows, Row{Fault: f, Skipped: "it takes too long for a short run"})
+			continue
+		}
 		row, err := o.one(ctx, b, f, i*tries)
 		for try := 1; err == nil && !late() && row.Noisy && len(row.Costs) > 0 && try < tries; try++ {
 			row, err = o.one(ctx, b, f, i*tries+try)
@@ -130,6 +134,13 @@ func (o *Options) one(ctx context.Context, b *bed, f *Fault, i int) (_ *Row, err
 	}
 	row.Done, row.Twice = sum.Done, len(sum.Twice)
 	row.Wrong = check(both.reads, both.writes, counts, sum)
+	if f.Look != nil {
+		wrong, err := f.Look(ctx, b)
+		if err != nil {
+			return nil, err
+		}
+		row.Wrong = append(row.Wrong, wrong...)
+	}
 	row.Costs = row.unexpected(o.Rate / DefaultRate)
 	return row, nil
 }

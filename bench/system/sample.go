@@ -278,6 +278,33 @@ func Gauges(ctx context.Context, addr string) (map[string]float64, error) {
 	return r.Gauges, nil
 }
 
+// Span is from the least to the most of durations.
+type Span struct{ Least, Most time.Duration }
+
+// Durations are the spans of all timers of the process behind an admin port.
+func Durations(ctx context.Context, addr string) (map[string]Span, error) {
+	body, err := ask(ctx, "http://"+addr+"/metrics.json?buckets")
+	if err != nil {
+		return nil, err
+	}
+	var r metrics.Report
+	if err := json.Unmarshal(body, &r); err != nil {
+		return nil, fmt.Errorf("%s/metrics.json: %w", addr, err)
+	}
+	spans := make(map[string]Span)
+	for name, t := range r.Timers {
+		for i, b := range t.Buckets {
+			d := time.Duration(b[0] * float64(time.Millisecond))
+			s := spans[name]
+			if i == 0 {
+				s = Span{d, d}
+			}
+			spans[name] = Span{min(s.Least, d), max(s.Most, d)}
+		}
+	}
+	return spans, nil
+}
+
 // RoleOf asks an admin port what role its process has: that of its program, or of its instance's
 // name, as in web-1. It is "unknown" if it doesn't answer.
 func RoleOf(ctx context.Context, addr string) string {
