@@ -36,9 +36,15 @@ func heapBytes() float64 {
 func recentPause(now time.Time) float64 {
 	var gc debug.GCStats
 	debug.ReadGCStats(&gc)
+	return longestPause(now, &gc)
+}
+
+// longestPause goes by the wall clock, as the runtime does. What ended after now did so before that
+// clock was set back.
+func longestPause(now time.Time, gc *debug.GCStats) float64 {
 	var longest time.Duration
 	for i, end := range gc.PauseEnd { // most recent first
-		if now.Sub(end) > windowMarks*markEvery {
+		if age := now.Sub(end); age < 0 || age > windowMarks*markEvery {
 			break
 		}
 		longest = max(longest, gc.Pause[i])

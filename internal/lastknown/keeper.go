@@ -177,7 +177,7 @@ func (k *Keeper) fallBack(ctx context.Context, changed func(registry.Snapshot)) 
 		return
 	}
 	k.opts.Logger.Warn().Str(logging.File, k.opts.File).Time("saved", k.known.Saved).
-		Stringer("age", time.Since(k.known.Saved).Round(time.Second)).Int("instances", len(k.known.Instances)).
+		Stringer("age", max(0, time.Since(k.known.Saved)).Round(time.Second)).Int("instances", len(k.known.Instances)).
 		Msg("etcd doesn't answer: beginning with the instances and routes that were last known")
 	changed(registry.Snapshot{Instances: k.known.Instances, Routes: k.known.routes, Revision: k.known.Revision})
 }

@@ -46,7 +46,7 @@ func (l *Looker) terminatorOf(s *fleet.Subject, services map[string]bool) Termin
 		// What is announced says which one is meant, also of one that doesn't answer.
 		t.Instance = p.Name
 		if t.Uptime == 0 && !p.Started.IsZero() {
-			t.Uptime = time.Since(p.Started).Seconds()
+			t.Uptime = since(p.Started)
 		}
 	}
 	return t
@@ -56,7 +56,7 @@ func (l *Looker) terminatorOf(s *fleet.Subject, services map[string]bool) Termin
 func instanceOf(s *fleet.Subject) Instance {
 	in := Instance{Instance: s.Instance, Uptime: -1, asked: s.Err}
 	if !in.Started.IsZero() { // as in a static table
-		in.Uptime = time.Since(in.Started).Seconds()
+		in.Uptime = since(in.Started)
 	}
 	if s.Admin == "" || s.Err != nil {
 		return in // shown as dashes
@@ -99,3 +99,7 @@ func (s *Terminator) State() (string, terminal.Style) {
 	}
 	return "ready", terminal.Green
 }
+
+// since is how many seconds ago something was by the clock of its machine, which may be ahead of
+// ours: 0 then.
+func since(t time.Time) float64 { return max(0, time.Since(t).Seconds()) }

@@ -105,14 +105,19 @@ func (c *Collector) Ticked() <-chan struct{} {
 }
 
 // Run looks once a second until ctx ends.
+//
+// Its seconds are those since the start, from the wall clock's time of then: a clock that is set
+// while it runs would leave holes in all figures over time, or write over them, and make ages wrong.
 func (c *Collector) Run(ctx context.Context) {
+	start := time.Now()
+	steady := func() time.Time { return start.Add(time.Since(start)) } // by the monotonic clock
 	for ctx.Err() == nil {
-		now := time.Now()
+		now := steady()
 		c.tick(ctx, now)
 		next := now.Truncate(interval).Add(interval)
 		select {
 		case <-ctx.Done():
-		case <-time.After(time.Until(next)):
+		case <-time.After(next.Sub(steady())):
 		}
 	}
 }
