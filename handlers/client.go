@@ -147,6 +147,9 @@ func (cl *Client) begin(c *Call) {
 	c.prepareBus()
 	if x := c.exchange(); x != nil {
 		c.turn = x.state.Load()
+		if cl.rt.bus.Tapped() {
+			c.passID(x.req.Header.Get("x-request-id"))
+		}
 		if cl.rt.opts.Tracer != nil {
 			c.beginSpan(&x.span)
 		}
@@ -197,6 +200,11 @@ func (cl *Client) Do(ctx context.Context, c *Call) error {
 		if s, ok := ctx.Value(spanKey{}).(*span); ok {
 			c.client = cl
 			c.beginSpan(s)
+		}
+	}
+	if cl.rt.bus.Tapped() {
+		if id, ok := ctx.Value(requestIDKey{}).([]byte); ok {
+			c.passID(id)
 		}
 	}
 	c.stays = true

@@ -55,11 +55,15 @@ func (x *Exchange) Context() context.Context {
 	if x.abandoned() {
 		return abandonedContext
 	}
+	ctx := x.bus.Context()
 	if x.span.traced() {
 		s := x.span // the context may outlive the exchange
-		return context.WithValue(x.bus.Context(), spanKey{}, &s)
+		ctx = context.WithValue(ctx, spanKey{}, &s)
 	}
-	return x.bus.Context()
+	if x.rt.bus.Tapped() {
+		ctx = withID(ctx, &x.req)
+	}
+	return ctx
 }
 
 // Remaining is what is left of the time that the caller allows.

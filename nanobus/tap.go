@@ -254,6 +254,9 @@ func (s *tapSet) listenIn(l *Link) {
 	l.Control(wire.KindTap, 0, 0, o.Start()...)
 }
 
+// Tapped reports whether somebody listens in here.
+func (b *Bus) Tapped() bool { return b.node.Tapped.Load() }
+
 // StopTap asks all instances to send no more copies. Each says how many it has
 // dropped by then: TapOff.
 func (b *Bus) StopTap() {

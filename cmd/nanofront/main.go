@@ -8,6 +8,7 @@ import (
 	"nanofront/cmd/nanofront/bus"
 	"nanofront/cmd/nanofront/dash"
 	"nanofront/cmd/nanofront/newproject"
+	"nanofront/cmd/nanofront/record"
 	"nanofront/cmd/nanofront/register"
 	"nanofront/cmd/nanofront/replay"
 	"nanofront/cmd/nanofront/routes"
@@ -37,6 +38,7 @@ type grammar struct {
 	New      newproject.Command `cmd:"" help:"Write a handler of your own, ready to run."`
 	Register register.Command   `cmd:"" help:"Run a handler in any language, and keep it registered in etcd."`
 	Bus      bus.Command        `cmd:"" help:"Listen in on the bus, or send a request over it."`
+	Record   record.Command     `cmd:"" help:"Record a share of the traffic, and show recordings."`
 	Contexts systems.Command    `cmd:"" name:"context" help:"Give systems names, and choose the one that commands are for."`
 
 	PrintVersion cli.VersionCommand `cmd:"" name:"version" help:"Print the version of this build."`

@@ -183,6 +183,8 @@ func mappers() []kong.Option {
 		kong.NamedMapper("optaddr", mapper(optional(decodeAddr))),
 		kong.NamedMapper("server", mapper(optional(decodeServer))),
 		kong.NamedMapper("endpoints", mapper(decodeEndpoints)),
+		kong.NamedMapper("age", mapper(decodeAge)),
+		kong.NamedMapper("size", mapper(decodeSize)),
 		kong.NamedMapper("path", mapper(decodeString)),
 		kong.KindMapper(reflect.String, mapper(decodeString)),
 	}

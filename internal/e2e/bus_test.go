@@ -36,6 +36,8 @@ type tapped struct {
 	Header    map[string][]string `json:"header"`
 	Body      string              `json:"body"`
 	Cut       bool                `json:"cut"`
+	RequestID string              `json:"request_id"`
+	Parent    string              `json:"parent"`
 }
 
 // startTap starts nanofront bus tap --json and waits until it listens.

@@ -29,9 +29,8 @@ type Header struct {
 
 	// Share is how many of all requests were to be recorded, above 0, up to 1.
 	Share float64 `json:"share"`
-	// Services, Instance and Routes are what it was narrowed to; empty: all.
+	// Services and Routes are what it was narrowed to; empty: all.
 	Services []string `json:"services,omitempty"`
-	Instance string   `json:"instance,omitempty"`
 	Routes   []string `json:"routes,omitempty"`
 
 	// KeyID names the key of the pseudonyms, and says nothing about it.

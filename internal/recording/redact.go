@@ -3,6 +3,7 @@ package recording
 import (
 	"crypto/hmac"
 	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
 	"hash"
 	"slices"
@@ -95,6 +96,13 @@ func (r *Redactor) Hash(body []byte) (h Hash) {
 		copy(h[:], r.mac.Sum(nil))
 	}
 	return h
+}
+
+// Chosen reports whether a request is among that share of all, from 0 to 1. It goes by the request's
+// id and the key, so that all hops of a request are, or none, and nobody outside can choose an id
+// that is.
+func (r *Redactor) Chosen(id string, share float64) bool {
+	return share >= 1 || float64(binary.BigEndian.Uint64(r.sum("share of "+id))>>11) < share*(1<<53)
 }
 
 // Body is what is kept of a body, of which have was copied. whole is its length as the head says

@@ -3,6 +3,7 @@ package recording
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -200,6 +201,23 @@ func TestNewRedactor_KeepsNoCredentials(t *testing.T) {
 		if _, err := NewRedactor(o); err == nil {
 			t.Errorf("%+v is taken", o)
 		}
+	}
+}
+
+func TestChosen_IsTheShare(t *testing.T) {
+	r := redactor(t, RedactOptions{})
+	n := 0
+	for i := range 100_000 {
+		id := strconv.Itoa(i)
+		if r.Chosen(id, 0.1) {
+			n++
+			if !r.Chosen(id, 0.2) || !r.Chosen(id, 1) {
+				t.Fatalf("%s is in a share and not in a larger one", id)
+			}
+		}
+	}
+	if n < 9_500 || n > 10_500 {
+		t.Errorf("%d of 100,000 are in a share of 0.1", n)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"io"
 	"time"
 
+	"nanofront/cmd/nanofront/listening"
 	"nanofront/httpmsg"
 	"nanofront/internal/terminal"
 	"nanofront/nanobus"
@@ -24,8 +25,8 @@ const settleTime = 250 * time.Millisecond
 
 // CallOptions say what to send and to whom.
 type CallOptions struct {
-	Target    Target // with a service
-	Discovery Discovery
+	Target    listening.Target // with a service
+	Discovery listening.Discovery
 	Security  nanobus.Security
 	Request   *httpmsg.Request // of NewRequest
 	// Timeout is the budget of each request, and how long an instance may take
@@ -44,7 +45,7 @@ type CallOptions struct {
 // instances' windows while it runs. The error says why a request got no answer
 // or one of 400 and more.
 func Call(ctx context.Context, o CallOptions) error {
-	list, err := o.Target.find(ctx, o.Discovery, false)
+	list, err := o.Target.Find(ctx, o.Discovery, false)
 	if err != nil {
 		return err
 	}
@@ -54,7 +55,7 @@ func Call(ctx context.Context, o CallOptions) error {
 	if o.Trace {
 		tree = newSpanTree()
 		subscriptions[trace.TopicSpans] = tree.told
-		all, err := Target{}.find(ctx, o.Discovery, true)
+		all, err := listening.Target{}.Find(ctx, o.Discovery, true)
 		if err != nil {
 			return err
 		}
@@ -118,7 +119,7 @@ func unreachable(bus *nanobus.Bus, list []nanobus.Instance, timeout time.Duratio
 		}
 	}
 	err := fmt.Errorf("%s/%s is known, but can't be reached at %s within %v%s: is it still running, and can this machine reach that address?",
-		in.Service, in.ID, in.Address, timeout, probe(in.Address))
+		in.Service, in.ID, in.Address, timeout, listening.Probe(in.Address))
 	if n := len(list) - 1; n > 0 {
 		err = fmt.Errorf("%w (%d more can't be reached either)", err, n)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"nanofront/cmd/nanofront/listening"
 	"nanofront/etcd/discovery"
 	"nanofront/internal/cli"
 	"nanofront/internal/terminal"
@@ -38,7 +39,7 @@ type tapCommand struct {
 
 // Run implements command.
 func (c *tapCommand) Run(ctx context.Context, std cli.IO) error {
-	target, err := ParseTarget(c.Target)
+	target, err := listening.ParseTarget(c.Target)
 	if err != nil {
 		return &cli.UsageError{Err: err}
 	}
@@ -100,7 +101,7 @@ func (c *callCommand) Run(ctx context.Context, std cli.IO) error {
 	}
 	defer func() { _ = src.Close() }() // nothing is lost with it
 	return Call(ctx, CallOptions{
-		Target: Target{Service: c.Service, Instance: c.Instance}, Discovery: src, Security: security, Request: req,
+		Target: listening.Target{Service: c.Service, Instance: c.Instance}, Discovery: src, Security: security, Request: req,
 		Timeout: c.Timeout, Count: c.Count, JSON: c.JSON, Trace: c.Trace, Color: !c.JSON && terminal.Colours(std.Out), Out: std.Out,
 	})
 }

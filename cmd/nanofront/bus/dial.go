@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"nanofront/cmd/nanofront/listening"
 	"nanofront/internal/buildinfo"
 	"nanofront/nanobus"
 	"nanofront/registry"
@@ -11,8 +12,8 @@ import (
 
 // Dial makes a bus that is linked with the instances of a target, as a caller, and waits until one of
 // them takes requests. o says what else it is; its name is service.
-func Dial(ctx context.Context, t Target, d Discovery, service string, o nanobus.Options, timeout time.Duration) (*nanobus.Bus, []nanobus.Instance, error) {
-	list, err := t.find(ctx, d, false)
+func Dial(ctx context.Context, t listening.Target, d listening.Discovery, service string, o nanobus.Options, timeout time.Duration) (*nanobus.Bus, []nanobus.Instance, error) {
+	list, err := t.Find(ctx, d, false)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"nanofront/cmd/nanofront/listening"
 	"nanofront/httpmsg"
 	"nanofront/internal/terminal"
 	listen "nanofront/nanobus/tap"
@@ -110,35 +111,16 @@ func TestDecoder_Matches(t *testing.T) {
 func TestPairs_ForgetTheOldest(t *testing.T) {
 	p := newPairs()
 	for i := range uint64(maxPairs + 10) {
-		p.put(pairKey{id: i}, pair{method: fmt.Sprint(i)})
+		p.put(pairKey{id: i}, pair{method: fmt.Sprint(i), requestID: fmt.Sprint(i)})
 	}
-	if len(p.open) != maxPairs {
-		t.Errorf("%d pairs", len(p.open))
+	if len(p.open) != maxPairs || len(p.hops) != maxPairs {
+		t.Errorf("%d pairs, %d hops", len(p.open), len(p.hops))
 	}
 	if _, ok := p.take(pairKey{id: 9}); ok {
 		t.Error("the oldest is still there")
 	}
 	if r, ok := p.take(pairKey{id: 10}); !ok || r.method != "10" {
 		t.Error("another was forgotten")
-	}
-}
-
-func TestQueue_Bounded(t *testing.T) {
-	q := newQueue()
-	big := make([]byte, 1<<20)
-	for range 20 {
-		q.copied(listen.Copy{Body: big})
-	}
-	if n := len(q.take()); n != 16 || q.losses() != 4 {
-		t.Errorf("%d of 20 MiB kept, %d lost", n, q.losses())
-	}
-	peer := []byte("peer")
-	q.copied(listen.Copy{Peer: peer, Body: []byte("body")})
-	copy(peer, "xxxx")
-	q.said(listen.State{Dropped: 3})
-	items := q.take()
-	if len(items) != 2 || string(items[0].copy.Peer) != "peer" || string(items[0].copy.Body) != "body" || items[1].state.Dropped != 3 {
-		t.Errorf("got %+v", items)
 	}
 }
 
@@ -187,14 +169,85 @@ func TestPrinter_JSON(t *testing.T) {
 	}
 }
 
-func TestSummary_CountsDropsOfEachLink(t *testing.T) {
-	s := newSummary()
-	for _, dropped := range []uint64{0, 5, 9, 0, 2} { // the fourth is of a new link
-		s.state(&listen.State{Service: "s", Instance: "s-1", Dropped: dropped})
+// TestTap_LinksHops: copies from two instances come in the wrong order, and the second hop says
+// which request it is for.
+func TestTap_LinksHops(t *testing.T) {
+	hop := func(c *listen.Copy, service, peer string) *listen.Copy {
+		c.Service, c.Instance, c.Peer = service, service+"-1", []byte(peer)
+		return c
 	}
-	s.state(&listen.State{Service: "s", Instance: "s-2", Dropped: 4})
+	asked := func(id uint64, at time.Duration) *listen.Copy {
+		r := httpmsg.Request{Method: []byte("GET"), Path: []byte("/a"), Header: httpmsg.Fields{
+			{Name: []byte("x-request-id"), Value: []byte("r-1")},
+			{Name: []byte("traceparent"), Value: []byte("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")},
+		}}
+		return copied(wire.KindRequest, id, at, 4, r.AppendTo(nil), -1)
+	}
+	var out, summed strings.Builder
+	tap := &tap{o: TapOptions{Err: &summed}, printer: newPrinter(&out, true, false), summary: newSummary(), decoder: decoder{pairs: newPairs()}}
+	for _, c := range []*listen.Copy{
+		hop(asked(9, time.Millisecond), "profile", "web-1"),
+		hop(asked(7, 0), "web", "front"),
+		hop(response(7, -1), "web", "front"),
+		hop(asked(8, 2*time.Millisecond), "profile", "web-1"), // when web has answered
+	} {
+		if err := tap.copied(c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := tap.show(time.Now().Add(-time.Minute)); err != nil || out.Len() > 0 {
+		t.Errorf("shown before its time: %v, %s", err, out.String())
+	}
+	if err := tap.show(time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for line := range strings.Lines(out.String()) {
+		var r record
+		if err := json.Unmarshal([]byte(line), &r); err != nil {
+			t.Fatal(err)
+		}
+		if r.RequestID != "r-1" || r.TraceID != "0af7651916cd43dd8448eb211c80319c" {
+			t.Errorf("got %s", line)
+		}
+		got = append(got, r.Service+" "+r.Kind+" for "+strings.TrimLeft(r.Parent, "0"))
+	}
+	if want := "[web request for  profile request for 7 web response for  profile request for ]"; fmt.Sprint(got) != want {
+		t.Errorf("got %v, want %s", got, want)
+	}
+	if len(tap.decoder.pairs.hops) != 1 {
+		t.Errorf("hops that are remembered: %v", tap.decoder.pairs.hops)
+	}
+}
+
+func TestOrder_Bounded(t *testing.T) {
+	var o order
+	now := time.Now()
+	for i := range 20 {
+		o.put(&listen.Copy{At: now.Add(-time.Duration(i)), Body: make([]byte, 1<<20)}, now)
+		if o.full() {
+			o.take()
+		}
+	}
+	if len(o.waiting) != 16 || o.bytes != 16<<20 {
+		t.Errorf("%d wait, %d bytes", len(o.waiting), o.bytes)
+	}
+	last := time.Time{}
+	for range 16 {
+		c := o.due(time.Time{})
+		if c.At.Before(last) {
+			t.Error("out of order")
+		}
+		last = c.At
+	}
+	if o.due(time.Time{}) != nil {
+		t.Error("there is more")
+	}
+}
+
+func TestSummary_SaysWhatWasLost(t *testing.T) {
 	var out strings.Builder
-	s.print(&out, 1)
+	newSummary().print(&out, listening.Losses{There: 15, Here: 1})
 	if !strings.Contains(out.String(), "15 dropped by the instances, 1 here: a smaller --sample") {
 		t.Errorf("got %q", out.String())
 	}

@@ -101,6 +101,12 @@ func (p *printer) detail(r *record) string {
 			parts = append(parts, p.color.Paint(terminal.Faint, t.name)+" "+terminal.Duration(time.Duration(*t.us)*time.Microsecond))
 		}
 	}
+	if r.RequestID != "" {
+		parts = append(parts, p.color.Paint(terminal.Faint, "request")+" "+terminal.Printable(r.RequestID))
+	}
+	if r.Parent != "" {
+		parts = append(parts, p.color.Paint(terminal.Faint, "for")+" "+r.Parent)
+	}
 	return strings.Join(parts, "  ")
 }
 

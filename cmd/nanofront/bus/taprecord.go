@@ -1,13 +1,13 @@
 package bus
 
 import (
-	"fmt"
 	"strings"
 	"time"
 
 	"nanofront/httpmsg"
 	listen "nanofront/nanobus/tap"
 	"nanofront/nanobus/wire"
+	"nanofront/trace"
 )
 
 // record is one frame, decoded: a line of the output. Times are in µs.
@@ -22,6 +22,12 @@ type record struct {
 	Flags     uint8     `json:"flags,omitempty"`
 	Length    int       `json:"length"` // of the whole frame in bytes
 	Cut       bool      `json:"cut,omitempty"`
+
+	// Of requests, and of the response to one that was seen. Parent is the correlation id of the
+	// request for which this one was sent.
+	RequestID string `json:"request_id,omitempty"`
+	TraceID   string `json:"trace_id,omitempty"`
+	Parent    string `json:"parent,omitempty"`
 
 	Budget *int64 `json:"budget_us,omitempty"` // request
 
@@ -68,7 +74,7 @@ func (d *decoder) decode(c *listen.Copy) *record {
 		r.Direction = "out"
 	}
 	if c.ID != 0 {
-		r.ID = fmt.Sprintf("%016x", c.ID)
+		r.ID = correlation(c.ID)
 	}
 	key := pairKey{c.Service, c.Instance, r.Peer, c.ID}
 	seen := false
@@ -76,13 +82,15 @@ func (d *decoder) decode(c *listen.Copy) *record {
 	case wire.KindRequest:
 		d.request(r, c)
 		if seen = strings.HasPrefix(r.Path, d.match); seen {
-			d.pairs.put(key, pair{c.At, r.Method, r.Path})
+			r.Parent = d.pairs.parent(r.Peer, r.RequestID)
+			d.pairs.put(key, pair{c.At, r.Method, r.Path, r.RequestID, r.TraceID, r.Parent})
 		}
 	case wire.KindResponse:
 		d.response(r, c)
 		var p pair
 		if p, seen = d.pairs.take(key); seen {
 			r.Method, r.Path = p.method, p.path
+			r.RequestID, r.TraceID, r.Parent = p.requestID, p.traceID, p.parent
 			r.Latency = micros(c.At.Sub(p.at))
 		}
 	default:
@@ -115,6 +123,10 @@ func (d *decoder) request(r *record, c *listen.Copy) {
 		return
 	}
 	r.Method, r.Host, r.Path, r.Query = string(d.req.Method), string(d.req.Host), string(d.req.Path), string(d.req.Query)
+	r.RequestID = string(d.req.Header.Get("x-request-id"))
+	if p, ok := trace.ParseParent(d.req.Header.Get("traceparent")); ok {
+		r.TraceID = p.Trace.String()
+	}
 	d.payload(r, d.req.Header, d.req.Body)
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"nanofront/cmd/nanofront/bus"
+	"nanofront/cmd/nanofront/listening"
 	"nanofront/etcd/discovery"
 	"nanofront/internal/cli"
 	engine "nanofront/internal/replay"
@@ -94,7 +95,7 @@ func (c *Command) service(ctx context.Context, o *engine.Options) (*target, erro
 		return nil, err
 	}
 	defer func() { _ = src.Close() }() // nothing is lost with it
-	b, list, err := bus.Dial(ctx, bus.Target{Service: c.Service, Instance: c.Instance}, src, "replay",
+	b, list, err := bus.Dial(ctx, listening.Target{Service: c.Service, Instance: c.Instance}, src, "replay",
 		nanobus.Options{Security: security, Slots: c.Connections + 16}, c.Timeout)
 	if err != nil {
 		return nil, err

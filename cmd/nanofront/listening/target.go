@@ -1,4 +1,4 @@
-package bus
+package listening
 
 import (
 	"context"
@@ -35,11 +35,24 @@ func ParseTarget(text string) (Target, error) {
 	return Target{service, instance}, nil
 }
 
-// of are the instances that are meant, as the bus wants them.
-func (t Target) of(all []registry.Instance, eventsOnly bool) []nanobus.Instance {
-	var list []nanobus.Instance
-	for _, in := range all {
+// Targets are the instances of each of them; none means all.
+type Targets []Target
+
+// means reports whether an instance is meant.
+func (ts Targets) means(in *registry.Instance) bool {
+	for _, t := range ts {
 		if (t.Service == "" || t.Service == in.Service) && (t.Instance == "" || t.Instance == in.ID) {
+			return true
+		}
+	}
+	return len(ts) == 0
+}
+
+// of are the instances that are meant, as the bus wants them.
+func (ts Targets) of(all []registry.Instance, eventsOnly bool) []nanobus.Instance {
+	var list []nanobus.Instance
+	for i := range all {
+		if in := &all[i]; ts.means(in) {
 			list = append(list, nanobus.Instance{
 				Service: in.Service, ID: in.ID, Address: in.Address, Version: in.Version, EventsOnly: eventsOnly,
 			})
@@ -48,14 +61,32 @@ func (t Target) of(all []registry.Instance, eventsOnly bool) []nanobus.Instance 
 	return list
 }
 
-// find returns the instances that are meant, or an error that says which there
-// are instead.
-func (t Target) find(ctx context.Context, d Discovery, eventsOnly bool) ([]nanobus.Instance, error) {
+// find is Find of all of them.
+func (ts Targets) find(ctx context.Context, d Discovery, eventsOnly bool) ([]nanobus.Instance, error) {
 	all, err := d.Instances(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if list := t.of(all, eventsOnly); len(list) > 0 {
+	if len(ts) == 0 {
+		ts = Targets{{}}
+	}
+	for _, t := range ts {
+		if _, err := t.among(all, eventsOnly); err != nil {
+			return nil, err
+		}
+	}
+	return ts.of(all, eventsOnly), nil
+}
+
+// Find returns the instances that are meant, as the bus wants them, or an error that says which
+// there are instead.
+func (t Target) Find(ctx context.Context, d Discovery, eventsOnly bool) ([]nanobus.Instance, error) {
+	return Targets{t}.find(ctx, d, eventsOnly)
+}
+
+// among is find of one target.
+func (t Target) among(all []registry.Instance, eventsOnly bool) ([]nanobus.Instance, error) {
+	if list := (Targets{t}).of(all, eventsOnly); len(list) > 0 {
 		return list, nil
 	}
 	if len(all) == 0 {

@@ -1,4 +1,4 @@
-package bus
+package listening
 
 import (
 	"context"
@@ -49,7 +49,7 @@ func TestTarget_Find(t *testing.T) {
 		{Target{"chat", ""}, 0, "there are echo, web"},
 		{Target{"echo", "echo-3"}, 0, "there are echo-1, echo-2"},
 	} {
-		list, err := c.target.find(t.Context(), d, true)
+		list, err := c.target.Find(t.Context(), d, true)
 		if len(list) != c.want || (err == nil) != (c.says == "") || err != nil && !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%+v: got %v, %v", c.target, list, err)
 		}
@@ -59,7 +59,13 @@ func TestTarget_Find(t *testing.T) {
 			}
 		}
 	}
-	if _, err := (Target{}).find(t.Context(), known{}, true); err == nil || !strings.Contains(err.Error(), "nanofront up") {
+	if list, err := (Targets{{"web", ""}, {"echo", "echo-2"}}).find(t.Context(), d, true); len(list) != 2 || err != nil {
+		t.Errorf("two targets: %v, %v", list, err)
+	}
+	if _, err := (Targets{{"web", ""}, {"chat", ""}}).find(t.Context(), d, true); err == nil {
+		t.Error("one of two targets isn't there")
+	}
+	if _, err := (Target{}).Find(t.Context(), known{}, true); err == nil || !strings.Contains(err.Error(), "nanofront up") {
 		t.Errorf("nobody there: %v", err)
 	}
 }

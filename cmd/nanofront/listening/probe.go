@@ -1,4 +1,4 @@
-package bus
+package listening
 
 import (
 	"errors"
@@ -10,9 +10,9 @@ import (
 // probeTime bounds one look at an address.
 const probeTime = 300 * time.Millisecond
 
-// probe says why an address can't be reached, as the system has it, to be put
+// Probe says why an address can't be reached, as the system has it, to be put
 // behind a message; empty if a connection can be made.
-func probe(address string) string {
+func Probe(address string) string {
 	network, addr, ok := strings.Cut(address, "://")
 	switch {
 	case !ok:
