@@ -114,8 +114,12 @@ func Open(o Options) (*Store, error) {
 	var saved time.Time
 	if o.File != "" {
 		var err error
-		if known, saved, err = lastknown.ReadToggles(o.File, o.Prefix); err != nil {
+		known, saved, err = lastknown.ReadToggles(o.File, o.Prefix)
+		if errors.Is(err, lastknown.ErrFile) {
 			return nil, err
+		}
+		if err != nil {
+			o.Logger.Warn().Err(err).Str(logging.File, o.File).Msg("the last known toggles are unusable; they will be replaced once etcd answers")
 		}
 	}
 	ctx, cancel := context.WithCancel(context.Background())

@@ -234,8 +234,10 @@ func TestStore_WithoutEtcd(t *testing.T) {
 	if err := os.WriteFile(file, []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(Options{Source: newSource(), File: file, Prefix: "/p/"}); err == nil {
-		t.Error("a file that is damaged is taken")
+	damaged := openStore(t, Options{File: file, Prefix: "/p/", patience: time.Millisecond})
+	damaged.says(t, whole(1, "a", is("true")))
+	if !strings.Contains(damaged.log.String(), "the last known toggles are unusable") {
+		t.Errorf("a damaged file isn't reported:\n%s", damaged.log)
 	}
 }
 

@@ -31,7 +31,7 @@ type Flags struct {
 	Window         int    `default:"${window}" range:"1..65536" placeholder:"N" help:"Requests accepted at once, from all callers together."`
 	Weight         int    `default:"100" range:"0..1000" placeholder:"N" help:"This instance's share of its role's requests: twice the weight, twice the requests. 0: none."`
 	Workers        int    `default:"256" range:"1..65536" placeholder:"N" help:"Goroutines that work on requests at the same time."`
-	LastKnown      string `type:"path" placeholder:"FILE" help:"File to save the last known toggles in, and to load them from if etcd doesn't answer at startup. Default: none."`
+	LastKnown      string `type:"path" placeholder:"FILE" help:"File to save the last known toggles in, for a role that has any, and to load them from if etcd doesn't answer at startup. Default: none."`
 	BusTap         bool   `default:"true" help:"Let nanofront bus tap copy this process's requests, which reveals their content; --bus-tap=false forbids it."`
 	cli.Common
 	cli.Discovery

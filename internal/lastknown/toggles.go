@@ -25,24 +25,24 @@ type savedToggle struct {
 }
 
 // ReadToggles reads a file that WriteToggles has written for the same prefix. Without a file all is
-// zero.
+// zero. The error wraps ErrFile if the file is another system's; any other says that it is unusable.
 func ReadToggles(file, prefix string) (t toggled.Change, saved time.Time, err error) {
 	raw, err := readFile(file)
 	if errors.Is(err, errMissing) {
 		return t, saved, nil
 	}
 	if err != nil {
-		return t, saved, fmt.Errorf("%w: %s: %w", ErrFile, file, err)
+		return t, saved, err
 	}
 	var s togglesState
 	if err := json.Unmarshal(raw, &s); err != nil {
-		return t, saved, fmt.Errorf("%w: %s wasn't written by a handler: %w", ErrFile, file, err)
+		return t, saved, fmt.Errorf("wasn't written by a handler: %w", err)
 	}
 	if s.Version != formatVersion {
-		return t, saved, fmt.Errorf("%w: %s has version %d: want %d", ErrFile, file, s.Version, formatVersion)
+		return t, saved, fmt.Errorf("has version %d: want %d", s.Version, formatVersion)
 	}
 	if s.Prefix != prefix {
-		return t, saved, fmt.Errorf("%w: %s belongs to the system at --etcd-prefix %s, not to %s: name another file, or remove it", ErrFile, file, s.Prefix, prefix)
+		return t, saved, fmt.Errorf("%w: --last-known %s belongs to the system at --etcd-prefix %s, not to %s: name another file, or remove it", ErrFile, file, s.Prefix, prefix)
 	}
 	t = toggled.Change{Revision: s.Revision, Whole: true, List: make([]toggled.Toggle, len(s.Toggles))}
 	for i, x := range s.Toggles {
