@@ -255,7 +255,7 @@ func TestDiagnosis_Says(t *testing.T) {
 		{"one isn't heard", func(v *view.View) {
 			p := processOf(v, "web/web-1")
 			p.State, p.AgeS, p.Error, v.Heard = view.Silent, 5, "no answer in time", 5
-		}, "web: web-1 isn't heard since 5 s (no answer in time); echo and profile normal", view.Missing, map[string]view.Level{"web": view.Missing}, "web/web-1"},
+		}, "web: web-1 hasn't been heard for 5 s (no answer in time); echo and profile normal", view.Missing, map[string]view.Level{"web": view.Missing}, "web/web-1"},
 		{"half aren't heard", func(v *view.View) {
 			for _, k := range []string{"web/web-1", "web/web-2", "echo/echo-1"} {
 				processOf(v, k).State = view.Silent

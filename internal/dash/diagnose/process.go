@@ -35,7 +35,7 @@ func (j *judge) process(p *view.Process) {
 	case p.State == view.Silent:
 		level, text = view.Missing, name+" isn't heard"
 		if p.AgeS.Known() {
-			text += " since " + span(time.Duration(float64(p.AgeS)*float64(time.Second)))
+			text = name + " hasn't been heard for " + span(time.Duration(float64(p.AgeS)*float64(time.Second)))
 		}
 		cause = p.Error
 	case p.State == view.Draining:

@@ -2,6 +2,7 @@ package diagnose
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,7 +13,12 @@ import (
 func sentence(v *view.View) string {
 	var parts []string
 	mentioned := map[string]bool{}
+	blind, silent := slices.ContainsFunc(v.Problems, func(p view.Problem) bool { return p.Key == "blind" }), 0
 	for _, p := range v.Problems {
+		if blind && p.Level == view.Missing && p.Key != "blind" {
+			silent++ // it is among those of whom that is said
+			continue
+		}
 		if len(parts) == 2 || len(parts) == 1 && (v.Problems[0].Level.Worse(p.Level) && !view.Missing.Worse(p.Level) && p.Level != view.Amber || p.Level == view.Intended) {
 			break
 		}
@@ -26,12 +32,14 @@ func sentence(v *view.View) string {
 		}
 	}
 	if len(parts) > 0 {
-		more := len(v.Problems) - len(parts)
+		more := len(v.Problems) - len(parts) - silent
 		text := strings.Join(parts, "; ")
 		if more > 0 {
 			text += "; " + plural(more, "thing", "things") + " more below"
 		}
 		switch n := len(normal); {
+		case blind && v.Level == view.Missing && v.Total.Rate.Known():
+			text += "; what is heard is normal: " + traffic(&v.Total)
 		case n == 1:
 			text += "; " + normal[0] + " normal"
 		case n == 2:
@@ -41,14 +49,21 @@ func sentence(v *view.View) string {
 		}
 		return text
 	}
-	t := v.Total
+	if v.Total.Rate.Or(0) < 0.05 {
+		return "all normal, no requests at present" + readyOf(v)
+	}
+	return "all normal: " + traffic(&v.Total)
+}
+
+// traffic is what users get.
+func traffic(t *view.Total) string {
 	switch {
 	case t.Rate.Or(0) < 0.05:
-		return "all normal, no requests at present" + readyOf(v)
+		return "no requests at present"
 	case t.Failed.Or(0) > 0:
-		return fmt.Sprintf("all normal: %s requests/s, p99 %s, %s errors", grouped(float64(t.Rate)), millis(t.P99), percent(t.Errors.Or(0)))
+		return fmt.Sprintf("%s requests/s, p99 %s, %s errors", grouped(float64(t.Rate)), millis(t.P99), percent(t.Errors.Or(0)))
 	}
-	return fmt.Sprintf("all normal: %s requests/s, p99 %s, no errors", grouped(float64(t.Rate)), millis(t.P99))
+	return fmt.Sprintf("%s requests/s, p99 %s, no errors", grouped(float64(t.Rate)), millis(t.P99))
 }
 
 func readyOf(v *view.View) string {
@@ -64,7 +79,7 @@ func clause(v *view.View, p view.Problem) string {
 	if p.Service != "" {
 		text = p.Service + ": " + text
 	}
-	if d := time.Duration(v.AtMS-p.SinceMS) * time.Millisecond; d >= time.Second && p.Level != view.Intended && !strings.Contains(p.Text, " ago") && !strings.Contains(p.Text, " since ") {
+	if d := time.Duration(v.AtMS-p.SinceMS) * time.Millisecond; d >= time.Second && p.Level != view.Intended && !strings.Contains(p.Text, " ago") && !strings.Contains(p.Text, " heard for ") {
 		text += " for " + span(d)
 	}
 	if p.Hit >= 0.05 {
