@@ -24,6 +24,8 @@ type Options struct {
 	// Admins are addresses of its admin ports, the terminator's first; they may be left out.
 	Target string
 	Admins []string
+	// TerminatorFlags and HandlerFlags are further ones for what is started of nanofront.
+	TerminatorFlags, HandlerFlags []string
 	// Driver of closed loops.
 	Driver string
 	// Subjects restricts what is measured.

@@ -168,7 +168,10 @@ func (t *turn) start(ctx context.Context) error {
 		}
 		return nil
 	}
-	o := system.NanofrontOptions{Bin: t.Bin, Dir: t.dir, Echo: t.s.System.Echo, EchoWorkers: t.s.System.Workers, Web: t.s.System.Web, Profile: t.s.System.Profile}
+	o := system.NanofrontOptions{
+		Bin: t.Bin, Dir: t.dir, Echo: t.s.System.Echo, EchoWorkers: t.s.System.Workers, Web: t.s.System.Web, Profile: t.s.System.Profile,
+		TerminatorFlags: t.TerminatorFlags, HandlerFlags: t.HandlerFlags,
+	}
 	if o.Profile > 0 {
 		if err := t.needStore(ctx); err != nil {
 			return err

@@ -36,6 +36,8 @@ type NanofrontOptions struct {
 	Echo, Web, Profile int
 	// EchoWorkers is how many requests each echo works on at once. 0 means its default.
 	EchoWorkers int
+	// TerminatorFlags and HandlerFlags are further ones for the programs.
+	TerminatorFlags, HandlerFlags []string
 }
 
 // System is a subject that runs.
@@ -99,11 +101,11 @@ func startNanofront(ctx context.Context, o NanofrontOptions) (_ *Nanofront, err 
 	}
 	common := []string{"--static", table, "--statsd=", "--log-level", "warn", "--log-format", "json"}
 	for _, h := range handlers {
-		if err := n.startHandler(&o, h, common); err != nil {
+		if err := n.startHandler(&o, h, slices.Concat(common, o.HandlerFlags)); err != nil {
 			return nil, err
 		}
 	}
-	if err := n.startTerminator(&o, addrs[0], addrs[1], common); err != nil {
+	if err := n.startTerminator(&o, addrs[0], addrs[1], slices.Concat(common, o.TerminatorFlags)); err != nil {
 		return nil, err
 	}
 	return n, n.WaitFor(ctx, "nanofront", func(ctx context.Context) error { return n.ready(ctx, &o) })

@@ -21,6 +21,8 @@ type runCommand struct {
 	Bin         string        `type:"path" placeholder:"DIR" help:"Folder of the built programs. Default: bench's own."`
 	Target      string        `placeholder:"URL" help:"URL of a running system to measure, instead of starting one."`
 	TargetAdmin []string      `sep:"," placeholder:"ADDRS" help:"Admin addresses of --target, for its stage timings."`
+	Terminator  string        `name:"terminator-flags" placeholder:"FLAGS" help:"Further flags for the terminator that is started, with spaces between them."`
+	Handlers    string        `name:"handler-flags" placeholder:"FLAGS" help:"Further flags for the handlers that are started."`
 	Subjects    []string      `sep:"," placeholder:"LIST" help:"Measure only these: nanofront, plain, nginx, haproxy, caddy, nats."`
 	Driver      string        `oneof:",bench,wrk,h2load,weighttp" placeholder:"NAME" help:"Generator for closed loops: bench, wrk, h2load or weighttp. Default: wrk if installed."`
 	Rounds      int           `default:"0" range:"0..100" placeholder:"N" help:"Rounds, 1 to 100; 0 for what the scenarios say."`
@@ -39,6 +41,7 @@ func (*runCommand) Examples() [][2]string {
 		{"bench run hello --duration 1s --rounds 1", "One scenario, briefly."},
 		{"bench run hello --driver h2load --subjects nanofront,plain,nginx", "Some subjects only, under another generator."},
 		{"bench run profile --target http://10.0.0.5:8080 --target-admin 10.0.0.5:8081", "A system that runs already."},
+		{"bench run profile --terminator-flags=--max-in-flight=256", "A terminator with a flag more; several stand in quotes."},
 		{"bench run gate", "The limits that CI holds."},
 	}
 }
@@ -61,6 +64,7 @@ func (c *runCommand) Run(ctx context.Context, std cli.IO) error {
 	}
 	o := scenario.Options{
 		Dir: dir, Target: c.Target, Admins: c.TargetAdmin, Driver: c.Driver, Subjects: c.Subjects, Rounds: c.Rounds,
+		TerminatorFlags: strings.Fields(c.Terminator), HandlerFlags: strings.Fields(c.Handlers),
 		Duration: c.Duration, Connections: c.Connections, Knee: c.Knee, Quick: c.Quick, Say: say,
 	}
 	if p.terminal {
@@ -123,6 +127,14 @@ func (c *runCommand) cache() (string, error) {
 	return filepath.Join(dir, "nanofront", "bench"), nil
 }
 
+// quoted is a value with spaces as a shell takes it.
+func quoted(value string) string {
+	if strings.Contains(value, " ") {
+		return "'" + value + "'"
+	}
+	return value
+}
+
 // reproduce are the arguments that make the same run.
 func reproduce(c *runCommand) []string {
 	args := append([]string{"run"}, c.Scenarios...)
@@ -132,6 +144,8 @@ func reproduce(c *runCommand) []string {
 		}
 	}
 	add("--target", c.Target, "")
+	add("--terminator-flags", quoted(c.Terminator), "")
+	add("--handler-flags", quoted(c.Handlers), "")
 	add("--subjects", strings.Join(c.Subjects, ","), "")
 	add("--driver", c.Driver, "")
 	add("--rounds", fmt.Sprint(c.Rounds), "0")
