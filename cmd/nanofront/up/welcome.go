@@ -61,7 +61,7 @@ func (c *Command) welcome(s *supervisor.Supervisor) {
 		"  page      " + page,
 		"  look      " + c.command("status"),
 		"  watch     " + c.command("top"),
-		"  change    " + c.command("toggle set web-look=plum"),
+		"  toggles   " + c.command("toggle list"),
 		"  figures   http://" + dialable(c.Admin) + "/metrics.json",
 		"  stop      ctrl-C",
 		"",
