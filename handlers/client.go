@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"nanofront/httpmsg"
@@ -24,6 +25,7 @@ type Client struct {
 	svc *nanobus.Service
 
 	waiting waiting
+	lists   atomic.Pointer[map[string][]string] // of versions, as decisions have them
 }
 
 // Call is one request to another service and its answer. The zero Call is ready for use;
@@ -144,8 +146,12 @@ func (cl *Client) GoAll(calls []*Call, budget time.Duration) {
 func (cl *Client) begin(c *Call) {
 	c.prepare()
 	c.client = cl
+	x := c.exchange()
+	if x != nil {
+		c.follow(x.req.Decision)
+	}
 	c.prepareBus()
-	if x := c.exchange(); x != nil {
+	if x != nil {
 		c.turn = x.state.Load()
 		if cl.rt.bus.Tapped() {
 			c.passID(x.req.Header.Get("x-request-id"))
@@ -160,6 +166,7 @@ func (cl *Client) begin(c *Call) {
 // while the first has not answered, if the request's bytes are still there then.
 func (c *Call) prepareBus() {
 	c.bus.Key = c.Key
+	c.prepareVersions()
 	c.bus.Repeat = nanobus.RepeatNever
 	if (c.stays || c.Patient != nil) && c.reads() {
 		c.bus.Repeat = nanobus.RepeatSlow
@@ -206,6 +213,9 @@ func (cl *Client) Do(ctx context.Context, c *Call) error {
 		if id, ok := ctx.Value(requestIDKey{}).([]byte); ok {
 			c.passID(id)
 		}
+	}
+	if d, ok := ctx.Value(decisionKey{}).(httpmsg.Decision); ok {
+		c.follow(d)
 	}
 	c.stays = true
 	c.Done = func(c *Call) {

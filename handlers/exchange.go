@@ -63,7 +63,7 @@ func (x *Exchange) Context() context.Context {
 	if x.rt.bus.Tapped() {
 		ctx = withID(ctx, &x.req)
 	}
-	return ctx
+	return withDecision(ctx, x.req.Decision)
 }
 
 // Remaining is what is left of the time that the caller allows.

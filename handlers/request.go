@@ -27,7 +27,21 @@ type Request struct {
 	// at least a tenth of its requests are refused, 3 at least half. A handler may answer with less
 	// then, so that more are answered.
 	Load uint8
+
+	// Version is which version of this service is meant; empty: any. A request that is made with
+	// [Client] for another one need not set it, nor Decision.
+	Version []byte
+	// Decision is what the front has decided about the request; empty: nothing. Its methods, and
+	// those of the Request, say what.
+	Decision httpmsg.Decision
 }
+
+// Revision is etcd's of the routes document by which the front has decided about the request; 0: by
+// none, or one without versions.
+func (r *Request) Revision() int64 { return r.Decision.Revision() }
+
+// Variant is the request's variant of an experiment; "" if it takes no part in it.
+func (r *Request) Variant(experiment string) string { return string(r.Decision.Variant(experiment)) }
 
 // Param returns the first value of a query parameter, decoded; "" if it is
 // not there.

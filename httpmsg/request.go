@@ -4,7 +4,7 @@ import "fmt"
 
 // Request is an HTTP request as it travels on the bus.
 //
-//	method(8) scheme(8) host(16) path(16) query(16) client(8) fields body(32) [length(64) [load(8)]]
+//	method(8) scheme(8) host(16) path(16) query(16) client(8) fields body(32) [length(64) [load(8) [version(8) decision(16)]]]
 //
 // where (n) is a length of n bits before the bytes, and fields is a 16-bit
 // count, then name(8) value(16) for each.
@@ -25,6 +25,12 @@ type Request struct {
 	// least a tenth of its requests are refused, 3 at least half. A handler may answer with less
 	// then.
 	Load uint8
+	// Version is which version of the service that it goes to is meant; empty: any. Only with a
+	// Decision.
+	Version []byte
+	// Decision is what the front has decided about the request; empty: nothing. It goes on with
+	// what is called for it.
+	Decision Decision
 }
 
 // Check reports what in the request can't be encoded.
@@ -40,6 +46,8 @@ func (r *Request) Check() error {
 		{"path", r.Path, MaxValue},
 		{"query", r.Query, MaxValue},
 		{"client", r.Client, 255},
+		{"version", r.Version, 255},
+		{"decision", r.Decision, MaxValue},
 	} {
 		if len(f.value) > f.max {
 			return fmt.Errorf("httpmsg: %s of %d bytes: want at most %d", f.name, len(f.value), f.max)
@@ -59,11 +67,14 @@ func (r *Request) AppendTo(dst []byte) []byte {
 	dst = append8(dst, r.Client)
 	dst = r.Header.appendTo(dst)
 	dst = appendBody(dst, r.Body, r.Length)
-	if r.Load != 0 {
+	if r.Load != 0 || len(r.Decision) > 0 {
 		if r.Length == 0 {
 			dst = append(dst, 0, 0, 0, 0, 0, 0, 0, 0)
 		}
 		dst = append(dst, r.Load)
+	}
+	if len(r.Decision) > 0 {
+		dst = append16(append8(dst, r.Version), r.Decision)
 	}
 	return dst
 }
@@ -96,11 +107,25 @@ func (r *Request) Decode(b []byte) (err error) {
 	if r.Body, r.Length, err = takeBody(b); err != nil {
 		return err
 	}
-	r.Load = 0
+	r.Load, r.Version, r.Decision = 0, nil, nil
 	if behind := b[4+len(r.Body):]; len(behind) > 8 {
 		r.Load = behind[8]
+		if len(behind) > 9 {
+			r.takeDecision(behind[9:])
+		}
 	}
 	return nil
+}
+
+// takeDecision reads version and decision. Both are there, or neither counts.
+func (r *Request) takeDecision(b []byte) {
+	version, b, ok := take8(b)
+	if !ok {
+		return
+	}
+	if decision, _, ok := take16(b); ok && len(decision) > 0 {
+		r.Version, r.Decision = version, decision
+	}
 }
 
 // Reset empties the request and keeps its memory.

@@ -84,6 +84,26 @@ var (
 	RouteLatency  = local(timer("route.<route>.latency", "from sending a request of the route to its service to the answer; at the admin port alone", front))
 )
 
+// The terminator: versions of services, by assignment, and variants of experiments.
+var (
+	VersionAssigned = counter("version.<service>.<version>.assigned", "requests", "requests that were given to the version, by its share, an experiment or X-Version; other: a version that the routes document doesn't name, asked for by X-Version", front)
+	VersionServed   = counter("version.<service>.<version>.served", "requests", "requests that instances of the version answered, whichever they were given to; other: those of versions that the document doesn't name", front)
+	VersionMoved    = counter("version.<service>.<version>.moved", "requests", "requests given to the version that went to another one, as nobody ran it", front)
+	VersionFailed   = counter("version.<service>.<version>.failed", "requests", "requests given to the version that failed: answered with a status from 500 on, by whomever, broken off, or not answered in time", front)
+	VersionRefused  = counter("version.<service>.<version>.refused", "requests", "requests given to the version that were refused with 503, as no instance could take them", front)
+	VersionLatency  = timer("version.<service>.<version>.latency", "from a request given to the version, whole at the front, to its answer, or to its deadline; not of held ones, or those whose bodies travel in chunks", front)
+
+	VariantAssigned = counter("experiment.<experiment>.<variant>.assigned", "requests", "requests that were given the variant", front)
+	VariantFailed   = counter("experiment.<experiment>.<variant>.failed", "requests", "requests of the variant that failed, as in version.<service>.<version>.failed", front)
+	VariantRefused  = counter("experiment.<experiment>.<variant>.refused", "requests", "requests of the variant that were refused with 503, as no instance could take them", front)
+	VariantLatency  = timer("experiment.<experiment>.<variant>.latency", "from a request of the variant, whole at the front, to its answer, or to its deadline", front)
+
+	RoutesRevision        = gauge("routes.revision", "revision", "etcd's revision of the routes document that requests are decided by", front)
+	RoutesVersionsMissing = gauge("routes.versions_missing", "versions", "versions that the routes document names and nobody runs", front)
+	RoutesKeyless         = counter("routes.keyless", "requests", "requests without the cookie or header field that their version is bound to: the client's address decided instead; once for each service", front)
+	RoutesVersionAsked    = counter("routes.version_asked.<outcome>", "requests", "requests with X-Version, by outcome: granted, refused (from whom may not ask, given twice, or no version)", front).known("granted", "refused")
+)
+
 // The bus.
 var (
 	BusLinks         = gauge("bus.links", "links", "open links to peers", onBus)

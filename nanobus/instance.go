@@ -90,9 +90,8 @@ func (b *Bus) SetInstances(list []Instance) error {
 		listed[in.key()] = true
 		if have := b.instances[in.key()]; have != nil {
 			have.missing = 0
-			have.Version = in.Version
-			if have.Weight != in.Weight {
-				have.Weight = in.Weight
+			if have.Weight != in.Weight || have.Version != in.Version {
+				have.Weight, have.Version = in.Weight, in.Version
 				b.service(in.Service).rebuild()
 			}
 			continue

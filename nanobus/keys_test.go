@@ -116,7 +116,7 @@ func TestService_GoAllByKey(t *testing.T) {
 	// One at a time first: alone, each key is where it belongs.
 	own := map[uint64]string{}
 	for key := uint64(1); key <= 3; key++ {
-		l, err := s.pick(key, nil)
+		l, _, err := s.pick(key, nil, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

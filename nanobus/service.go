@@ -16,8 +16,10 @@ type Service struct {
 	bus   *Bus
 	name  string
 	live  atomic.Pointer[balance.View]
-	lost  atomic.Int64 // bus time when the last live instance went
-	keyed bool         // guarded by Bus.mu: views have a table of keys
+	parts atomic.Pointer[[]part] // by version; nil: not asked for
+	lost  atomic.Int64           // bus time when the last live instance went
+	keyed bool                   // guarded by Bus.mu: views have a table of keys
+	apart bool                   // guarded by Bus.mu: there are views by version
 
 	remembers atomic.Bool // an instance does: Options.Memory
 
@@ -72,22 +74,36 @@ func (s *Service) UseKeys() {
 // for a while none is sent twice for being slow.
 func (s *Service) Overloaded() { s.hedging.Refused(s.bus.node.Nanos()) }
 
-// pick chooses the instance for one request and takes one of its credits: the
-// one that the key belongs to, or without a key (0) by weight, load and
-// latency. avoid, if not nil, is used only when there is no other.
-func (s *Service) pick(key uint64, avoid *Link) (*Link, error) {
+// pick chooses the instance for one request, among all of them or those of the versions, and takes
+// one of its credits: the one that the key belongs to, or without a key (0) by weight, load and
+// latency. avoid, if not nil, is used only when there is no other. chosen is which version it has.
+func (s *Service) pick(key uint64, versions []string, avoid *Link) (l *Link, chosen int, err error) {
+	v := s.live.Load()
+	if len(versions) > 0 {
+		v, chosen = s.ofVersion(versions)
+	}
+	l, err = s.pickFrom(v, key, avoid)
+	if err == errNotKeyed { //nolint:errorlint // ours, never wrapped
+		s.UseKeys()
+		return s.pick(key, versions, avoid)
+	}
+	return l, chosen, err
+}
+
+// errNotKeyed tells that the view has no table of keys yet.
+var errNotKeyed = errors.New("nanobus: no table of keys")
+
+func (s *Service) pickFrom(v *balance.View, key uint64, avoid *Link) (*Link, error) {
 	var not *balance.Target
 	if avoid != nil {
 		not = &avoid.Target
 	}
-	v := s.live.Load()
 	if key == 0 {
 		t, err := v.Pick(not)
 		return linkOf(t), err
 	}
 	if !v.Keyed() {
-		s.UseKeys()
-		v = s.live.Load()
+		return nil, errNotKeyed
 	}
 	t, moved, err := v.PickKey(key, not)
 	if err == nil {
@@ -102,8 +118,16 @@ func (s *Service) pick(key uint64, avoid *Link) (*Link, error) {
 // chooser is the service for its links, which send some requests to another of them too.
 type chooser struct{ *Service }
 
-func (s chooser) Pick(key uint64, avoid *Link) (*Link, error) { return s.pick(key, avoid) }
-func (s chooser) Chooses(l *Link) bool                        { return s.live.Load().Has(&l.Target) }
+func (s chooser) Pick(c *Call, avoid *Link) (l *Link, err error) {
+	versions := c.Versions
+	if len(versions) > 0 {
+		versions = versions[c.Chosen : c.Chosen+1] // two answers of two versions would not be alike
+	}
+	l, _, err = s.pick(c.Key, versions, avoid)
+	return l, err
+}
+
+func (s chooser) Chooses(l *Link) bool { return s.live.Load().Has(&l.Target) }
 
 // linkOf is the link that was picked by its target; nil for none.
 func linkOf(t *balance.Target) *Link {
@@ -122,7 +146,7 @@ func (s *Service) rebuild() {
 		if in == nil || in.EventsOnly || in.Service != s.name || !l.Is(link.Live) || l.Target.Window() <= 0 || balance.Effective(in.Weight) == 0 {
 			continue
 		}
-		instances = append(instances, balance.Instance{Target: &l.Target, ID: in.ID, Address: in.Address, Since: l.Attached, Weight: l.Target.Weigh(in.Weight)})
+		instances = append(instances, balance.Instance{Version: in.Version, Target: &l.Target, ID: in.ID, Address: in.Address, Since: l.Attached, Weight: l.Target.Weigh(in.Weight)})
 		if l.Stalled.Load() {
 			stalled++
 		}
@@ -134,7 +158,11 @@ func (s *Service) rebuild() {
 	if len(instances) == 0 && before.Len() > 0 {
 		s.lost.Store(int64(s.bus.Now()))
 	}
-	s.live.Store(balance.NewView(instances, before, s.keyed))
+	all := balance.NewView(instances, before, s.keyed)
+	s.live.Store(all)
+	if s.apart {
+		s.takeApart(instances, all)
+	}
 }
 
 // Go sends a request to one instance of the service. The call ends within budget, or about 10 ms
@@ -145,13 +173,13 @@ func (s *Service) rebuild() {
 // shared by weight, load and latency. If c.Link is set, as after a call that
 // failed, another instance is preferred to that one.
 func (s *Service) Go(c *Call, p Payload, budget time.Duration) error {
-	_, err := s.send(c, p, budget, link.SendNow)
+	_, _, err := s.send(c, p, budget, link.SendNow)
 	return err
 }
 
-// send is Go. It returns where the request went; by then c may have ended and
-// be in other use.
-func (s *Service) send(c *Call, p Payload, budget time.Duration, when link.SendWhen) (*Link, error) {
+// send is Go. It returns where the request went, and which of its versions that is; by then c may
+// have ended and be in other use.
+func (s *Service) send(c *Call, p Payload, budget time.Duration, when link.SendWhen) (l *Link, chosen int, err error) {
 	link.Prepare(c)
 	avoid := c.Link
 	var known *Link // whose memory has the request
@@ -159,12 +187,13 @@ func (s *Service) send(c *Call, p Payload, budget time.Duration, when link.SendW
 		known = avoid
 	}
 	for range 3 {
-		l, err := s.pick(c.Key, avoid)
+		l, chosen, err = s.pick(c.Key, c.Versions, avoid)
+		c.Chosen = chosen
 		if err != nil {
 			if err == ErrNoCredit { //nolint:errorlint // ours, never wrapped
 				s.Overloaded()
 			}
-			return nil, err
+			return nil, 0, err
 		}
 		if known != nil && !l.SharesMemory(known) {
 			l.Target.Refund()
@@ -173,11 +202,11 @@ func (s *Service) send(c *Call, p Payload, budget time.Duration, when link.SendW
 		}
 		err = s.bus.node.Calls.Start(l, c, p, budget, when)
 		if err != ErrLinkDown { //nolint:errorlint // ours, never wrapped
-			return l, err
+			return l, chosen, err
 		}
 		avoid = l // gone, or draining, since it was picked: nothing was sent
 	}
-	return nil, ErrNoInstance
+	return nil, 0, ErrNoInstance
 }
 
 // GoAll sends the requests, calls[i] with payloads[i], in as few messages as
@@ -187,9 +216,12 @@ func (s *Service) send(c *Call, p Payload, budget time.Duration, when link.SendW
 // would have returned.
 func (s *Service) GoAll(calls []*Call, payloads []Payload, budget time.Duration) {
 	var l *Link
+	var versions []string // for which l was chosen
+	var chosen int        // of them
 	for i, c := range calls {
 		link.Prepare(c)
-		if c.Key == 0 && l != nil && l.Is(link.Live) && l.Target.Credit() {
+		if c.Key == 0 && l != nil && slices.Equal(c.Versions, versions) && l.Is(link.Live) && l.Target.Credit() {
+			c.Chosen = chosen
 			err := s.bus.node.Calls.Start(l, c, payloads[i], budget, link.SendSoon)
 			if err == nil {
 				continue
@@ -200,13 +232,13 @@ func (s *Service) GoAll(calls []*Call, payloads []Payload, budget time.Duration)
 			}
 		}
 		// The first, one with a key, or the link is full or gone: choose anew.
-		keyed := c.Key != 0
-		to, err := s.send(c, payloads[i], budget, link.SendSoon)
+		keyed, of := c.Key != 0, c.Versions
+		to, which, err := s.send(c, payloads[i], budget, link.SendSoon)
 		switch {
 		case err != nil:
 			link.Refuse(c, err)
 		case !keyed:
-			l = to
+			l, versions, chosen = to, of, which
 		}
 	}
 }
@@ -257,7 +289,7 @@ type Batch struct {
 // Go is Service.Go, but the request may wait until Flush, which must follow soon: the call's budget
 // is running.
 func (b *Batch) Go(s *Service, c *Call, p Payload, budget time.Duration) error {
-	l, err := s.send(c, p, budget, link.SendLater)
+	l, _, err := s.send(c, p, budget, link.SendLater)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,8 @@ import (
 // Instance is a candidate for a request.
 type Instance struct {
 	Target *Target
+	// Version is that of its code: see Service.ofVersion of nanobus.
+	Version string
 	// ID names it, in every process; Address and Since (when it was linked) tell apart two with the
 	// same ID.
 	ID, Address string

@@ -34,6 +34,12 @@ type Call struct {
 	// process, as long as it lives and doesn't have more than its share of work. Any number will
 	// do: it is hashed.
 	Key uint64
+	// Versions, set before the call is started, are those of the service's instances that the
+	// request may go to: to the first that an instance runs which can take requests. "" stands for
+	// any instance. Nil: any. The slice must stay as it is until the call has ended; Chosen is
+	// then which one it went to.
+	Versions []string
+	Chosen   int
 
 	// SendMore, set before the call is started, announces that the request's body continues after
 	// the payload, in chunks. Starting the call then sets Upload, which must be ended; the budget
@@ -140,7 +146,7 @@ func (c *Call) Forget() {
 }
 
 // Release returns the reply's memory and makes the Call ready for another request. It keeps Done
-// and User, but not Key, which belongs to the request.
+// and User, but not Key and Versions, which belong to the request.
 func (c *Call) Release() {
 	if c.kept {
 		c.msg.Free()
@@ -153,7 +159,7 @@ func (c *Call) Release() {
 	c.msg, c.kept = nil, false
 	c.Payload, c.Err, c.Link, c.Timing, c.Received = nil, nil, nil, Timing{}, 0
 	c.Held, c.HoldFor = false, 0
-	c.id, c.sent, c.batch, c.Key, c.Nth = 0, 0, 0, 0, 0
+	c.id, c.sent, c.batch, c.Key, c.Nth, c.Versions, c.Chosen = 0, 0, 0, 0, 0, nil, 0
 }
 
 // Refuse ends a call that could not be started.

@@ -98,7 +98,7 @@ func (q *calls) Again(id uint64) bool {
 	if s.call == nil || s.repeat.Load() <= 0 || from.Service == nil {
 		return false
 	}
-	l, err := from.Service.Pick(s.call.Key, from)
+	l, err := from.Service.Pick(s.call, from)
 	if err != nil {
 		return false
 	}

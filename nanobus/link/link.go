@@ -75,8 +75,9 @@ type Dialled struct {
 
 // service chooses among the links to the instances of one service.
 type service interface {
-	// Pick takes a credit of a link: of another than avoid if it can.
-	Pick(key uint64, avoid *Link) (*Link, error)
+	// Pick takes a credit of a link for the call, of the version that it went to: of another than
+	// avoid if it can.
+	Pick(c *Call, avoid *Link) (*Link, error)
 	// Chooses reports whether it would pick the link.
 	Chooses(l *Link) bool
 }

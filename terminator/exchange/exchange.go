@@ -47,12 +47,17 @@ type Exchange struct {
 	peer  *forwarded.Peer
 	note  *atomic.Uint64 // where the call's id is noted while it is under way
 
-	call    *nanobus.Call
-	msg     httpmsg.Request  // as it goes on the bus
-	reply   httpmsg.Response // aliases the received message
-	header  requestHeader
-	up      *upstream
-	request []byte // the bytes of the head, and of a small body, which all of msg aliases
+	call   *nanobus.Call
+	msg    httpmsg.Request  // as it goes on the bus
+	reply  httpmsg.Response // aliases the received message
+	header requestHeader
+	up     *upstream
+
+	revision int64      // by which the request was routed
+	meant    *target    // version of the service; nil: any
+	variants []*variant // of experiments
+	decision []byte     // memory for msg.Decision
+	request  []byte     // the bytes of the head, and of a small body, which all of msg aliases
 
 	requestID []byte
 	trace     *traced // nil: there is no tracing
@@ -128,6 +133,7 @@ func (x *Exchange) release() {
 	x.to, x.peer, x.note, x.up = nil, nil, nil, nil
 	x.requestID, x.instance, x.version, x.allow, x.reason, x.early, x.old = nil, "", "", nil, "", false, 0
 	x.outcome, x.tries = answered, 0
+	x.revision, x.meant, x.variants = 0, nil, x.variants[:0]
 	x.stop.Store(0)
 	x.counted, x.expected, x.streams, x.responded, x.identifies = false, false, false, false, false
 	x.heldAt, x.fallback, x.wantsHTML = 0, nil, false

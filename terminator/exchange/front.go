@@ -61,6 +61,7 @@ func New(o Options) *Front {
 		log: o.Logger, limit: o.Limit, set: o.Metrics, metrics: newFrontMetrics(o.Metrics),
 	}
 	f.slow.above.Store(math.MaxInt64)
+	f.set.GaugeFunc(metrics.RoutesRevision, func() float64 { return float64(f.Revision()) })
 	f.retries = admission.NewRetryBudget(f.metrics.requests.Value)
 	return f
 }

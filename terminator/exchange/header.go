@@ -19,6 +19,7 @@ type requestHeader struct {
 
 	connection                     [][]byte
 	xFor, xProto, xHost, forwarded [][]byte
+	xVersion                       httpmsg.Fields // X-Version and what goes with it
 	xOther                         httpmsg.Fields // X-Forwarded-Port, -Prefix and whatever else a proxy may say
 }
 
@@ -30,7 +31,7 @@ func (h *requestHeader) reset() {
 	h.requestID, h.host, h.close, h.keepAlive, h.trace = nil, nil, false, false, nil
 	h.connection = h.connection[:0]
 	h.xFor, h.xProto, h.xHost, h.forwarded = h.xFor[:0], h.xProto[:0], h.xHost[:0], h.forwarded[:0]
-	h.xOther = h.xOther[:0]
+	h.xOther, h.xVersion = h.xOther[:0], h.xVersion[:0]
 }
 
 // read sorts the fields of a head, whose grammar the scanner has made sure of. All slices alias
@@ -143,6 +144,9 @@ func (h *requestHeader) sortX(name, value []byte) bool {
 			h.requestID = value
 		}
 		return true
+	case http1.EqualCGI(name, "x-version") || http1.EqualCGI(name, "x-version-token"):
+		h.xVersion = append(h.xVersion, httpmsg.Field{Name: name, Value: value})
+		return true
 	case len(name) < len(family) || !http1.EqualCGI(name[:len(family)], family) ||
 		len(name) > len(family) && http1.IsAlphanumeric(name[len(family)]):
 		return false
@@ -169,6 +173,7 @@ func (h *requestHeader) dropListed() {
 			listed := func(f httpmsg.Field) bool { return http1.EqualFold(f.Name, token) }
 			h.fields = slices.DeleteFunc(h.fields, listed)
 			h.xOther = slices.DeleteFunc(h.xOther, listed)
+			h.xVersion = slices.DeleteFunc(h.xVersion, listed)
 		}
 	}
 }

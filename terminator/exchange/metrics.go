@@ -10,6 +10,7 @@ type frontMetrics struct {
 	requests, retried, retryBudget *metrics.Counter
 	bytesIn, bytesOut              *metrics.Counter
 	traceSampled                   *metrics.Counter
+	versionsMissing                *metrics.Gauge
 	classes                        [6]*metrics.Counter
 	outcomes                       [len(outcomes)]*metrics.Counter
 
@@ -22,8 +23,8 @@ func newFrontMetrics(s *metrics.Set) *frontMetrics {
 	m := &frontMetrics{
 		requests: s.Counter(metrics.HTTPRequests), retried: s.Counter(metrics.HTTPRetries),
 		retryBudget:  s.Counter(metrics.HTTPRetryBudgetExhausted),
-		traceSampled: s.Counter(metrics.TraceSampled),
-		bytesIn:      s.Counter(metrics.HTTPBytesIn), bytesOut: s.Counter(metrics.HTTPBytesOut),
+		traceSampled: s.Counter(metrics.TraceSampled), versionsMissing: s.Gauge(metrics.RoutesVersionsMissing),
+		bytesIn: s.Counter(metrics.HTTPBytesIn), bytesOut: s.Counter(metrics.HTTPBytesOut),
 		stageRead: s.Timer(metrics.StageRead), stageQueue: s.Timer(metrics.StageQueue),
 		stageBusOut: s.Timer(metrics.StageBusOut), stageHandlerQueue: s.Timer(metrics.StageHandlerQueue),
 		stageHandler: s.Timer(metrics.StageHandler), stageBusBack: s.Timer(metrics.StageBusBack),

@@ -18,7 +18,10 @@ type routing struct {
 	router *registry.Router
 	routes map[*registry.Route]*upstream
 	list   []*upstream // one per service
-	gates  map[string]bool
+	plan   *plan       // nil: the document is of version 1
+	// revision is etcd's of what requests are decided by.
+	revision int64
+	gates    map[string]bool
 }
 
 // upstream is a service as a route's target.
@@ -29,6 +32,7 @@ type upstream struct {
 	maxBody int
 	hash    registry.Hash // what chooses the instance
 	hedge   string        // registry.HedgeOn, HedgeOff or empty
+	decides *decider      // which version; nil: all are alike
 
 	gate  *admission.Gate // what is let in to the service, or to the route if it has a limit of its own
 	bonus int64           // of the route's priority, as admission.Ask has it
@@ -43,8 +47,13 @@ type upstream struct {
 	routeLatency  *metrics.Timer
 }
 
-func newRouting(doc *registry.Routes, bus *nanobus.Bus, limiter *admission.Limiter, budget *memory.Budget, set *metrics.Set) *routing {
+func (f *Front) newRouting(doc *registry.Routes, before *routing) *routing {
+	bus, limiter, budget, set := f.bus, f.limiter, f.memory, f.set
 	r := &routing{doc: doc, router: doc.Compile(), routes: make(map[*registry.Route]*upstream), gates: make(map[string]bool)}
+	if before != nil {
+		r.plan = before.plan
+	}
+	r.plan = newPlan(doc, r.plan, set)
 	routes := r.router.Routes()
 	seen := make(map[string]bool)
 	for i := range routes {
@@ -67,6 +76,9 @@ func newRouting(doc *registry.Routes, bus *nanobus.Bus, limiter *admission.Limit
 		if route.Hash != "" {
 			u.hash, _ = registry.ParseHash(route.Hash) // valid, like all of a document that is compiled
 			s.UseKeys()
+		}
+		if u.decides = r.plan.decider(route); u.decides != nil && u.decides.own >= 0 {
+			s.UseVersions()
 		}
 		r.routes[route] = u
 		if !seen[route.Service] {
@@ -113,7 +125,8 @@ func (f *Front) Discovered(s registry.Snapshot) {
 	old := f.routing.Load()
 	routing := old
 	if s.Routes != nil && (old == nil || old.doc != s.Routes) {
-		routing = newRouting(s.Routes, f.bus, f.limiter, f.memory, f.set)
+		routing = f.newRouting(s.Routes, old)
+		routing.revision = s.Revision
 		f.log.Info().Int("routes", len(s.Routes.Routes)).Strs("services", s.Routes.Services()).Msg("routes in force")
 	}
 	// Linked first, so that a route to a new service doesn't meet an unknown one.
@@ -135,7 +148,13 @@ func (f *Front) Discovered(s registry.Snapshot) {
 	if err := f.bus.SetInstances(list); err != nil && f.limit.Allow("instances") {
 		f.log.Warn().Err(err).Msg("some instances are unusable")
 	}
+	f.missing(s)
 	if routing == old {
+		if old != nil && old.revision != s.Revision && s.Routes != nil {
+			same := *old
+			same.revision = s.Revision
+			f.routing.Store(&same)
+		}
 		return
 	}
 	if old != nil {
@@ -143,6 +162,23 @@ func (f *Front) Discovered(s registry.Snapshot) {
 	}
 	f.routing.Store(routing)
 	f.limiter.Keep(routing.gates)
+}
+
+// missing shows how many of the versions that the document names nobody runs.
+func (f *Front) missing(s registry.Snapshot) {
+	n := 0
+	if s.Routes != nil {
+		n = len(s.Routes.MissingVersions(s.Instances))
+	}
+	f.metrics.versionsMissing.Set(int64(n))
+}
+
+// Revision is etcd's of the routes document that requests are decided by; 0 before there is one.
+func (f *Front) Revision() int64 {
+	if r := f.routing.Load(); r != nil {
+		return r.revision
+	}
+	return 0
 }
 
 // gateOf names the gate of a route: its service's, or its own.
