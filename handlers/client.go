@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"nanofront/httpmsg"
@@ -25,7 +24,7 @@ type Client struct {
 	svc *nanobus.Service
 
 	waiting waiting
-	lists   atomic.Pointer[map[string][]string] // of versions, as decisions have them
+	lists   httpmsg.VersionLists
 }
 
 // Call is one request to another service and its answer. The zero Call is ready for use;

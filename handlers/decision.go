@@ -3,7 +3,6 @@ package handlers
 import (
 	"bytes"
 	"context"
-	"maps"
 
 	"nanofront/httpmsg"
 )
@@ -42,32 +41,6 @@ func (c *Call) prepareVersions() {
 		return
 	}
 	list := c.Request.Decision.Versions(c.client.svc.Name())
-	c.bus.Versions = c.client.versions(list)
+	c.bus.Versions = c.client.lists.Of(list)
 	c.Request.Version = httpmsg.FirstVersion(list)
-}
-
-// maxLists is how many lists of versions a client remembers: each that a routes document has for
-// the service, for a few documents.
-const maxLists = 256
-
-// versions is a decision's list of versions as the bus wants it. Made once for each list.
-func (cl *Client) versions(list []byte) []string {
-	if len(list) == 0 {
-		return nil
-	}
-	known := cl.lists.Load()
-	if known != nil {
-		if v, ok := (*known)[string(list)]; ok {
-			return v
-		}
-	}
-	var out []string
-	httpmsg.EachVersion(list, func(v []byte) { out = append(out, string(v)) })
-	more := make(map[string][]string)
-	if known != nil && len(*known) < maxLists { // else those of old documents go
-		more = maps.Clone(*known)
-	}
-	more[string(list)] = out
-	cl.lists.CompareAndSwap(known, &more) // another may have made it meanwhile
-	return out
 }

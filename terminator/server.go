@@ -199,6 +199,9 @@ func (t *Terminator) Addr() net.Addr { return t.listener.Addr() }
 // Links returns the state of the links to the instances.
 func (t *Terminator) Links() []nanobus.LinkInfo { return t.bus.Links() }
 
+// Revision is etcd's of the routes document that t decides requests by; 0 before there is one.
+func Revision(t *Terminator) int64 { return t.front.Revision() }
+
 // Slowest returns t's requests after that one, by its number, that were among the slowest.
 func Slowest(t *Terminator, after uint64) []exchange.Slow { return t.front.Slow(after) }
 

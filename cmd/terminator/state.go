@@ -121,6 +121,7 @@ func (r *front) serves(t *terminator.Terminator, to *admin.Server) {
 		reasons := r.unready()
 		return map[string]any{
 			"ready": len(reasons) == 0, "reasons": append([]string{}, reasons...), // [] rather than null
+			"revision": terminator.Revision(t), // etcd's, of the routes that requests are decided by
 			"degraded": append([]terminator.Degradation{}, r.degraded()...),
 		}
 	}))

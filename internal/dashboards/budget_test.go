@@ -17,6 +17,7 @@ const (
 	seriesOfFront   = 260   // with one service of one route
 	seriesOfService = 20    // one more, with two goals
 	seriesOfRoute   = 5     // one more, with two goals
+	seriesOfVersion = 11    // that the routes document names, of a service
 	bytesOfFront    = 60e3  // in a flush of 10 s, busy
 	filesPerCounter = 2     // of the reference server: .count and .rate
 	bytesPerFile    = 302e3 // with deploy/graphite/storage-schemas.conf
@@ -36,9 +37,11 @@ func names(d *metrics.Desc) int {
 }
 
 func TestBudget_OfServicesAndRoutes(t *testing.T) {
-	var service, route int
+	var service, route, version int
 	for _, d := range metrics.Catalogue() {
 		switch {
+		case strings.Contains(d.Name, "<version>"):
+			version += names(d)
 		case hasService(d):
 			service += names(d)
 		case strings.HasPrefix(d.Name, "route."):
@@ -46,6 +49,9 @@ func TestBudget_OfServicesAndRoutes(t *testing.T) {
 		}
 	}
 	t.Logf("%d series of a service, %d of a route", service, route)
+	if version > seriesOfVersion {
+		t.Errorf("%d series of a version, want %d at most", version, seriesOfVersion)
+	}
 	if service > seriesOfService || route > seriesOfRoute {
 		t.Errorf("%d series of a service and %d of a route, want %d and %d at most", service, route, seriesOfService, seriesOfRoute)
 	}

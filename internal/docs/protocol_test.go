@@ -243,13 +243,20 @@ func TestProtocol_Vectors(t *testing.T) {
 		Path: []byte("/profile/42"), Query: []byte("lang="), Client: []byte("192.0.2.1"),
 		Header: httpmsg.Fields{{Name: []byte("accept"), Value: []byte("text/html")}},
 	}
+	decided := request
+	decided.Version = []byte("42")
+	decided.Decision = httpmsg.NewDecision(nil, 1234).AppendVersions(2)
+	decided.Decision = append(decided.Decision, httpmsg.VersionsOf("web", []string{"42", "41"})...)
+	decided.Decision = append(decided.Decision, httpmsg.VersionsOf("profile", []string{"7"})...).AppendVariants(1)
+	decided.Decision = append(decided.Decision, httpmsg.VariantOf("new-list", "b")...)
 	var response httpmsg.Response
 	response.Status = 200
 	response.Set("content-type", "text/plain")
 	response.Body = []byte("ok")
 	want := map[string][]byte{
-		"http-request":  request.AppendTo(nil),
-		"http-response": response.AppendTo(nil),
+		"http-request":         request.AppendTo(nil),
+		"http-response":        response.AppendTo(nil),
+		"http-request-decided": decided.AppendTo(nil),
 	}
 	files, err := filepath.Glob(filepath.Join(root, "nanobus/wire/testdata/*.hex"))
 	if err != nil || len(files) == 0 {

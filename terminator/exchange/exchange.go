@@ -10,6 +10,7 @@ import (
 	"nanofront/httpmsg"
 	"nanofront/nanobus"
 	"nanofront/terminator/forwarded"
+	"nanofront/terminator/shares"
 )
 
 // Responder is the driver's side of an exchange. One of the first three is called, once, on any
@@ -53,11 +54,9 @@ type Exchange struct {
 	header requestHeader
 	up     *upstream
 
-	revision int64      // by which the request was routed
-	meant    *target    // version of the service; nil: any
-	variants []*variant // of experiments
-	decision []byte     // memory for msg.Decision
-	request  []byte     // the bytes of the head, and of a small body, which all of msg aliases
+	revision int64 // by which the request was routed
+	decided  shares.Decided
+	request  []byte // the bytes of the head, and of a small body, which all of msg aliases
 
 	requestID []byte
 	trace     *traced // nil: there is no tracing
@@ -133,7 +132,8 @@ func (x *Exchange) release() {
 	x.to, x.peer, x.note, x.up = nil, nil, nil, nil
 	x.requestID, x.instance, x.version, x.allow, x.reason, x.early, x.old = nil, "", "", nil, "", false, 0
 	x.outcome, x.tries = answered, 0
-	x.revision, x.meant, x.variants = 0, nil, x.variants[:0]
+	x.revision = 0
+	x.decided.Reset()
 	x.stop.Store(0)
 	x.counted, x.expected, x.streams, x.responded, x.identifies = false, false, false, false, false
 	x.heldAt, x.fallback, x.wantsHTML = 0, nil, false

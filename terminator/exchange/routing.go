@@ -9,6 +9,7 @@ import (
 	"nanofront/registry"
 	"nanofront/terminator/admission"
 	"nanofront/terminator/memory"
+	"nanofront/terminator/shares"
 )
 
 // routing is what one routes document comes to, with everything that a
@@ -17,8 +18,8 @@ type routing struct {
 	doc    *registry.Routes
 	router *registry.Router
 	routes map[*registry.Route]*upstream
-	list   []*upstream // one per service
-	plan   *plan       // nil: the document is of version 1
+	list   []*upstream  // one per service
+	plan   *shares.Plan // nil: the document is of version 1
 	// revision is etcd's of what requests are decided by.
 	revision int64
 	gates    map[string]bool
@@ -30,9 +31,9 @@ type upstream struct {
 	route   string // its name
 	timeout time.Duration
 	maxBody int
-	hash    registry.Hash // what chooses the instance
-	hedge   string        // registry.HedgeOn, HedgeOff or empty
-	decides *decider      // which version; nil: all are alike
+	hash    registry.Hash   // what chooses the instance
+	hedge   string          // registry.HedgeOn, HedgeOff or empty
+	decides *shares.Decider // which version; nil: all are alike
 
 	gate  *admission.Gate // what is let in to the service, or to the route if it has a limit of its own
 	bonus int64           // of the route's priority, as admission.Ask has it
@@ -53,7 +54,7 @@ func (f *Front) newRouting(doc *registry.Routes, before *routing) *routing {
 	if before != nil {
 		r.plan = before.plan
 	}
-	r.plan = newPlan(doc, r.plan, set)
+	r.plan = shares.NewPlan(doc, r.plan, set)
 	routes := r.router.Routes()
 	seen := make(map[string]bool)
 	for i := range routes {
@@ -77,7 +78,7 @@ func (f *Front) newRouting(doc *registry.Routes, before *routing) *routing {
 			u.hash, _ = registry.ParseHash(route.Hash) // valid, like all of a document that is compiled
 			s.UseKeys()
 		}
-		if u.decides = r.plan.decider(route); u.decides != nil && u.decides.own >= 0 {
+		if u.decides = r.plan.Decider(route); u.decides.Divides() {
 			s.UseVersions()
 		}
 		r.routes[route] = u

@@ -142,12 +142,7 @@ func (x *Exchange) stopped(stop uint32) (goesOn bool) {
 // prepare does what comes before the first try, and returns its budget.
 func (x *Exchange) prepare() time.Duration {
 	x.identify()
-	if d := x.up.decides; d != nil {
-		x.decide(d)
-	} else if h := &x.header; len(h.xVersion) > 0 { // fields as any others
-		h.fields = append(h.fields, h.xVersion...)
-		x.msg.Header = h.fields
-	}
+	x.decide()
 	x.call.Key = keyOf(x.up.hash, x)
 	x.call.Repeat = x.up.repeats(x.msg.Method)
 	if x.call.Repeat == nanobus.RepeatNever && x.up.service.Remembers() {

@@ -87,9 +87,6 @@ func (c *applyCommand) Run(ctx context.Context, std cli.IO) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.File, err)
 	}
-	if doc.Version >= registry.RoutesVersion2 {
-		return fmt.Errorf("%s: version %d of the document isn't put in force yet: want version %d", c.File, doc.Version, registry.RoutesVersion)
-	}
 	if c.DryRun {
 		c.remark(ctx, std, doc)
 		_, _ = fmt.Fprintf(std.Out, "%s is valid: %s to %s\n", c.File, terminal.Count(len(doc.Routes), "route"), strings.Join(doc.Services(), ", "))

@@ -1,4 +1,4 @@
-package exchange
+package shares
 
 import (
 	"crypto/sha256"
@@ -9,12 +9,11 @@ import (
 	"nanofront/httpmsg"
 	"nanofront/metrics"
 	"nanofront/registry"
-	"nanofront/terminator/shares"
 )
 
-// plan is what a routes document says about versions and experiments, with everything that a request
+// Plan is what a routes document says about versions and experiments, with everything that a request
 // needs looked up in advance. There is none for a document of version 1.
-type plan struct {
+type Plan struct {
 	services    []*divided
 	experiments map[string][]*experiment // by route
 	asks        *asks                    // nil: nobody may ask for a version
@@ -27,25 +26,25 @@ type plan struct {
 type divided struct {
 	name    string
 	sticky  registry.Hash
-	arms    *shares.Arms // nil: experiments alone name versions of it
-	turns   *shares.Turns
-	targets []*target // by arm
-	named   map[string]*target
+	arms    *Arms // nil: experiments alone name versions of it
+	turns   *Turns
+	targets []*Target // by arm
+	named   map[string]*Target
 	rest    []string // that take over for what has no share: those with one, the largest first
 }
 
-// target is a version that requests are meant for.
-type target struct {
-	tally
-	name     []byte
-	versions []string // it, and what takes over while nobody runs it
+// Target is a version that requests are meant for.
+type Target struct {
+	Tally
+	Name     []byte
+	Versions []string // it, and what takes over while nobody runs it
 	wire     []byte   // the same as a part of httpmsg.Decision
 	moved    *metrics.Counter
 	served   []*metrics.Counter // by which of versions has
 }
 
-// tally counts what has become of requests that were given to a version or variant.
-type tally struct {
+// Tally counts what has become of requests that were given to a version or variant.
+type Tally struct {
 	assigned, failed, refused *metrics.Counter
 	latency                   *metrics.Timer
 }
@@ -53,20 +52,21 @@ type tally struct {
 // experiment is one as a route's requests need it.
 type experiment struct {
 	by       registry.Hash
-	arms     *shares.Arms
-	variants []variant // by arm
+	arms     *Arms
+	variants []Variant // by arm
 }
 
-type variant struct {
-	tally
+// Variant is one of an experiment.
+type Variant struct {
+	Tally
 	wire    []byte
 	instead []instead
 }
 
 // instead says to which version a variant's requests go, in place of what the shares say.
 type instead struct {
-	service int // in plan.services
-	target  *target
+	service int // in Plan.services
+	target  *Target
 }
 
 // asks is who may ask for a version.
@@ -75,13 +75,13 @@ type asks struct {
 	tokens [][sha256.Size]byte
 }
 
-// newPlan makes a plan of a valid document. What shares requests goes on as in before, if nothing
+// NewPlan makes a plan of a valid document. What shares requests goes on as in before, if nothing
 // was changed about it.
-func newPlan(doc *registry.Routes, before *plan, set *metrics.Set) *plan {
+func NewPlan(doc *registry.Routes, before *Plan, set *metrics.Set) *Plan {
 	if doc.Version < registry.RoutesVersion2 {
 		return nil
 	}
-	p := &plan{
+	p := &Plan{
 		set: set, experiments: make(map[string][]*experiment),
 		keyless: set.Counter(metrics.RoutesKeyless),
 		granted: set.Counter(metrics.RoutesVersionAsked, "granted"),
@@ -109,7 +109,7 @@ func newPlan(doc *registry.Routes, before *plan, set *metrics.Set) *plan {
 }
 
 // service returns what the plan says of a service; nil for nothing. There may be no plan.
-func (p *plan) service(name string) *divided {
+func (p *Plan) service(name string) *divided {
 	if p != nil {
 		for _, s := range p.services {
 			if s.name == name {
@@ -121,16 +121,16 @@ func (p *plan) service(name string) *divided {
 }
 
 func newDivided(doc *registry.Routes, name string, before *divided, set *metrics.Set) *divided {
-	s := &divided{name: name, named: make(map[string]*target), rest: []string{""}}
+	s := &divided{name: name, named: make(map[string]*Target), rest: []string{""}}
 	if rule := doc.Rule(name); rule != nil && rule.Versions != nil {
 		if rule.Sticky != "" {
 			s.sticky, _ = registry.ParseSticky(rule.Sticky)
 		}
-		s.arms = shares.New("versions "+name, rule.Salt, rule.Versions)
+		s.arms = New("versions "+name, rule.Salt, rule.Versions)
 		if before != nil && before.arms != nil && before.arms.Same(s.arms) {
 			s.turns = before.turns
 		} else {
-			s.turns = shares.NewTurns(s.arms, rand.Uint64())
+			s.turns = NewTurns(s.arms, rand.Uint64())
 		}
 		s.rest = nil
 		for _, i := range s.arms.ByLoad() {
@@ -149,12 +149,12 @@ func newDivided(doc *registry.Routes, name string, before *divided, set *metrics
 }
 
 // newTarget makes a target that is counted under that label.
-func (s *divided) newTarget(version, label string, set *metrics.Set) *target {
-	t := &target{
-		name:     []byte(version),
-		versions: []string{version},
+func (s *divided) newTarget(version, label string, set *metrics.Set) *Target {
+	t := &Target{
+		Name:     []byte(version),
+		Versions: []string{version},
 		moved:    set.Counter(metrics.VersionMoved, s.name, label),
-		tally: tally{
+		Tally: Tally{
 			assigned: set.Counter(metrics.VersionAssigned, s.name, label),
 			failed:   set.Counter(metrics.VersionFailed, s.name, label),
 			refused:  set.Counter(metrics.VersionRefused, s.name, label),
@@ -164,27 +164,27 @@ func (s *divided) newTarget(version, label string, set *metrics.Set) *target {
 	}
 	for _, other := range s.rest {
 		if other != version {
-			t.versions = append(t.versions, other)
+			t.Versions = append(t.Versions, other)
 			if other == "" {
 				other = otherVersion
 			}
 			t.served = append(t.served, set.Counter(metrics.VersionServed, s.name, other))
 		}
 	}
-	t.wire = httpmsg.VersionsOf(s.name, t.versions)
+	t.wire = httpmsg.VersionsOf(s.name, t.Versions)
 	return t
 }
 
 // otherVersion counts for all versions that the document doesn't name.
 const otherVersion = "other"
 
-func (p *plan) newExperiment(e *registry.Experiment) *experiment {
-	out := &experiment{arms: shares.New("experiment "+e.Name, e.Salt, e.Variants)}
+func (p *Plan) newExperiment(e *registry.Experiment) *experiment {
+	out := &experiment{arms: New("experiment "+e.Name, e.Salt, e.Variants)}
 	out.by, _ = registry.ParseSticky(e.By)
 	for _, name := range out.arms.Names() {
-		v := variant{
+		v := Variant{
 			wire: httpmsg.VariantOf(e.Name, name),
-			tally: tally{
+			Tally: Tally{
 				assigned: p.set.Counter(metrics.VariantAssigned, e.Name, name),
 				failed:   p.set.Counter(metrics.VariantFailed, e.Name, name),
 				refused:  p.set.Counter(metrics.VariantRefused, e.Name, name),
