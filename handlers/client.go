@@ -147,7 +147,7 @@ func (cl *Client) begin(c *Call) {
 	c.client = cl
 	x := c.exchange()
 	if x != nil {
-		c.follow(x.req.Decision)
+		c.Request.Decision, c.Request.Version = x.req.Decision, nil
 	}
 	c.prepareBus()
 	if x != nil {
@@ -214,7 +214,7 @@ func (cl *Client) Do(ctx context.Context, c *Call) error {
 		}
 	}
 	if d, ok := ctx.Value(decisionKey{}).(httpmsg.Decision); ok {
-		c.follow(d)
+		c.Request.Decision, c.Request.Version = d, nil
 	}
 	c.stays = true
 	c.Done = func(c *Call) {

@@ -32,15 +32,10 @@ func withDecision(ctx context.Context, d httpmsg.Decision) context.Context {
 	return &decided{ctx, bytes.Clone(d)}
 }
 
-// follow has the call go to the version that was decided on for the request that it is made for.
-func (c *Call) follow(d httpmsg.Decision) { c.Request.Decision, c.Request.Version = d, nil }
-
 // prepareVersions has the bus know which versions the call may go to.
 func (c *Call) prepareVersions() {
-	if len(c.Request.Decision) == 0 {
-		return
+	if d := c.Request.Decision; len(d) > 0 {
+		list := d.Versions(c.client.svc.Name())
+		c.bus.Versions, c.Request.Version = c.client.lists.Of(list), httpmsg.FirstVersion(list)
 	}
-	list := c.Request.Decision.Versions(c.client.svc.Name())
-	c.bus.Versions = c.client.lists.Of(list)
-	c.Request.Version = httpmsg.FirstVersion(list)
 }

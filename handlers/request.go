@@ -28,11 +28,9 @@ type Request struct {
 	// then, so that more are answered.
 	Load uint8
 
-	// Version is which version of this service is meant; empty: any. A request that is made with
-	// [Client] for another one need not set it, nor Decision.
+	// Version is which version of this service is meant; empty: any. A [Client] sets it.
 	Version []byte
-	// Decision is what the front has decided about the request; empty: nothing. Its methods, and
-	// those of the Request, say what.
+	// Decision is what the front has decided about the request; empty: nothing. Calls follow it.
 	Decision httpmsg.Decision
 }
 
