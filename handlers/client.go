@@ -165,7 +165,10 @@ func (cl *Client) begin(c *Call) {
 // while the first has not answered, if the request's bytes are still there then.
 func (c *Call) prepareBus() {
 	c.bus.Key = c.Key
-	c.prepareVersions()
+	if d := c.Request.Decision; len(d) > 0 {
+		list := d.Versions(c.client.svc.Name())
+		c.bus.Versions, c.Request.Version = c.client.lists.Of(list), httpmsg.FirstVersion(list)
+	}
 	c.bus.Repeat = nanobus.RepeatNever
 	if (c.stays || c.Patient != nil) && c.reads() {
 		c.bus.Repeat = nanobus.RepeatSlow
@@ -213,7 +216,7 @@ func (cl *Client) Do(ctx context.Context, c *Call) error {
 			c.passID(id)
 		}
 	}
-	if d, ok := ctx.Value(decisionKey{}).(httpmsg.Decision); ok {
+	if d := httpmsg.DecisionOf(ctx); d != nil {
 		c.Request.Decision, c.Request.Version = d, nil
 	}
 	c.stays = true

@@ -2,12 +2,14 @@ package handlers
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"nanofront/httpmsg"
 	"nanofront/nanobus"
 )
 
@@ -63,7 +65,7 @@ func (x *Exchange) Context() context.Context {
 	if x.rt.bus.Tapped() {
 		ctx = withID(ctx, &x.req)
 	}
-	return withDecision(ctx, x.req.Decision)
+	return httpmsg.WithDecision(ctx, x.req.Decision)
 }
 
 // Remaining is what is left of the time that the caller allows.
@@ -277,6 +279,7 @@ func (x *Exchange) recycle() {
 // appendErrorBody writes the body that all error responses share.
 func appendErrorBody(resp *Response, text string) {
 	resp.Body = append(resp.Body, `{"error":`...)
-	resp.Body = appendJSONString(resp.Body, text)
+	quoted, _ := json.Marshal(text) // texts always marshal
+	resp.Body = append(resp.Body, quoted...)
 	resp.Body = append(resp.Body, '}', '\n')
 }
