@@ -29,8 +29,10 @@ func sample(i int, at time.Duration) Record {
 		RequestID: fmt.Sprintf("id-%d", i), TraceID: strings.Repeat("a", 32), Route: "members", Method: "GET", Scheme: "http", Host: "h", Path: fmt.Sprintf("/a/%d", i),
 		Query: "q=xyz", Client: "client", Budget: 2 * time.Second, Fields: []Field{{"accept", "*/*"}, {"x", ""}},
 		Body: Body{Size: 3, Copied: 3, Hash: Hash{1, 2}},
-		Answer: Answer{Status: 200, Fields: []Field{{"content-type", "text/plain"}}, Body: Body{Size: -1, Copied: 9, Hash: Hash{9}},
-			Queue: 5 * time.Microsecond, Work: time.Millisecond, Latency: 3 * time.Millisecond},
+		Answer: Answer{
+			Status: 200, Fields: []Field{{"content-type", "text/plain"}}, Body: Body{Size: -1, Copied: 9, Hash: Hash{9}},
+			Queue: 5 * time.Microsecond, Work: time.Millisecond, Latency: 3 * time.Millisecond,
+		},
 	}
 }
 

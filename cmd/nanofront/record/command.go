@@ -16,7 +16,6 @@ import (
 	"nanofront/internal/cli"
 	"nanofront/internal/recording"
 	"nanofront/internal/terminal"
-	"nanofront/nanobus"
 	"nanofront/nanobus/busflags"
 	listen "nanofront/nanobus/tap"
 	"nanofront/nanobus/wire"
@@ -49,14 +48,10 @@ type startCommand struct {
 }
 
 // Run implements command.
-func (c *startCommand) Run(ctx context.Context, std cli.IO) (err error) {
-	var targets listening.Targets
-	for _, s := range c.Service {
-		t, err := listening.ParseTarget(s)
-		if err != nil {
-			return cli.Usagef("--service: %w", err)
-		}
-		targets = append(targets, t)
+func (c *startCommand) Run(ctx context.Context, std cli.IO) error {
+	targets, err := targetsOf(c.Service)
+	if err != nil {
+		return err
 	}
 	redactor, err := c.redactor()
 	if err != nil {
@@ -84,7 +79,7 @@ func (c *startCommand) Run(ctx context.Context, std cli.IO) (err error) {
 	if err != nil {
 		return err
 	}
-	return c.record(ctx, std, src, security, newRecorder(&converter{redact: redactor, share: c.Share}, file, c.Route, c.MaxSize), h)
+	return c.record(ctx, std, listening.Options{Targets: targets, Discovery: src, Security: security}, newRecorder(&converter{redact: redactor, share: c.Share}, file, c.Route, c.MaxSize), h)
 }
 
 func (c *startCommand) redactor() (*recording.Redactor, error) {
@@ -131,22 +126,18 @@ func (c *startCommand) checkRoutes(ctx context.Context, src discovery.Source) er
 }
 
 // record listens in until the end, and says what has come of it.
-func (c *startCommand) record(ctx context.Context, std cli.IO, src discovery.Source, security nanobus.Security, r *recorder, h recording.Header) error {
+func (c *startCommand) record(ctx context.Context, std cli.IO, o listening.Options, r *recorder, h recording.Header) error {
 	began := time.Now()
 	p := newProgress(std.Err)
-	losses, err := listening.Run(ctx, listening.Options{
-		Targets: targetsOf(c.Service), Discovery: src, Security: security,
-		Sample: 1, // by request ids it is done here, as the hops of a request have other correlation ids
-		Kinds:  []wire.Kind{wire.KindRequest, wire.KindResponse, wire.KindCancel}, Payload: listen.MaxCopied,
-		Duration:   c.For,
-		Copy:       func(copied *listen.Copy) error { return r.copied(copied, time.Now()) },
-		Discovered: r.discovered,
-		Tick: func(lost listening.Losses) error {
-			p.show(time.Since(began), r, lost)
-			return r.tick(lost, time.Now())
-		},
-		Err: p,
-	})
+	o.Sample = 1 // by request ids it is done here, as the hops of a request have other correlation ids
+	o.Kinds, o.Payload = []wire.Kind{wire.KindRequest, wire.KindResponse, wire.KindCancel}, listen.MaxCopied
+	o.Duration, o.Discovered, o.Err = c.For, r.discovered, p
+	o.Copy = func(copied *listen.Copy) error { return r.copied(copied, time.Now()) }
+	o.Tick = func(lost listening.Losses) error {
+		p.show(time.Since(began), r, lost)
+		return r.tick(lost, time.Now())
+	}
+	losses, err := listening.Run(ctx, o)
 	why := whyInterrupted
 	switch {
 	case err != nil:
@@ -162,12 +153,15 @@ func (c *startCommand) record(ctx context.Context, std cli.IO, src discovery.Sou
 	return errors.Join(err, endErr)
 }
 
-func targetsOf(services []string) (targets listening.Targets) {
+func targetsOf(services []string) (targets listening.Targets, err error) {
 	for _, s := range services {
-		t, _ := listening.ParseTarget(s) // checked
+		t, err := listening.ParseTarget(s)
+		if err != nil {
+			return nil, cli.Usagef("--service: %w", err)
+		}
 		targets = append(targets, t)
 	}
-	return targets
+	return targets, nil
 }
 
 // summarize says what is in a recording that has ended, and what isn't.

@@ -1,7 +1,6 @@
 package record
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
@@ -11,9 +10,6 @@ import (
 	"nanofront/nanobus/wire"
 	"nanofront/trace"
 )
-
-// errNotHTTP: a payload that isn't HTTP, or that wasn't copied as far as to where its body begins.
-var errNotHTTP = errors.New("not HTTP, or not copied far enough")
 
 // converter makes records of copies. What isn't to get to the disk doesn't leave it.
 type converter struct {
@@ -27,23 +23,24 @@ type converter struct {
 }
 
 // request reads a request. chosen is false if it isn't in the share that is recorded; its fields are
-// not looked at then. Until the next call c.req is the request as it was.
-func (c *converter) request(copied *listen.Copy) (rec recording.Record, chosen bool, err error) {
+// not looked at then. ok is false if it isn't HTTP, or wasn't copied as far as to where its body
+// begins. Until the next call c.req is the request as it was.
+func (c *converter) request(copied *listen.Copy) (rec recording.Record, chosen, ok bool) {
 	budget, payload, ok := copied.Request()
 	if !ok {
-		return rec, false, errNotHTTP
+		return rec, false, false
 	}
 	payload, got := c.filled(copied, payload)
 	req := &c.req
 	req.Reset()
 	if err := req.Decode(payload); err != nil {
-		return rec, false, errNotHTTP
+		return rec, false, false
 	}
 	head := httpmsg.Request{Method: req.Method, Scheme: req.Scheme, Host: req.Host, Path: req.Path, Query: req.Query, Client: req.Client, Header: req.Header}
 	c.head = head.AppendTo(c.head[:0])
 	body, whole, ok := left(len(c.head), got, len(payload), req.Body, req.Length)
 	if !ok {
-		return rec, false, errNotHTTP
+		return rec, false, false
 	}
 	requestID, traceID := string(req.Header.Get("x-request-id")), ""
 	if p, ok := trace.ParseParent(req.Header.Get("traceparent")); ok {
@@ -57,7 +54,7 @@ func (c *converter) request(copied *listen.Copy) (rec recording.Record, chosen b
 		id = fmt.Sprintf("%s %s %016x", copied.Instance, copied.Peer, copied.ID)
 	}
 	if !c.redact.Chosen(id, c.share) {
-		return rec, false, nil
+		return rec, false, true
 	}
 	r := c.redact
 	rec = recording.Record{
@@ -67,14 +64,14 @@ func (c *converter) request(copied *listen.Copy) (rec recording.Record, chosen b
 		Path: r.Path(string(req.Path)), Query: r.Query(string(req.Query)), Client: r.Value(string(req.Client)),
 		Budget: budget, Fields: c.fields(req.Header), Body: r.Body(body, whole),
 	}
-	return rec, true, nil
+	return rec, true, true
 }
 
-// answer puts into a record what became of it.
-func (c *converter) answer(rec *recording.Record, copied *listen.Copy) error {
+// answer puts into a record what became of it; false as ok of request.
+func (c *converter) answer(rec *recording.Record, copied *listen.Copy) bool {
 	queue, work, payload, failed, ok := copied.Response()
 	if !ok {
-		return errNotHTTP
+		return false
 	}
 	a := &rec.Answer
 	a.Queue, a.Work = queue, work
@@ -84,23 +81,23 @@ func (c *converter) answer(rec *recording.Record, copied *listen.Copy) error {
 		if failed.Code == wire.CodeCancelled {
 			rec.Outcome = recording.Cancelled
 		}
-		return nil
+		return true
 	}
 	payload, got := c.filled(copied, payload)
 	resp := &c.resp
 	resp.Release()
 	if err := resp.Decode(payload); err != nil {
-		return errNotHTTP
+		return false
 	}
 	head := httpmsg.Response{Status: resp.Status, Header: resp.Header}
 	c.head = head.AppendTo(c.head[:0])
 	body, whole, ok := left(len(c.head), got, len(payload), resp.Body, resp.Length)
 	if !ok {
-		return errNotHTTP
+		return false
 	}
 	rec.Outcome = recording.Answered
 	a.Status, a.Fields, a.Body = resp.Status, c.fields(resp.Header), c.redact.Body(body, whole)
-	return nil
+	return true
 }
 
 func (c *converter) fields(in httpmsg.Fields) []recording.Field {

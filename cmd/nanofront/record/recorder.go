@@ -114,12 +114,11 @@ func (r *recorder) copied(c *listen.Copy, now time.Time) error {
 }
 
 func (r *recorder) request(key frameKey, c *listen.Copy, now time.Time) error {
-	rec, chosen, err := r.convert.request(c)
-	switch {
-	case err != nil:
+	rec, chosen, ok := r.convert.request(c)
+	if !ok {
 		r.lost.Refused++
-		return nil
-	case !chosen:
+	}
+	if !chosen {
 		return nil
 	}
 	req := &r.convert.req
@@ -156,7 +155,7 @@ func (r *recorder) response(key frameKey, c *listen.Copy) error {
 		return nil
 	}
 	delete(r.open, key)
-	if err := r.convert.answer(&e.rec, c); err != nil {
+	if !r.convert.answer(&e.rec, c) {
 		r.lost.Refused++
 	}
 	e.answered = true

@@ -95,8 +95,14 @@ func (c *showCommand) table(std cli.IO, r *recording.Reader) error {
 	}
 	s, _ := r.Summary()
 	t := terminal.Table{Columns: []terminal.Column{
-		{Head: "after", Right: true}, {Head: "hop", Right: true, Drop: 4}, {Head: "instance", Drop: 2}, {Head: "request", Least: 24},
-		{Head: "answer"}, {Head: "latency", Right: true}, {Head: "body", Right: true, Drop: 3}, {Head: "id", Drop: 5},
+		{Head: "after", Right: true},
+		{Head: "hop", Right: true, Drop: 4},
+		{Head: "instance", Drop: 2},
+		{Head: "request", Least: 24},
+		{Head: "answer"},
+		{Head: "latency", Right: true},
+		{Head: "body", Right: true, Drop: 3},
+		{Head: "id", Drop: 5},
 	}}
 	n := 0
 	var rec recording.Record
