@@ -115,6 +115,13 @@ func TestRecord_BothHops(t *testing.T) {
 	if again := finish(t, "nanofront", "record", name, "--etcd", s.etcd); again.code != 1 || !strings.Contains(again.out, "replaces no file") {
 		t.Errorf("a second time: exit code %d:\n%s", again.code, again.out)
 	}
+	name += "2"
+	if none := finish(t, "nanofront", "record", name, "--service", "nobody", "--etcd", s.etcd); none.code != 1 || !strings.Contains(none.out, "no instance of service") {
+		t.Errorf("of nobody: exit code %d:\n%s", none.code, none.out)
+	}
+	if _, err := os.Stat(name); err == nil {
+		t.Error("a recording of nobody is left behind")
+	}
 
 	// The tap has each request's two hops linked, in the order of their times.
 	ids := map[string]string{}

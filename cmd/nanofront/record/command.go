@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"time"
 
@@ -147,7 +148,10 @@ func (c *startCommand) record(ctx context.Context, std cli.IO, o listening.Optio
 	}
 	s, endErr := r.end(losses, why)
 	p.end()
-	if s.Records > 0 || err == nil && endErr == nil {
+	if s.Records == 0 && err != nil { // nobody could be listened to: there is nothing to keep
+		return errors.Join(err, endErr, os.Remove(c.File))
+	}
+	if s.Records > 0 || endErr == nil {
 		summarize(std.Err, c.File, &h, &s, r.file.Size(), time.Since(began))
 	}
 	return errors.Join(err, endErr)
