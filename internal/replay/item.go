@@ -22,8 +22,7 @@ type Item struct {
 	// Want is what was recorded of the answer.
 	Want Want
 
-	route  int
-	behind bool // it was not there yet when it was due
+	route int
 }
 
 // Want is a recorded answer, as far as it is compared.

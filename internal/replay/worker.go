@@ -39,7 +39,7 @@ func (w *worker) run() error {
 	defer w.sender.Close()
 	for {
 		now := w.clock()
-		next := int64(0)
+		var next int64
 		if w.cut.Load() {
 			if w.stopAt == 0 {
 				w.stopAt = now + int64(abortAfter)

@@ -165,6 +165,9 @@ func addRoute(t *terminal.Table, r *engine.Route, claims bool) {
 	for _, h := range r.Hows {
 		t.Note(fmt.Sprintf("%s × %s", terminal.Grouped(h.Count), h.What), terminal.Plain)
 	}
+	if r.Refused > 0 {
+		t.Note(fmt.Sprintf("%s were refused: 503 or 429, which the recording hasn't", terminal.Grouped(r.Refused)), terminal.Plain)
+	}
 	for _, cause := range slices.Sorted(maps.Keys(r.FailedBy)) {
 		t.Note(fmt.Sprintf("%s × %s", terminal.Grouped(r.FailedBy[cause]), causeText[cause]), terminal.Plain)
 	}
