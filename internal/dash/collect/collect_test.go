@@ -198,6 +198,46 @@ func TestCollector_Silence(t *testing.T) {
 	}
 }
 
+// TestCollector_HasLeft: an instance that takes itself off the list with its links up has left as it
+// was to; of one that hangs, or was killed, only the lease has ended.
+func TestCollector_HasLeft(t *testing.T) {
+	for name, tt := range map[string]struct {
+		link string // what the front says of it when its record goes
+		err  error  // of its admin port, for the last seconds
+		want view.Level
+	}{
+		"it deregisters":      {`"state":"live"`, nil, view.Intended},
+		"it drains":           {`"state":"draining"`, nil, view.Intended},
+		"it was killed":       {`"state":"down"`, fmt.Errorf("dial: %w", syscall.ECONNREFUSED), view.Normal},
+		"it hangs":            {`"state":"live"`, context.DeadlineExceeded, view.Normal},
+		"it hangs, at work":   {`"state":"live","stalled":true`, context.DeadlineExceeded, view.Normal},
+		"its record was lost": {`"state":"down"`, nil, view.Normal},
+	} {
+		f := newAdmins()
+		c := New(Options{Get: f.get})
+		f.sets["t"], f.sets["w"] = metrics.New(metrics.Terminator, "t"), metrics.New(metrics.Handler, "w")
+		front := fleet.Target{Kind: view.Front, ID: "t", Admin: "t"}
+		c.SetTargets([]fleet.Target{front, handlerTarget("web", "w")})
+		now := time.Unix(1_700_000_000, 0)
+		for second := range 12 {
+			link := `"state":"live"`
+			if second > 4 {
+				link, f.down["w"] = tt.link, tt.err
+			}
+			f.docs["t/links.json"] = `[{"service":"web","instance":"w","weight":100,"share":100,` + link + `}]`
+			if second == 10 {
+				c.SetTargets([]fleet.Target{front})
+			}
+			c.tick(t.Context(), now)
+			now = now.Add(time.Second)
+		}
+		i := slices.IndexFunc(c.View().Events, func(e view.Event) bool { return e.Kind == "left" })
+		if i < 0 || c.View().Events[i].Level != tt.want {
+			t.Errorf("%s: want a %s event that it left: %+v", name, tt.want, c.View().Events)
+		}
+	}
+}
+
 // TestCollector_ADay: a day takes no more memory than ten minutes do, and all of its minutes are
 // there.
 func TestCollector_ADay(t *testing.T) {

@@ -98,7 +98,9 @@ func (c *Collector) takeTargets(targets []fleet.Target, now time.Time) {
 		switch {
 		case p.drained:
 			c.event(now, "left", k, k+" has left, after draining", view.Intended)
-		case p.calls.live > 0: // of one that was killed the links are down long before its lease has ended
+		case p.calls.live > 0 && p.calls.stalled == 0 && (p.Admin == "" || p.fresh(now)):
+			// It went by itself: of one that was killed the links are down, and one that hangs is silent, long before its
+			// lease has ended.
 			p.drained = true
 			c.event(now, "left", k, k+" has left", view.Intended)
 		default:

@@ -77,7 +77,8 @@ func (j *judge) fronts() {
 		p.Process = worst.Key
 		worst.Level = view.Red
 	}
-	p.Text = fmt.Sprintf("%s is saturated: %s of requests refused (503)", name, percent(shed/rate))
+	// At most the share that the page shows beside it, which is of three seconds.
+	p.Text = fmt.Sprintf("%s is saturated: %s of requests refused (503)", name, percent(min(shed/rate, t.Errors.Or(1))))
 	j.add(p)
 }
 

@@ -262,7 +262,9 @@ func (j *judge) latency(s *view.Service) {
 		if one.Stalled {
 			p.Text = "one instance doesn't answer"
 		}
-		text += "; users are served"
+		if !slices.ContainsFunc(j.problems, func(q view.Problem) bool { return q.Hit > 0 }) {
+			text += "; users are served"
+		}
 	default:
 		return
 	}
