@@ -62,9 +62,10 @@ func (d Decision) Versions(service string) []byte {
 // Variant returns the request's variant of an experiment, nil if it takes no part in it.
 func (d Decision) Variant(experiment string) []byte {
 	_, b := d.walk("")
-	n, b, ok := takeCount(b)
+	n, b, _ := takeCount(b)
 	for range n {
 		var name, variant []byte
+		var ok bool
 		if name, b, ok = take8(b); !ok {
 			return nil
 		}
@@ -84,9 +85,10 @@ func (d Decision) walk(service string) (found, rest []byte) {
 	if len(d) < decisionHead {
 		return nil, nil
 	}
-	n, b, ok := takeCount(d[decisionHead:])
+	n, b, _ := takeCount(d[decisionHead:])
 	for range n {
 		var name []byte
+		var ok bool
 		if name, b, ok = take8(b); !ok {
 			return found, nil
 		}
@@ -109,15 +111,15 @@ func (d Decision) walk(service string) (found, rest []byte) {
 
 // EachVersion calls f with each of the versions that Decision.Versions has returned.
 func EachVersion(versions []byte, f func(version []byte)) {
-	n, b, ok := takeCount(versions)
+	n, b, _ := takeCount(versions)
 	for range n {
 		var v []byte
+		var ok bool
 		if v, b, ok = take8(b); !ok {
 			return
 		}
 		f(v)
 	}
-	_ = ok
 }
 
 // FirstVersion is the one that is meant of what Decision.Versions has returned; nil: any.

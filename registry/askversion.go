@@ -19,8 +19,8 @@ type AskVersion struct {
 }
 
 const (
-	maxAsk    = 64
-	tokenRule = `"sha256:" and the 64 lower-case hexadecimal digits that sha256sum prints for the token`
+	maxAsk  = 64
+	sumRule = `"sha256:" and the 64 lower-case hexadecimal digits that sha256sum prints for the token`
 )
 
 // ParseNetwork reads an address, or a network such as 10.0.0.0/8.
@@ -40,7 +40,7 @@ func ParseNetwork(s string) (netip.Prefix, error) {
 func ParseToken(s string) (sum [sha256.Size]byte, err error) {
 	digits, ok := strings.CutPrefix(s, "sha256:")
 	if n, err := hex.Decode(sum[:], []byte(digits[:min(len(digits), 2*len(sum))])); !ok || err != nil || n != len(sum) || len(digits) != 2*len(sum) {
-		return sum, errors.New("want " + tokenRule)
+		return sum, errors.New("want " + sumRule)
 	}
 	return sum, nil
 }

@@ -41,7 +41,22 @@ function decode (c) {
   if (count > 256) throw new Malformed(`${count} header fields`)
   const headers = []
   for (let i = 0; i < count; i++) headers.push([c.text(1), c.text(2)])
-  return { method, scheme, host, path, query, client, headers, body: c.bytes(4) }
+  const request = { method, scheme, host, path, query, client, headers, body: c.bytes(4), revision: 0, version: '', variants: {} }
+  if (c.data.length - c.at < 10) return request // whole, load, and the length of a version
+  c.take(9)
+  request.version = c.text(1)
+  c = new Cursor(c.bytes(2))
+  request.revision = c.number(4) * 2 ** 32 + c.number(4)
+  c.take(1)
+  for (let i = c.number(1); i > 0; i--) { // services, for whoever calls them
+    c.text(1)
+    for (let k = c.number(1); k > 0; k--) c.text(1)
+  }
+  for (let i = c.number(1); i > 0; i--) {
+    const experiment = c.text(1)
+    request.variants[experiment] = c.text(1)
+  }
+  return request
 }
 
 // What a handler returned, as { status, headers, body }. An object with one of these keys is a

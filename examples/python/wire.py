@@ -6,7 +6,9 @@ from collections import namedtuple
 
 # path is normalised and still percent-encoded, query has no "?", client is an IP address, headers are
 # (name, value) with names in lower case. body is bytes; the rest is text, a character for each byte.
-Request = namedtuple("Request", "method scheme host path query client headers body")
+# revision is that of the routes that the front has decided by, 0 if it hasn't; version is which of this
+# service is meant, "" for any; variants are those of experiments, by their names.
+Request = namedtuple("Request", "method scheme host path query client headers body revision version variants", defaults=(0, "", {}))
 
 
 class Response(namedtuple("Response", "status headers body")):
@@ -111,7 +113,15 @@ def decode(payload):
     parts, count = [c.text(size) for size in (1, 1, 2, 2, 2, 1)], c.number(2)
     if count > 256:
         raise Malformed(f"{count} header fields")
-    return Request(*parts, [(c.text(1), c.text(2)) for _ in range(count)], c.take(c.number(4)))
+    head = [*parts, [(c.text(1), c.text(2)) for _ in range(count)], c.take(c.number(4))]
+    if len(payload) - c.at < 10:  # whole, load, and the length of a version
+        return Request(*head, 0, "", {})
+    c.take(9)
+    version, c = c.text(1), Cursor(c.take(c.number(2)))
+    revision, _ = c.number(8), c.take(1)
+    for _ in range(c.number(1)):  # services, for whoever calls them
+        c.text(1), [c.text(1) for _ in range(c.number(1))]
+    return Request(*head, revision, version, {c.text(1): c.text(1) for _ in range(c.number(1))})
 
 
 def encode(response):
