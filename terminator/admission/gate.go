@@ -15,6 +15,9 @@ type Gate struct {
 	load     atomic.Uint32
 	rate     atomic.Int64 // answers a second, while the gate limits; 0: it doesn't
 
+	gap  atomic.Int64 // ns between two requests that are let in; 0: as they come
+	next atomic.Int64 // when the next one is let in, by Ask.Now
+
 	crowd atomic.Pointer[crowd] // made in the first overload
 
 	// What is written on the way out has a cache line apart from what is on the way in: those are
@@ -46,6 +49,9 @@ type Ask struct {
 	// Timeout is how long the request may take. While the service is overloaded it isn't let in if
 	// the requests before it will take longer. 0: that doesn't matter.
 	Timeout time.Duration
+	// Now is the time since some beginning, needed while the gate paces. 0: it doesn't hold this
+	// request up.
+	Now time.Duration
 	// Bonus is how many eighths the limit is higher, or lower, for this request. The cap on all is
 	// the same.
 	Bonus int64
@@ -67,7 +73,7 @@ func (g *Gate) Enter(a Ask) bool {
 			a.Bonus--
 		}
 	}
-	if n <= raised(limit, a.Bonus) && g.room(n, all) && g.inTime(n, a.Timeout) {
+	if n <= raised(limit, a.Bonus) && g.room(n, all) && g.inTime(n, a.Timeout) && g.onPace(a) {
 		return true
 	}
 	g.leave()
@@ -99,6 +105,31 @@ func (g *Gate) room(n, all int64) bool {
 func (g *Gate) inTime(n int64, timeout time.Duration) bool {
 	rate := g.rate.Load()
 	return rate == 0 || timeout == 0 || n <= max(g.all.least, rate*int64(timeout/time.Millisecond)/1000)
+}
+
+// Paces reports whether Enter must be told the time.
+func (g *Gate) Paces() bool { return g.gap.Load() != 0 }
+
+// behind is how many requests may catch up that came late for the pace.
+const behind = 2
+
+// onPace reports whether it is time for one more request. Workers that take the same time for each
+// begin together once they have ended together, as after a stall, and then whoever waits for one
+// waits for all of their time, however few wait. Let in evenly they fall out of step.
+func (g *Gate) onPace(a Ask) bool {
+	gap := g.gap.Load()
+	if gap == 0 || a.Now == 0 || a.Bonus > 0 {
+		return true
+	}
+	for {
+		next := g.next.Load()
+		if int64(a.Now) < next {
+			return false
+		}
+		if g.next.CompareAndSwap(next, max(next, int64(a.Now)-behind*gap)+gap) {
+			return true
+		}
+	}
 }
 
 // Full reports whether there is no place left. It is asked before a body is gathered, so that
@@ -210,5 +241,10 @@ func (g *Gate) adapt(now time.Duration) (some bool) {
 	}
 	g.limit.Store(limit)
 	g.rate.Store(rate)
+	gap := time.Duration(0)
+	if load > 1 && g.judge.evens() {
+		gap = g.judge.pace(w, limit)
+	}
+	g.gap.Store(int64(gap))
 	return some
 }

@@ -44,6 +44,8 @@ type judge struct {
 	short bool    // cores are: see Cores
 	best  float64 // the highest rate of the overload
 
+	// even is how many windows in a row handlers took the same time for each request.
+	even    int
 	failing int // windows in a row that ended with timeouts
 
 	// Of when the limit began to go down. Whether there is a queue, or the service takes as long
@@ -88,6 +90,12 @@ const (
 	// others make it that.
 	leastWait = 5 * time.Millisecond
 
+	// evenly is for so many windows in a row that handlers take as long for each request, to
+	// within an evenIs-th. Then a queue of an evenBears-th of the time is long enough.
+	evenly    = 4
+	evenIs    = 8
+	evenBears = 16
+
 	// fewClients are so few, one request each, that their queue can't grow: it is no overload
 	// unless they wait for longer than fewBear times the target.
 	fewClients = 128
@@ -128,6 +136,11 @@ func (j *judge) look(w windowOf) (limit, rate int64) {
 		usual.own, usual.wait = mean, w.wait
 		j.known = w.now
 	}
+	if mean-w.leastOwn > mean/evenIs {
+		j.even = 0
+	} else {
+		j.even++
+	}
 	wait := max(w.wait-usual.wait, w.leastOwn-2*usual.own, 0)
 	if w.now-j.known > knows {
 		wait = max(wait, mean-3*usual.own)
@@ -155,6 +168,9 @@ func (j *judge) look(w windowOf) (limit, rate int64) {
 		j.pushed = w.now
 	}
 	if j.limits {
+		if j.evens() {
+			borne = own / evenBears
+		}
 		j.limited(w, own, mean, wait, borne)
 	} else {
 		if wait <= borne && (mean <= own+own/2 || w.now-j.known <= knows) {
@@ -267,6 +283,9 @@ func (j *judge) little(own, mean, borne time.Duration) int64 {
 	each := max(own, min(mean, own+own/4)) + borne/2
 	n := j.most4() * each.Seconds()
 	// The fewer there are, the more does chance empty the queue in between.
+	if j.evens() {
+		return max(int64(n)+2, j.least)
+	}
 	return max(int64(n+math.Sqrt(n)), j.least)
 }
 
@@ -276,6 +295,22 @@ func (j *judge) most4() (rate float64) {
 		rate = max(rate, r)
 	}
 	return rate
+}
+
+// evens reports whether handlers take the same time for each request.
+func (j *judge) evens() bool { return j.even > evenly }
+
+// pace is the time between two requests that are let in, a little less than between two answers;
+// much less where there is room.
+func (j *judge) pace(w windowOf, limit int64) time.Duration {
+	var rate float64 // the mean: of few workers that begin together a window may have one batch more
+	for _, r := range j.rates {
+		rate += r / float64(len(j.rates))
+	}
+	if 8*w.inFlight < 7*limit {
+		rate += rate / 4
+	}
+	return time.Duration(float64(time.Second) / (rate + rate/32))
 }
 
 // open is the limit without an overload: what comes in the time of a long stall fits.

@@ -60,8 +60,8 @@ func newGated(minimum, maximum int) *gated {
 	return &gated{l, l.Gate("s")}
 }
 
-func (g *gated) enter(time.Duration) bool {
-	return g.g.Enter(Ask{Timeout: 5 * time.Second})
+func (g *gated) enter(now time.Duration) bool {
+	return g.g.Enter(Ask{Timeout: 5 * time.Second, Now: now})
 }
 func (g *gated) answered(_, total, own time.Duration) { g.g.Answered(total, own) }
 func (g *gated) timedOut(time.Duration)               { g.g.TimedOut() }
@@ -397,8 +397,11 @@ func TestModel_Overload(t *testing.T) {
 	}{
 		{"1.2 times for half an hour", model{workers: 8, took: exponential(10 * ms)}, 800, 1.2, halfAnHour(t), 1.5},
 		{"1.2 times for half an hour, not said", model{workers: 8, took: exponential(10 * ms), hidden: true}, 800, 1.2, halfAnHour(t), 1.5},
-		{"twice", model{workers: 16, took: constant(10 * ms)}, 1600, 2, 30 * time.Second, 2},
-		{"ten times", model{workers: 16, took: constant(10 * ms)}, 1600, 10, 30 * time.Second, 2},
+		{"twice", model{workers: 16, took: constant(10 * ms)}, 1600, 2, 30 * time.Second, 1.5},
+		{"ten times", model{workers: 16, took: constant(10 * ms)}, 1600, 10, 30 * time.Second, 1.7},
+		{"twice, forty", model{workers: 40, took: constant(20 * ms)}, 2000, 2, 30 * time.Second, 1.5},
+		{"four times, forty", model{workers: 40, took: constant(20 * ms)}, 2000, 4, 30 * time.Second, 1.7},
+		{"ten times, forty", model{workers: 40, took: constant(20 * ms)}, 2000, 10, 30 * time.Second, 1.7},
 		{"ten times, fast", model{workers: 16, took: exponential(4 * ms)}, 4000, 10, 10 * time.Second, 1.5},
 		{"twice, not said", model{workers: 16, took: exponential(10 * ms), hidden: true}, 1600, 2, 30 * time.Second, 1.5},
 		{"ten times, not said", model{workers: 16, took: exponential(10 * ms), hidden: true}, 1600, 10, 30 * time.Second, 1.5},

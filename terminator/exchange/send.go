@@ -63,7 +63,7 @@ func (x *Exchange) enter() bool {
 	}
 	if x.up.gate.Limits() {
 		x.identify()
-		ask.Client = admission.ClientOf(x.clientIP)
+		ask.Client, ask.Now = admission.ClientOf(x.clientIP), x.start
 	}
 	if x.up.gate.Enter(ask) {
 		return true
