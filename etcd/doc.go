@@ -17,6 +17,7 @@
 //	/nanofront/v1/instances/SERVICE/ID   JSON of registry.Instance, on a lease
 //	/nanofront/v1/routes                 JSON or YAML of registry.Routes
 //	/nanofront/v1/processes/KIND/…/NAME  JSON of registry.Process, on a lease
+//	/nanofront/v1/leaders/WHAT           name of the process that does it, on a lease
 //
 // # What holds when etcd fails
 //

@@ -218,3 +218,19 @@ var (
 	LogDropped        = counter("log.dropped", "lines", "log lines dropped because the log's writer was behind, or because they could not be written: nobody reads standard error any more, or the disk is full", all)
 	MetricsOverflow   = counter("metrics.overflow", "series", "requests for a series beyond the 1,000 of a metric, or the 20,000 of a process, given the shared series \"other\"", all)
 )
+
+// All processes together, as nanofront dash --statsd-merged reports them.
+var (
+	together = []string{System}
+
+	ServiceP50    = gauge("service.<service>.latency.p50", "ms", "median of the latency of all requests to the service, at all terminators together; of a service without routes, of the work of all its instances. As for timers: of the last flush and two reports", together)
+	ServiceP99    = gauge("service.<service>.latency.p99", "ms", "99th percentile of the same", together)
+	ServiceMax    = gauge("service.<service>.latency.max", "ms", "longest of the same", together)
+	ServiceWithin = gauge("service.<service>.within.<goal>", "share", "share of requests within the goal, 0 to 1, at all terminators together: upstream.<service>.within.<goal> / upstream.<service>.measured, of the same time", together)
+	ServiceHeard  = gauge("service.<service>.heard", "processes", "processes that these figures are of: terminators, or instances of a service without routes", together)
+	ServiceKnown  = gauge("service.<service>.known", "processes", "processes that they ought to be of: where heard / known is below --statsd-merged-least, there are no figures", together)
+	ServiceAge    = gauge("service.<service>.age", "s", "age of the oldest answer of a process that these figures are of", together)
+
+	MergedWriter   = gauge("statsd.merged_writer", "0 or 1", "1 while this process sends the figures of all processes together (--statsd-merged)", []string{Nanofront})
+	MergedWithheld = counter("statsd.merged_withheld.<reason>", "services", "services, once a second, whose figures of all processes together were not to be sent, by reason: coverage (too few of their processes were heard)", []string{Nanofront}).known("coverage")
+)

@@ -38,6 +38,8 @@ const (
 	Handler    = "handler"
 	Nanofront  = "nanofront"
 	Bench      = "bench"
+	// System is no program: it stands for all processes together.
+	System = "system"
 )
 
 // Desc describes one metric: what docs/metrics.md says of it. All of them are

@@ -88,6 +88,9 @@ func title(programs []string) string {
 	if slices.Equal(programs, all) {
 		return "Every program"
 	}
+	if slices.Equal(programs, together) {
+		return "All processes together"
+	}
 	s := strings.Join(programs, " and ")
 	return strings.ToUpper(s[:1]) + s[1:]
 }

@@ -23,13 +23,19 @@ func (g *Gauge) SetFunc(fn func() float64) { g.fn.Store(&fn) }
 // Value is the value that was set, or what the function of [Gauge.SetFunc]
 // says now. Values that no report can carry (NaN, infinities) are 0.
 func (g *Gauge) Value() float64 {
+	v, _ := g.known()
+	return v
+}
+
+// known is the value, and whether there is one: a gauge that has none now, as its function says with
+// NaN, is a gap in StatsD.
+func (g *Gauge) known() (v float64, ok bool) {
 	fn := g.fn.Load()
 	if fn == nil {
-		return float64(g.n.Load())
+		return float64(g.n.Load()), true
 	}
-	v := (*fn)()
-	if math.IsNaN(v) || math.IsInf(v, 0) {
-		return 0
+	if v = (*fn)(); math.IsNaN(v) || math.IsInf(v, 0) {
+		return 0, false
 	}
-	return v
+	return v, true
 }

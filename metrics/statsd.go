@@ -27,7 +27,7 @@ const maxSamples = 2000
 //     that shares can be computed of what didn't happen; but not for a service or route that
 //     has had no requests in the time of a flush;
 //   - gauges: the value, "|g". A server reads a negative value as a change, so
-//     a 0 goes before it;
+//     a 0 goes before it. Nothing is sent of one whose function says NaN;
 //   - timers: the number of durations as a counter, name.count; p50, p90, p99, p999 and max as
 //     gauges in ms, name.p50 and so on, of the time of a flush and two reports (statsdWindow).
 //     Nothing is sent where there was none. If Sample asks for it, a sample of the
@@ -140,6 +140,9 @@ func (r *Reporter) report(ctx context.Context) {
 			return // what was counted meanwhile is in the first report
 		}
 	}
+	if r.o.May != nil && !r.o.May() {
+		return
+	}
 	r.sender.begin(ctx)
 	defer r.sender.end()
 	r.reports++
@@ -154,7 +157,9 @@ func (r *Reporter) report(ctx context.Context) {
 		case sr.counter != nil:
 			r.added(st, "", r.deltas[i])
 		case sr.gauge != nil:
-			r.gauge(st, "", sr.gauge.Value())
+			if v, ok := sr.gauge.known(); ok {
+				r.gauge(st, "", v)
+			}
 		case sr.timer != nil:
 			timers = append(timers, sr)
 		}

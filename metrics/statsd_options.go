@@ -61,6 +61,8 @@ type StatsdOptions struct {
 	// Sample is the share of durations, 0 to 1, that is sent one by one besides
 	// the percentiles; 0 sends none.
 	Sample float64
+	// May, if set, is asked before each packet: without leave nothing is sent, and nothing is lost.
+	May func() bool
 	// Optional says that nobody has asked for a server: that there is none is said once, as
 	// information.
 	Optional bool

@@ -31,8 +31,9 @@ const (
 // later, when none has come.
 type statsdSender struct {
 	target   *statsdTarget
-	optional bool // StatsdOptions.Optional
-	ending   bool // this is the last interval
+	optional bool        // StatsdOptions.Optional
+	may      func() bool // StatsdOptions.May
+	ending   bool        // this is the last interval
 	log      zerolog.Logger
 	said     time.Time // when the last complaint was logged
 	sent     *Counter
@@ -49,6 +50,7 @@ func newStatsdSender(set *Set, o StatsdOptions) *statsdSender {
 	return &statsdSender{
 		target:   newStatsdTarget(o.Addr),
 		optional: o.Optional,
+		may:      o.May,
 		log:      o.Logger,
 		sent:     set.Counter(StatsdSent),
 		failed:   set.Counter(StatsdFailed),
@@ -118,10 +120,12 @@ func (s *statsdSender) flush() {
 	if s.lines == 0 {
 		return
 	}
-	if err := s.write(); err != nil {
-		s.lose(s.lines, err)
-	} else {
-		s.unsure += s.lines
+	if s.may == nil || s.may() {
+		if err := s.write(); err != nil {
+			s.lose(s.lines, err)
+		} else {
+			s.unsure += s.lines
+		}
 	}
 	s.buf, s.lines = s.buf[:0], 0
 }

@@ -79,8 +79,10 @@ func percent(share float64) string {
 		return fmt.Sprintf("%.2f %%", p)
 	case p < 10:
 		return fmt.Sprintf("%.1f %%", p)
-	case p > 99.5 && p < 100:
-		return fmt.Sprintf("%.2f %%", p)
+	case p > 99.99 && p < 100:
+		return "> 99.99 %"
+	case p >= 99.5 && p < 100:
+		return fmt.Sprintf("%.2f %%", math.Floor(p*100)/100)
 	}
 	return fmt.Sprintf("%.0f %%", p)
 }

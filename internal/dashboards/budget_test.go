@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -42,6 +43,7 @@ func TestBudget_OfServicesAndRoutes(t *testing.T) {
 		switch {
 		case strings.Contains(d.Name, "<version>"):
 			version += names(d)
+		case slices.Contains(d.Programs, metrics.System): // no front's: see docs/operations.md
 		case hasService(d):
 			service += names(d)
 		case strings.HasPrefix(d.Name, "route."):

@@ -240,6 +240,8 @@ func processes() Section {
 	}
 }
 
+const withMerged = "there only with nanofront dash --statsd-merged, which is off by default"
+
 // LeftOut are the metrics that are on no dashboard, and why.
 var LeftOut = map[*m.Desc]string{
 	m.StageHeld:               "how long a request is held is the handler's wish",
@@ -258,5 +260,14 @@ var LeftOut = map[*m.Desc]string{
 	m.RoutesVersionsMissing:   "nanofront routes get says which",
 	m.RoutesKeyless:           "of a release under way",
 	m.RoutesVersionAsked:      "of a release under way",
+	m.ServiceP50:              withMerged,
+	m.ServiceP99:              withMerged,
+	m.ServiceMax:              withMerged,
+	m.ServiceWithin:           withMerged,
+	m.ServiceHeard:            withMerged,
+	m.ServiceKnown:            withMerged,
+	m.ServiceAge:              withMerged,
+	m.MergedWriter:            withMerged,
+	m.MergedWithheld:          withMerged,
 	m.HandlerWritesRemembered: "bounded, and of interest to the handler's author only",
 }

@@ -45,6 +45,7 @@ var mayImport = []row{
 
 	{"internal/dash/collect", "internal/dash/diagnose internal/dash/view internal/fleet metrics registry", ""},
 	{"internal/dash/diagnose", "internal/dash/view", "from what is known to words; pure"},
+	{"internal/dash/merged", "internal/dash/collect metrics", "figures of all processes together, for StatsD"},
 	{"internal/dash/page", "internal/dash/collect internal/dash/view", ""},
 	{"internal/dash/view", "", "data alone"},
 	{"internal/doctree", "go.yaml.in/yaml/v3", "text into a tree that knows its lines"},
@@ -136,7 +137,7 @@ var mayImport = []row{
 	{"cmd/handler", "handlers handlers/echo handlers/ledger handlers/profile handlers/program handlers/web internal/cli", ""},
 	{"cmd/nanofront", "cmd/nanofront/bus cmd/nanofront/dash cmd/nanofront/newproject cmd/nanofront/record cmd/nanofront/register cmd/nanofront/replay cmd/nanofront/routes cmd/nanofront/status cmd/nanofront/systems cmd/nanofront/targets cmd/nanofront/toggle cmd/nanofront/top cmd/nanofront/up cmd/nanofront/weights etcd/embedded internal/cli internal/tuning", ""},
 	{"cmd/nanofront/bus", "cmd/nanofront/listening etcd/discovery httpmsg internal/buildinfo internal/cli internal/terminal nanobus nanobus/busflags nanobus/tap nanobus/wire registry trace github.com/rs/zerolog", ""},
-	{"cmd/nanofront/dash", "etcd etcd/discovery internal/admin internal/cli internal/dash/collect internal/dash/page internal/fleet internal/logging internal/tuning registry", ""},
+	{"cmd/nanofront/dash", "etcd etcd/discovery internal/admin internal/cli internal/dash/collect internal/dash/merged internal/dash/page internal/fleet internal/logging internal/tuning metrics registry", ""},
 	{"cmd/nanofront/listening", "internal/buildinfo nanobus nanobus/tap nanobus/wire registry", "what bus tap and record hear"},
 	{"cmd/nanofront/newproject", "examples internal/cli registry", ""},
 	{"cmd/nanofront/record", "cmd/nanofront/listening etcd/discovery httpmsg internal/buildinfo internal/cli internal/recording internal/terminal nanobus nanobus/busflags nanobus/tap nanobus/wire registry trace github.com/rs/zerolog", ""},

@@ -21,11 +21,15 @@ type Slow struct {
 // slowKept is how many of the latest slow requests are kept.
 const slowKept = 1024
 
+// slowRests is for how long slow requests are kept though nobody asks for them.
+const slowRests = 30 * time.Second
+
 // slowest keeps requests that took longer than nearly all lately. What that is, is set anew at each
-// look, so that about one in a hundred is kept; until somebody has looked, none is. A request that
-// isn't slow costs a load.
+// look, so that about one in a hundred is kept; none is until somebody has looked, nor once nobody
+// has for slowRests. A request that isn't slow costs a load.
 type slowest struct {
 	above atomic.Int64 // ns
+	asked atomic.Int64 // when somebody looked last, in ms since 1970
 
 	mu       sync.Mutex
 	ring     [slowKept]Slow
@@ -42,8 +46,13 @@ func (k *slowest) keep(x *Exchange, now time.Duration) {
 		return // it took what its body or its handler wanted it to take
 	}
 	const ms = float64(time.Millisecond)
+	at := time.Now().UnixMilli()
+	if at-k.asked.Load() > slowRests.Milliseconds() {
+		k.rest(at)
+		return
+	}
 	one := Slow{
-		At: time.Now().UnixMilli(), Service: x.up.service.Name(), Instance: x.instance, RequestID: string(x.requestID),
+		At: at, Service: x.up.service.Name(), Instance: x.instance, RequestID: string(x.requestID),
 		Total: float64(now-x.began()) / ms,
 	}
 	for i, d := range []time.Duration{s.read, s.queue, s.busOut, s.handlerQueue, s.handler, s.busBack, s.write} {
@@ -56,11 +65,22 @@ func (k *slowest) keep(x *Exchange, now time.Duration) {
 	k.mu.Unlock()
 }
 
+// rest keeps no more requests until somebody looks again.
+func (k *slowest) rest(now int64) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if now-k.asked.Load() > slowRests.Milliseconds() { // nobody has looked meanwhile
+		k.above.Store(math.MaxInt64)
+		k.looked = false
+	}
+}
+
 // Slow returns the slow requests after that one, oldest first, and sets what is slow from now on.
 func (f *Front) Slow(after uint64) []Slow {
 	k := &f.slow
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	k.asked.Store(time.Now().UnixMilli())
 	requests := f.metrics.requests.Value()
 	kept, of := k.n-k.lastN, requests-k.requests
 	above := k.above.Load()

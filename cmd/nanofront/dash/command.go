@@ -31,11 +31,14 @@ type Command struct {
 	cli.Common
 	cli.Discovery
 
-	Listen      string   `default:"127.0.0.1:8082" type:"addr" placeholder:"ADDR" help:"Address of the page. One that other machines reach needs --token-file."`
-	TokenFile   string   `type:"path" placeholder:"FILE" help:"File with a token that the page asks for. Default: none, on a loopback address."`
-	Hosts       []string `sep:"," placeholder:"NAMES" help:"Names by which browsers may ask for the page, besides localhost and addresses."`
-	Terminators []string `sep:"," placeholder:"ADDRS" help:"Admin addresses of terminators, in addition to those announced in etcd. Default: 127.0.0.1:8081 with a static table."`
-	Runbook     string   `placeholder:"URL" help:"Where docs/runbook.md is to be read, for links from the page."`
+	Listen            string   `default:"127.0.0.1:8082" type:"addr" placeholder:"ADDR" help:"Address of the page. One that other machines reach needs --token-file."`
+	TokenFile         string   `type:"path" placeholder:"FILE" help:"File with a token that the page asks for. Default: none, on a loopback address."`
+	Hosts             []string `sep:"," placeholder:"NAMES" help:"Names by which browsers may ask for the page, besides localhost and addresses."`
+	Terminators       []string `sep:"," placeholder:"ADDRS" help:"Admin addresses of terminators, in addition to those announced in etcd. Default: 127.0.0.1:8081 with a static table."`
+	StatsdMerged      bool     `group:"Logs and metrics" help:"Send to StatsD, too, what all processes together come to: percentiles, and shares within goals. Of several pages that are to, one does."`
+	StatsdMergedLeast float64  `group:"Logs and metrics" default:"0.9" range:"0..1" placeholder:"SHARE" help:"Share of a service's processes that must be heard for that, 0 to 1."`
+
+	Runbook string `placeholder:"URL" help:"Where docs/runbook.md is to be read, for links from the page."`
 }
 
 const (
@@ -54,6 +57,9 @@ func (c *Command) Run(ctx context.Context, std cli.IO) error {
 	token, err := c.token()
 	if err != nil {
 		return err
+	}
+	if c.StatsdMerged && c.Statsd == "" {
+		return cli.Usagef("--statsd-merged: there is no server to send to: give --statsd too")
 	}
 	base, err := c.Start("nanofront", "dash", nil)
 	if err != nil {
@@ -76,9 +82,19 @@ func (c *Command) Run(ctx context.Context, std cli.IO) error {
 		return fmt.Errorf("--listen %s: %w: choose another, or end what uses it", c.Listen, err)
 	}
 	id := boot()
-	announced := discovery.Announce(ctx, source, base, &c.Discovery, registry.Process{Kind: registry.KindDash, Name: "dash-" + id[:6]})
+	name := "dash-" + id[:6]
+	announced := discovery.Announce(ctx, source, base, &c.Discovery, registry.Process{Kind: registry.KindDash, Name: name})
 	defer announced.Close()
-	col := collect.New(collect.Options{System: c.systemName(), Boot: id, Etcd: c.Static == "", Commands: c.flags()})
+	options := collect.Options{System: c.systemName(), Boot: id, Etcd: c.Static == "", Commands: c.flags()}
+	if c.StatsdMerged {
+		sends, err := c.merging(ctx, source, base, name)
+		if err != nil {
+			return errors.Join(err, ln.Close())
+		}
+		defer sends.close()
+		options.Merged = sends.merger.Take
+	}
+	col := collect.New(options)
 	srv := &http.Server{
 		Handler:           admin.Guard(page.New(page.Options{Collector: col, Token: token, Runbook: c.Runbook, Done: ctx.Done()}), c.Hosts, "--hosts"),
 		ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, MaxHeaderBytes: maxHeader,

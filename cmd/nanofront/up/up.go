@@ -47,21 +47,22 @@ const (
 
 // Command is nanofront up.
 type Command struct {
-	HTTP       string `name:"http" default:":8080" type:"addr" placeholder:"ADDR" help:"Address to serve HTTP on."`
-	Admin      string `default:"127.0.0.1:8081" type:"addr" placeholder:"ADDR" help:"Address of the terminator's admin port."`
-	Dash       string `default:"127.0.0.1:8082" type:"optaddr" placeholder:"ADDR" help:"Address of the live page, on this machine alone. Empty turns it off."`
-	EtcdURL    string `name:"etcd-url" default:"http://127.0.0.1:2379" placeholder:"URL" help:"Client URL of its own etcd, http://IP:PORT."`
-	EtcdPrefix string `default:"/nanofront/v1/" placeholder:"PATH" help:"Prefix of all keys in etcd."`
-	System     string `placeholder:"NAME" help:"Name of the system in tables, pages and metrics. Default: after --etcd-prefix."`
-	Statsd     string `type:"server" placeholder:"ADDR" help:"StatsD server that all report to, host:port (UDP). Default: none."`
-	Data       string `default:"data" type:"path" placeholder:"DIR" help:"Directory for profiles and etcd's data."`
-	Seed       int    `default:"100000" range:"0..100000000" placeholder:"N" help:"Members to create in a new store."`
-	Web        int    `default:"2" range:"1..64" placeholder:"N" help:"Instances of the web role."`
-	Echo       int    `default:"1" range:"0..64" placeholder:"N" help:"Instances of the echo role."`
-	Routes     string `type:"path" placeholder:"FILE" help:"Initial routes, if etcd has none. Default: /hello and /echo to echo, everything else to web."`
-	LogLevel   string `default:"info" oneof:"debug,info,warn,error,off" placeholder:"LEVEL" help:"Lowest level that the programs log: debug, info, warn, error or off."`
-	AccessLog  int    `default:"10" range:"0..100000" placeholder:"N" help:"At most this many access log lines per second; 0 for none."`
-	Durability string `default:"sync" oneof:"sync,nosync" placeholder:"HOW" help:"sync acknowledges a write once it is on disk; nosync earlier, so that even a killed process may lose the last writes."`
+	HTTP         string `name:"http" default:":8080" type:"addr" placeholder:"ADDR" help:"Address to serve HTTP on."`
+	Admin        string `default:"127.0.0.1:8081" type:"addr" placeholder:"ADDR" help:"Address of the terminator's admin port."`
+	Dash         string `default:"127.0.0.1:8082" type:"optaddr" placeholder:"ADDR" help:"Address of the live page, on this machine alone. Empty turns it off."`
+	EtcdURL      string `name:"etcd-url" default:"http://127.0.0.1:2379" placeholder:"URL" help:"Client URL of its own etcd, http://IP:PORT."`
+	EtcdPrefix   string `default:"/nanofront/v1/" placeholder:"PATH" help:"Prefix of all keys in etcd."`
+	System       string `placeholder:"NAME" help:"Name of the system in tables, pages and metrics. Default: after --etcd-prefix."`
+	Statsd       string `type:"server" placeholder:"ADDR" help:"StatsD server that all report to, host:port (UDP). Default: none."`
+	StatsdMerged bool   `help:"Have the live page send to StatsD, too, what all processes together come to."`
+	Data         string `default:"data" type:"path" placeholder:"DIR" help:"Directory for profiles and etcd's data."`
+	Seed         int    `default:"100000" range:"0..100000000" placeholder:"N" help:"Members to create in a new store."`
+	Web          int    `default:"2" range:"1..64" placeholder:"N" help:"Instances of the web role."`
+	Echo         int    `default:"1" range:"0..64" placeholder:"N" help:"Instances of the echo role."`
+	Routes       string `type:"path" placeholder:"FILE" help:"Initial routes, if etcd has none. Default: /hello and /echo to echo, everything else to web."`
+	LogLevel     string `default:"info" oneof:"debug,info,warn,error,off" placeholder:"LEVEL" help:"Lowest level that the programs log: debug, info, warn, error or off."`
+	AccessLog    int    `default:"10" range:"0..100000" placeholder:"N" help:"At most this many access log lines per second; 0 for none."`
+	Durability   string `default:"sync" oneof:"sync,nosync" placeholder:"HOW" help:"sync acknowledges a write once it is on disk; nosync earlier, so that even a killed process may lose the last writes."`
 
 	busflags.Flags
 }
@@ -156,6 +157,9 @@ func siblings() (programs, error) {
 func (c *Command) check() error {
 	if _, err := c.Security(zerolog.Nop()); err != nil {
 		return err
+	}
+	if c.StatsdMerged && (c.Statsd == "" || c.Dash == "") {
+		return cli.Usagef("--statsd-merged: it is the live page that sends, to a server: give --statsd and --dash too")
 	}
 	if c.System != "" && !registry.ValidSystem(c.System) {
 		return cli.Usagef("--system: %q is not a name: want 1 to 63 lower-case letters, digits, '-', '.' and '_'", c.System)

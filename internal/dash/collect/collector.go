@@ -43,6 +43,8 @@ type Options struct {
 	Commands string
 	// Etcd says that instances and routes come from etcd.
 	Etcd bool
+	// Merged, if set, gets what was added to each service in each second.
+	Merged func(now time.Time, list []Merged)
 	// Get asks an admin port; nil for the real one.
 	Get func(ctx context.Context, addr, path string, into []byte) ([]byte, error)
 }
@@ -234,6 +236,9 @@ func (c *Collector) apply(now time.Time) *view.View {
 		} else if second-s.seen > Seconds {
 			delete(c.services, name)
 		}
+	}
+	if c.o.Merged != nil {
+		c.o.Merged(now, c.merged(now, second, fronts, instances))
 	}
 	c.etcd(now, v)
 	v.Routes = view.Routes{Known: c.routes != nil, Revision: c.routeRev}

@@ -22,12 +22,16 @@ func grouped(v float64) string {
 	return s
 }
 
-// percent is a share.
+// percent is a share. Nothing and all are said of what is exactly that.
 func percent(share float64) string {
 	v := share * 100
 	switch {
-	case v >= 99.95:
+	case v >= 100:
 		return "100 %"
+	case v > 99.99:
+		return "over 99.99 %"
+	case v >= 99.5:
+		return strings.TrimSuffix(strconv.FormatFloat(math.Floor(v*100)/100, 'f', -1, 64), ".0") + " %"
 	case v >= 10:
 		return strconv.FormatFloat(v, 'f', 0, 64) + " %"
 	case v >= 0.1:

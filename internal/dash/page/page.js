@@ -34,7 +34,9 @@ function pct(share) {
 	const v = share * 100;
 	if (v === 0) return "0 %";
 	if (v < 0.01) return "< 0.01 %";
-	if (v >= 99.95) return "100 %";
+	if (v >= 100) return "100 %";
+	if (v > 99.99) return "> 99.99 %";
+	if (v >= 99.5) return Math.floor(v * 100) / 100 + " %";
 	return (v >= 10 ? v.toFixed(0) : v >= 0.1 ? v.toFixed(1) : v.toFixed(2)) + " %";
 }
 function ms(n) {
@@ -333,7 +335,7 @@ function stages(v) {
 	}));
 	const w = v.slow;
 	text($("#slowby"), !w.count ? "No request was among the slowest 1 % that fronts keep." :
-		"The slowest " + num(w.count) + " of 10 s took " + ms(w.from_ms) + " and more: " + w.by.map(b => b.service + (b.instance ? "/" + b.instance : "") + " " + Math.round(100 * b.count / w.count) + " %, most in " + b.stage).join("; ") +
+		"The slowest " + num(w.count) + " of 10 s took " + ms(w.from_ms) + " and more: " + w.by.map(b => b.service + (b.instance ? "/" + b.instance : "") + " " + pct(b.count / w.count) + ", most in " + b.stage).join("; ") +
 		(w.worst.length && w.worst[0].request_id ? ". The slowest: " + ms(w.worst[0].total_ms) + ", request " + w.worst[0].request_id : "") + ".");
 }
 function swatch(i) { const e = svg("svg", {width: 9, height: 9, viewBox: "0 0 9 9"}); const r = svg("rect", {width: 9, height: 9, rx: 2}); r.style.fill = "var(--s" + i + ")"; e.append(r); return e; }
