@@ -186,6 +186,11 @@ func (c *Client) conn(ctx context.Context) (*clientv3.Client, error) {
 	}
 }
 
+// Do runs one request, as all of the client are run: for what is beside discovery, below Prefix.
+func (c *Client) Do(ctx context.Context, fn func(context.Context, *clientv3.Client) error) error {
+	return c.call(ctx, fn)
+}
+
 // call runs one request within DialTimeout and explains its error.
 func (c *Client) call(ctx context.Context, fn func(context.Context, *clientv3.Client) error) error {
 	within := c.opts.DialTimeout

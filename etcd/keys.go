@@ -64,9 +64,6 @@ func (k keys) head() string    { return string(k) + "toggles" }
 
 func (k keys) toggle(name string) string { return k.toggles() + name }
 
-// leader is the key of who does what one process alone may do.
-func (k keys) leader(what string) string { return string(k) + "leaders/" + what }
-
 func (k keys) instance(i registry.Instance) string { return k.instances() + i.Service + "/" + i.ID }
 
 // process has the service in it where there is one: two services' instances may

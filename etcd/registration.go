@@ -12,12 +12,13 @@ import (
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
+	"nanofront/etcd/lease"
 	"nanofront/registry"
 )
 
 var (
 	// errLeaseLost ends a session; the next one makes a new lease.
-	errLeaseLost = errors.New("etcd: lease lost")
+	errLeaseLost = lease.ErrLost
 	// errNotYet is a registration's state before its first attempt has ended.
 	errNotYet = errors.New("not registered yet")
 	// errRivalStays: another owner's record is still there.
@@ -235,9 +236,9 @@ func (r *Registration) session() (had bool, err error) {
 	ttl := time.Duration(granted.TTL) * time.Second
 	r.ttl = ttl
 
-	life := &lease{c: r.c, id: granted.ID, ttl: ttl}
-	life.granted(began)
-	defer life.close()
+	life := &lease.Lease{Call: r.c.call, ID: granted.ID, TTL: ttl}
+	life.Granted(began)
+	defer life.Close()
 
 	check := time.NewTicker(ttl / 3)
 	defer check.Stop()
@@ -248,7 +249,7 @@ func (r *Registration) session() (had bool, err error) {
 		wake := r.c.changes()
 		var err error
 		if !first {
-			err = life.prolong(r.ctx)
+			err = life.Prolong(r.ctx)
 		}
 		if err == nil {
 			err = r.ensure(serializable)

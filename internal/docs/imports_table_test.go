@@ -85,8 +85,10 @@ var mayImport = []row{
 	{"nanobus/writer", "metrics nanobus/sp nanobus/wire", "gathers bytes; knows no links"},
 	{"nanobus/wire", "", "bytes alone: no socket, no clock, no link"},
 
-	{"etcd", "internal/chores internal/tlsfiles metrics registry registry/toggled github.com/rs/zerolog go.etcd.io/etcd/api/v3 go.etcd.io/etcd/client/v3 go.uber.org/zap google.golang.org/grpc", ""},
+	{"etcd", "etcd/lease internal/chores internal/tlsfiles metrics registry registry/toggled github.com/rs/zerolog go.etcd.io/etcd/api/v3 go.etcd.io/etcd/client/v3 go.uber.org/zap google.golang.org/grpc", ""},
 	{"etcd/discovery", "etcd internal/cli metrics registry registry/static github.com/rs/zerolog", "etcd or the static table in its place, as flags say"},
+	{"etcd/leader", "etcd etcd/lease github.com/rs/zerolog go.etcd.io/etcd/api/v3 go.etcd.io/etcd/client/v3", "beside discovery: for what one process of several does"},
+	{"etcd/lease", "go.etcd.io/etcd/api/v3 go.etcd.io/etcd/client/v3 google.golang.org/grpc", ""},
 	{"etcd/embedded", "internal/logging github.com/rs/zerolog go.etcd.io/etcd/api/v3 go.etcd.io/etcd/server/v3 go.uber.org/zap google.golang.org/grpc google.golang.org/protobuf", ""},
 
 	{"toggles", "internal/lastknown internal/logging metrics registry/toggled github.com/diegoholiveira/jsonlogic/v3 github.com/rs/zerolog golang.org/x/mod", "decides; its source is an interface, which etcd's client implements"},
@@ -137,7 +139,7 @@ var mayImport = []row{
 	{"cmd/handler", "handlers handlers/echo handlers/ledger handlers/profile handlers/program handlers/web internal/cli", ""},
 	{"cmd/nanofront", "cmd/nanofront/bus cmd/nanofront/dash cmd/nanofront/newproject cmd/nanofront/record cmd/nanofront/register cmd/nanofront/replay cmd/nanofront/routes cmd/nanofront/status cmd/nanofront/systems cmd/nanofront/targets cmd/nanofront/toggle cmd/nanofront/top cmd/nanofront/up cmd/nanofront/weights etcd/embedded internal/cli internal/tuning", ""},
 	{"cmd/nanofront/bus", "cmd/nanofront/listening etcd/discovery httpmsg internal/buildinfo internal/cli internal/terminal nanobus nanobus/busflags nanobus/tap nanobus/wire registry trace github.com/rs/zerolog", ""},
-	{"cmd/nanofront/dash", "etcd etcd/discovery internal/admin internal/cli internal/dash/collect internal/dash/merged internal/dash/page internal/fleet internal/logging internal/tuning metrics registry", ""},
+	{"cmd/nanofront/dash", "etcd etcd/discovery etcd/leader internal/admin internal/cli internal/dash/collect internal/dash/merged internal/dash/page internal/fleet internal/logging internal/tuning metrics registry", ""},
 	{"cmd/nanofront/listening", "internal/buildinfo nanobus nanobus/tap nanobus/wire registry", "what bus tap and record hear"},
 	{"cmd/nanofront/newproject", "examples internal/cli registry", ""},
 	{"cmd/nanofront/record", "cmd/nanofront/listening etcd/discovery httpmsg internal/buildinfo internal/cli internal/recording internal/terminal nanobus nanobus/busflags nanobus/tap nanobus/wire registry trace github.com/rs/zerolog", ""},

@@ -7,6 +7,7 @@ import (
 
 	"nanofront/etcd"
 	"nanofront/etcd/discovery"
+	"nanofront/etcd/leader"
 	"nanofront/internal/cli"
 	"nanofront/internal/dash/merged"
 	"nanofront/metrics"
@@ -18,7 +19,7 @@ const leaderOf = "statsd-merged"
 // merging sends the figures of all processes together, as long as it is this process that may.
 type merging struct {
 	merger *merged.Merger
-	lead   *etcd.Leadership // nil without etcd
+	lead   *leader.Leadership // nil without etcd
 	stop   context.CancelFunc
 	loops  sync.WaitGroup
 }
@@ -30,11 +31,8 @@ func (c *Command) merging(ctx context.Context, source discovery.Source, base *cl
 	m := &merging{merger: merged.New(merged.Options{System: c.systemName(), Window: window, Least: c.StatsdMergedLeast, Meter: base.Metrics})}
 	may := func() bool { return true }
 	if client, ok := source.(*etcd.Client); ok {
-		lead, err := client.Lead(leaderOf, name)
-		if err != nil {
-			return nil, err
-		}
-		m.lead, may = lead, lead.Held
+		m.lead = leader.Stand(client, leaderOf, name, base.Log)
+		may = m.lead.Held
 		base.Log.Info().Msg("--statsd-merged: of the pages of this system one sends, which holds a lease in etcd; another takes over when it ends")
 	} else {
 		base.Log.Warn().Msg("--statsd-merged: without etcd nobody decides which page sends: this one does; see to it that no other of this system does")

@@ -1,4 +1,4 @@
-package etcd
+package leader
 
 import (
 	"context"
@@ -6,24 +6,40 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rs/zerolog"
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"nanofront/etcd"
+	"nanofront/etcd/embedded"
+	"nanofront/internal/testutil"
 )
+
+func open(t *testing.T, s *embedded.Server) *etcd.Client {
+	t.Helper()
+	c, err := etcd.Open(t.Context(), etcd.Options{Endpoints: []string{s.ClientURL()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
 
 // One leads at a time: whoever comes second waits, takes over when the first steps back, and also
 // when the first has lost its key; never do both.
-func TestLead_OneAtATime(t *testing.T) {
+func TestLeadership_OneAtATime(t *testing.T) {
 	t.Parallel()
-	s := startServer(t)
-	a, b := openOn(t, s), openOn(t, s)
-	one, err := a.Lead("sums", "one")
+	s, err := embedded.StartServer(t.Context(), embedded.ServerOptions{
+		DataDir: t.TempDir(), ClientURL: "http://" + testutil.FreeAddr(t), UnsafeNoFsync: true,
+		Heartbeat: 20 * time.Millisecond, Election: 200 * time.Millisecond, StartTimeout: time.Minute,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "one leads", one.Held)
-	two, err := b.Lead("sums", "two")
-	if err != nil {
-		t.Fatal(err)
-	}
+	defer s.Close()
+	a, b := open(t, s), open(t, s)
+	one := Stand(a, "sums", "one", zerolog.Nop())
+	testutil.Eventually(t, "one leads", one.Held)
+	two := Stand(b, "sums", "two", zerolog.Nop())
 	var both, over atomic.Bool
 	watched := make(chan struct{})
 	go func() { // ends with over
@@ -35,15 +51,15 @@ func TestLead_OneAtATime(t *testing.T) {
 			time.Sleep(time.Millisecond) // how often it is looked
 		}
 	}()
-	eventually(t, "two knows who leads", func() bool { return two.Leader() == "one" && !two.Held() })
+	testutil.Eventually(t, "two knows who leads", func() bool { return two.Leader() == "one" && !two.Held() })
 	// Without its key, as after a loss of etcd's data, one steps back before two sends anything.
-	if err := a.call(t.Context(), func(ctx context.Context, cl *clientv3.Client) error {
-		_, err := cl.Delete(ctx, a.keys.leader("sums"))
+	if err := a.Do(t.Context(), func(ctx context.Context, cl *clientv3.Client) error {
+		_, err := cl.Delete(ctx, a.Prefix()+"leaders/sums")
 		return err
 	}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "somebody leads again", func() bool { return one.Held() || two.Held() })
+	testutil.Eventually(t, "somebody leads again", func() bool { return one.Held() || two.Held() })
 	first, second := one, two
 	if two.Held() {
 		first, second = two, one
@@ -52,7 +68,7 @@ func TestLead_OneAtATime(t *testing.T) {
 	if first.Held() {
 		t.Error("it leads after Close")
 	}
-	eventually(t, "the other takes over", second.Held)
+	testutil.Eventually(t, "the other takes over", second.Held)
 	second.Close(t.Context())
 	over.Store(true)
 	<-watched
@@ -62,7 +78,7 @@ func TestLead_OneAtATime(t *testing.T) {
 }
 
 // A leader that is cut off from etcd, or whose machine slept, leads no longer than its lease.
-func TestLead_EndsWithItsLease(t *testing.T) {
+func TestLeadership_EndsWithItsLease(t *testing.T) {
 	now := time.Now()
 	for name, l := range map[string]*Leadership{
 		"none":                   {},

@@ -1,4 +1,4 @@
-package etcd
+package leader
 
 import (
 	"context"
@@ -6,19 +6,23 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rs/zerolog"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"nanofront/etcd"
+	"nanofront/etcd/lease"
 )
 
 const (
-	// leadTTL is how long a leader that died leaves its place empty. It is no shorter, as a server
+	// ttl is how long a leader that died leaves its place empty. It is no shorter, as a server
 	// raises it to one and a half of its election timeout.
-	leadTTL = 5 * time.Second
-	// leadEvery is how often a leader prolongs its lease, and others look whether there is one.
-	leadEvery = time.Second
-	// leadMargin is how much earlier than its lease a leader ends: for clocks that don't run at the
+	ttl = 5 * time.Second
+	// every is how often a leader prolongs its lease, and others look whether there is one.
+	every = time.Second
+	// margin is how much earlier than its lease a leader ends: for clocks that don't run at the
 	// same speed, and for what is on its way.
-	leadMargin = 500 * time.Millisecond
+	margin = 500 * time.Millisecond
 )
 
 // Leadership is a candidacy for something that one process alone may do. At most one of those who
@@ -29,8 +33,9 @@ const (
 //	old leader |-----------------|               by its own clocks, from before it asked
 //	new leader                       |.....|---  waits for a lease's life: what is lost may be a key
 type Leadership struct {
-	c         *Client
+	c         *etcd.Client
 	key, name string
+	log       zerolog.Logger
 
 	mu          sync.Mutex
 	from, until time.Time // the time in which it leads; zero: none
@@ -40,16 +45,13 @@ type Leadership struct {
 	stopped chan struct{}
 }
 
-// Lead stands for what, which is a name, in the name of a process. It returns at once. The caller
-// must Close the Leadership.
-func (c *Client) Lead(what, name string) (*Leadership, error) {
-	ctx, cancel := context.WithCancel(c.ctx)
-	l := &Leadership{c: c, key: c.keys.leader(what), name: name, cancel: cancel, stopped: make(chan struct{})}
-	if !c.start(func() { l.run(ctx) }) { // ends with Close or the client's; stopped says so
-		cancel()
-		return nil, ErrClosed
-	}
-	return l, nil
+// Stand stands for what, which is a name, in the name of a process, until Close. It returns at once.
+func Stand(c *etcd.Client, what, name string, log zerolog.Logger) *Leadership {
+	ctx, cancel := context.WithCancel(context.Background())
+	key := c.Prefix() + "leaders/" + what
+	l := &Leadership{c: c, key: key, name: name, log: log.With().Str("key", key).Logger(), cancel: cancel, stopped: make(chan struct{})}
+	go l.run(ctx) // ends with Close; stopped says so
+	return l
 }
 
 // Held reports whether this process leads, at this moment. Both clocks are asked: the monotonic one
@@ -85,7 +87,7 @@ func (l *Leadership) set(from, until time.Time, leader string) {
 
 func (l *Leadership) run(ctx context.Context) {
 	defer close(l.stopped)
-	tick := time.NewTicker(leadEvery)
+	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for ctx.Err() == nil {
 		l.term(ctx, tick.C)
@@ -104,11 +106,10 @@ func (l *Leadership) term(ctx context.Context, tick <-chan time.Time) {
 		l.set(time.Time{}, time.Time{}, leader)
 		return
 	}
-	log := l.c.opts.Logger.With().Str("key", l.key).Logger()
-	log.Info().Msg("etcd: leads from now on")
-	life.granted(began)
-	from := time.Now().Add(life.ttl)
-	l.set(from, began.Add(life.ttl-leadMargin), l.name)
+	l.log.Info().Msg("etcd: leads from now on")
+	life.Granted(began)
+	from := time.Now().Add(life.TTL)
+	l.set(from, began.Add(life.TTL-margin), l.name)
 	defer l.revoke(ctx, life)
 	for {
 		select {
@@ -117,26 +118,26 @@ func (l *Leadership) term(ctx context.Context, tick <-chan time.Time) {
 		case <-tick:
 		}
 		asked := time.Now()
-		err := life.prolong(ctx)
+		err := life.Prolong(ctx)
 		if err == nil {
-			err = l.still(ctx, life.id)
+			err = l.still(ctx, life.ID)
 		}
 		switch {
 		case ctx.Err() != nil:
 			return
-		case errors.Is(err, errLeaseLost):
+		case errors.Is(err, lease.ErrLost):
 			l.set(time.Time{}, time.Time{}, "")
-			log.Warn().Msg("etcd: leads no more: the lease is lost")
+			l.log.Warn().Msg("etcd: leads no more: the lease is lost")
 			return
 		case err == nil:
-			l.set(from, asked.Add(life.ttl-leadMargin), l.name)
+			l.set(from, asked.Add(life.TTL-margin), l.name)
 		}
 	}
 }
 
 // take puts the key if there is none.
-func (l *Leadership) take(ctx context.Context) (life *lease, leader string, err error) {
-	err = l.c.call(ctx, func(ctx context.Context, cl *clientv3.Client) error {
+func (l *Leadership) take(ctx context.Context) (life *lease.Lease, leader string, err error) {
+	err = l.c.Do(ctx, func(ctx context.Context, cl *clientv3.Client) error {
 		resp, err := cl.Get(ctx, l.key)
 		if err != nil {
 			return err
@@ -145,7 +146,7 @@ func (l *Leadership) take(ctx context.Context) (life *lease, leader string, err 
 			leader = string(resp.Kvs[0].Value)
 			return nil
 		}
-		granted, err := cl.Grant(ctx, int64(leadTTL/time.Second))
+		granted, err := cl.Grant(ctx, int64(ttl/time.Second))
 		if err != nil {
 			return err
 		}
@@ -154,7 +155,7 @@ func (l *Leadership) take(ctx context.Context) (life *lease, leader string, err 
 		if err != nil {
 			return err // the lease ends by itself, and the key with it
 		}
-		of := &lease{c: l.c, id: granted.ID, ttl: time.Duration(granted.TTL) * time.Second}
+		of := &lease.Lease{Call: l.c.Do, ID: granted.ID, TTL: time.Duration(granted.TTL) * time.Second}
 		if put.Succeeded {
 			life = of
 			return nil
@@ -165,25 +166,25 @@ func (l *Leadership) take(ctx context.Context) (life *lease, leader string, err 
 	return life, leader, err
 }
 
-// still is errLeaseLost if the key isn't there under the lease: somebody may have deleted it.
+// still is lease.ErrLost if the key isn't there under the lease: somebody may have deleted it.
 func (l *Leadership) still(ctx context.Context, id clientv3.LeaseID) error {
-	return l.c.call(ctx, func(ctx context.Context, cl *clientv3.Client) error {
+	return l.c.Do(ctx, func(ctx context.Context, cl *clientv3.Client) error {
 		resp, err := cl.Get(ctx, l.key)
 		if err == nil && (len(resp.Kvs) == 0 || clientv3.LeaseID(resp.Kvs[0].Lease) != id) {
-			return errLeaseLost
+			return lease.ErrLost
 		}
 		return err
 	})
 }
 
 // revoke ends the lease, once this process takes itself for the leader no more.
-func (l *Leadership) revoke(ctx context.Context, life *lease) {
+func (l *Leadership) revoke(ctx context.Context, life *lease.Lease) {
 	l.set(time.Time{}, time.Time{}, "")
-	life.close()
+	life.Close()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
-	_ = l.c.call(ctx, func(ctx context.Context, cl *clientv3.Client) error { // it ends by itself otherwise
-		_, err := cl.Revoke(ctx, life.id)
+	_ = l.c.Do(ctx, func(ctx context.Context, cl *clientv3.Client) error { // it ends by itself otherwise
+		_, err := cl.Revoke(ctx, life.ID)
 		if errors.Is(err, rpctypes.ErrLeaseNotFound) {
 			return nil
 		}
