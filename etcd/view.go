@@ -151,7 +151,7 @@ func (v *view) replaceIntents(kvs []*mvccpb.KeyValue) (changed bool) {
 }
 
 func (v *view) snapshot() registry.Snapshot {
-	s := registry.Snapshot{Routes: v.routes, Revision: max(v.routesRev, v.headRev), Instances: v.list()}
+	s := registry.Snapshot{Routes: v.routes, Revision: max(v.routesRev, v.headRev), Stamp: v.headRev > 0, Instances: v.list()}
 	for i := range s.Instances {
 		in := &s.Instances[i]
 		if intent, ok := v.intents[v.keys.intent(registry.Intent{Service: in.Service, ID: in.ID})]; ok {

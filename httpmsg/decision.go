@@ -60,23 +60,31 @@ func (d Decision) Versions(service string) []byte {
 }
 
 // Variant returns the request's variant of an experiment, nil if it takes no part in it.
-func (d Decision) Variant(experiment string) []byte {
+func (d Decision) Variant(experiment string) (found []byte) {
+	d.EachVariant(func(name, variant []byte) {
+		if found == nil && string(name) == experiment {
+			found = variant
+		}
+	})
+	return found
+}
+
+// EachVariant calls f with each experiment that the request takes part in, and its variant.
+func (d Decision) EachVariant(f func(experiment, variant []byte)) {
 	_, b := d.walk("")
 	n, b, _ := takeCount(b)
 	for range n {
 		var name, variant []byte
 		var ok bool
 		if name, b, ok = take8(b); !ok {
-			return nil
+			return
 		}
 		if variant, b, ok = take8(b); !ok {
-			return nil
+			return
 		}
-		if string(name) == experiment {
-			return variant
-		}
+		f(name, variant)
 	}
-	return nil
+	_ = ok
 }
 
 // walk goes through the services. It returns the versions of the one that is asked for, and what is

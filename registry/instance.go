@@ -48,6 +48,9 @@ type Snapshot struct {
 	// Revision is etcd's of Routes, or of the last change of toggles if that is later; 0 where there
 	// is none, as in a static table.
 	Revision int64
+	// Stamp says that requests are to carry Revision, whatever Routes say: there are toggles, which
+	// handlers decide as of it.
+	Stamp bool
 	// Intents are what operators want of terminators. What they want of
 	// instances is in Instances already.
 	Intents []Intent

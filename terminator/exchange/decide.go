@@ -15,6 +15,7 @@ func (x *Exchange) decide() {
 	h := &x.header
 	d := x.up.decides
 	if d == nil {
+		x.msg.Decision = x.stamp
 		if len(h.xVersion) > 0 { // fields as any others
 			h.fields = append(h.fields, h.xVersion...)
 			x.msg.Header = h.fields

@@ -54,7 +54,8 @@ type Exchange struct {
 	header requestHeader
 	up     *upstream
 
-	revision int64 // by which the request was routed
+	revision int64            // by which the request was routed
+	stamp    httpmsg.Decision // that says it, where nothing else is decided
 	decided  shares.Decided
 	request  []byte // the bytes of the head, and of a small body, which all of msg aliases
 
@@ -132,7 +133,7 @@ func (x *Exchange) release() {
 	x.to, x.peer, x.note, x.up = nil, nil, nil, nil
 	x.requestID, x.instance, x.version, x.allow, x.reason, x.early, x.old = nil, "", "", nil, "", false, 0
 	x.outcome, x.tries = answered, 0
-	x.revision = 0
+	x.revision, x.stamp = 0, nil
 	x.decided.Reset()
 	x.stop.Store(0)
 	x.counted, x.expected, x.streams, x.responded, x.identifies = false, false, false, false, false

@@ -117,7 +117,7 @@ func (x *Exchange) route() outcome {
 	route, result := routing.router.Match(x.msg.Method, x.msg.Host, x.msg.Path)
 	switch result {
 	case registry.Found:
-		x.up, x.revision = routing.routes[route], routing.revision
+		x.up, x.revision, x.stamp = routing.routes[route], routing.revision, routing.stamp
 		return answered
 	case registry.MethodNotAllowed:
 		x.allow = routing.router.Allow(nil, x.msg.Host, x.msg.Path)

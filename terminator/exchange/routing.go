@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"nanofront/httpmsg"
 	"nanofront/metrics"
 	"nanofront/nanobus"
 	"nanofront/registry"
@@ -22,7 +23,10 @@ type routing struct {
 	plan   *shares.Plan // nil: the document is of version 1
 	// revision is etcd's of what requests are decided by.
 	revision int64
-	gates    map[string]bool
+	// stamp is what requests carry that nothing else is decided about: the revision, for handlers to
+	// decide toggles by. Empty: there are none.
+	stamp httpmsg.Decision
+	gates map[string]bool
 }
 
 // upstream is a service as a route's target.
@@ -121,13 +125,21 @@ func (f *Front) Services() (list []*nanobus.Service, known bool) {
 	return list, true
 }
 
+// act is on a snapshot's revision from now on.
+func (r *routing) act(s registry.Snapshot) {
+	r.revision, r.stamp = s.Revision, nil
+	if s.Stamp {
+		r.stamp = httpmsg.NewDecision(nil, s.Revision).AppendVersions(0).AppendVariants(0)
+	}
+}
+
 // Discovered takes over a new state of the system. One call at a time.
 func (f *Front) Discovered(s registry.Snapshot) {
 	old := f.routing.Load()
 	routing := old
 	if s.Routes != nil && (old == nil || old.doc != s.Routes) {
 		routing = f.newRouting(s.Routes, old)
-		routing.revision = s.Revision
+		routing.act(s)
 		f.log.Info().Int("routes", len(s.Routes.Routes)).Strs("services", s.Routes.Services()).Msg("routes in force")
 	}
 	// Linked first, so that a route to a new service doesn't meet an unknown one.
@@ -151,9 +163,9 @@ func (f *Front) Discovered(s registry.Snapshot) {
 	}
 	f.missing(s)
 	if routing == old {
-		if old != nil && old.revision != s.Revision && s.Routes != nil {
+		if old != nil && s.Routes != nil && (old.revision != s.Revision || s.Stamp != (len(old.stamp) > 0)) {
 			same := *old
-			same.revision = s.Revision
+			same.act(s)
 			f.routing.Store(&same)
 		}
 		return

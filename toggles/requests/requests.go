@@ -71,12 +71,12 @@ func (t *Toggles) Load(ctx context.Context) bool {
 // For is the toggles of a request, until that is answered. If the request has been faster than the
 // change of toggles that it was decided on, it waits for that, for 100 ms at most.
 func (t *Toggles) For(ctx context.Context, req *handlers.Request) *toggles.View {
-	return t.View(ctx, revision(req), &request{req: req, of: t})
+	return t.View(ctx, req.Revision(), &request{req: req, of: t})
 }
 
 // Now is For without waiting, for handlers that must not.
 func (t *Toggles) Now(req *handlers.Request) *toggles.View {
-	return t.ViewNow(revision(req), &request{req: req, of: t})
+	return t.ViewNow(req.Revision(), &request{req: req, of: t})
 }
 
 // Handler is h with the toggles of each request in its context: toggles.From has them.
@@ -117,7 +117,8 @@ func (r *request) Attributes() map[string]any {
 func (r *request) attributes() map[string]any {
 	req := r.req
 	header, cookies := make(map[string]any, len(req.Header)), make(map[string]any)
-	version, variants := decided(req)
+	variants := make(map[string]any)
+	req.Decision.EachVariant(func(experiment, variant []byte) { variants[string(experiment)] = string(variant) })
 	for i := range req.Header {
 		name := string(req.Header[i].Name)
 		if _, had := header[name]; !had {
@@ -130,7 +131,7 @@ func (r *request) attributes() map[string]any {
 	m := map[string]any{
 		"client": string(req.Client), "method": string(req.Method), "scheme": string(req.Scheme), "host": string(req.Host),
 		"path": string(req.Path), "query": string(req.Query), "header": header, "cookie": cookies,
-		"service": r.of.service, "version": version, "experiment": variants,
+		"service": r.of.service, "version": string(req.Version), "experiment": variants,
 	}
 	var who any
 	switch r.of.key.kind {

@@ -18,6 +18,7 @@ import (
 	"nanofront/etcd/embedded"
 	"nanofront/handlers"
 	"nanofront/handlers/handlertest"
+	"nanofront/httpmsg"
 	"nanofront/internal/testutil"
 	"nanofront/registry"
 	"nanofront/registry/toggled"
@@ -147,6 +148,92 @@ func TestHandler_TogglesFlippedTogether(t *testing.T) {
 		t.Errorf("%d of %d requests saw a mix", n, asked.Load())
 	}
 	t.Logf("%d requests, 100 flips", asked.Load())
+}
+
+// A request that is decided on at the front sees one revision of toggles in all handlers that it
+// comes to, also where one of them hears of a change before the other, or before the front.
+func TestHandler_OneRevisionThroughBothHops(t *testing.T) {
+	s := startServer(t)
+	client := s.client(t)
+	commit(t, client, boolean("a", false), boolean("b", false))
+	d := handlertest.NewDiscovery()
+	answer := func(ctx context.Context, resp *handlers.Response) {
+		v := toggles.From(ctx)
+		fmt.Fprintf(resp, "%d,%v,%v;", v.Revision(), v.Bool("a", false), v.Bool("b", true))
+	}
+	inner := handlers.Options{Service: "inner", Instance: "one", Discovery: both{d, s.client(t)}}
+	innerFlags := open(t, inner)
+	testutil.Start(t, "inner", func(ctx context.Context) error {
+		return handlers.Run(ctx, inner, innerFlags.Handler(handlers.HandlerFunc(func(ctx context.Context, _ *handlers.Request, resp *handlers.Response) error {
+			answer(ctx, resp)
+			return nil
+		})))
+	})
+	outer := handlers.Options{Service: "outer", Instance: "one", Discovery: both{d, s.client(t)}, Calls: []string{"inner"}}
+	outerFlags := open(t, outer)
+	rt, err := handlers.New(outer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	testutil.Start(t, "outer", func(ctx context.Context) error {
+		return rt.Run(ctx, outerFlags.Handler(handlers.HandlerFunc(func(ctx context.Context, _ *handlers.Request, resp *handlers.Response) error {
+			answer(ctx, resp)
+			time.Sleep(2 * time.Millisecond) // for changes to come between
+			c := handlers.AcquireCall()
+			defer c.Release()
+			c.Request.Method, c.Request.Path = []byte("GET"), []byte("/")
+			if err := rt.Client("inner").Do(ctx, c); err != nil {
+				return err
+			}
+			_, err := resp.Write(c.Response.Body)
+			return err
+		})))
+	})
+	// A front, as far as revisions go.
+	var revision atomic.Int64
+	front := s.client(t)
+	testutil.Start(t, "front", func(ctx context.Context) error {
+		return front.Watch(ctx, func(s registry.Snapshot) {
+			if s.Stamp {
+				revision.Store(s.Revision)
+			}
+		})
+	})
+	caller := handlertest.NewCaller(t, d, "outer")
+	testutil.Eventually(t, "outer is ready, and the front has a revision", func() bool { return rt.Ready() == nil && revision.Load() > 0 })
+	load, stop := context.WithCancel(t.Context())
+	var asked atomic.Int64
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for load.Err() == nil {
+				c := handlers.AcquireCall()
+				c.Request.Method, c.Request.Path = []byte("GET"), []byte("/")
+				meant := revision.Load()
+				c.Request.Decision = httpmsg.NewDecision(nil, meant).AppendVersions(0).AppendVariants(0)
+				err := caller.Client("outer").Do(load, c)
+				body := string(c.Response.Body)
+				c.Release()
+				if load.Err() != nil {
+					return
+				}
+				hops := strings.Split(body, ";")
+				if err != nil || len(hops) != 3 || hops[0] != hops[1] || !strings.HasPrefix(body, fmt.Sprint(meant, ",")) {
+					t.Errorf("meant for revision %d, decided as %s, %v", meant, body, err)
+					return
+				}
+				asked.Add(1)
+			}
+		})
+	}
+	for flip := range 100 {
+		before := asked.Load()
+		rev := commit(t, client, boolean("a", flip%2 == 0), boolean("b", flip%2 == 0))
+		testutil.Eventually(t, "requests are on the new revision", func() bool { return revision.Load() >= rev && (asked.Load() > before+3 || t.Failed()) })
+	}
+	stop()
+	wg.Wait()
+	t.Logf("%d requests through two hops, 100 flips", asked.Load())
 }
 
 // etcd goes under load and comes back: no value changes, evaluations say that they are stale, and a
