@@ -84,7 +84,6 @@ func (d Decision) EachVariant(f func(experiment, variant []byte)) {
 		}
 		f(name, variant)
 	}
-	_ = ok
 }
 
 // walk goes through the services. It returns the versions of the one that is asked for, and what is
