@@ -134,7 +134,7 @@ func setClock(dir, name string, by time.Duration) error {
 	if err != nil {
 		return err
 	}
-	_, err = f.WriteAt(binary.NativeEndian.AppendUint64(nil, uint64(int64(by/time.Second))), 0) //nolint:gosec // two's complement there and back
+	_, err = f.WriteAt(binary.NativeEndian.AppendUint64(nil, uint64(int64(by/time.Second))), 0)
 	return errors.Join(err, f.Close())
 }
 

@@ -29,8 +29,12 @@ func TestRun_CostPerRequestAndIdle(t *testing.T) {
 		what      string
 		got, want float64
 	}{
-		{"CPU per request", open.CPUPerRequest(), 50}, {"switches per request", open.SwitchesPerRequest(), 1.5}, {"calls per request", open.CallsPerRequest(), 5},
-		{"busy", idle.Busy(), 0.002}, {"switches per second", idle.SwitchesPerSecond(), 15}, {"calls per second", idle.CallsPerSecond(), 70},
+		{"CPU per request", open.CPUPerRequest(), 50},
+		{"switches per request", open.SwitchesPerRequest(), 1.5},
+		{"calls per request", open.CallsPerRequest(), 5},
+		{"busy", idle.Busy(), 0.002},
+		{"switches per second", idle.SwitchesPerSecond(), 15},
+		{"calls per second", idle.CallsPerSecond(), 70},
 	} {
 		if math.Abs(c.got-c.want) > 1e-9 {
 			t.Errorf("%s: %v, want %v", c.what, c.got, c.want)
