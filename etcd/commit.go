@@ -31,8 +31,12 @@ type Change struct {
 	Routes       *registry.Routes
 	RoutesExpect int64
 	Toggles      []ToggleWrite
-	// By is who wants it, for people.
-	By string
+	// By is who wants it, for people, and Why. The reason is kept with the routes.
+	By  string
+	Why string
+	// Release is the id of the release that Routes are a step of; its record is written too.
+	Release string
+	Record  *registry.Record
 }
 
 // head is the value of a key that each change of toggles and, once there are any, of routes writes:
@@ -109,6 +113,15 @@ func (c *Client) Commit(ctx context.Context, ch Change) (rev int64, err error) {
 		t.put(c.keys.routes(), value, ch.RoutesExpect, func(current int64) error {
 			return &ConflictError{Expected: ch.RoutesExpect, Current: current}
 		})
+		if value, err = keep(&ch, value); err != nil {
+			return 0, err
+		}
+		t.put(c.keys.past(ch.RoutesExpect), value, AnyRevision, nil)
+	}
+	if r := ch.Record; r != nil {
+		t.put(c.keys.releases()+r.ID, r.Value, r.Revision, func(current int64) error {
+			return &ConflictError{Expected: r.Revision, Current: current}
+		})
 	}
 	for _, w := range ch.Toggles {
 		t.put(c.keys.toggle(w.Name), w.Definition, w.Expect, func(current int64) error {
@@ -137,6 +150,9 @@ func (c *Client) Commit(ctx context.Context, ch Change) (rev int64, err error) {
 	}
 	if !resp.Succeeded {
 		return 0, t.conflict(resp)
+	}
+	if ch.Routes != nil {
+		c.forget(ctx)
 	}
 	return resp.Header.Revision, nil
 }

@@ -56,6 +56,8 @@ func (k keys) routes() string    { return string(k) + "routes" }
 func (k keys) instances() string { return string(k) + "instances/" }
 func (k keys) processes() string { return string(k) + "processes/" }
 func (k keys) intents() string   { return string(k) + "intents/" }
+func (k keys) history() string   { return string(k) + "history/" }
+func (k keys) releases() string  { return string(k) + "releases/" }
 
 // toggles are behind everything else, so that whoever wants the rest reads up to them: 10,000 of
 // them are not read by those that have none. head is before them, and belongs to both.

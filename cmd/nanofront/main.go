@@ -10,6 +10,7 @@ import (
 	"nanofront/cmd/nanofront/newproject"
 	"nanofront/cmd/nanofront/record"
 	"nanofront/cmd/nanofront/register"
+	"nanofront/cmd/nanofront/release"
 	"nanofront/cmd/nanofront/replay"
 	"nanofront/cmd/nanofront/routes"
 	"nanofront/cmd/nanofront/status"
@@ -35,6 +36,7 @@ type grammar struct {
 	Replay   replay.Command     `cmd:"" help:"Send a recording's requests again, and say which answers are other ones now."`
 	Routes   routes.Command     `cmd:"" help:"Show or change the routes."`
 	Toggle   toggle.Command     `cmd:"" help:"Show or change toggles."`
+	Release  release.Command    `cmd:"" help:"Give a new version of a service its traffic in steps, and see what changed when."`
 	New      newproject.Command `cmd:"" help:"Write a handler of your own, ready to run."`
 	Register register.Command   `cmd:"" help:"Run a handler in any language, and keep it registered in etcd."`
 	Bus      bus.Command        `cmd:"" help:"Listen in on the bus, or send a request over it."`

@@ -53,7 +53,7 @@ type mistakes interface {
 // a user who has typed a command. Names that do mean something stay: etcd, and the roles.
 const packages = `admin|admission|blocking|buildinfo|busflags|chaos|cli|compare|conns|discovery|drivers|` +
 	`dashboards|embedded|eventloop|exchange|fleet|forwarded|freeport|handlers|handover|http1|httpmsg|lastknown|` +
-	`load|logging|metrics|nanobus|otlp|peers|program|rawhttp|rawsock|recording|registry|replay|report|result|` +
+	`load|logging|metrics|nanobus|otlp|peers|program|rawhttp|rawsock|recording|registry|release|replay|report|result|` +
 	`scenario|slots|soak|static|supervisor|system|systemd|tasks|terminal|terminator|testutil|tlsfiles|toggled|toggles|tuning|` +
 	`unixpath|uri|wholefile|wire`
 

@@ -31,6 +31,7 @@ var mayImport = []row{
 	{"registry/static", "metrics registry github.com/rs/zerolog", ""},
 	{"httpmsg", "", ""},
 	{"metrics", "internal/chores internal/logging github.com/cactus/go-statsd-client/v5 github.com/HdrHistogram/hdrhistogram-go github.com/rs/zerolog", ""},
+	{"release", "internal/admin metrics registry release/guard", "sees etcd through an interface of its own"},
 	{"release/guard", "metrics", "pure: what it is told, it judges"},
 	{"metrics/gen", "internal/wholefile metrics", ""},
 
@@ -137,7 +138,7 @@ var mayImport = []row{
 
 	{"cmd/bench", "bench/chaos bench/compare bench/drivers bench/load bench/peers bench/report bench/result bench/scenario bench/soak internal/cli internal/terminal internal/tuning internal/wholefile github.com/HdrHistogram/hdrhistogram-go", ""},
 	{"cmd/handler", "handlers handlers/echo handlers/ledger handlers/profile handlers/program handlers/web internal/cli", ""},
-	{"cmd/nanofront", "cmd/nanofront/bus cmd/nanofront/dash cmd/nanofront/newproject cmd/nanofront/record cmd/nanofront/register cmd/nanofront/replay cmd/nanofront/routes cmd/nanofront/status cmd/nanofront/systems cmd/nanofront/targets cmd/nanofront/toggle cmd/nanofront/top cmd/nanofront/up cmd/nanofront/weights etcd/embedded internal/cli internal/tuning", ""},
+	{"cmd/nanofront", "cmd/nanofront/bus cmd/nanofront/dash cmd/nanofront/newproject cmd/nanofront/record cmd/nanofront/register cmd/nanofront/release cmd/nanofront/replay cmd/nanofront/routes cmd/nanofront/status cmd/nanofront/systems cmd/nanofront/targets cmd/nanofront/toggle cmd/nanofront/top cmd/nanofront/up cmd/nanofront/weights etcd/embedded internal/cli internal/tuning", ""},
 	{"cmd/nanofront/bus", "cmd/nanofront/listening etcd/discovery httpmsg internal/buildinfo internal/cli internal/terminal nanobus nanobus/busflags nanobus/tap nanobus/wire registry trace github.com/rs/zerolog", ""},
 	{"cmd/nanofront/dash", "etcd etcd/discovery etcd/leader internal/admin internal/cli internal/dash/collect internal/dash/merged internal/dash/page internal/fleet internal/logging internal/tuning metrics registry", ""},
 	{"cmd/nanofront/listening", "internal/buildinfo nanobus nanobus/tap nanobus/wire registry", "what bus tap and record hear"},
@@ -145,6 +146,7 @@ var mayImport = []row{
 	{"cmd/nanofront/record", "cmd/nanofront/listening etcd/discovery httpmsg internal/buildinfo internal/cli internal/recording internal/terminal nanobus nanobus/busflags nanobus/tap nanobus/wire registry trace github.com/rs/zerolog", ""},
 	{"cmd/nanofront/register", "etcd/discovery internal/cli internal/process registry github.com/rs/zerolog", ""},
 	{"cmd/nanofront/replay", "cmd/nanofront/bus cmd/nanofront/listening etcd/discovery httpmsg internal/cli internal/rawhttp internal/recording internal/replay internal/terminal nanobus nanobus/busflags github.com/rs/zerolog", ""},
+	{"cmd/nanofront/release", "etcd etcd/discovery etcd/leader internal/cli internal/terminal registry release github.com/rs/zerolog", ""},
 	{"cmd/nanofront/routes", "etcd etcd/discovery internal/cli internal/terminal registry github.com/rs/zerolog", ""},
 	{"cmd/nanofront/overview", "etcd/discovery internal/cli internal/fleet internal/terminal metrics registry", "what status and top show"},
 	{"cmd/nanofront/status", "cmd/nanofront/overview etcd/discovery internal/cli internal/terminal github.com/rs/zerolog", ""},

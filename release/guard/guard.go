@@ -271,3 +271,6 @@ func (g *Guard) suspect(figure string) string {
 // back and clear are how much money ends it.
 func (g *Guard) back() float64  { return float64(len(g.spec.figures())) / g.o.Alpha }
 func (g *Guard) clear() float64 { return 1 / g.o.Clear }
+
+// Idle is for how many seconds no request of the new version has ended.
+func (g *Guard) Idle(now int64) int64 { return now - g.s.At }

@@ -52,7 +52,7 @@ func (c *addCommand) Run(ctx context.Context, std cli.IO) error {
 			return nil
 		}
 		doc.Routes = append(doc.Routes, route)
-		rev, err = client.ApplyRoutes(ctx, doc, rev)
+		rev, err = client.Commit(ctx, etcd.Change{Routes: doc, RoutesExpect: rev, By: cli.Whoami(), Why: "nanofront routes add"})
 		if err == nil {
 			_, _ = fmt.Fprintf(std.Out, "%s now goes to %s, as of revision %d of the routes\n", c.Prefix, c.Service, rev)
 			return nil

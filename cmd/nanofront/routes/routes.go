@@ -11,6 +11,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"nanofront/etcd"
 	"nanofront/etcd/discovery"
 	"nanofront/internal/cli"
 	"nanofront/internal/terminal"
@@ -104,7 +105,7 @@ func (c *applyCommand) Run(ctx context.Context, std cli.IO) error {
 			return err
 		}
 	}
-	rev, err := client.ApplyRoutes(ctx, doc, expect)
+	rev, err := client.Commit(ctx, etcd.Change{Routes: doc, RoutesExpect: expect, By: cli.Whoami(), Why: "nanofront routes apply"})
 	if err != nil {
 		return err
 	}

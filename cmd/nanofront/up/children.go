@@ -75,6 +75,12 @@ func (c *Command) start(ctx context.Context, s *supervisor.Supervisor, bin progr
 			}, discovery, common),
 		})
 	}
+	if err == nil {
+		err = s.Start(supervisor.Child{
+			Name: "release", Path: bin.nanofront, Env: cores(1), Stage: stageTerminator, Grace: 2 * time.Second,
+			Args: slices.Concat([]string{"release", "run", "--admin="}, discovery, common),
+		})
+	}
 	if err != nil {
 		return err
 	}
