@@ -71,7 +71,7 @@ func (c *Command) start(ctx context.Context, s *supervisor.Supervisor, bin progr
 		err = s.Start(supervisor.Child{
 			Name: "dash", Path: bin.nanofront, Env: cores(1), Stage: stageTerminator, Grace: 2 * time.Second,
 			Args: slices.Concat([]string{
-				"dash", "--listen", c.Dash, "--admin=", "--token-file=", "--terminators=", "--hosts=", "--statsd-merged=" + strconv.FormatBool(c.StatsdMerged),
+				"dash", "--listen", c.Dash, "--admin", "127.0.0.1:0", "--token-file=", "--terminators=", "--hosts=", "--statsd-merged=" + strconv.FormatBool(c.StatsdMerged),
 			}, discovery, common),
 		})
 	}
