@@ -122,6 +122,12 @@ func TestDash_CutOff(t *testing.T) {
 	t.Cleanup(keepAsking(f.http, "/hello", 4, 5*time.Millisecond))
 	testutil.Eventually(t, "the page is there", func() bool { return lookAt(t, dash).Heard == 5 })
 	p := browser.Start(t).Open("http://" + dash + "/")
+	t.Cleanup(func() {
+		if t.Failed() {
+			v := lookAt(t, dash)
+			t.Logf("at last, %s: %s; %+v", v.Level, v.Sentence, v.Problems)
+		}
+	})
 	says := func(what, sentence string) {
 		t.Helper()
 		testutil.Eventually(t, what+": the page says "+sentence, func() bool { return strings.Contains(p.Eval(sentenceOf), sentence) })
@@ -161,7 +167,8 @@ func TestDash_CutOff(t *testing.T) {
 	says("without the front", "whether users are hurt isn't known")
 	p.Shot("cut-front")
 	for _, n := range []string{"rate", "err", "p99", "fly"} {
-		testutil.Eventually(t, n+" isn't shown any more", func() bool { return p.Eval(fmt.Sprintf(`document.querySelector("[data-n=%s]").textContent`, n)) == "–" })
+		shown := fmt.Sprintf(`document.querySelector("[data-n=%s]").textContent`, n)
+		testutil.Eventually(t, n+" isn't shown any more", func() bool { return p.Eval(shown) == "–" })
 	}
 
 	for _, r := range append(relays[:3:3], terminator) {

@@ -159,6 +159,21 @@ func TestDiagnosis_Says(t *testing.T) {
 			"echo/echo-1",
 		},
 		{
+			"one is slow, and half of all isn't heard", func(v *view.View) {
+				p := processOf(v, "web/web-2")
+				p.Now, p.Rate, p.Outrun = view.Unknown, 10, 40
+				for _, key := range []string{"echo/echo-1", "echo/echo-2", "profile/profile-1"} {
+					p := processOf(v, key)
+					p.State, p.AgeS, p.Now, p.Rate, p.Outrun = view.Silent, 5, view.Unknown, view.Unknown, 0.4
+				}
+				v.Heard = 3
+			},
+			"web: one instance is slow (web-2 takes so long that others answer for it, 40 requests/s; users are served); " +
+				"heard 3 of 6 processes: what is said of the others is not known (not heard: echo/echo-1, echo/echo-2 and profile/profile-1)", view.Amber,
+			map[string]view.Level{"web": view.Amber, "echo": view.Missing, "profile": view.Missing},
+			"web/web-2",
+		},
+		{
 			"copies hide it", func(v *view.View) { p := processOf(v, "web/web-2"); p.Now, p.Share = 300, 1 },
 			"web: one instance is slow (web-2 takes 300 ms, its peers 1.0 ms; its share is cut to 1 %; users are served); echo and profile normal", view.Amber,
 			map[string]view.Level{"web": view.Amber},

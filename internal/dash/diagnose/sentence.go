@@ -19,8 +19,9 @@ func sentence(v *view.View) string {
 			silent++ // it is among those of whom that is said
 			continue
 		}
-		if len(parts) == 2 || len(parts) == 1 && (v.Problems[0].Level.Worse(p.Level) && !view.Missing.Worse(p.Level) && p.Level != view.Amber || p.Level == view.Intended) {
-			break
+		full := len(parts) >= 2 || len(parts) == 1 && (v.Problems[0].Level.Worse(p.Level) && !view.Missing.Worse(p.Level) && p.Level != view.Amber || p.Level == view.Intended)
+		if full && p.Key != "blind" { // whether there is anything to be believed at all is always said
+			continue
 		}
 		parts = append(parts, clause(v, p))
 		mentioned[p.Service] = true

@@ -159,7 +159,7 @@ func (j *judge) cause(s *view.Service, failures float64) (text, process string) 
 // outrun is the instance for which others answer most of what it gets, if the others are better.
 func outrun(mine []*view.Process) (worst *view.Process) {
 	share := func(p *view.Process) float64 {
-		if p.Outrun*10 < fewest {
+		if p.Outrun*10 < fewest || !p.Rate.Known() {
 			return 0 // fewer than that in ten seconds are an accident
 		}
 		return p.Outrun / (p.Outrun + max(p.Rate.Or(0), 0))
