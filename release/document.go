@@ -212,6 +212,12 @@ func orNone(list []string) string {
 	if len(list) == 0 {
 		return "none"
 	}
+	list = slices.Clone(list)
+	for i := range list {
+		if list[i] == "" {
+			list[i] = "one without a name"
+		}
+	}
 	return strings.Join(list, ", ")
 }
 

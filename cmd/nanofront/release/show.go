@@ -236,7 +236,7 @@ func (c *verifyCommand) Run(ctx context.Context, std cli.IO) error {
 		fronts := look.Look(ctx)
 		behind := fronts.Behind(rev)
 		if len(behind) == 0 && fronts.Any() {
-			_, _ = fmt.Fprintf(std.Out, "%s on revision %d\n", terminal.Count(len(fronts.Revisions), "terminator")+" act", rev)
+			_, _ = fmt.Fprintf(std.Out, "%s on revision %d: all there are\n", terminal.Count(len(fronts.Revisions), "terminator"), rev)
 			return nil
 		}
 		if time.Now().After(until) {
