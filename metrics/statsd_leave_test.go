@@ -18,7 +18,7 @@ func TestReporter_GapsAndLeave(t *testing.T) {
 	}
 	defer func() { _ = server.Close() }()
 	set := New(System, "shop")
-	set.GaugeFunc(ServiceP99, func() float64 { return math.NaN() }, "away")
+	set.GaugeFunc(ServiceP99, math.NaN, "away")
 	for _, name := range []string{"x", "y", "z"} {
 		set.GaugeFunc(ServiceP99, func() float64 { return 7.5 }, name)
 	}

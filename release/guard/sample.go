@@ -99,12 +99,6 @@ func (a arm) counts(figure string, ms float64, yield func(n, bad float64)) {
 	}
 }
 
-// n is how many requests tell of the figure.
-func (a arm) n(figure string) (sum float64) {
-	a.counts(figure, 0, func(n, _ float64) { sum += n })
-	return sum
-}
-
 // rate is the share of requests that are bad, where no place has more than limit of its own, or one.
 func (a arm) rate(figure string, ms, limit float64) (rate, n float64) {
 	var bad float64

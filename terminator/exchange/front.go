@@ -51,6 +51,7 @@ type Front struct {
 	metrics   *frontMetrics
 	routing   atomic.Pointer[routing]
 	slow      slowest
+	shedding  shedding // Tick's
 }
 
 // New makes a front that knows no routes yet.
@@ -58,7 +59,7 @@ func New(o Options) *Front {
 	f := &Front{
 		bus: o.Bus, limiter: o.Admission, trusted: o.Trusted, draining: o.Draining, observe: o.Observe, holder: o.Holder, memory: o.Memory,
 		accessLog: newAccessLog(o.Logger, o.AccessLog), tracing: newTracing(o.Tracing),
-		log: o.Logger, limit: o.Limit, set: o.Metrics, metrics: newFrontMetrics(o.Metrics),
+		shedding: make(shedding), log: o.Logger, limit: o.Limit, set: o.Metrics, metrics: newFrontMetrics(o.Metrics),
 	}
 	f.slow.above.Store(math.MaxInt64)
 	f.set.GaugeFunc(metrics.RoutesRevision, func() float64 { return float64(f.Revision()) })
@@ -79,8 +80,11 @@ func (f *Front) Spare() bool {
 	return true
 }
 
-// Tick is to be called about once a second.
-func (f *Front) Tick() { f.retries.Mark(f.bus.Now()) }
+// Tick is to be called about once a second, by one goroutine.
+func (f *Front) Tick() {
+	f.retries.Mark(f.bus.Now())
+	f.shedding.look(f)
+}
 
 // Abandon ends the call with that correlation id, whose client has gone, if it is still under way
 // or held.
