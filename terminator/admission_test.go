@@ -42,7 +42,9 @@ func testAdmissionSheds(t *testing.T) {
 	if len(n.got) != 0 {
 		t.Error("one of them reached the handler")
 	}
-	eventually(t, "it is said in the log", func() bool { return strings.Contains(f.logs.String(), "more requests come than the service can answer") })
+	eventually(t, "it is said in the log", func() bool {
+		return strings.Contains(f.logs.String(), "more requests come than the service can answer")
+	})
 	close(gate)
 	for _, c := range held {
 		if r := c.read("GET"); r.StatusCode != 200 {

@@ -80,7 +80,7 @@ func (f *Front) Spare() bool {
 	return true
 }
 
-// Tick is to be called about once a second, by one goroutine.
+// Tick is to be called about once a second or more often, by one goroutine at a time.
 func (f *Front) Tick() {
 	f.retries.Mark(f.bus.Now())
 	f.shedding.look(f)

@@ -1,13 +1,18 @@
 package exchange
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 // An overload that comes and goes is one: two lines, whatever number of requests was refused.
 func TestOverload_BeginsAndEndsOnce(t *testing.T) {
 	o := overload{refused: 7}
 	began, ended := 0, 0
+	var now time.Duration
 	look := func(refused uint64) {
-		b, e := o.look(refused)
+		now += time.Second
+		b, e := o.look(refused, now)
 		if b {
 			began++
 		}
@@ -25,7 +30,7 @@ func TestOverload_BeginsAndEndsOnce(t *testing.T) {
 	if began != 1 || ended != 0 || o.since != 7 {
 		t.Errorf("began %d times, ended %d times, since %d: want 1, 0 and 7", began, ended, o.since)
 	}
-	for range 3 * shedOver {
+	for range 30 {
 		look(501)
 	}
 	if began != 1 || ended != 1 {
