@@ -48,6 +48,7 @@ type Release struct {
 	Limit    registry.Duration `json:"limit"` // of a step whose guard can't tell
 	Hold     bool              `json:"hold"`  // then, instead of going back
 	Guard    string            `json:"guard"`
+	Sticky   bool              `json:"sticky,omitempty"` // clients stay with a version
 	By       string            `json:"by"`
 	Started  time.Time         `json:"started"`
 	State    State             `json:"state"`
@@ -239,6 +240,12 @@ func words(shares map[string]int) string {
 
 // Words says the shares of a release's present step.
 func (r *Release) Words() string { return words(r.Shares) }
+
+// sticky reports whether the service's clients stay with a version.
+func sticky(doc *registry.Routes, service string) bool {
+	rule := doc.Rule(service)
+	return rule != nil && rule.Sticky != ""
+}
 
 // setShares writes the service's shares into the document.
 func setShares(doc *registry.Routes, service string, shares map[string]int) {

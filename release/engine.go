@@ -161,7 +161,7 @@ func (e *Engine) watched(ctx context.Context, r *Release) *watched {
 	}
 	if w.guard == nil {
 		spec, _ := guard.Parse(r.Guard) // it was valid when it was read
-		w.guard = guard.New(spec, guard.Options{})
+		w.guard = guard.New(spec, guard.Options{Sticky: r.Sticky})
 	}
 	if w.step != r.Step {
 		w.guard.Step(r.Share())
@@ -312,6 +312,7 @@ func (e *Engine) step(ctx context.Context, r *Release, w *watched, by, why strin
 		if err != nil {
 			return err
 		}
+		r.Sticky = sticky(doc, r.Service)
 		if r.Before, err = before(doc, instances, r.Service, r.Version); err != nil {
 			return e.end(ctx, r, Back, leader, err.Error(), nil)
 		}

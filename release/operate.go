@@ -44,6 +44,7 @@ func Start(ctx context.Context, store Store, r *Release) error {
 	if err != nil {
 		return err
 	}
+	r.Sticky = sticky(doc, r.Service)
 	if r.Before, err = before(doc, instances, r.Service, r.Version); err != nil {
 		return err
 	}
