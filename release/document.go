@@ -206,6 +206,9 @@ func before(doc *registry.Routes, instances []registry.Instance, service, versio
 	if len(old) != 1 {
 		return nil, fmt.Errorf("%w: the routes don't say which version of %s has the traffic now, and beside %s there run: %s; say it by versions in the routes document", ErrRelease, service, version, orNone(old))
 	}
+	if old[0] == "" {
+		return nil, fmt.Errorf("%w: the instances of %s that have the traffic now give no version: start them with --service-version, one after the other", ErrRelease, service)
+	}
 	return map[string]int{old[0]: 100}, nil
 }
 

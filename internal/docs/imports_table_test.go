@@ -140,7 +140,7 @@ var mayImport = []row{
 	{"cmd/handler", "handlers handlers/echo handlers/ledger handlers/profile handlers/program handlers/web internal/cli", ""},
 	{"cmd/nanofront", "cmd/nanofront/bus cmd/nanofront/dash cmd/nanofront/newproject cmd/nanofront/record cmd/nanofront/register cmd/nanofront/release cmd/nanofront/replay cmd/nanofront/routes cmd/nanofront/status cmd/nanofront/systems cmd/nanofront/targets cmd/nanofront/toggle cmd/nanofront/top cmd/nanofront/up cmd/nanofront/weights etcd/embedded internal/cli internal/tuning", ""},
 	{"cmd/nanofront/bus", "cmd/nanofront/listening etcd/discovery httpmsg internal/buildinfo internal/cli internal/terminal nanobus nanobus/busflags nanobus/tap nanobus/wire registry trace github.com/rs/zerolog", ""},
-	{"cmd/nanofront/dash", "etcd etcd/discovery etcd/leader internal/admin internal/cli internal/dash/collect internal/dash/merged internal/dash/page internal/fleet internal/logging internal/tuning metrics registry", ""},
+	{"cmd/nanofront/dash", "etcd etcd/discovery etcd/leader internal/admin internal/cli internal/dash/collect internal/dash/merged internal/dash/page internal/dash/view internal/fleet internal/logging internal/tuning metrics registry registry/toggled release", ""},
 	{"cmd/nanofront/listening", "internal/buildinfo nanobus nanobus/tap nanobus/wire registry", "what bus tap and record hear"},
 	{"cmd/nanofront/newproject", "examples internal/cli registry", ""},
 	{"cmd/nanofront/record", "cmd/nanofront/listening etcd/discovery httpmsg internal/buildinfo internal/cli internal/recording internal/terminal nanobus nanobus/busflags nanobus/tap nanobus/wire registry trace github.com/rs/zerolog", ""},

@@ -102,6 +102,7 @@ func (c *Command) Run(ctx context.Context, std cli.IO) error {
 	}
 	var loops sync.WaitGroup
 	loops.Go(func() { c.watch(ctx, source, col) })
+	loops.Go(func() { rollout(ctx, source, col) })
 	loops.Go(func() { col.Run(ctx) })
 	served := make(chan error, 1)
 	loops.Go(func() { served <- srv.Serve(ln) })

@@ -42,7 +42,7 @@ func (c *Command) start(ctx context.Context, s *supervisor.Supervisor, bin progr
 	handler := func(name, role string, stage int, args ...string) error {
 		args = append([]string{
 			role, "--instance", name, "--bus", scheme + "://127.0.0.1:0", "--advertise=", "--admin", "127.0.0.1:0",
-			"--drain-timeout", handlerDrain.String(),
+			"--drain-timeout", handlerDrain.String(), "--service-version", firstVersion,
 		}, args...)
 		return s.Start(supervisor.Child{
 			Name: name, Path: bin.handler, Args: slices.Concat(args, discovery, bus, common), Env: cores(max(1, runtime.GOMAXPROCS(0)/4)),
@@ -86,6 +86,9 @@ func (c *Command) start(ctx context.Context, s *supervisor.Supervisor, bin progr
 	}
 	return c.ready(ctx, s)
 }
+
+// firstVersion is what the handlers announce, so that a release may follow.
+const firstVersion = "1"
 
 // busFlags are what the children are told of the bus, and what stands before
 // their addresses.

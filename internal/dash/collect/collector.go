@@ -52,6 +52,9 @@ type Options struct {
 // Collector is a watch over a system. All that it knows belongs to the goroutine of Run; others
 // hand in what is pending, and get what is finished.
 type Collector struct {
+	// Rollout is told of releases and toggles.
+	Rollout Rollout
+
 	o     Options
 	began time.Time
 	first bool // before the first tick
@@ -245,6 +248,7 @@ func (c *Collector) apply(now time.Time) *view.View {
 	if c.routes != nil {
 		v.Routes.Count = len(c.routes.Routes)
 	}
+	c.Rollout.show(v)
 	v.Slow = c.slow.slowest(now, &c.total.times)
 	c.forget(now)
 	c.first = false

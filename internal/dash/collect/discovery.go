@@ -56,6 +56,7 @@ func (c *Collector) take(now time.Time) {
 		c.takeRoutes(routes, rev, now)
 	}
 	c.routeRev = rev
+	c.Rollout.take(func(kind, subject, text string, level view.Level) { c.event(now, kind, subject, text, level) })
 }
 
 func (c *Collector) takeTargets(targets []fleet.Target, now time.Time) {
@@ -183,8 +184,14 @@ func changes(was, is *registry.Routes) string {
 	for _, n := range slices.Sorted(maps.Keys(old)) {
 		parts = append(parts, n+" removed")
 	}
+	for _, s := range is.Divided() {
+		before, after := was.Rule(s), is.Rule(s)
+		if after != nil && (before == nil || !maps.Equal(before.Versions, after.Versions)) {
+			parts = append(parts, "shares of "+s+"'s versions")
+		}
+	}
 	if len(parts) == 0 {
-		return "the same as before"
+		return "the same routes as before"
 	}
 	if n := len(parts); n > 3 {
 		parts = append(parts[:3], fmt.Sprintf("and %d more", n-3))

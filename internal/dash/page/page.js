@@ -200,7 +200,7 @@ function render() {
 function show() {
 	const v = state.view;
 	if (!v) return;
-	header(v); tiles(v); services(v); events(v); stages(v); map(v); processes(v); plots();
+	header(v); tiles(v); services(v); events(v); rollout(v); stages(v); map(v); processes(v); plots();
 }
 // age is how old what is shown is, in ms. One of the clocks stands still while a machine sleeps, the other may be set.
 function age() { return Math.max(Date.now() - state.got, performance.now() - state.ticks); }
@@ -323,6 +323,17 @@ function events(v) {
 	const list = v.events.slice(0, 40).map(e => el("li", {}, el("time", {}, utc(e.at_ms)), el("span", {class: "k-" + e.level}, SIGN[e.level]), el("span", {}, e.text)));
 	if (!list.length) list.push(el("li", {class: "none"}, "nothing since this page's server began to watch"));
 	keep($("#events"), list);
+}
+// rollout shows releases and toggles. They have been read from etcd, where people change them.
+function rollout(v) {
+	const list = v.releases || [], t = v.toggles || {count: 0, latest: []};
+	$("#rollout").hidden = !list.length && !t.count;
+	const far = r => r.state === "done" ? "has all of the traffic" : r.state === "back" ? "went back" : !r.step ? "begins" : (r.state === "paused" ? "held at " : "") + "step " + r.step + " of " + r.steps + ": " + r.shares;
+	const rows = list.map(r => el("tr", {class: r.level}, el("td", {class: "l"}, SIGN[r.level] + " " + r.id), el("td", {class: "l"}, r.service + " " + r.version), el("td", {class: "l"}, far(r)), el("td", {class: "l w"}, r.why || "")));
+	keep($("#releases tbody"), rows.length ? rows : [el("tr", {}, el("td", {class: "l", colspan: "4"}, "none: nanofront release start"))]);
+	text($("#togglecount"), t.count > t.latest.length ? "the " + t.latest.length + " of " + num(t.count) + " that changed last" : "changed last first");
+	const those = t.latest.map(x => el("tr", {}, el("td", {class: "l"}, x.name), el("td", {class: "l"}, x.value), el("td", {}, num(x.revision))));
+	keep($("#toggles tbody"), those.length ? those : [el("tr", {}, el("td", {class: "l", colspan: "3"}, "none: nanofront toggle set"))]);
 }
 function stages(v) {
 	const all = v.total.stages, slow = v.slow.stages || [], at = moment(), r = at !== null ? rowAt(at) : null;

@@ -102,6 +102,8 @@ type View struct {
 	Edges     []Edge    `json:"edges"`
 	Events    []Event   `json:"events"` // newest first
 	Slow      Slow      `json:"slow"`
+	Releases  []Release `json:"releases"` // newest first
+	Toggles   Toggles   `json:"toggles"`
 
 	// What follows is from package diagnose.
 	Level    Level     `json:"level"`
@@ -268,7 +270,7 @@ type Edge struct {
 type Event struct {
 	ID      int64  `json:"id"`
 	AtMS    int64  `json:"at_ms"`
-	Kind    string `json:"kind"` // restart, joined, left, gone, routes, link, limit, weight, drain, etcd, version
+	Kind    string `json:"kind"` // restart, joined, left, gone, routes, link, limit, weight, drain, etcd, version, release, toggle
 	Subject string `json:"subject"`
 	Text    string `json:"text"`
 	Level   Level  `json:"level"`
