@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -98,13 +99,13 @@ func TestCommand_ToAFront(t *testing.T) {
 			r.Method = "POST"
 		}
 	})
-	faulty := false
+	var faulty atomic.Bool
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if faulty && r.URL.Path == "/profile/7" {
+		if faulty.Load() && r.URL.Path == "/profile/7" {
 			http.Error(w, "no", http.StatusInternalServerError)
 			return
 		}
-		if faulty && r.URL.Path == "/profile/8" {
+		if faulty.Load() && r.URL.Path == "/profile/8" {
 			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 			_, _ = io.WriteString(w, "ko")
 			return
@@ -123,7 +124,7 @@ func TestCommand_ToAFront(t *testing.T) {
 	if code(err) != 0 || !strings.Contains(errOut, "200 requests of 199 ms from shop") {
 		t.Errorf("%v, %q", err, errOut)
 	}
-	faulty = true
+	faulty.Store(true)
 	out, _, err = run(t.Context(), name, srv.URL, "--key-file", keyFile, late, "--speed", "10")
 	t.Log(out, err)
 	if code(err) != exitDiffers || !strings.Contains(out, "1 × status 200 → 500") || !strings.Contains(out, "GET /profile/7: status 200 → 500 (recorded as id-7)") || !strings.Contains(out, "1 × body") {
