@@ -69,7 +69,7 @@ func startAs(t *testing.T, in, out *os.File, dir string, env []string, name stri
 	}
 	p.cmd.SysProcAttr = attr()
 	p.cmd.WaitDelay = 2 * time.Second
-	if err := p.cmd.Start(); err != nil {
+	if err := launch(p.cmd); err != nil {
 		t.Fatal(err)
 	}
 	go func() { // ends with the process

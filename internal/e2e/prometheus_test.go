@@ -158,9 +158,9 @@ func TestPrometheus_ScrapesTheSystem(t *testing.T) {
 		ask(t, s.http, get(fmt.Sprintf("/profile/%d", i+1))).wants(t, 200, "a profile")
 	}
 	ask(t, s.http, request{method: "GE\x01T", target: "/"})
-	testutil.Eventually(t, "Prometheus scrapes five processes", func() bool {
+	testutil.Eventually(t, "Prometheus scrapes all six processes", func() bool {
 		up := p.query(t, "up == 1")
-		return len(up) == 5
+		return len(up) == 6
 	})
 	for _, want := range []string{
 		"instance=terminator-1 kind=terminator system=shop", "instance=web-2 kind=handler role=web system=shop",
@@ -222,7 +222,7 @@ func TestPrometheus_DashboardsHaveData(t *testing.T) {
 	s := startUp(t, "--web", "2", "--statsd", startStatsd(t).addr())
 	_, list := startTargets(t, "--etcd", s.etcd)
 	p := startPrometheus(t, list)
-	testutil.Eventually(t, "Prometheus scrapes five processes", func() bool { return len(p.query(t, "up == 1")) == 5 })
+	testutil.Eventually(t, "Prometheus scrapes all six processes", func() bool { return len(p.query(t, "up == 1")) == 6 })
 	promtool := testutil.Command(t, "promtool", "prometheus")
 	ctx, cancel := context.WithTimeout(t.Context(), testutil.Patience)
 	defer cancel()
@@ -270,6 +270,7 @@ func TestPrometheus_DashboardsHaveData(t *testing.T) {
 	})
 	testutil.Eventually(t, "each query has a result", func() bool {
 		ask(t, s.http, get("/profile/1")).wants(t, 200, "a profile")
+		ask(t, s.http, get("/")).wants(t, 200, "the start page, which a toggle colours")
 		missing = nil
 		for _, expr := range exprs {
 			if len(p.query(t, expr)) == 0 && !slices.ContainsFunc(unused, func(name string) bool { return strings.Contains(expr, name) }) {

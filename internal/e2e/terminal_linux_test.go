@@ -54,7 +54,7 @@ func startOn(t *testing.T, columns uint16, env []string, name string, args ...st
 	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = program, program, program
 	p.person = person
 	p.cmd.SysProcAttr = attr()
-	if err := p.cmd.Start(); err != nil {
+	if err := launch(p.cmd); err != nil {
 		t.Fatal(err)
 	}
 	_ = program.Close() // the child has it

@@ -62,7 +62,7 @@ func isAlphanumeric(c byte) bool {
 // isToken reports whether a word looks as if a program had drawn it, or as an address or a number
 // that stands for somebody.
 func isToken(s string) bool {
-	if len(s) > 64 || strings.HasPrefix(s, "eyJ") || !isPlain(s, 64, "-._~+,!'()*$[]") {
+	if len(s) > 64 || hasJSON(s) || !isPlain(s, 64, "-._~+,!'()*$[]") {
 		return true
 	}
 	var digits, lower, upper, others int
@@ -94,6 +94,17 @@ func isToken(s string) bool {
 	default:
 		return digits >= 3 && len(s) >= 12 && others < len(s)/4 || len(s) >= 20
 	}
+}
+
+// hasJSON reports whether a part of a word is base64 of JSON, as the parts of a JSON Web Token are,
+// in whatever case it was brought to.
+func hasJSON(s string) bool {
+	for part := range strings.FieldsFuncSeq(s, func(r rune) bool { return r > 0x7f || !isAlphanumeric(byte(r)) }) {
+		if strings.HasPrefix(part, "eyJ") || len(part) >= 12 && strings.HasPrefix(part, "eyj") {
+			return true
+		}
+	}
+	return false
 }
 
 // isList reports whether s is a list of short words that none looks like a token.

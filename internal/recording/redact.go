@@ -127,8 +127,12 @@ func (r *Redactor) ID(id string) string {
 
 // Field is what is recorded of a header field.
 func (r *Redactor) Field(name, value string) Field {
-	name = strings.ToLower(name)
-	return Field{Name: r.name(name), Value: r.field(name, value)}
+	lower := strings.ToLower(name)
+	shown := lower
+	if r.name(name) != name { // judged by its case too, which a drawn word mixes
+		shown = r.Value(lower)
+	}
+	return Field{Name: shown, Value: r.field(lower, value)}
 }
 
 // name is the name of a field, a cookie or a parameter. One that looks as if it were the secret

@@ -10,18 +10,17 @@ import (
 // Key implements shares.Keys.
 func (x *Exchange) Key(h registry.Hash) uint64 { return keyOf(h, x) }
 
-// decide gives the request its version and variants, which travel with it.
+// decide gives a request to a service with versions, or that asks for one, its version and variants,
+// which travel with it.
 func (x *Exchange) decide() {
 	h := &x.header
 	d := x.up.decides
-	if d == nil {
-		x.msg.Decision = x.stamp
-		if len(h.xVersion) > 0 { // fields as any others
-			h.fields = append(h.fields, h.xVersion...)
-			x.msg.Header = h.fields
-		}
+	if d == nil { // fields as any others
+		h.fields = append(h.fields, h.xVersion...)
+		x.msg.Header = h.fields
 		return
 	}
+	x.divided = true
 	d.Decide(x, x.revision, x.clientIP, h.xVersion, &x.decided)
 	x.msg.Decision = x.decided.Decision
 	if t := x.decided.Meant; t != nil {
@@ -29,11 +28,11 @@ func (x *Exchange) decide() {
 	}
 }
 
-// tally counts what has become of the request for its version and variants. How long a client takes,
+// tally counts, of a request that was divided, what has become of the request for its version and variants. How long a client takes,
 // or is held, says nothing of those.
 func (x *Exchange) tally(now time.Duration, end End) {
 	if !x.decided.Any() {
-		return
+		return // its version is of another service alone
 	}
 	how, took := shares.Answered, time.Duration(0)
 	switch o := x.outcome; {

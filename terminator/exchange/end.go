@@ -40,7 +40,9 @@ func (x *Exchange) Finish(head, body int64, end End) {
 	}
 	f.accessLog.finished(x, body, now, end)
 	x.measure(now, end)
-	x.tally(now, end)
+	if x.divided {
+		x.tally(now, end)
+	}
 	if x.trace != nil {
 		x.endTrace(now, end)
 	}

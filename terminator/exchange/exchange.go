@@ -57,6 +57,7 @@ type Exchange struct {
 	revision int64            // by which the request was routed
 	stamp    httpmsg.Decision // that says it, where nothing else is decided
 	decided  shares.Decided
+	divided  bool   // decided is about it
 	request  []byte // the bytes of the head, and of a small body, which all of msg aliases
 
 	requestID []byte
@@ -134,7 +135,10 @@ func (x *Exchange) release() {
 	x.requestID, x.instance, x.version, x.allow, x.reason, x.early, x.old = nil, "", "", nil, "", false, 0
 	x.outcome, x.tries = answered, 0
 	x.revision, x.stamp = 0, nil
-	x.decided.Reset()
+	if x.divided {
+		x.decided.Reset()
+		x.divided = false
+	}
 	x.stop.Store(0)
 	x.counted, x.expected, x.streams, x.responded, x.identifies = false, false, false, false, false
 	x.heldAt, x.fallback, x.wantsHTML = 0, nil, false

@@ -142,7 +142,10 @@ func (x *Exchange) stopped(stop uint32) (goesOn bool) {
 // prepare does what comes before the first try, and returns its budget.
 func (x *Exchange) prepare() time.Duration {
 	x.identify()
-	x.decide()
+	x.msg.Decision = x.stamp
+	if x.up.decides != nil || len(x.header.xVersion) > 0 {
+		x.decide()
+	}
 	x.call.Key = keyOf(x.up.hash, x)
 	x.call.Repeat = x.up.repeats(x.msg.Method)
 	if x.call.Repeat == nanobus.RepeatNever && x.up.service.Remembers() {
