@@ -45,7 +45,9 @@ func run(m *testing.M) int {
 		return 1
 	}
 	programs = dir
+	stop := startLaunching()
 	code := m.Run()
+	stop()
 	if code == 0 {
 		if err := goleak.Find(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
