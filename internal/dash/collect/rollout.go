@@ -95,7 +95,7 @@ func (r *Rollout) takeToggles(changed []view.Toggle, tell teller) {
 	told := 0
 	for _, t := range changed {
 		before, had := r.toggles[t.Name]
-		text := ""
+		var text string
 		switch {
 		case t.Gone:
 			delete(r.toggles, t.Name)
