@@ -271,8 +271,8 @@ type slowMemory struct {
 
 func (m *slowMemory) Name() string { return "shared" }
 
-func (m *slowMemory) Claim(_ context.Context, id handlers.WriteID, payload handlers.PayloadSum, _ time.Time) (handlers.Write, error) {
-	time.Sleep(time.Millisecond) // a database's round trip
+func (m *slowMemory) Claim(ctx context.Context, id handlers.WriteID, payload handlers.PayloadSum, _ time.Time) (handlers.Write, error) {
+	testutil.Work(ctx, time.Millisecond) // a database's round trip
 	if m.fails.Load() {
 		return handlers.Write{}, errors.New("the database is away")
 	}
@@ -286,7 +286,7 @@ func (m *slowMemory) Claim(_ context.Context, id handlers.WriteID, payload handl
 }
 
 func (m *slowMemory) Settle(id handlers.WriteID, answer []byte) error {
-	time.Sleep(time.Millisecond) // a database's round trip
+	testutil.Work(context.Background(), time.Millisecond) // a database's round trip
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	w := m.writes[id]

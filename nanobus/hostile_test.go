@@ -262,7 +262,7 @@ func TestHostile_RequestsOverTheWindowAreRefused(t *testing.T) {
 	}
 }
 
-// Refusals, too, are held in memory only so far for who doesn't read them.
+// Refusals, too, are held in memory only so far for a peer that doesn't read them.
 func TestHostile_RefusalsThatNobodyReads(t *testing.T) {
 	var h held
 	b, in := server(t, "1", Options{Serve: h.serve, Window: 32}, tcp)

@@ -63,7 +63,7 @@ func (l *Leadership) Held() bool {
 	return !l.from.IsZero() && !now.Before(l.from) && now.Before(l.until) && now.Round(0).Before(l.until.Round(0))
 }
 
-// Leader is the name of who leads, or will in a moment; empty if that isn't known.
+// Leader is the name of the process that leads, or will in a moment; empty if that isn't known.
 func (l *Leadership) Leader() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -40,15 +40,21 @@ func TestLeadership_OneAtATime(t *testing.T) {
 	one := Stand(a, "sums", "one", zerolog.Nop())
 	testutil.Eventually(t, "one leads", one.Held)
 	two := Stand(b, "sums", "two", zerolog.Nop())
-	var both, over atomic.Bool
-	watched := make(chan struct{})
+	var both atomic.Bool
+	over, watched := make(chan struct{}), make(chan struct{})
 	go func() { // ends with over
 		defer close(watched)
-		for !over.Load() {
+		look := time.NewTicker(time.Millisecond)
+		defer look.Stop()
+		for {
 			if one.Held() && two.Held() {
 				both.Store(true)
 			}
-			time.Sleep(time.Millisecond) // how often it is looked
+			select {
+			case <-look.C:
+			case <-over:
+				return
+			}
 		}
 	}()
 	testutil.Eventually(t, "two knows who leads", func() bool { return two.Leader() == "one" && !two.Held() })
@@ -70,7 +76,7 @@ func TestLeadership_OneAtATime(t *testing.T) {
 	}
 	testutil.Eventually(t, "the other takes over", second.Held)
 	second.Close(t.Context())
-	over.Store(true)
+	close(over)
 	<-watched
 	if both.Load() {
 		t.Error("both led at once")

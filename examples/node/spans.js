@@ -80,7 +80,7 @@ class Recorder {
     if (this.out.length < BATCH) this.out.push(...parts(span, this.service, this.instance, offset))
   }
 
-  // Takes what there is to the collector, as OTLP in JSON. What it doesn't take is lost.
+  // Takes the spans that have gathered to the collector, as OTLP in JSON. What it doesn't take is lost.
   async post () {
     if (this.posting || !this.out.length) return
     const list = this.out

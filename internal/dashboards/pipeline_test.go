@@ -305,7 +305,7 @@ func load(t *testing.T, front string, rate int, duration time.Duration) (took []
 	begin := time.Now()
 	n := rate * int(duration/time.Second)
 	for i := range n {
-		time.Sleep(time.Until(begin.Add(time.Duration(i) * time.Second / time.Duration(rate)))) // the rate of the load
+		testutil.Work(t.Context(), time.Until(begin.Add(time.Duration(i)*time.Second/time.Duration(rate)))) // the rate of the load
 		ms := 30
 		switch {
 		case i == n/3:

@@ -130,9 +130,9 @@ func TestTracing_WholePrograms(t *testing.T) {
 	}{
 		"two hops": {"/profile/42", 50, n, twoHops, func() {
 			s.profile.signal(t, syscall.SIGSTOP)
-			time.Sleep(tooSlow * 3 / 2) // what makes them slow
+			testutil.Work(t.Context(), tooSlow*3/2) // what makes them slow
 			s.profile.signal(t, syscall.SIGCONT)
-			time.Sleep(tooSlow / 4) // what is fast
+			testutil.Work(t.Context(), tooSlow/4) // what is fast
 		}},
 		"Python":  {"/python?wait=300", 8, n / 4, oneHop("python"), func() {}},
 		"Node.js": {"/node?wait=300", 8, n / 4, oneHop("node"), func() {}},

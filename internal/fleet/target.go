@@ -37,7 +37,7 @@ func (t Target) Name() string {
 	return t.Kind + "/" + t.ID
 }
 
-// Known is what there is to be known of who there is.
+// Known is all that discovery has said about the processes.
 type Known struct {
 	Host      string // this machine's name
 	Instances []registry.Instance

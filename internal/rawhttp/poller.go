@@ -19,7 +19,7 @@ type Poller interface {
 	Read(i int, b []byte) (int, error)
 	// Close ends a connection; there are no more events for it.
 	Close(i int)
-	// Wait waits for events, for at most a time, and returns what there is. It may return
+	// Wait waits for events, for at most a time, and returns those that have come. It may return
 	// none before that. Events are edges: one more comes only after
 	// Read or write has met its limit.
 	Wait(d time.Duration) ([]Event, error)

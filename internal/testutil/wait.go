@@ -30,6 +30,17 @@ func EventuallyIn(t testing.TB, patience time.Duration, what string, cond func()
 	}
 }
 
+// Work takes d, or until ctx ends, as a handler's or a database's work does, or the pace of a load.
+// It is no way to wait for an outcome: that is Eventually's.
+func Work(ctx context.Context, d time.Duration) {
+	done := time.NewTimer(d)
+	defer done.Stop()
+	select {
+	case <-done.C:
+	case <-ctx.Done():
+	}
+}
+
 // Start runs f until the test ends, or the function that it returns is called;
 // either waits for f, and the test fails if f returned an error.
 func Start(t testing.TB, name string, f func(ctx context.Context) error) (stop func()) {

@@ -23,7 +23,7 @@ type Spec struct {
 	Diff   Lines // the share of compared answers that may differ
 }
 
-// Default is a guard for who doesn't say: errors +0.2..+0.5pt, p99 x1.1..x1.3.
+// Default is the guard of a release that names none: errors +0.2..+0.5pt, p99 x1.1..x1.3.
 func Default() Spec {
 	return Spec{Errors: Lines{0.002, 0.005}, P99: Lines{1.1, 1.3}}
 }

@@ -114,7 +114,7 @@ func TestHandler_TogglesFlippedTogether(t *testing.T) {
 		return handlers.Run(ctx, o, flags.Handler(handlers.HandlerFunc(func(ctx context.Context, _ *handlers.Request, resp *handlers.Response) error {
 			v := toggles.From(ctx)
 			a := v.Bool("a", false)
-			time.Sleep(time.Duration(asked.Add(1)%3) * time.Millisecond) // for changes to come between
+			testutil.Work(ctx, time.Duration(asked.Add(1)%3)*time.Millisecond) // for changes to come between
 			if b := v.Bool("b", a); a == b {
 				mixed.Add(1)
 			}
@@ -178,7 +178,7 @@ func TestHandler_OneRevisionThroughBothHops(t *testing.T) {
 	testutil.Start(t, "outer", func(ctx context.Context) error {
 		return rt.Run(ctx, outerFlags.Handler(handlers.HandlerFunc(func(ctx context.Context, _ *handlers.Request, resp *handlers.Response) error {
 			answer(ctx, resp)
-			time.Sleep(2 * time.Millisecond) // for changes to come between
+			testutil.Work(ctx, 2*time.Millisecond) // for changes to come between
 			c := handlers.AcquireCall()
 			defer c.Release()
 			c.Request.Method, c.Request.Path = []byte("GET"), []byte("/")
@@ -265,7 +265,7 @@ func TestHandler_EtcdGone(t *testing.T) {
 					stale.Add(1)
 				}
 				asked.Add(1)
-				time.Sleep(50 * time.Microsecond) // leaves the machine to others
+				testutil.Work(load, 50*time.Microsecond) // leaves the machine to others
 			}
 		})
 	}
@@ -349,7 +349,7 @@ func BenchmarkChange(b *testing.B) {
 		rev := commit(b, client, boolean("flip", len(took)%2 == 0))
 		for _, t := range all {
 			for t.Status().Seen < rev {
-				time.Sleep(100 * time.Microsecond)
+				testutil.Work(b.Context(), 100*time.Microsecond)
 			}
 		}
 		took = append(took, time.Since(start))

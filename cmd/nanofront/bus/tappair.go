@@ -25,7 +25,7 @@ type pair struct {
 	parent    string // correlation id of the request for which it was sent
 }
 
-// hopKey names a request by who works on it.
+// hopKey names a request by the instance that works on it.
 type hopKey struct{ instance, requestID string }
 
 // pairs finds the request of a response, and the request for which another was sent. The oldest are

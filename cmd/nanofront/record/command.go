@@ -175,6 +175,6 @@ func summarize(w io.Writer, name string, h *recording.Header, s *recording.Summa
 	say("%s", lostLine(&s.Lost))
 	say("it can be read until %s", h.Expires.Format("2006-01-02 15:04 UTC"))
 	if s.Records == 0 {
-		say("nothing was recorded: was there traffic? nanofront bus tap shows what there is")
+		say("nothing was recorded: was there traffic? nanofront bus tap shows it")
 	}
 }

@@ -83,7 +83,7 @@ func newRecorder(c *converter, file *recording.Writer, routes []string, most int
 	return r
 }
 
-// discovered takes note of the routes, and of who is a handler.
+// discovered takes note of the routes, and of which processes are handlers.
 func (r *recorder) discovered(s registry.Snapshot) {
 	r.known = true
 	r.router = s.Routes.Compile()

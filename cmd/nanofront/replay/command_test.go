@@ -18,6 +18,7 @@ import (
 
 	"nanofront/internal/cli"
 	"nanofront/internal/recording"
+	"nanofront/internal/testutil"
 )
 
 var begin = time.Date(2030, 1, 2, 15, 4, 5, 0, time.UTC)
@@ -141,7 +142,7 @@ func TestCommand_ToAFront(t *testing.T) {
 func TestCommand_TooLate(t *testing.T) {
 	name := write(t, nil, 500, nil)
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		time.Sleep(2 * time.Millisecond) // a slow target is what is tested
+		testutil.Work(r.Context(), 2*time.Millisecond) // a slow target is what is tested
 		ok(w, r)
 	}))
 	defer srv.Close()
