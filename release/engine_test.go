@@ -160,7 +160,7 @@ func (s *stage) second() {
 func (s *stage) count(version string, n int) {
 	var failed uint64
 	cells := map[float64]float64{}
-	timer := s.report.Timers[series("web", version, "latency")]
+	timer := s.report.Timers["version.web."+version+".latency"]
 	for _, b := range timer.Buckets {
 		cells[b[0]] = b[1]
 	}
@@ -176,11 +176,11 @@ func (s *stage) count(version string, n int) {
 			timer.Buckets = append(timer.Buckets, metrics.Bucket{ms, cells[ms]})
 		}
 	}
-	s.report.Timers[series("web", version, "latency")] = timer
+	s.report.Timers["version.web."+version+".latency"] = timer
 	for what, k := range map[string]uint64{"assigned": uint64(n), "failed": failed} {
-		c := s.report.Counters[series("web", version, what)]
+		c := s.report.Counters["version.web."+version+"."+what]
 		c.Value += k
-		s.report.Counters[series("web", version, what)] = c
+		s.report.Counters["version.web."+version+"."+what] = c
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -111,15 +110,15 @@ func (f *Fronts) second(service, version string, old []string) guard.Second {
 // block is what one terminator counted of a version in between. What is refused for want of
 // instances was asked of no version.
 func block(now, was *metrics.Report, service, version string) guard.Block {
-	of := func(what string) uint64 {
-		name := series(service, version, what)
+	of := func(d *metrics.Desc) uint64 {
+		name := d.SeriesName(service, version)
 		n, w := now.Counters[name].Value, was.Counters[name].Value
 		return n - min(n, w)
 	}
-	b := guard.Block{Assigned: of("assigned"), Failed: of("failed")}
-	refused := of("refused")
+	b := guard.Block{Assigned: of(metrics.VersionAssigned), Failed: of(metrics.VersionFailed)}
+	refused := of(metrics.VersionRefused)
 	b.Ended = b.Assigned - min(b.Assigned, refused) // it is counted at its end
-	name := series(service, version, "latency")
+	name := metrics.VersionLatency.SeriesName(service, version)
 	var n, w metrics.Cells
 	for _, bucket := range now.Timers[name].Buckets {
 		n = n.Add(bucket)
@@ -143,19 +142,4 @@ func add(a, b metrics.Cells) metrics.Cells {
 		out = append(out, c)
 	}
 	return out
-}
-
-// series is the name under which terminators count of a version.
-func series(service, version, what string) string {
-	return "version." + detail(service) + "." + detail(version) + "." + what
-}
-
-// detail is a part of a metric's name.
-func detail(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_' {
-			return r
-		}
-		return '_'
-	}, s)
 }

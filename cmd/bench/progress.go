@@ -3,10 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
-	"strings"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"nanofront/bench/load"
 	"nanofront/internal/terminal"
@@ -24,8 +22,8 @@ type progress struct {
 	out      io.Writer
 	terminal bool
 
-	mu    sync.Mutex
-	width int // of the line on the terminal
+	mu   sync.Mutex
+	line *terminal.Line
 	// rates and p99s of the last seconds, drawn on the terminal.
 	rates, p99s []float64
 	// Since the last line, where the output is no terminal.
@@ -36,7 +34,7 @@ type progress struct {
 }
 
 func newProgress(out io.Writer) *progress {
-	return &progress{out: out, terminal: terminal.Is(out)}
+	return &progress{out: out, terminal: terminal.Is(out), line: terminal.NewLine(out)}
 }
 
 // show is load.Run's progress.
@@ -48,10 +46,7 @@ func (p *progress) show(s load.Snapshot) {
 	}
 	if p.terminal {
 		p.rates, p.p99s = latest(p.rates, float64(s.Second.OK)), latest(p.p99s, milliseconds(s.Second.P99))
-		width := terminal.Width(p.out)
-		line := terminal.Clip(liveLine(&s, p.rates, p.p99s, width), width-1)
-		_, _ = fmt.Fprintf(p.out, "\r%s", terminal.Pad(line, p.width)) // nowhere to report a failure
-		p.width = utf8.RuneCountInString(line)
+		p.line.Draw(liveLine(&s, p.rates, p.p99s, terminal.Width(p.out)))
 		return
 	}
 	if s.Warmup {
@@ -65,7 +60,7 @@ func (p *progress) show(s load.Snapshot) {
 		p.worst = s.Second
 	}
 	if p.seconds == plainInterval {
-		_, _ = fmt.Fprintln(p.out, progressLine(&s, p.sent, p.ok, p.failed, p.seconds, p.worst.P50, p.worst.P99)) // as above
+		_, _ = fmt.Fprintln(p.out, progressLine(&s, p.sent, p.ok, p.failed, p.seconds, p.worst.P50, p.worst.P99)) // nowhere to report a failure
 		p.seconds, p.sent, p.ok, p.failed, p.worst = 0, 0, 0, 0, load.Second{}
 	}
 }
@@ -80,9 +75,7 @@ func (p *progress) end() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.rates, p.p99s = nil, nil
-	if p.terminal && p.width > 0 {
-		_, _ = fmt.Fprintf(p.out, "\r%s\r", strings.Repeat(" ", p.width)) // as above
-	}
+	p.line.Clear()
 }
 
 // liveLine is what changes on a terminal: the last second, and rate and p99 of those before.

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"nanofront/cmd/nanofront/listening"
 	"nanofront/internal/recording"
@@ -63,7 +62,7 @@ type progress struct {
 	terminal bool
 
 	mu    sync.Mutex
-	width int // of the line that is on the terminal
+	drawn *terminal.Line
 	shown time.Duration
 }
 
@@ -73,7 +72,7 @@ const (
 )
 
 func newProgress(out io.Writer) *progress {
-	return &progress{out: out, terminal: terminal.Is(out)}
+	return &progress{out: out, terminal: terminal.Is(out), drawn: terminal.NewLine(out)}
 }
 
 func (p *progress) show(elapsed time.Duration, r *recorder, lost listening.Losses) {
@@ -96,28 +95,19 @@ func (p *progress) show(elapsed time.Duration, r *recorder, lost listening.Losse
 		_, _ = fmt.Fprintln(p.out, line) // nowhere to report a failure
 		return
 	}
-	line = terminal.Clip(line, terminal.Width(p.out)-1)
-	_, _ = fmt.Fprintf(p.out, "\r%s", terminal.Pad(line, p.width)) // as above
-	p.width = utf8.RuneCountInString(line)
+	p.drawn.Draw(line)
 }
 
 // Write puts a line above the one that changes.
 func (p *progress) Write(b []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.clear()
+	p.drawn.Clear()
 	return p.out.Write(b)
 }
 
 func (p *progress) end() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.clear()
-}
-
-func (p *progress) clear() {
-	if p.width > 0 {
-		_, _ = fmt.Fprintf(p.out, "\r%s\r", strings.Repeat(" ", p.width)) // as above
-		p.width = 0
-	}
+	p.drawn.Clear()
 }

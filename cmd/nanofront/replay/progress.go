@@ -3,10 +3,8 @@ package replay
 import (
 	"fmt"
 	"io"
-	"strings"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	engine "nanofront/internal/replay"
 	"nanofront/internal/terminal"
@@ -23,13 +21,13 @@ type progress struct {
 	total    time.Duration // 0: not known
 
 	mu    sync.Mutex
-	width int // of the line on the terminal
+	drawn *terminal.Line
 	calls int
 	last  engine.Progress
 }
 
 func newProgress(out io.Writer, total time.Duration) *progress {
-	return &progress{out: out, terminal: terminal.Is(out), total: total}
+	return &progress{out: out, terminal: terminal.Is(out), total: total, drawn: terminal.NewLine(out)}
 }
 
 // show is the engine's progress.
@@ -46,9 +44,7 @@ func (p *progress) show(s engine.Progress) {
 		_, _ = fmt.Fprintln(p.out, line) // nowhere to report a failure
 		return
 	}
-	line = terminal.Clip(line, terminal.Width(p.out)-1)
-	_, _ = fmt.Fprintf(p.out, "\r%s", terminal.Pad(line, p.width)) // as above
-	p.width = utf8.RuneCountInString(line)
+	p.drawn.Draw(line)
 }
 
 func (p *progress) line(s engine.Progress) string {
@@ -72,7 +68,5 @@ func (p *progress) line(s engine.Progress) string {
 func (p *progress) end() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.terminal && p.width > 0 {
-		_, _ = fmt.Fprintf(p.out, "\r%s\r", strings.Repeat(" ", p.width)) // as above
-	}
+	p.drawn.Clear()
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/rs/zerolog"
@@ -116,20 +115,5 @@ func (c *applyCommand) Run(ctx context.Context, std cli.IO) error {
 
 // Read reads a file of at most registry.MaxDocument bytes; - is in.
 func Read(name string, in io.Reader) ([]byte, error) {
-	if name != "-" {
-		f, err := os.Open(name)
-		if err != nil {
-			return nil, err
-		}
-		defer func() { _ = f.Close() }() // it was only read
-		in = f
-	}
-	raw, err := io.ReadAll(io.LimitReader(in, registry.MaxDocument+1))
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	if len(raw) > registry.MaxDocument {
-		return nil, fmt.Errorf("%s: larger than %d bytes", name, registry.MaxDocument)
-	}
-	return raw, nil
+	return cli.ReadInput(name, in, registry.MaxDocument)
 }

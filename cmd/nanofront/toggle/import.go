@@ -5,13 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 
 	"go.yaml.in/yaml/v3"
 
 	"nanofront/etcd"
 	"nanofront/internal/cli"
-	"nanofront/internal/terminal"
 	"nanofront/registry/toggled"
 	"nanofront/toggles"
 )
@@ -129,20 +127,9 @@ func tight(raw []byte) []byte {
 
 // read reads a file as JSON, also one that is YAML.
 func read(name string, in io.Reader) ([]byte, error) {
-	if name != "-" {
-		f, err := os.Open(name)
-		if err != nil {
-			return nil, err
-		}
-		defer func() { _ = f.Close() }() // it was only read
-		in = f
-	}
-	raw, err := io.ReadAll(io.LimitReader(in, maxFile+1))
+	raw, err := cli.ReadInput(name, in, maxFile)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	if len(raw) > maxFile {
-		return nil, fmt.Errorf("%s: larger than %s", name, terminal.Size(maxFile))
+		return nil, err
 	}
 	if json.Valid(raw) {
 		return raw, nil
