@@ -40,6 +40,9 @@ func (r *Rollout) SetReleases(list []view.Release) {
 	r.pending.Lock()
 	defer r.pending.Unlock()
 	r.pending.releases = append([]view.Release{}, list...)
+	for i := range r.pending.releases {
+		r.pending.releases[i].HowFar = r.pending.releases[i].Words()
+	}
 }
 
 // SetToggles hands in toggles that have changed. The first of them are those that there were; one
@@ -78,7 +81,7 @@ func (r *Rollout) takeReleases(list []view.Release, tell teller) {
 		if first || had && before.State == one.State && before.Step == one.Step {
 			continue
 		}
-		text := fmt.Sprintf("release %s of %s to %s: %s", one.ID, one.Service, cmp.Or(one.Version, "one without a name"), one.Words())
+		text := fmt.Sprintf("release %s of %s to %s: %s", one.ID, one.Service, cmp.Or(one.Version, "one without a name"), one.HowFar)
 		if one.Why != "" {
 			text += ": " + one.Why
 		}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"nanofront/internal/dash/view"
 	"nanofront/internal/testutil"
 	"nanofront/internal/testutil/browser"
 )
@@ -14,7 +15,8 @@ const sentenceOf = `document.querySelector("#sentence").textContent`
 // TestPage_InABrowser looks at it at four sizes and both themes. With $NANOFRONT_SHOTS, a folder,
 // pictures stay there.
 func TestPage_InABrowser(t *testing.T) {
-	s := serve(t, watched(t, "b"), "", "")
+	c := watched(t, "b")
+	s := serve(t, c, "", "")
 	b := browser.Start(t)
 	p := b.Open(s.URL + "/")
 	testutil.Eventually(t, "the page has figures", func() bool {
@@ -48,6 +50,19 @@ func TestPage_InABrowser(t *testing.T) {
 	p.Eval(`dispatchEvent(new KeyboardEvent("keydown", {key: "w"}))`)
 	testutil.Eventually(t, "only what is wrong is shown", func() bool {
 		return strings.Contains(p.Eval(`document.querySelector("#services tbody").textContent`), "nothing is wrong")
+	})
+	if hidden := p.Eval(`document.querySelector("#rollout").hidden`); hidden != "true" {
+		t.Errorf("releases and toggles are shown where there are none: %s", hidden)
+	}
+	c.Rollout.SetReleases([]view.Release{{ID: "web-1", Service: "web", Version: "42", State: "running", Step: 2, Steps: 4, Shares: "41 75 %, 42 25 %", Level: view.Intended}})
+	c.Rollout.SetToggles([]view.Toggle{{Name: "look", Value: "plum", Revision: 1234}})
+	testutil.Eventually(t, "releases and toggles are shown", func() bool {
+		return strings.Contains(p.Eval(`document.querySelector("#releases tbody").textContent`), "web-1web 42step 2 of 4, 41 75 %, 42 25 %") &&
+			strings.Contains(p.Eval(`document.querySelector("#toggles tbody").textContent`), "lookplum1,234") && p.Eval(`document.querySelector("#rollout").hidden`) == "false"
+	})
+	p.Size(420, 900, "light")
+	testutil.Eventually(t, "nothing is wider than the page with them", func() bool {
+		return p.Eval("document.documentElement.scrollWidth <= document.documentElement.clientWidth") == "true"
 	})
 	if faults := b.Faults(); len(faults) > 0 {
 		t.Errorf("the browser complains: %s", strings.Join(faults, "\n"))

@@ -328,8 +328,7 @@ function events(v) {
 function rollout(v) {
 	const list = v.releases || [], t = v.toggles || {count: 0, latest: []};
 	$("#rollout").hidden = !list.length && !t.count;
-	const far = r => r.state === "done" ? "has all of the traffic" : r.state === "back" ? "went back" : !r.step ? "begins" : (r.state === "paused" ? "held at " : "") + "step " + r.step + " of " + r.steps + ": " + r.shares;
-	const rows = list.map(r => el("tr", {class: r.level}, el("td", {class: "l"}, SIGN[r.level] + " " + r.id), el("td", {class: "l"}, r.service + " " + r.version), el("td", {class: "l"}, far(r)), el("td", {class: "l w"}, r.why || "")));
+	const rows = list.map(r => el("tr", {class: r.level}, el("td", {class: "l"}, SIGN[r.level] + " " + r.id), el("td", {class: "l"}, r.service + " " + r.version), el("td", {class: "l"}, r.how_far), el("td", {class: "l w"}, r.why || "")));
 	keep($("#releases tbody"), rows.length ? rows : [el("tr", {}, el("td", {class: "l", colspan: "4"}, "none: nanofront release start"))]);
 	text($("#togglecount"), t.count > t.latest.length ? "the " + t.latest.length + " of " + num(t.count) + " that changed last" : "changed last first");
 	const those = t.latest.map(x => el("tr", {}, el("td", {class: "l"}, x.name), el("td", {class: "l"}, x.value), el("td", {}, num(x.revision))));

@@ -10,7 +10,8 @@ type Release struct {
 	State   string `json:"state"` // running, paused, done or back
 	Step    int    `json:"step"`  // from 1; 0: none yet
 	Steps   int    `json:"steps"`
-	Shares  string `json:"shares"` // of all versions, in words
+	Shares  string `json:"shares"`  // of all versions, in words
+	HowFar  string `json:"how_far"` // Words, which the collector sets
 	Why     string `json:"why,omitempty"`
 	Started int64  `json:"started_ms"`
 	Level   Level  `json:"level"`
